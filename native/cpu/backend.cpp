@@ -1,0 +1,201 @@
+#include <omp.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <new>
+
+#include "../engine/error.h"
+#include "../runtime/backend.h"
+#include "onednn.h"
+#include "op_table.h"
+
+namespace lieconv {
+namespace {
+
+constexpr size_t kAlignment = 64;
+
+/// Scratch memory and GEMM state of one stream of commands (eager use, or one program).
+class CpuStream {
+ public:
+  explicit CpuStream(int threads) : table_(best_op_table()) {
+    if (const lconv_onednn* api = onednn()) state_ = api->create();
+    context_ = {threads, state_ ? onednn_gemm : builtin_gemm, this, scratch, this};
+  }
+  CpuStream(const CpuStream&) = delete;
+  CpuStream& operator=(const CpuStream&) = delete;
+  ~CpuStream() {
+    if (state_) onednn()->destroy(state_);
+    std::free(scratch_);
+  }
+
+  /// OpenMP's thread count belongs to the calling thread, so it is set wherever work begins.
+  void enter() const { omp_set_num_threads(context_.threads); }
+  void run(int op, const void* bound) const { table_.ops[op].run(bound, context_); }
+
+ private:
+  static bool trivial(const GemmDesc& d, float* c) {
+    if (d.batch == 0 || d.M == 0 || d.N == 0) return true;
+    if (d.K > 0) return false;
+    for (int64_t j = 0; j < d.batch && !d.accumulate; ++j) {
+      for (int64_t i = 0; i < d.M; ++i) std::memset(c + j * d.stride_c + i * d.ldc, 0, sizeof(float) * d.N);
+    }
+    return true;
+  }
+  static void onednn_gemm(void* self, const GemmDesc& desc, const float* a, const float* b, float* c) {
+    if (trivial(desc, c)) return;
+    char message[256] = "";
+    if (onednn()->gemm(static_cast<CpuStream*>(self)->state_, &desc, a, b, c, message, sizeof(message))) {
+      throw Error("ERR_LCONV_NATIVE", std::string("oneDNN could not multiply matrices: ") + message);
+    }
+  }
+  static void builtin_gemm(void* self, const GemmDesc& desc, const float* a, const float* b, float* c) {
+    if (trivial(desc, c)) return;
+    const auto* stream = static_cast<CpuStream*>(self);
+    stream->table_.gemm(stream->context_, desc, a, b, c);
+  }
+  static float* scratch(void* self, int64_t floats) {
+    auto* stream = static_cast<CpuStream*>(self);
+    if (floats > stream->scratch_size_) {
+      std::free(stream->scratch_);
+      stream->scratch_ = nullptr;
+      stream->scratch_size_ = 0;
+      void* memory = nullptr;
+      if (posix_memalign(&memory, kAlignment, static_cast<size_t>(floats) * sizeof(float))) {
+        throw Error("ERR_LCONV_OOM", "no memory for " + std::to_string(floats * 4) + " bytes of scratch space");
+      }
+      stream->scratch_ = static_cast<float*>(memory);
+      stream->scratch_size_ = floats;
+    }
+    return stream->scratch_;
+  }
+
+  const OpTable& table_;
+  CpuContext context_{};
+  void* state_ = nullptr;
+  float* scratch_ = nullptr;
+  int64_t scratch_size_ = 0;
+};
+
+void bind(Command& command, void* op) {
+  const OpEntry& entry = best_op_table().ops[command.op];
+  Binder binder(entry.name, command.operands.data(), static_cast<int>(command.operands.size()), command.attributes.data(),
+                static_cast<int>(command.attributes.size()));
+  entry.bind(op, binder);
+  binder.finish();
+}
+
+struct alignas(kAlignment) BoundOp {
+  unsigned char bytes[kOpBytes];
+};
+
+class CpuExecutable final : public Executable {
+ public:
+  CpuExecutable(std::vector<Command> commands, int threads) : stream_(threads), bound_(commands.size()) {
+    for (size_t i = 0; i < commands.size(); ++i) {
+      bind(commands[i], bound_[i].bytes);
+      ops_.push_back(commands[i].op);
+    }
+  }
+  int64_t run(int64_t steps, const std::atomic<bool>& stop) override {
+    stream_.enter();
+    for (int64_t step = 0; step < steps; ++step) {
+      if (stop.load(std::memory_order_relaxed)) return step;
+      for (size_t i = 0; i < ops_.size(); ++i) stream_.run(ops_[i], bound_[i].bytes);
+    }
+    return steps;
+  }
+
+ private:
+  CpuStream stream_;
+  std::vector<BoundOp> bound_;
+  std::vector<int> ops_;
+};
+
+/// Bytes the system can still give; a request beyond it would not fail but get the process killed later.
+int64_t available_bytes() {
+  std::ifstream info("/proc/meminfo");
+  std::string key;
+  int64_t kilobytes = 0;
+  while (info >> key) {
+    if (key == "MemAvailable:" && info >> kilobytes) return kilobytes * 1024;
+    info.ignore(256, '\n');
+  }
+  return INT64_MAX;
+}
+
+class CpuBackend final : public Backend {
+ public:
+  explicit CpuBackend(int threads) : threads_(threads), eager_(threads) {}
+
+  void* allocate(int64_t bytes) override {
+    constexpr int64_t kCheckFrom = 64 << 20;  // small requests are not worth a look at /proc
+    void* data = nullptr;
+    const bool hopeless = bytes > kCheckFrom && bytes > available_bytes();
+    if (hopeless || posix_memalign(&data, kAlignment, static_cast<size_t>(bytes > 0 ? bytes : 1))) {
+      throw Error("ERR_LCONV_OOM", "wanted " + std::to_string(bytes) + " bytes, " + std::to_string(available_bytes()) + " are free");
+    }
+    return data;
+  }
+  void release(void* data, int64_t) noexcept override { std::free(data); }
+  void upload(void* to, const void* from, int64_t bytes) override { std::memcpy(to, from, static_cast<size_t>(bytes)); }
+  void download(void* to, const void* from, int64_t bytes) override { std::memcpy(to, from, static_cast<size_t>(bytes)); }
+
+  void validate(Command& command) override {
+    BoundOp op;
+    bind(command, op.bytes);
+  }
+  void execute(Command& command) override {
+    BoundOp op;
+    bind(command, op.bytes);
+    eager_.enter();
+    eager_.run(command.op, op.bytes);
+  }
+  std::unique_ptr<Executable> compile(std::vector<Command> commands) override {
+    return std::make_unique<CpuExecutable>(std::move(commands), threads_);
+  }
+
+ private:
+  int threads_;
+  CpuStream eager_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> make_cpu_backend(int threads) { return std::make_unique<CpuBackend>(threads); }
+
+const OpTable& best_op_table() {
+  static const OpTable& best = []() -> const OpTable& {
+    const char* forced = std::getenv("LCONV_ISA");
+    const std::string limit = forced ? forced : "avx512";
+#ifdef LCONV_HAVE_AVX512
+    if (limit == "avx512" && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+      return op_table_avx512();
+    }
+#endif
+#ifdef LCONV_HAVE_AVX2
+    if (limit != "baseline" && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) {
+      return op_table_avx2();
+    }
+#endif
+    return op_table_baseline();
+  }();
+  return best;
+}
+
+std::vector<std::string> op_names() {
+  const OpTable& table = best_op_table();
+  std::vector<std::string> names;
+  for (int i = 0; i < table.count; ++i) names.emplace_back(table.ops[i].name);
+  return names;
+}
+
+GemmInfo gemm_info() {
+  const lconv_onednn* api = onednn();
+  return {api ? api->version : "", onednn_note()};
+}
+
+const char* cpu_isa() { return best_op_table().isa; }
+
+}  // namespace lieconv

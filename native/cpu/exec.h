@@ -1,0 +1,62 @@
+#pragma once
+#include <new>
+
+#include "../ops/all.h"
+#include "op_table.h"
+
+namespace lieconv::LCONV_ISA {
+
+/// The CPU as a backend of the shared bodies: OpenMP loops with a static schedule (who computes what depends on the
+/// thread count alone) and the GEMM of the context.
+struct CpuExec {
+  static constexpr bool tuned = true;
+  static constexpr int64_t kSerial = 1 << 14;  // below about this many element steps a fork costs more than it saves
+  const CpuContext& context;
+
+  template <class F>
+  void for_each(int64_t n, const F& f) const {
+    if (n < kSerial || context.threads == 1) {
+#pragma omp simd
+      for (int64_t i = 0; i < n; ++i) f(i);
+      return;
+    }
+#pragma omp parallel for simd schedule(static) num_threads(context.threads)
+    for (int64_t i = 0; i < n; ++i) f(i);
+  }
+
+  /// As above, for bodies that loop themselves, about `cost` element steps each.
+  template <class F>
+  void for_each(int64_t n, const F& f, int64_t cost) const {
+    if (n * (cost + 1) < kSerial || context.threads == 1) {
+      for (int64_t i = 0; i < n; ++i) f(i);
+      return;
+    }
+#pragma omp parallel for schedule(static) num_threads(context.threads)
+    for (int64_t i = 0; i < n; ++i) f(i);
+  }
+
+  void gemm(const GemmDesc& desc, const float* a, const float* b, float* c) const {
+    context.gemm(context.gemm_self, desc, a, b, c);
+  }
+
+  float* scratch(int64_t floats) const { return context.scratch(context.scratch_self, floats); }
+};
+
+template <class Op, class Exec>
+OpEntry entry() {
+  static_assert(sizeof(Op) <= kOpBytes, "enlarge kOpBytes");
+  return {Op::name, sizeof(Op), [](void* op, Binder& binder) { (new (op) Op())->bind(binder); },
+          [](const void* op, const CpuContext& context) {
+            Exec exec{context};
+            static_cast<const Op*>(op)->run(exec);
+          }};
+}
+
+template <class Exec, class... Ops>
+const OpEntry* entries(OpList<Ops...>, int& count) {
+  static const OpEntry table[] = {entry<Ops, Exec>()...};
+  count = sizeof...(Ops);
+  return table;
+}
+
+}  // namespace lieconv::LCONV_ISA

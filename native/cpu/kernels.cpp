@@ -1,0 +1,22 @@
+// Compiled once per instruction set (LCONV_ISA = baseline, avx2, avx512). Everything here lives in the namespace of that
+// set and uses no inline function from outside it, so that no AVX code can leak into the baseline through the linker.
+#include "exec.h"
+#include "gemm_builtin.h"
+
+#define LCONV_JOIN_(a, b) a##b
+#define LCONV_JOIN(a, b) LCONV_JOIN_(a, b)
+#define LCONV_TEXT_(a) #a
+#define LCONV_TEXT(a) LCONV_TEXT_(a)
+
+namespace lieconv {
+
+const OpTable& LCONV_JOIN(op_table_, LCONV_ISA)() {
+  static const OpTable table = [] {
+    OpTable t{LCONV_TEXT(LCONV_ISA), nullptr, 0, LCONV_ISA::builtin_gemm};
+    t.ops = LCONV_ISA::entries<LCONV_ISA::CpuExec>(LCONV_ISA::AllOps{}, t.count);
+    return t;
+  }();
+  return table;
+}
+
+}  // namespace lieconv

@@ -1,0 +1,24 @@
+#pragma once
+#include <cstdint>
+
+#include "../engine/gemm.h"
+
+// The C interface between the core and lconv_onednn.so, which is opened at run time: a machine where oneDNN is missing
+// or unusable loses speed, nothing else.
+
+extern "C" {
+
+constexpr uint32_t kOneDnnAbi = 1;
+
+struct lconv_onednn {
+  uint32_t abi;
+  char version[32];
+  void* (*create)();  // state of one host thread; null on failure
+  void (*destroy)(void* state);
+  /// 0, or another number after which `message` says what failed. Uses the calling thread's OpenMP thread count.
+  int (*gemm)(void* state, const lieconv::GemmDesc* desc, const float* a, const float* b, float* c, char* message, uint64_t size);
+};
+
+/// Exported by lconv_onednn.so. Null when the ABI differs.
+const lconv_onednn* lconv_onednn_init(uint32_t abi);
+}

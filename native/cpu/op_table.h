@@ -1,0 +1,47 @@
+#pragma once
+#include <cstdint>
+
+#include "../engine/binder.h"
+#include "../engine/gemm.h"
+
+namespace lieconv {
+
+using GemmFunction = void (*)(void* self, const GemmDesc& desc, const float* a, const float* b, float* c);
+
+/// What a kernel may use while it runs on one host thread.
+struct CpuContext {
+  int threads;
+  GemmFunction gemm;
+  void* gemm_self;
+  float* (*scratch)(void* self, int64_t floats);  // at least `floats`, 64-byte aligned, valid until the next call
+  void* scratch_self;
+};
+
+struct OpEntry {
+  const char* name;
+  int64_t size;  // bytes of the bound operation, at most kOpBytes
+  void (*bind)(void* op, Binder& binder);
+  void (*run)(const void* op, const CpuContext& context);
+};
+constexpr int64_t kOpBytes = 512;
+
+/// All kernels for one instruction set.
+struct OpTable {
+  const char* isa;
+  const OpEntry* ops;
+  int count;
+  void (*gemm)(const CpuContext& context, const GemmDesc& desc, const float* a, const float* b, float* c);
+};
+
+const OpTable& op_table_baseline();
+#ifdef LCONV_HAVE_AVX2
+const OpTable& op_table_avx2();
+#endif
+#ifdef LCONV_HAVE_AVX512
+const OpTable& op_table_avx512();
+#endif
+
+/// The best table this processor can run; LCONV_ISA=baseline|avx2|avx512 in the environment forces one that it can.
+const OpTable& best_op_table();
+
+}  // namespace lieconv

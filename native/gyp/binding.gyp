@@ -1,0 +1,74 @@
+# CPU-only build for machines without CMake, over the source list that CMakeLists.txt reads. Not in the package root on purpose: npm would run it.
+{
+  "variables": {
+    "version": "<!(node -p \"require('../../package.json').version\")",
+    "addon_sources": "<!(node -p \"require('../sources.json').addon.map(f => '../../' + f).join(' ')\")",
+    "core_sources": "<!(node -p \"require('../sources.json').core.map(f => '../../' + f).join(' ')\")",
+    "onednn_source": "<!(node -p \"'../../' + require('../sources.json').onednn\")",
+    "have_onednn%": "<!(node -p \"Number(['/usr/include', '/usr/local/include'].some(d => fs.existsSync(d + '/oneapi/dnnl/dnnl.hpp')))\")"
+  },
+  "target_defaults": {
+    "defines": ["LCONV_VERSION=\"<(version)\""],
+    "include_dirs": [".."],
+    "cflags": ["-O3", "-Wall", "-Wextra", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-fPIC", "-fopenmp", "-fno-math-errno", "-fno-trapping-math"],
+    "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-fno-strict-aliasing"],
+    "cflags_cc": ["-std=c++17"],
+    "conditions": [
+      ["target_arch=='x64'", {"defines": ["LCONV_HAVE_AVX2", "LCONV_HAVE_AVX512"]}],
+      ["have_onednn==1", {"defines": ["LCONV_HAVE_ONEDNN"]}]
+    ]
+  },
+  "targets": [
+    {
+      "target_name": "lconv",
+      "type": "loadable_module",
+      "sources": ["<@(addon_sources)", "<@(core_sources)"],
+      "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_CPP_EXCEPTIONS", "NODE_ADDON_API_REQUIRE_BASIC_FINALIZERS"],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "ldflags": ["-fopenmp", "-Wl,-Bsymbolic"],
+      "dependencies": ["lconv_kernels_baseline"],
+      "conditions": [
+        ["target_arch=='x64'", {"dependencies": ["lconv_kernels_avx2", "lconv_kernels_avx512"]}],
+        ["have_onednn==1", {"dependencies": ["lconv_onednn"]}]
+      ]
+    },
+    {
+      "target_name": "lconv_kernels_baseline",
+      "type": "static_library",
+      "sources": ["kernels_baseline.cpp"],
+      "defines": ["LCONV_ISA=baseline"]
+    }
+  ],
+  "conditions": [
+    ["target_arch=='x64'", {
+      "targets": [
+        {
+          "target_name": "lconv_kernels_avx2",
+          "type": "static_library",
+          "sources": ["kernels_avx2.cpp"],
+          "defines": ["LCONV_ISA=avx2"],
+          "cflags": ["-march=x86-64-v3", "-mprefer-vector-width=256"]
+        },
+        {
+          "target_name": "lconv_kernels_avx512",
+          "type": "static_library",
+          "sources": ["kernels_avx512.cpp"],
+          "defines": ["LCONV_ISA=avx512"],
+          "cflags": ["-march=x86-64-v4", "-mprefer-vector-width=512"]
+        }
+      ]
+    }],
+    ["have_onednn==1", {
+      "targets": [
+        {
+          "target_name": "lconv_onednn",
+          "type": "loadable_module",
+          "target_conditions": [["_type=='loadable_module'", {"product_extension": "so"}]],
+          "sources": ["<(onednn_source)"],
+          "libraries": ["-ldnnl"],
+          "ldflags": ["-fopenmp", "-Wl,-Bsymbolic"]
+        }
+      ]
+    }]
+  ]
+}

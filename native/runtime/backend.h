@@ -1,0 +1,52 @@
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "../engine/binder.h"
+
+namespace lieconv {
+
+/// One operation on operands in memory of the backend.
+struct Command {
+  int op;
+  std::vector<Operand> operands;
+  std::vector<double> attributes;
+};
+
+/// A list of bound commands, ready to be replayed.
+class Executable {
+ public:
+  virtual ~Executable() = default;
+  /// Runs the list `steps` times; returns how many were done. Looks at `stop` between steps. Any thread, one at a time.
+  virtual int64_t run(int64_t steps, const std::atomic<bool>& stop) = 0;
+};
+
+/// What a device is to the engine: memory and commands. Nobody above it touches the memory itself.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual void* allocate(int64_t bytes) = 0;  // throws ERR_LCONV_OOM
+  virtual void release(void* data, int64_t bytes) noexcept = 0;
+  virtual void upload(void* to, const void* from, int64_t bytes) = 0;
+  virtual void download(void* to, const void* from, int64_t bytes) = 0;
+  /// Checks a command and fills in the access of each operand; the operands' memory need not exist yet.
+  virtual void validate(Command& command) = 0;
+  virtual void execute(Command& command) = 0;
+  virtual std::unique_ptr<Executable> compile(std::vector<Command> commands) = 0;
+};
+
+std::unique_ptr<Backend> make_cpu_backend(int threads);
+
+/// Names of the operations in the order of their numbers; the same for every backend of one build.
+std::vector<std::string> op_names();
+/// What the CPU backend computes matrix products with: its version, or why it is not oneDNN.
+struct GemmInfo {
+  std::string version, note;
+};
+GemmInfo gemm_info();
+const char* cpu_isa();
+
+}  // namespace lieconv

@@ -1,0 +1,156 @@
+#pragma once
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "backend.h"
+
+namespace lieconv {
+
+using BufferId = uint64_t;
+
+/// Memory of a device with the count of who holds it; freed with the last holder. Blocks are pooled by size.
+class MemoryPool {
+ public:
+  explicit MemoryPool(Backend& backend) : backend_(backend) {}
+  ~MemoryPool();
+  void* take(int64_t bytes);
+  void give(void* data, int64_t bytes) noexcept;
+
+ private:
+  void trim() noexcept;
+  static constexpr int64_t kMaxPooled = int64_t{256} << 20;
+  Backend& backend_;
+  std::multimap<int64_t, void*> free_;
+  int64_t pooled_ = 0;
+};
+
+/// The bookkeeping a device shares with its buffers and programs, which may outlive it.
+struct DeviceState {
+  std::unique_ptr<Backend> backend;
+  std::unique_ptr<MemoryPool> pool;
+  int64_t bytes = 0, peak_bytes = 0, arena_bytes = 0;
+
+  explicit DeviceState(std::unique_ptr<Backend> made);
+  void* take(int64_t byte_count);
+  void give(void* data, int64_t byte_count) noexcept;
+};
+
+/// One block that a program's buffers live in.
+struct Arena {
+  std::shared_ptr<DeviceState> device;
+  void* data;
+  int64_t bytes;
+  Arena(std::shared_ptr<DeviceState> on, int64_t size);
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+  ~Arena();
+};
+
+/// `data` is null while the buffer belongs to a recording. Only the JavaScript thread touches the two counters.
+struct Buffer {
+  std::shared_ptr<DeviceState> device;
+  void* data = nullptr;
+  int64_t elements = 0;
+  DType dtype = DType::f32;
+  bool recorded = false;        // made while recording: lives in the arena of that program
+  std::shared_ptr<Arena> arena;  // set for the buffers a program keeps
+  int readers = 0;              // running programs that read it
+  bool writer = false;          // a running program writes it
+  ~Buffer();
+  int64_t bytes() const { return elements * kElementBytes; }
+};
+using BufferRef = std::shared_ptr<Buffer>;
+
+/// A command before its operands have memory.
+struct RecordedCommand {
+  int op;
+  std::vector<BufferRef> buffers;
+  std::vector<int64_t> offsets;
+  std::vector<Access> access;
+  std::vector<double> attributes;
+};
+
+/// A recorded command list with its arena and its own thread.
+class Program {
+ public:
+  Program(std::shared_ptr<DeviceState> device, std::vector<RecordedCommand> commands, const std::vector<BufferRef>& keep);
+  ~Program();
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  /// Starts a run; `done(steps, error text)` is called on the program's thread. Throws ERR_LCONV_BUSY.
+  void start(int64_t steps, std::function<void(int64_t, const std::string&)> done);
+  /// To be called on the JavaScript thread after `done`: releases the buffers.
+  void finished();
+  void stop() { stop_ = true; }
+  /// Stops, waits for the thread and refuses further runs.
+  void shut_down();
+
+  int64_t commands() const { return command_count_; }
+  int64_t arena_bytes() const { return arena_ ? arena_->bytes : 0; }
+  bool running() const { return running_; }
+
+ private:
+  void place(const std::vector<RecordedCommand>& commands, const std::vector<BufferRef>& keep);
+  void note_external(const std::vector<RecordedCommand>& commands, const std::vector<BufferRef>& keep);
+  void hold_buffers();
+  void release_buffers();
+  void serve();
+
+  struct External {
+    BufferRef buffer;
+    bool written;
+  };
+  std::shared_ptr<DeviceState> device_;
+  std::shared_ptr<Arena> arena_;
+  std::unordered_map<const Buffer*, int64_t> arena_offset_;
+  std::vector<External> external_;
+  std::unique_ptr<Executable> executable_;
+  int64_t command_count_ = 0;
+
+  std::thread thread_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::function<void(int64_t, const std::string&)> done_;
+  int64_t steps_ = 0;
+  bool pending_ = false, quit_ = false;  // under mutex_
+  bool running_ = false;                 // JavaScript thread only
+  std::atomic<bool> stop_{false};
+};
+
+/// Buffers by number, eager execution and recording: what TypeScript talks to.
+class Device {
+ public:
+  explicit Device(std::unique_ptr<Backend> backend);
+
+  BufferId alloc(int64_t bytes, DType dtype);
+  void free(BufferId id);
+  void write(BufferId id, const void* data, int64_t bytes, DType dtype);
+  void read(BufferId id, void* data, int64_t bytes, int64_t offset, DType dtype);
+  void execute(int op, const std::vector<BufferId>& ids, const std::vector<int64_t>& offsets, std::vector<double> attributes);
+  void begin_record();
+  std::unique_ptr<Program> end_record(const std::vector<BufferId>& keep);
+  void abort_record();
+
+  int64_t tensors() const { return static_cast<int64_t>(buffers_.size()); }
+  const DeviceState& state() const { return *state_; }
+
+ private:
+  BufferRef find(BufferId id) const;
+  BufferRef find_readable(BufferId id) const;
+
+  std::shared_ptr<DeviceState> state_;
+  std::unordered_map<BufferId, BufferRef> buffers_;
+  BufferId next_ = 1;
+  bool recording_ = false;
+  std::vector<RecordedCommand> commands_;
+};
+
+}  // namespace lieconv

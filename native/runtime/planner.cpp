@@ -1,0 +1,43 @@
+#include "planner.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace lieconv {
+namespace {
+
+constexpr int64_t kAlignment = 64;
+
+int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+bool overlap_in_time(const Lifetime& x, const Lifetime& y) { return x.first <= y.last && y.first <= x.last; }
+
+/// The lowest offset at which `block` fits between the `placed` ones, which are sorted by offset.
+int64_t lowest_gap(const Lifetime& block, const std::vector<const Lifetime*>& placed) {
+  int64_t offset = 0;
+  for (const Lifetime* other : placed) {
+    if (!overlap_in_time(block, *other)) continue;
+    if (other->offset - offset >= aligned(block.bytes)) break;
+    offset = std::max(offset, other->offset + aligned(other->bytes));
+  }
+  return offset;
+}
+
+}  // namespace
+
+int64_t plan_arena(std::vector<Lifetime>& blocks) {
+  std::vector<size_t> order(blocks.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t i, size_t j) { return blocks[i].bytes > blocks[j].bytes; });
+  std::vector<const Lifetime*> placed;
+  int64_t size = 0;
+  for (const size_t i : order) {
+    Lifetime& block = blocks[i];
+    block.offset = lowest_gap(block, placed);
+    size = std::max(size, block.offset + aligned(block.bytes));
+    const auto after = [](const Lifetime* x, const Lifetime* y) { return x->offset < y->offset; };
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), &block, after), &block);
+  }
+  return size;
+}
+
+}  // namespace lieconv

@@ -1,0 +1,18 @@
+#pragma once
+#include <cstdint>
+#include <vector>
+
+namespace lieconv {
+
+/// A block of memory that is needed from command `first` to command `last`, both included.
+struct Lifetime {
+  int64_t bytes;
+  int64_t first, last;
+  int64_t offset = 0;  // filled in by plan_arena
+};
+
+/// Gives every block an offset so that blocks alive at the same time never overlap; returns the arena's size in bytes.
+/// Largest blocks first, each into the lowest gap where it fits. Offsets are multiples of 64.
+int64_t plan_arena(std::vector<Lifetime>& blocks);
+
+}  // namespace lieconv

@@ -1,0 +1,163 @@
+#include "../engine/error.h"
+#include "device.h"
+#include "planner.h"
+
+namespace lieconv {
+
+Program::Program(std::shared_ptr<DeviceState> device, std::vector<RecordedCommand> commands, const std::vector<BufferRef>& keep)
+    : device_(std::move(device)), command_count_(static_cast<int64_t>(commands.size())) {
+  if (commands.empty()) throw Error("ERR_LCONV_RECORDING", "the recording holds no command");
+  place(commands, keep);
+  note_external(commands, keep);
+  std::vector<Command> bound;
+  for (const RecordedCommand& recorded : commands) {
+    Command command{recorded.op, {}, recorded.attributes};
+    for (size_t i = 0; i < recorded.buffers.size(); ++i) {
+      const Buffer& buffer = *recorded.buffers[i];
+      char* data = static_cast<char*>(buffer.data);
+      if (const auto at = arena_offset_.find(&buffer); at != arena_offset_.end()) data = static_cast<char*>(arena_->data) + at->second;
+      command.operands.push_back(
+          {data + recorded.offsets[i] * kElementBytes, buffer.elements - recorded.offsets[i], buffer.dtype, Access::none});
+    }
+    bound.push_back(std::move(command));
+  }
+  executable_ = device_->backend->compile(std::move(bound));
+  arena_offset_.clear();
+}
+
+/// Lays the buffers made during the recording out in one arena, by their first and last use.
+void Program::place(const std::vector<RecordedCommand>& commands, const std::vector<BufferRef>& keep) {
+  std::vector<Lifetime> blocks;
+  std::vector<const Buffer*> owners;
+  std::unordered_map<const Buffer*, size_t> index;
+  for (size_t at = 0; at < commands.size(); ++at) {
+    for (size_t i = 0; i < commands[at].buffers.size(); ++i) {
+      const Buffer* buffer = commands[at].buffers[i].get();
+      if (!buffer->recorded || buffer->data) continue;
+      const auto [found, fresh] = index.emplace(buffer, blocks.size());
+      if (fresh) {
+        if (commands[at].access[i] != Access::write) {
+          throw Error("ERR_LCONV_RECORDING", "the recording reads a tensor before anything was written to it");
+        }
+        blocks.push_back({buffer->bytes(), static_cast<int64_t>(at), static_cast<int64_t>(at)});
+        owners.push_back(buffer);
+      }
+      blocks[found->second].last = static_cast<int64_t>(at);
+    }
+  }
+  for (const BufferRef& kept : keep) {
+    const auto found = index.find(kept.get());
+    if (found != index.end()) blocks[found->second].last = static_cast<int64_t>(commands.size());
+  }
+  arena_ = std::make_shared<Arena>(device_, plan_arena(blocks));
+  for (size_t i = 0; i < blocks.size(); ++i) arena_offset_.emplace(owners[i], blocks[i].offset);
+  for (const BufferRef& kept : keep) {
+    const auto at = arena_offset_.find(kept.get());
+    if (at == arena_offset_.end()) continue;
+    kept->data = static_cast<char*>(arena_->data) + at->second;
+    kept->arena = arena_;
+  }
+}
+
+/// The buffers that others can see: those made before the recording, and those that are kept.
+void Program::note_external(const std::vector<RecordedCommand>& commands, const std::vector<BufferRef>& keep) {
+  std::unordered_map<const Buffer*, size_t> index;
+  const auto note = [&](const BufferRef& buffer, bool written) {
+    const auto [found, fresh] = index.emplace(buffer.get(), external_.size());
+    if (fresh) external_.push_back({buffer, false});
+    if (written) external_[found->second].written = true;
+  };
+  for (const RecordedCommand& command : commands) {
+    for (size_t i = 0; i < command.buffers.size(); ++i) {
+      if (command.buffers[i]->data) note(command.buffers[i], command.access[i] != Access::read);
+    }
+  }
+  for (const BufferRef& kept : keep) note(kept, true);
+}
+
+Program::~Program() { shut_down(); }
+
+void Program::hold_buffers() {
+  for (const External& external : external_) {
+    const Buffer& buffer = *external.buffer;
+    if (buffer.writer || (external.written && buffer.readers > 0)) {
+      throw Error("ERR_LCONV_BUSY", "another running program uses a tensor that this program needs: await it first");
+    }
+  }
+  for (const External& external : external_) {
+    if (external.written) {
+      external.buffer->writer = true;
+    } else {
+      ++external.buffer->readers;
+    }
+  }
+}
+
+void Program::release_buffers() {
+  for (const External& external : external_) {
+    if (external.written) {
+      external.buffer->writer = false;
+    } else {
+      --external.buffer->readers;
+    }
+  }
+}
+
+void Program::start(int64_t steps, std::function<void(int64_t, const std::string&)> done) {
+  if (running_) throw Error("ERR_LCONV_BUSY", "this program is already running: await the first run");
+  if (!executable_) throw Error("ERR_LCONV_DISPOSED", "this program was disposed");
+  hold_buffers();
+  running_ = true;
+  stop_ = false;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    steps_ = steps;
+    done_ = std::move(done);
+    pending_ = true;
+  }
+  if (!thread_.joinable()) thread_ = std::thread([this] { serve(); });
+  wake_.notify_one();
+}
+
+void Program::finished() {
+  if (!running_) return;
+  running_ = false;
+  release_buffers();
+}
+
+void Program::serve() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [this] { return pending_ || quit_; });
+    if (quit_) return;
+    pending_ = false;
+    const int64_t steps = steps_;
+    const auto done = std::move(done_);
+    lock.unlock();
+    int64_t ran = 0;
+    std::string fault;
+    try {
+      ran = executable_->run(steps, stop_);
+    } catch (const std::exception& error) {
+      fault = error.what();
+    }
+    done(ran, fault);
+    lock.lock();
+  }
+}
+
+void Program::shut_down() {
+  stop_ = true;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    quit_ = true;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+  finished();
+  executable_.reset();
+  external_.clear();
+  arena_.reset();
+}
+
+}  // namespace lieconv

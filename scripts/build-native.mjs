@@ -1,0 +1,95 @@
+// Builds lconv.node: node scripts/build-native.mjs [--gyp] [--clean] [--verbose] [--CDNAME=VALUE ...]
+// With CMake into build/Release; with --gyp, or where CMake is missing, by node-gyp into native/gyp/build/Release.
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { haveCMake, haveCompiler, haveGyp, haveOneDnn, intact, main, root, run, SetupError, say, sha256 } from "./support.mjs";
+
+const args = process.argv.slice(2);
+const require = createRequire(join(root, "package.json"));
+const jobs = String(availableParallelism());
+
+function buildWithCMake() {
+  const folder = join(root, "build");
+  if (args.includes("--clean")) rmSync(folder, { recursive: true, force: true });
+  discardDamaged(join(folder, "Release/lconv.node"));
+  const settings = args.filter((arg) => arg.startsWith("--CD"));
+  const command = [require.resolve("cmake-js/bin/cmake-js"), "build", "--parallel", jobs, ...settings];
+  let result = build(command);
+  // A folder that was copied from elsewhere, or configured for a generator that is gone, cannot be reused.
+  if (result.failed && /different (directory|than the directory)|does not match the generator|CMAKE_MAKE_PROGRAM/.test(result.output)) {
+    rmSync(folder, { recursive: true, force: true });
+    result = build(command);
+  }
+  if (result.failed) throw new SetupError(explain(result.output));
+}
+
+function buildWithGyp() {
+  const folder = join(root, "native/gyp");
+  const binary = join(folder, "build/Release/lconv.node");
+  if (!haveGyp()) throw new SetupError("node-gyp needs python3 and make; install them: apt-get install python3 make");
+  if (args.includes("--clean")) rmSync(join(folder, "build"), { recursive: true, force: true });
+  discardDamaged(binary);
+  const headers = nodeHeaders();
+  const settings = [...(headers ? [`--nodedir=${headers}`] : []), `--have_onednn=${Number(haveOneDnn())}`, "--jobs", jobs];
+  const result = build([nodeGyp(), "configure", "build", "--directory", folder, ...settings]);
+  if (result.failed) throw new SetupError(explain(result.output));
+  writeFileSync(`${binary}.sha256`, `${sha256(binary)}  ${binary}\n`);
+}
+
+function build(command) {
+  if (!args.includes("--verbose")) return run(process.execPath, command);
+  return run(process.execPath, command, { stdio: ["ignore", "inherit", "pipe"] });
+}
+
+/** Make and ninja go by time stamps, so a damaged output has to go before they build it again. */
+function discardDamaged(binary) {
+  if (existsSync(binary) && !intact(binary)) rmSync(binary);
+}
+
+/** The folder that holds include/node: node-gyp would download headers otherwise. */
+function nodeHeaders() {
+  const folders = [process.env.npm_config_nodedir, resolve(process.execPath, "../.."), "/usr", "/usr/local"];
+  return folders.find((folder) => folder && existsSync(join(folder, "include/node/node_api.h")));
+}
+
+/** node-gyp of this package, else the one that comes with npm: it is not a dependency of users. */
+function nodeGyp() {
+  const npm = process.env.npm_execpath && resolve(dirname(process.env.npm_execpath), "../node_modules/node-gyp/bin/node-gyp.js");
+  const bundled = resolve(process.execPath, "../../lib/node_modules/npm/node_modules/node-gyp/bin/node-gyp.js");
+  const own = join(root, "node_modules/node-gyp/bin/node-gyp.js");
+  const found = [own, npm, bundled].find((path) => path && existsSync(path));
+  if (!found) throw new SetupError("node-gyp not found; install it: npm install --no-save node-gyp@12");
+  return found;
+}
+
+/** The first error of a build with the lines after it, and what to install when the cause is known. */
+function explain(output) {
+  const lines = output.split("\n");
+  const at = lines.findIndex((line) => /\berror\b[: ]|CMake Error|undefined reference|No such file/i.test(line) && !/^info|gyp info/i.test(line));
+  const shown = (at < 0 ? lines.slice(-20) : lines.slice(at, at + 12)).map((line) => `  ${line}`).join("\n");
+  const advice = remedies.find(([pattern]) => pattern.test(output))?.[1] ?? "see all of it: npm run build:native -- --verbose";
+  return `the native build failed:\n${shown}\n${advice}`;
+}
+
+const remedies = [
+  [/Could NOT find OpenMP|omp\.h: No such file|cannot find -lgomp/, "install OpenMP for your compiler: apt-get install g++ (clang: libomp-dev)"],
+  [/CMake 3\.\d+ or higher is required/, "this CMake is too old: install 3.21 or newer, or build by node-gyp: npm run build:gyp"],
+  [/x86-64-v[34]|mprefer-vector-width/, "this compiler is too old: install g++ 11 or clang 12, or newer"],
+  [/LCONV_ONEDNN=ON/, "install oneDNN: apt-get install libdnnl-dev"],
+  [/EAI_AGAIN|ENOTFOUND|getaddrinfo|tunneling socket/, "node-gyp wants to download Node's headers: set npm_config_nodedir to the folder that has include/node"],
+  [/No space left on device/, "the disk is full"],
+  [/Killed|cc1plus.*terminated/, "the compiler ran out of memory: close other programs, or build with CMAKE_BUILD_PARALLEL_LEVEL=1"],
+];
+
+main(() => {
+  const unknown = args.find((arg) => !["--gyp", "--clean", "--verbose"].includes(arg) && !arg.startsWith("--CD"));
+  if (unknown) throw new SetupError(`unknown argument ${unknown}; known: --gyp, --clean, --verbose, --CDNAME=VALUE`);
+  if (!haveCompiler()) throw new SetupError("no C++ compiler found; install one: apt-get install g++");
+  const gyp = args.includes("--gyp") || (!haveCMake() && haveGyp());
+  if (!gyp && !haveCMake()) throw new SetupError("no CMake found (or neither make nor ninja); install it: apt-get install cmake make");
+  if (gyp && !args.includes("--gyp")) say("CMake is missing, so the native engine is built by node-gyp");
+  if (gyp) buildWithGyp();
+  else buildWithCMake();
+});

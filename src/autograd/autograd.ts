@@ -1,0 +1,96 @@
+import * as commands from "../engine/commands.js";
+import { check, showShape } from "../errors.js";
+import { keep, Tensor } from "../tensor/tensor.js";
+
+let enabled = true;
+
+/** Runs `work` without noting how its tensors were made: no gradients will flow through them. */
+export function noGrad<T>(work: () => T): T {
+  const before = enabled;
+  enabled = false;
+  try {
+    return work();
+  } finally {
+    enabled = before;
+  }
+}
+
+/**
+ * Attaches to `output` how it was made. `backward` gets d(loss)/d(output) and returns d(loss)/d(input) for each input, in order;
+ * it may return undefined where the input is not tracked.
+ */
+export function attach(op: string, inputs: readonly Tensor[], output: Tensor, backward: (dy: Tensor) => (Tensor | undefined)[]): Tensor {
+  if (enabled && inputs.some((input) => input.tracked)) output.node = { op, inputs, backward };
+  return output;
+}
+
+/**
+ * d(loss)/d(x) for each x. `loss` must have one element; an x that the loss does not depend on gets zeros.
+ * Throws ERR_LCONV_SHAPE for a loss with more elements, ERR_LCONV_ARGUMENT for one that has no gradient.
+ */
+export function gradients(loss: Tensor, xs: readonly Tensor[]): Tensor[] {
+  check(loss.size === 1, "ERR_LCONV_SHAPE", () => `gradients: the loss must have one element, got shape ${showShape(loss.shape)}; take its mean or sum`);
+  check(loss.tracked, "ERR_LCONV_ARGUMENT", () => "gradients: the loss depends on no tensor with requiresGrad (was it computed inside noGrad?)");
+  return noGrad(() => {
+    const found = walkBack(loss, new Set(xs));
+    return xs.map((x) => found.get(x) ?? filled(x, 0));
+  });
+}
+
+/** Adds d(loss)/d(x) to `x.grad` of every x with requiresGrad that the loss depends on, as PyTorch does. */
+export function backward(loss: Tensor): void {
+  const leaves = reverseOrder(loss).filter((t) => t.requiresGrad);
+  const grads = gradients(loss, leaves);
+  leaves.forEach((leaf, i) => {
+    const before = leaf.grad;
+    leaf.grad = keep(before ? sumOf(before, grads[i]) : grads[i]);
+    before?.dispose();
+  });
+}
+
+function walkBack(loss: Tensor, wanted: ReadonlySet<Tensor>): Map<Tensor, Tensor> {
+  const grads = new Map<Tensor, Tensor>([[loss, filled(loss, 1)]]);
+  for (const t of reverseOrder(loss)) {
+    const dy = grads.get(t);
+    if (!dy || !t.node) continue;
+    const inputGrads = t.node.backward(dy);
+    t.node.inputs.forEach((input, i) => {
+      const dx = inputGrads[i];
+      if (!dx || !input.tracked) return;
+      const before = grads.get(input);
+      grads.set(input, before ? sumOf(before, dx) : dx);
+    });
+    if (!wanted.has(t)) grads.delete(t);
+  }
+  return grads;
+}
+
+/** All tensors the loss was made from, each after everything that was made from it. Iterative: graphs may be deep. */
+function reverseOrder(loss: Tensor): Tensor[] {
+  const order: Tensor[] = [];
+  const seen = new Set<Tensor>([loss]);
+  const stack: { t: Tensor; next: number }[] = [{ t: loss, next: 0 }];
+  for (let top = stack.at(-1); top; top = stack.at(-1)) {
+    const input = top.t.node?.inputs[top.next++];
+    if (!input) {
+      order.push(top.t);
+      stack.pop();
+    } else if (input.tracked && !seen.has(input)) {
+      seen.add(input);
+      stack.push({ t: input, next: 0 });
+    }
+  }
+  return order.reverse();
+}
+
+function filled(like: Tensor, value: number): Tensor {
+  const out = Tensor.empty(like.device, like.shape);
+  commands.fill(out.device, out.size, value, out);
+  return out;
+}
+
+function sumOf(a: Tensor, b: Tensor): Tensor {
+  const out = Tensor.empty(a.device, a.shape);
+  commands.binary(out.device, "add", [out.size], a, [1], b, [1], out);
+  return out;
+}

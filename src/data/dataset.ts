@@ -1,0 +1,66 @@
+import { check, showShape } from "../errors.js";
+
+/** The layout of images: [N, m, p, q], channels first, row-major; d = p q. */
+export interface ImageShape {
+  count: number; // N
+  channels: number; // m
+  height: number; // p
+  width: number; // q
+  classes: number;
+}
+
+/** Images as a file holds them; bytes stay bytes until `prepare` makes float32 of them. */
+export interface RawDataset extends ImageShape {
+  name: string;
+  pixels: Uint8Array | Float32Array; // [N, m, p, q]
+  labels: Int32Array; // [N], 0..classes-1
+}
+
+/** Samples to train on. */
+export interface Dataset extends ImageShape {
+  name: string;
+  x: Float32Array; // [N, m, d]
+  labels: Int32Array; // [N]
+}
+
+/** What loadDataset finds: the training file, and the official test file where there is one. */
+export interface LoadedDataset {
+  train: RawDataset;
+  test?: RawDataset;
+  source: string; // where it came from, for people
+}
+
+/** Throws ERR_LCONV_DATA or ERR_LCONV_SHAPE unless the data can be trained on: sizes fit, samples exist, pixels are finite, labels in range. */
+export function checkRaw(data: RawDataset): void {
+  const { name, pixels, labels, count, channels, height, width, classes } = data;
+  check(count > 0, "ERR_LCONV_DATA", () => `${name}: expected at least one sample, got none`);
+  const sizes = [count, channels, height, width, classes];
+  check(sizes.every((size) => Number.isSafeInteger(size) && size > 0), "ERR_LCONV_SHAPE", () => `${name}: expected positive sizes, got pixels ${showShape(sizes.slice(0, 4))} in ${classes} classes`);
+  const expected = count * channels * height * width;
+  check(pixels.length === expected, "ERR_LCONV_SHAPE", () => `${name}: pixels ${showShape(sizes.slice(0, 4))} need ${expected} values, got ${pixels.length}`);
+  check(labels.length === count, "ERR_LCONV_SHAPE", () => `${name}: expected a label for each of ${count} samples, got ${labels.length}`);
+  checkLabels(data);
+  if (pixels instanceof Float32Array) checkFinite(name, pixels, channels * height * width);
+}
+
+/** The first `count` samples, as views. Throws ERR_LCONV_DATA when there are fewer, or none asked for. */
+export function take(data: RawDataset, count: number): RawDataset {
+  const enough = Number.isInteger(count) && count > 0 && count <= data.count;
+  check(enough, "ERR_LCONV_DATA", () => `${data.name}: cannot take ${count} of ${data.count} samples`);
+  const size = data.channels * data.height * data.width;
+  return { ...data, count, pixels: data.pixels.subarray(0, count * size), labels: data.labels.subarray(0, count) };
+}
+
+function checkLabels({ name, labels, classes }: RawDataset): void {
+  const bad = labels.findIndex((label) => label < 0 || label >= classes);
+  check(bad < 0, "ERR_LCONV_DATA", () => `${name}: sample ${bad} has label ${labels[bad]}, expected 0 to ${classes - 1}`);
+}
+
+function checkFinite(name: string, pixels: Float32Array, sampleSize: number): void {
+  // Not findIndex: a callback for each of 50 million pixels takes a second.
+  for (let i = 0; i < pixels.length; i++) {
+    if (Number.isFinite(pixels[i])) continue;
+    const sample = Math.floor(i / sampleSize);
+    check(false, "ERR_LCONV_DATA", () => `${name}: sample ${sample} has a pixel that is ${pixels[i]} (position ${i % sampleSize}); remove or repair it`);
+  }
+}

@@ -1,0 +1,100 @@
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { LconvError } from "../errors.js";
+import { ABI, type Native } from "./addon.js";
+import { elfFault } from "./elf.js";
+
+export type { Native, NativeDevice, NativeProgram } from "./addon.js";
+
+// The same distance from src/engine/native.ts and from dist/engine/native.js.
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+interface Failure {
+  path: string;
+  cause: string;
+}
+
+let loaded: Native | undefined;
+
+/** The native engine, loaded on the first call; one instance per thread. Throws ERR_LCONV_NATIVE with every path tried and what to do. */
+export function native(): Native {
+  loaded ??= load(candidates());
+  return loaded;
+}
+
+/** Where the binary may be, best first. LCONV_NATIVE stands alone: a named file that does not load must not be replaced in silence. */
+function candidates(): string[] {
+  const override = process.env["LCONV_NATIVE"];
+  if (override) return [resolve(override)];
+  return [
+    join(root, "build/Release/lconv.node"),
+    join(root, "native/gyp/build/Release/lconv.node"),
+    join(root, `prebuilds/${process.platform}-${process.arch}/lconv.node`),
+  ];
+}
+
+function load(paths: readonly string[]): Native {
+  const failures: Failure[] = [];
+  for (const path of paths) {
+    try {
+      return open(path);
+    } catch (error) {
+      failures.push({ path, cause: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  throw new LconvError("ERR_LCONV_NATIVE", explain(failures));
+}
+
+function open(path: string): Native {
+  if (!existsSync(path)) throw new Error("missing: no such file");
+  const fault = (process.platform === "linux" ? elfFault(path) : undefined) ?? checksumFault(path);
+  if (fault) throw new Error(fault);
+
+  // Not require(): it picks the format by file extension, caches failures by name and says less about them.
+  const module: { exports: Partial<Native> } = { exports: {} };
+  process.dlopen(module, path, constants.dlopen.RTLD_NOW);
+  const addon = module.exports;
+  if (typeof addon.info !== "function" || typeof addon.setErrorClass !== "function") throw new Error("not the lconv engine: it exports no info()");
+  const { abi, version } = addon.info();
+  if (abi !== ABI) throw new Error(`other interface: expected ABI ${ABI}, got ${abi} (built from lconv ${version})`);
+  addon.setErrorClass(LconvError);
+  return addon as Native;
+}
+
+/** The build writes `lconv.node.sha256` beside the binary; without that file there is nothing to compare. */
+function checksumFault(path: string): string | undefined {
+  const sumFile = `${path}.sha256`;
+  if (!existsSync(sumFile)) return undefined;
+  const expected = readFileSync(sumFile, "utf8").slice(0, 64);
+  const actual = createHash("sha256").update(readFileSync(path)).digest("hex");
+  return actual === expected ? undefined : "corrupted: its contents differ from lconv.node.sha256 beside it";
+}
+
+/** What helps against a cause, by the words the loader, or ld.so, uses for it. First match wins. */
+const remedies: readonly [RegExp, string][] = [
+  [/^missing/, "build it: npm run setup"],
+  [/^corrupted|file too short|invalid ELF|ELF load command|cannot read file data/i, "build it again, the file is damaged: npm run build:native"],
+  [/^wrong architecture|wrong ELF class|cannot open shared object file: Exec format/i, "build it on this machine, the file comes from another kind: npm run build:native -- --clean"],
+  [/^other interface/, "build it again, it is older or newer than the TypeScript part: npm run build:native"],
+  [/(GLIBC|GLIBCXX|CXXABI)_[\d.]+'? not found/, "build it on this machine, the file needs a newer C or C++ library than this system has: npm run build:native -- --clean"],
+  [/libgomp\.so/, "install the OpenMP runtime: apt-get install libgomp1"],
+  [/cannot open shared object file/, "install the library named above, or build again without it: npm run build:native -- --clean"],
+  [/undefined symbol|^not the lconv engine/, "build it again from nothing: npm run build:native -- --clean"],
+  [/EACCES|Permission denied/i, "make the file readable for this user"],
+  [/noexec|failed to map segment/i, "move the package to a file system that is not mounted noexec"],
+];
+
+function explain(failures: readonly Failure[]): string {
+  const present = failures.filter((failure) => !failure.cause.startsWith("missing"));
+  const relevant = present.length > 0 ? present : failures;
+  const advice = new Set(relevant.map(({ cause }) => remedies.find(([pattern]) => pattern.test(cause))?.[1] ?? "build it: npm run setup"));
+  return [
+    `cannot load the native engine for ${process.platform}-${process.arch}, Node ${process.versions.node}; tried:`,
+    ...failures.map(({ path, cause }) => `  - ${path}: ${cause}`),
+    `Possible solutions (commands are for ${root}):`,
+    ...[...advice].map((line) => `  - ${line}`),
+  ].join("\n");
+}

@@ -1,0 +1,78 @@
+/** Every error the package throws on purpose. `code` is stable; the message says what, where, expected, got, and what to do. */
+export type ErrorCode =
+  | "ERR_LCONV_ARGUMENT" // a value that is out of range or of the wrong type
+  | "ERR_LCONV_OPTION" // an option nobody knows
+  | "ERR_LCONV_SHAPE" // shapes that do not fit together
+  | "ERR_LCONV_DTYPE" // float32 where int32 is needed, or the reverse
+  | "ERR_LCONV_DISPOSED" // use after dispose()
+  | "ERR_LCONV_BUSY" // a buffer that a running program holds
+  | "ERR_LCONV_RECORDING" // a call that cannot be recorded, or needs a recording
+  | "ERR_LCONV_OOM" // no memory left on the device
+  | "ERR_LCONV_DEVICE" // a device that is not there
+  | "ERR_LCONV_NATIVE" // the native binary is missing, broken or of another version
+  | "ERR_LCONV_FORMAT" // a file that is not what it should be
+  | "ERR_LCONV_DATA" // data that cannot be trained on (labels out of range, NaN pixels, no samples)
+  | "ERR_LCONV_DOWNLOAD" // a download that failed or has the wrong checksum
+  | "ERR_LCONV_CHECKPOINT" // a checkpoint that does not belong to this model or run
+  | "ERR_LCONV_LOCKED" // a run folder that another process is writing
+  | "ERR_LCONV_IO" // a file or folder that cannot be read or written
+  | "ERR_LCONV_NONFINITE"; // NaN or Inf in the loss
+
+export class LconvError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "LconvError";
+    this.code = code;
+  }
+}
+
+/** Throws unless `ok`; the message is only built when it is needed. */
+export function check(ok: boolean, code: ErrorCode, message: () => string): asserts ok {
+  if (!ok) throw new LconvError(code, message());
+}
+
+/** `[3, 28, 28]` as the messages show a shape. */
+export const showShape = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
+
+/** The known name nearest to `name` by edit distance, for "did you mean"; undefined when none is near. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(2, Math.ceil(name.length / 3)) + 1;
+  for (const candidate of known) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** Rejects option names that are not in `known`. Throws ERR_LCONV_OPTION naming the nearest known one. */
+export function checkOptions(where: string, options: object, known: readonly string[]): void {
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    const near = nearest(name, known);
+    const hint = near ? `did you mean "${near}"?` : `known options: ${known.join(", ")}`;
+    throw new LconvError("ERR_LCONV_OPTION", `${where}: unknown option "${name}"; ${hint}`);
+  }
+}
+
+/** Throws ERR_LCONV_ARGUMENT unless `value` is an integer in [min, max]. */
+export function checkInteger(where: string, name: string, value: unknown, min: number, max = 2 ** 31 - 1): asserts value is number {
+  check(Number.isInteger(value) && (value as number) >= min && (value as number) <= max, "ERR_LCONV_ARGUMENT", () => `${where}: ${name} must be an integer from ${min} to ${max}, got ${String(value)}`);
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+    }
+    row = next;
+  }
+  return row[b.length];
+}

@@ -1,0 +1,79 @@
+import { LconvError } from "../errors.js";
+import type { Generators, Sizes } from "./generators.js";
+
+/**
+ * The two ways to contract L_i h W^i for L_i = U_i V_i: first V, then the channels with W, then U; or the generators
+ * first and the channels last. The result is the same, the cost is not.
+ */
+export type Order = "VWU" | "VUW";
+
+/** Which gradients the backward pass must produce. */
+export interface Trained {
+  U: boolean;
+  V: boolean;
+  W: boolean;
+  h: boolean;
+}
+
+export interface OrderCost {
+  n_L: number;
+  d_h: number;
+  d: number;
+  m: number;
+  m_out: number;
+}
+
+/** Multiply-adds of the forward pass for one sample, without L_0 and the shared product with V (n_L d_h d m). */
+export function forwardCost({ n_L, d_h, d, m, m_out }: OrderCost): Record<Order, number> {
+  return { VWU: n_L * d_h * (m * m_out + d * m_out), VUW: n_L * (d_h * d * m + d * m * m_out) };
+}
+
+/**
+ * Multiply-adds of the backward pass for one sample, without what both orders share. `forward` is the order of the forward pass:
+ * what the other order left behind has to be computed again.
+ */
+export function backwardCost(sizes: OrderCost, trained: Trained, forward: Order): Record<Order, number> {
+  const { n_L, d_h, d, m, m_out } = sizes;
+  const r = n_L * d_h;
+  const toZ = trained.V || trained.h;
+  const again = forwardCost(sizes);
+  const VWU =
+    (toZ || trained.W ? r * d * m_out : 0) + // ds = dy U
+    (trained.U ? r * d * m_out : 0) +
+    (toZ ? r * m * m_out : 0) +
+    (trained.W ? r * m * m_out : 0) +
+    (forward === "VUW" && trained.U ? r * m * m_out : 0);
+  const VUW =
+    (toZ || trained.U ? n_L * m * m_out * d : 0) + // dT
+    (trained.W ? n_L * m * m_out * d : 0) +
+    (toZ ? r * d * m : 0) +
+    (trained.U ? r * d * m : 0) +
+    (forward === "VWU" && (trained.W || trained.U) ? again.VUW - n_L * d * m * m_out : 0);
+  return { VWU, VUW };
+}
+
+const cheaper = (cost: Record<Order, number>): Order => (cost.VWU < cost.VUW ? "VWU" : "VUW");
+
+/** The orders to use. Dense and sparse generators know only VUW. Throws ERR_LCONV_ARGUMENT for an order that cannot be. */
+export function chooseOrder(
+  g: Generators,
+  { n_L, d, m }: Sizes,
+  m_out: number,
+  trained: Trained,
+  wanted: { order?: Order | "auto" | undefined; backwardOrder?: Order | "auto" | undefined },
+): { forward: Order; backward: Order } {
+  for (const order of [wanted.order, wanted.backwardOrder]) {
+    if (order !== undefined && !["auto", "VWU", "VUW"].includes(order)) {
+      throw new LconvError("ERR_LCONV_ARGUMENT", `lconv: order must be "auto", "VWU" or "VUW", got "${String(order)}"`);
+    }
+    if (order === "VWU" && g.kind !== "lowRank") {
+      throw new LconvError("ERR_LCONV_ARGUMENT", `lconv: order "VWU" needs low-rank generators L_i = U_i V_i; these are ${g.kind}`);
+    }
+  }
+  if (g.kind !== "lowRank") return { forward: "VUW", backward: "VUW" };
+  const sizes = { n_L, d_h: g.U.shape[2], d, m, m_out };
+  const asked = (order: Order | "auto" | undefined): Order | undefined => (order === "auto" ? undefined : order);
+  const forward = asked(wanted.order) ?? cheaper(forwardCost(sizes));
+  const backward = asked(wanted.backwardOrder) ?? asked(wanted.order) ?? cheaper(backwardCost(sizes, trained, forward));
+  return { forward, backward };
+}

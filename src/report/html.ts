@@ -1,0 +1,189 @@
+import { check, showShape } from "../errors.js";
+import { type EpochMetrics, learningCurve, percent } from "./curves.js";
+import { type GeneratorLayer, checkLayer } from "./generators.js";
+import { generatorSection } from "./generatorSection.js";
+import { imageGrid } from "./images.js";
+import { reportCss } from "./style.js";
+import { element, escape } from "./svg.js";
+
+/** One trained model of a run. */
+export interface ModelReport {
+  name: string;
+  params: number; // all trained parameters
+  layerParams: number; // those before the classifier
+  history: readonly EpochMetrics[]; // one entry an epoch, in order
+  testAccuracy?: number | null; // on the official test file
+  seconds: number; // training time
+  samplesPerSecond: number;
+  /** The L-conv layers, in order; shown as pictures with their norms. */
+  generators?: readonly GeneratorLayer[];
+}
+
+/** Some inputs, before any normalisation that would make them hard to recognise. */
+export interface SampleImages {
+  shape: readonly [N: number, m: number, p: number, q: number]; // the first 10 are shown
+  seen: Float32Array; // [N, m, p, q], as the networks get them
+  unscrambled?: Float32Array; // [N, m, p, q]; default: `seen` with `permutation` undone
+  labels?: readonly string[];
+}
+
+export interface ReportInput {
+  title: string;
+  summary?: string; // one sentence under the title: which data, and why
+  created?: string; // date and machine as they should be printed
+  config: Readonly<Record<string, unknown>>;
+  models: readonly ModelReport[];
+  samples?: SampleImages;
+  /** The scrambling of the data, [d]: scrambled[mu] = image[permutation[mu]]. Undone in a second view of samples and generators. */
+  permutation?: ArrayLike<number>;
+}
+
+const maxSamples = 10;
+
+/** Nothing outside the file is ever loaded, whatever a name in it says. */
+const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+
+/** The report as one self-contained HTML page. Throws ERR_LCONV_SHAPE when an array does not fit its sizes, ERR_LCONV_ARGUMENT when `permutation` is none. */
+export function renderReport(input: ReportInput): string {
+  checkInput(input);
+  const { title, summary, created, models, samples, permutation } = input;
+  const withGenerators = models.filter((model) => model.generators?.length);
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escape(title)}</title>
+<style>${reportCss}</style>
+</head>
+<body>
+<header>
+<h1>${escape(title)}</h1>
+${summary ? element("p", {}, escape(summary)) : ""}
+${created ? element("p", { class: "muted" }, escape(created)) : ""}
+</header>
+<main>
+${section("Comparison", comparison(models))}
+${section("Learning curves", curves(models))}
+${samples ? section("Input images", sampleRows(samples, permutation)) : ""}
+${withGenerators.map((model) => section(`Generators of ${model.name}`, generatorSection(model.generators ?? [], permutation))).join("\n")}
+${section("What was run", configTable(input.config))}
+</main>
+</body>
+</html>
+`;
+}
+
+const section = (heading: string, body: string): string => `<section>\n<h2>${escape(heading)}</h2>\n${body}\n</section>`;
+
+function checkInput({ models, samples, permutation }: ReportInput): void {
+  for (const model of models) {
+    for (const layer of model.generators ?? []) {
+      checkLayer(layer);
+      if (permutation) checkPermutation(permutation, layer.d, `layer "${layer.name}"`);
+    }
+  }
+  if (!samples) return;
+  const [N, m, p, q] = samples.shape;
+  for (const images of [samples.seen, samples.unscrambled]) {
+    const fits = !images || images.length === N * m * p * q;
+    check(fits, "ERR_LCONV_SHAPE", () => `report: samples of shape ${showShape(samples.shape)} do not fit ${images?.length} values`);
+  }
+  if (permutation) checkPermutation(permutation, p * q, "the samples");
+}
+
+function checkPermutation(permutation: ArrayLike<number>, d: number, what: string): void {
+  const message = (): string => `report: permutation must hold each of 0..${d - 1} once to fit ${what}, got ${permutation.length} entries`;
+  check(permutation.length === d, "ERR_LCONV_SHAPE", message);
+  const seen = new Uint8Array(d);
+  for (let mu = 0; mu < d; mu++) {
+    const to = permutation[mu];
+    check(Number.isInteger(to) && to >= 0 && to < d && seen[to] === 0, "ERR_LCONV_ARGUMENT", message);
+    seen[to] = 1;
+  }
+}
+
+interface Column {
+  heading: string;
+  value: (model: ModelReport) => number | null | undefined;
+  show: (value: number) => string;
+  best?: boolean; // mark the greatest
+}
+
+const count = (value: number): string => Math.round(value).toLocaleString("en-US");
+
+const columns: readonly Column[] = [
+  { heading: "Parameters", value: (m) => m.params, show: count },
+  { heading: "Layer parameters", value: (m) => m.layerParams, show: count },
+  { heading: "Best validation accuracy", value: bestValAccuracy, show: percent, best: true },
+  { heading: "Validation accuracy", value: (m) => m.history.at(-1)?.valAccuracy, show: percent, best: true },
+  { heading: "Test accuracy", value: (m) => m.testAccuracy, show: percent, best: true },
+  { heading: "Seconds", value: (m) => m.seconds, show: (s) => s.toFixed(s < 100 ? 1 : 0) },
+  { heading: "Samples/s", value: (m) => m.samplesPerSecond, show: count },
+];
+
+function comparison(models: readonly ModelReport[]): string {
+  const head = columns.map(({ heading }) => element("th", { scope: "col", class: "number" }, heading));
+  const rows = models.map((model) => element("tr", {}, element("th", { scope: "row" }, escape(model.name)), ...columns.map((column) => cell(column, model, models))));
+  const note = "Layer parameters are those before the classifier. Best is over the epochs, the other accuracies are after the last one.";
+  const table = element(
+    "table",
+    { class: "comparison" },
+    element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Model"), ...head)),
+    element("tbody", {}, ...rows),
+  );
+  return element("div", { class: "scroll" }, table) + element("p", { class: "muted" }, note);
+}
+
+function cell(column: Column, model: ModelReport, models: readonly ModelReport[]): string {
+  const value = column.value(model);
+  if (!isNumber(value)) return element("td", { class: "number" }, "–");
+  const top = column.best && models.length > 1 && models.map(column.value).every((other) => !isNumber(other) || other <= value);
+  return element("td", { class: top ? "number best" : "number" }, column.show(value));
+}
+
+const isNumber = (value: number | null | undefined): value is number => Number.isFinite(value);
+
+function bestValAccuracy(model: ModelReport): number | undefined {
+  const reached = model.history.map((epoch) => epoch.valAccuracy).filter(isNumber);
+  return reached.length > 0 ? Math.max(...reached) : undefined;
+}
+
+function curves(models: readonly ModelReport[]): string {
+  const figures = (["valAccuracy", "loss"] as const).map((metric) => element("figure", {}, learningCurve(models, metric)));
+  return element("div", { class: "row charts" }, ...figures);
+}
+
+function sampleRows({ shape, seen, unscrambled, labels }: SampleImages, permutation?: ArrayLike<number>): string {
+  const shown = [Math.min(shape[0], maxSamples), shape[1], shape[2], shape[3]] as const;
+  const length = shown.reduce((product, n) => product * n, 1);
+  const original = unscrambled ?? (permutation && unscramble(seen, permutation));
+  const row = (images: Float32Array, title: string, caption: string): string => {
+    const grid = imageGrid(images.subarray(0, length), { title, shape: shown, ...(labels ? { labels } : {}) });
+    return element("figure", {}, element("figcaption", {}, caption), grid);
+  };
+  const rows = [row(seen, "Input images as the networks see them", "As the networks see them")];
+  if (original) rows.unshift(row(original, "The same images before scrambling", "The same images before their pixels were scrambled"));
+  return element("div", { class: "samples" }, ...rows);
+}
+
+/** image[permutation[mu]] = scrambled[mu], each channel of each image alike. */
+function unscramble(images: Float32Array, permutation: ArrayLike<number>): Float32Array {
+  const out = new Float32Array(images.length);
+  const d = permutation.length;
+  for (let start = 0; start < images.length; start += d) {
+    for (let mu = 0; mu < d; mu++) out[start + permutation[mu]] = images[start + mu];
+  }
+  return out;
+}
+
+function configTable(config: Readonly<Record<string, unknown>>): string {
+  const rows = Object.entries(config)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => element("tr", {}, element("th", { scope: "row" }, escape(key)), element("td", {}, escape(showValue(value)))));
+  const head = element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Setting"), element("th", { scope: "col" }, "Value")));
+  return element("table", { class: "config" }, head, element("tbody", {}, ...rows));
+}
+
+const showValue = (value: unknown): string => (typeof value === "string" ? value : (JSON.stringify(value) ?? String(value)));

@@ -1,0 +1,230 @@
+import { type Device, type DType, device as deviceOf, type HostArray, type Ref } from "../engine/device.js";
+import { check, LconvError, showShape } from "../errors.js";
+import { disown, own } from "./scope.js";
+import { checkShape, numel, type Shape } from "./shape.js";
+
+/** How a tensor was made, for backward(): gradients of the inputs from the gradient of the output, undefined where none is needed. */
+export interface GradNode {
+  readonly op: string;
+  readonly inputs: readonly Tensor[];
+  readonly backward: (dy: Tensor) => (Tensor | undefined)[];
+}
+
+/** A buffer and how many tensors look at it (reshape shares). */
+class Storage {
+  readonly device: Device;
+  readonly buffer: number;
+  #users = 0;
+
+  constructor(device: Device, elements: number, dtype: DType) {
+    this.device = device;
+    this.buffer = device.alloc(elements, dtype);
+  }
+  retain(): void {
+    this.#users++;
+  }
+  release(): void {
+    if (--this.#users === 0) this.device.free(this.buffer);
+  }
+}
+
+/** The net under scopes: frees what was dropped without dispose(), some time after the garbage collector noticed. */
+const dropped = new FinalizationRegistry<Storage>((storage) => storage.release());
+
+export interface TensorOptions {
+  shape?: Shape;
+  dtype?: DType;
+  device?: Device;
+  requiresGrad?: boolean;
+}
+
+/** A dense row-major array on a device, float32 or int32. Made by `tensor`, `zeros`, … and by the operations. */
+export class Tensor implements Ref {
+  readonly shape: Shape;
+  readonly dtype: DType;
+  /** Whether backward() should give this tensor a gradient: true for parameters. */
+  requiresGrad: boolean;
+  /** d(loss) / d(this), set by backward(). */
+  grad: Tensor | undefined;
+  /** @internal */
+  node: GradNode | undefined;
+  readonly #storage: Storage;
+  #disposed = false;
+
+  private constructor(storage: Storage, shape: Shape, dtype: DType, requiresGrad: boolean) {
+    storage.retain();
+    this.#storage = storage;
+    this.shape = shape;
+    this.dtype = dtype;
+    this.requiresGrad = requiresGrad;
+    dropped.register(this, storage, this);
+    own(this);
+  }
+
+  /** A tensor whose values are not set yet. */
+  static empty(device: Device, shape: Shape, dtype: DType = "float32"): Tensor {
+    return new Tensor(new Storage(device, numel(shape), dtype), shape, dtype, false);
+  }
+
+  get device(): Device {
+    return this.#storage.device;
+  }
+  get size(): number {
+    return numel(this.shape);
+  }
+  get rank(): number {
+    return this.shape.length;
+  }
+  get disposed(): boolean {
+    return this.#disposed;
+  }
+  /** Whether a gradient flows through this tensor. */
+  get tracked(): boolean {
+    return this.requiresGrad || this.node !== undefined;
+  }
+
+  /** The device buffer. Throws ERR_LCONV_DISPOSED. */
+  get buffer(): number {
+    check(!this.#disposed, "ERR_LCONV_DISPOSED", () => `this tensor of shape ${showShape(this.shape)} was disposed; keep() what must outlive its scope`);
+    return this.#storage.buffer;
+  }
+  readonly offset = 0;
+
+  /** An operand that begins `offset` elements into this tensor. */
+  at(offset: number): Ref {
+    return { buffer: this.buffer, offset };
+  }
+
+  /** The same values under another shape; shares memory, carries no gradient (ops.reshape does). */
+  view(shape: Shape): Tensor {
+    check(numel(shape) === this.size, "ERR_LCONV_SHAPE", () => `reshape: ${showShape(this.shape)} has ${this.size} elements, ${showShape(shape)} has ${numel(shape)}`);
+    void this.buffer;
+    return new Tensor(this.#storage, shape, this.dtype, false);
+  }
+
+  /** The same values, cut off from the graph. */
+  detach(): Tensor {
+    return this.view(this.shape);
+  }
+
+  /** The values, copied. On the CPU this is a memory copy; a device that works asynchronously is awaited. */
+  async data(): Promise<Float32Array | Int32Array> {
+    return this.dataSync();
+  }
+
+  /** The values, copied; blocks until they are there. */
+  dataSync(): Float32Array | Int32Array {
+    const out = this.dtype === "float32" ? new Float32Array(this.size) : new Int32Array(this.size);
+    this.device.read(this.buffer, out);
+    return out;
+  }
+
+  /** Part of the values, `length` elements from `offset` on. */
+  slice(offset: number, length: number): Float32Array | Int32Array {
+    const out = this.dtype === "float32" ? new Float32Array(length) : new Int32Array(length);
+    this.device.read(this.buffer, out, offset);
+    return out;
+  }
+
+  /** The one value of a tensor with one element. Throws ERR_LCONV_SHAPE for any other. */
+  item(): number {
+    check(this.size === 1, "ERR_LCONV_SHAPE", () => `item: needs a tensor with one element, got shape ${showShape(this.shape)}`);
+    return this.dataSync()[0];
+  }
+
+  /** Replaces all values. Throws ERR_LCONV_SHAPE when the length differs, ERR_LCONV_DTYPE for the wrong array type. */
+  set(values: HostArray | readonly number[]): this {
+    this.device.write(this.buffer, hostArray("set", values, this.dtype, this.size));
+    return this;
+  }
+
+  /** Frees this tensor now; using it afterwards throws ERR_LCONV_DISPOSED. Its gradient goes with it. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.grad?.dispose();
+    this.grad = undefined;
+    this.node = undefined;
+    disown(this);
+    dropped.unregister(this);
+    this.#storage.release();
+  }
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  toString(): string {
+    return `Tensor(${this.dtype}, ${showShape(this.shape)}, ${this.device.name})`;
+  }
+}
+
+/** Takes `t` out of the scope in force: it lives until dispose(). */
+export function keep<T extends Tensor>(t: T): T {
+  disown(t);
+  return t;
+}
+
+/** Nested arrays of numbers. */
+export type Nested = number | readonly Nested[];
+
+/**
+ * A tensor with the given values: a number, nested arrays, or a Float32Array / Int32Array with `shape`.
+ * Throws ERR_LCONV_SHAPE when the values do not fill the shape, ERR_LCONV_DTYPE when the array type is not `dtype`.
+ */
+export function tensor(values: HostArray | Nested, options: TensorOptions = {}): Tensor {
+  const typed = ArrayBuffer.isView(values) ? (values as HostArray) : undefined;
+  const flat: HostArray | number[] = typed ?? (flatten(values as Nested) as number[]);
+  const shape = options.shape ?? (typed ? [typed.length] : nestedShape(values as Nested));
+  checkShape("tensor", shape);
+  const dtype = options.dtype ?? (typed instanceof Int32Array ? "int32" : "float32");
+  const host = hostArray("tensor", flat, dtype, numel(shape));
+  const made = Tensor.empty(options.device ?? deviceOf(), [...shape], dtype);
+  made.set(host);
+  made.requiresGrad = options.requiresGrad ?? false;
+  return made;
+}
+
+/** A tensor filled with one value. */
+export function full(shape: Shape, value: number, options: Omit<TensorOptions, "shape"> = {}): Tensor {
+  checkShape("full", shape);
+  const host = options.dtype === "int32" ? new Int32Array(numel(shape)) : new Float32Array(numel(shape));
+  return tensor(host.fill(value), { ...options, shape });
+}
+export const zeros = (shape: Shape, options: Omit<TensorOptions, "shape"> = {}): Tensor => full(shape, 0, options);
+export const ones = (shape: Shape, options: Omit<TensorOptions, "shape"> = {}): Tensor => full(shape, 1, options);
+
+function hostArray(where: string, values: HostArray | readonly number[], dtype: DType, size: number): HostArray {
+  check(values.length === size, "ERR_LCONV_SHAPE", () => `${where}: expected ${size} values, got ${values.length}`);
+  if (Array.isArray(values)) return dtype === "float32" ? Float32Array.from(values) : Int32Array.from(values);
+  const fits = dtype === "float32" ? values instanceof Float32Array : values instanceof Int32Array;
+  if (fits) return values as HostArray;
+  const wanted = dtype === "float32" ? "Float32Array" : "Int32Array";
+  throw new LconvError("ERR_LCONV_DTYPE", `${where}: a ${dtype} tensor takes a ${wanted}, got ${values.constructor.name}; convert with ${wanted}.from(values)`);
+}
+
+function nestedShape(values: Nested): number[] {
+  const shape: number[] = [];
+  let at = values;
+  while (Array.isArray(at)) {
+    shape.push(at.length);
+    at = at[0];
+  }
+  return shape;
+}
+
+/** Row-major values of nested arrays that must be rectangular. */
+function flatten(values: Nested): number[] {
+  const shape = nestedShape(values);
+  const out: number[] = [];
+  const walk = (at: Nested, depth: number): void => {
+    if (!Array.isArray(at)) {
+      check(typeof at === "number" && depth === shape.length, "ERR_LCONV_SHAPE", () => "tensor: nested arrays must be rectangular and hold numbers");
+      out.push(at as number);
+      return;
+    }
+    check(depth < shape.length && at.length === shape[depth], "ERR_LCONV_SHAPE", () => `tensor: nested arrays must be rectangular: expected ${shape[depth] ?? 1} entries at depth ${depth}, got ${at.length}`);
+    for (const item of at) walk(item, depth + 1);
+  };
+  walk(values, 0);
+  return out;
+}
