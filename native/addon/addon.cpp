@@ -99,11 +99,11 @@ int64_t to_integer(const Napi::Value& value, const char* name) {
 std::vector<double> to_numbers(const Napi::Value& value, const char* name) {
   if (!value.IsArray()) throw Error("ERR_LCONV_NATIVE", std::string(name) + " must be an array");
   const auto array = value.As<Napi::Array>();
-  std::vector<double> out(array.Length());
-  for (uint32_t i = 0; i < out.size(); ++i) {
+  std::vector<double> out;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
     const Napi::Value item = array.Get(i);
     if (!item.IsNumber()) throw Error("ERR_LCONV_NATIVE", std::string(name) + " must hold numbers");
-    out[i] = item.As<Napi::Number>().DoubleValue();
+    out.push_back(item.As<Napi::Number>().DoubleValue());
   }
   return out;
 }
@@ -124,7 +124,11 @@ HostArray to_host_array(const Napi::Value& value, const char* name) {
     const auto array = value.As<Napi::TypedArray>();
     const napi_typedarray_type type = array.TypedArrayType();
     if (type == napi_float32_array || type == napi_int32_array) {
-      char* data = static_cast<char*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+      // Not ArrayBuffer().Data(): it refuses a SharedArrayBuffer.
+      void* data = nullptr;
+      if (napi_get_typedarray_info(array.Env(), array, nullptr, nullptr, &data, nullptr, nullptr) != napi_ok) {
+        throw Error("ERR_LCONV_NATIVE", std::string(name) + " cannot be read");
+      }
       return {data, static_cast<int64_t>(array.ByteLength()), type == napi_float32_array ? DType::f32 : DType::i32};
     }
   }

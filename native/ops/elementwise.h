@@ -15,7 +15,7 @@ struct Relu {
 struct LeakyRelu {
   float slope;
   LCONV_HD float f(float x) const { return x > 0 ? x : slope * x; }
-  LCONV_HD float d(float, float y) const { return y > 0 ? 1.0f : slope; }
+  LCONV_HD float d(float x, float) const { return x > 0 ? 1.0f : slope; }  // fused: y in place of x, for slope >= 0
 };
 struct Tanh {
   LCONV_HD float f(float x) const { return std::tanh(x); }

@@ -74,7 +74,7 @@ struct GatherGrad {
   }
   template <class X>
   void run(X& exec) const {
-    exec.for_each(size, Body{rows, size, count, dy, index, dtable}, rows + count);
+    if (rows > 0) exec.for_each(size, Body{rows, size, count, dy, index, dtable}, rows + count);
   }
 };
 

@@ -34,6 +34,7 @@ struct Gemm {
     binder.in(b, extent(binder, batch, desc.trans_b ? N : K, desc.trans_b ? K : N, desc.ldb, desc.stride_b));
     if (bias_axis) binder.in(bias, bias_axis == 1 ? M : N);
     const int64_t need_c = extent(binder, batch, M, N, desc.ldc, desc.stride_c);
+    if (binder.product(batch, M, N) > need_c) binder.fail("elements of C overlap");
     if (desc.accumulate) {
       binder.inout(c, need_c);
     } else {
@@ -69,6 +70,7 @@ struct Gemm {
   };
   template <class X>
   void run(X& exec) const {
+    if (desc.batch == 0 || desc.M == 0 || desc.N == 0) return;
     exec.gemm(desc, a, b, c);
     if (bias_axis || fn) with_function(fn, parameter, Launch<X>{*this, exec});
   }
@@ -121,7 +123,7 @@ struct BiasActivation {
   }
   template <class X>
   void run(X& exec) const {
-    with_function(fn, parameter, Launch<X>{*this, exec});
+    if (inner > 0) with_function(fn, parameter, Launch<X>{*this, exec});
   }
 };
 

@@ -47,6 +47,7 @@ struct SparseApply {
     yc = b.integer("yc", rows);
     accumulate = b.flag("accumulate");
     if (yb < b.product(channels, yc) && batch > 1) b.fail("rows of y overlap");
+    b.product(batch, channels);
     b.in(row_start, rows + 1);
     b.in(column, nnz);
     b.in(value, nnz);
@@ -60,7 +61,7 @@ struct SparseApply {
   }
   template <class X>
   void run(X& exec) const {
-    exec.for_each(batch * channels, *this, nnz + rows);
+    if (rows > 0) exec.for_each(batch * channels, *this, nnz + rows);
   }
 };
 

@@ -93,6 +93,7 @@ struct Copy {
     accumulate = b.flag("accumulate");
     box.bind(b);
     const int64_t need_y = sy.bind(b, box), need_x = sx.bind(b, box);
+    if (box.count(b) > need_y) b.fail("elements of y overlap");
     if (accumulate) {
       b.in(addend, need_x);
       b.inout(sum, need_y);
@@ -163,6 +164,7 @@ struct Binary {
   template <class X, class F>
   void launch(X& exec, F f) const {
     const int64_t n = inner_size(box);
+    if (n == 0) return;
     if (box.rank <= 1 && inner_stride(box, sa) == 1 && inner_stride(box, sb) == 1) return exec.for_each(n, Flat<F>{f, a, b, y});
     exec.for_each(row_count(box), Body<F>{f, box, sa, sb, a, b, y}, n);
   }

@@ -106,6 +106,7 @@ void Program::release_buffers() {
 void Program::start(int64_t steps, std::function<void(int64_t, const std::string&)> done) {
   if (running_) throw Error("ERR_LCONV_BUSY", "this program is already running: await the first run");
   if (!executable_) throw Error("ERR_LCONV_DISPOSED", "this program was disposed");
+  if (!thread_.joinable()) thread_ = std::thread([this] { serve(); });
   hold_buffers();
   running_ = true;
   stop_ = false;
@@ -115,7 +116,6 @@ void Program::start(int64_t steps, std::function<void(int64_t, const std::string
     done_ = std::move(done);
     pending_ = true;
   }
-  if (!thread_.joinable()) thread_ = std::thread([this] { serve(); });
   wake_.notify_one();
 }
 

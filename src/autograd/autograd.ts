@@ -33,7 +33,14 @@ export function gradients(loss: Tensor, xs: readonly Tensor[]): Tensor[] {
   check(loss.tracked, "ERR_LCONV_ARGUMENT", () => "gradients: the loss depends on no tensor with requiresGrad (was it computed inside noGrad?)");
   return noGrad(() => {
     const found = walkBack(loss, new Set(xs));
-    return xs.map((x) => found.get(x) ?? filled(x, 0));
+    const taken = new Set<number>();
+    return xs.map((x) => {
+      const dx = found.get(x) ?? filled(x, 0);
+      // a + b hands one tensor to both: who gets it second gets a copy, so that each can be changed or disposed of alone.
+      const own = taken.has(dx.buffer) ? copyOf(dx) : dx;
+      taken.add(own.buffer);
+      return own;
+    });
   });
 }
 
@@ -86,6 +93,12 @@ function reverseOrder(loss: Tensor): Tensor[] {
 function filled(like: Tensor, value: number): Tensor {
   const out = Tensor.empty(like.device, like.shape);
   commands.fill(out.device, out.size, value, out);
+  return out;
+}
+
+function copyOf(t: Tensor): Tensor {
+  const out = Tensor.empty(t.device, t.shape);
+  commands.copy(out.device, [out.size], t, [1], out, [1]);
   return out;
 }
 

@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions } from "../errors.js";
+import { check, checkInteger, checkOptions } from "../errors.js";
 import type { NativeProgram } from "./addon.js";
 
 export interface RunOptions {
@@ -19,6 +19,7 @@ export interface RunOptions {
 export class Program {
   #native: NativeProgram;
   #msPerStep = 0;
+  #running = false;
 
   constructor(program: NativeProgram) {
     this.#native = program;
@@ -39,13 +40,24 @@ export class Program {
     checkOptions("program.run", options, ["steps", "signal", "onChunk", "chunkMs"]);
     const { steps = 1, signal, onChunk, chunkMs = 100 } = options;
     checkInteger("program.run", "steps", steps, 0, 2 ** 53 - 1);
+    check(chunkMs > 0, "ERR_LCONV_ARGUMENT", () => `program.run: chunkMs must be a positive number, got ${chunkMs}`);
+    check(!this.#running, "ERR_LCONV_BUSY", () => "program.run: this program is already running: await the first run");
+    this.#running = true;
+    try {
+      return await this.#runChunks(steps, chunkMs, signal, onChunk);
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #runChunks(steps: number, chunkMs: number, signal: AbortSignal | undefined, onChunk: RunOptions["onChunk"]): Promise<number> {
     const stop = () => this.#native.stop();
     let done = 0;
     while (done < steps) {
       signal?.throwIfAborted();
       signal?.addEventListener("abort", stop, { once: true });
       try {
-        done += await this.#runChunk(Math.min(steps - done, this.#chunkSteps(chunkMs)));
+        done += await this.#runChunk(Math.min(steps - done, this.stepsIn(chunkMs)));
       } finally {
         signal?.removeEventListener("abort", stop);
       }
@@ -55,8 +67,14 @@ export class Program {
     return done;
   }
 
-  /** Frees the arena. Tensors that record() kept stay readable. */
+  /** How many steps take about `ms` milliseconds, by the last chunk; 1 before the first run. */
+  stepsIn(ms: number): number {
+    return this.#msPerStep > 0 ? Math.max(1, Math.round(ms / this.#msPerStep)) : 1;
+  }
+
+  /** Frees the arena. Tensors that record() kept stay readable. Throws ERR_LCONV_BUSY during a run. */
   dispose(): void {
+    check(!this.#running, "ERR_LCONV_BUSY", () => "program.dispose: this program is running: abort it by its signal and await run() first");
     this.#native.dispose();
   }
 
@@ -69,9 +87,5 @@ export class Program {
     const done = await this.#native.run(steps);
     if (done > 0) this.#msPerStep = (performance.now() - start) / done;
     return done;
-  }
-
-  #chunkSteps(chunkMs: number): number {
-    return this.#msPerStep > 0 ? Math.max(1, Math.round(chunkMs / this.#msPerStep)) : 1;
   }
 }

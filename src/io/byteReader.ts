@@ -2,10 +2,11 @@ import { closeSync, createReadStream, openSync, readSync, statSync } from "node:
 import { pipeline, type Readable } from "node:stream";
 import { createGunzip, type Gunzip } from "node:zlib";
 import { check } from "../errors.js";
-import { checkFormat, formatError, ioError } from "./files.js";
+import { allocate, checkFormat, formatError, ioError } from "./files.js";
 
 // A deflate block needs at least 1 bit per literal or 2 bits per 258-byte match.
 const DEFLATE_MOST_RATIO = 1032;
+const FIRST_STEP = 1 << 26;
 
 /**
  * Reads a plain or gzip file from front to back in the sizes asked for, with a few hundred KB of its own.
@@ -66,9 +67,16 @@ export class ByteReader {
     }
   }
 
+  /** `count` bytes. Memory grows with what gzip data really hold, so a header that lies costs nothing. */
   async read(count: number, what: string): Promise<Uint8Array> {
-    const bytes = new Uint8Array(count);
+    let bytes = allocate(this.#gunzip ? Math.min(count, FIRST_STEP) : count, `${this.path}: ${what}`);
     await this.readInto(bytes, what);
+    while (bytes.length < count) {
+      const longer = allocate(Math.min(count, bytes.length * 4), `${this.path}: ${what}`);
+      longer.set(bytes);
+      await this.readInto(longer.subarray(bytes.length), what);
+      bytes = longer;
+    }
     return bytes;
   }
 

@@ -50,7 +50,7 @@ export function readBytes(path: string): Uint8Array {
 
 // Not readFileSync: it stops at 2 GiB.
 function readFully(file: number, size: number): Uint8Array {
-  const bytes = new Uint8Array(size);
+  const bytes = allocate(size, "the file");
   let filled = 0;
   while (filled < size) {
     const got = readSync(file, bytes, filled, Math.min(size - filled, 2 ** 30), filled);
@@ -62,3 +62,12 @@ function readFully(file: number, size: number): Uint8Array {
 
 /** The number of elements of `shape`; NaN or Infinity when it is beyond counting. */
 export const product = (shape: readonly number[]): number => shape.reduce((total, size) => total * size, 1);
+
+/** `size` zero bytes. Throws ERR_LCONV_OOM, naming `what` they are for. */
+export function allocate(size: number, what: string): Uint8Array {
+  try {
+    return new Uint8Array(size);
+  } catch (error) {
+    throw new LconvError("ERR_LCONV_OOM", `no memory for ${size} bytes of ${what}`, { cause: error });
+  }
+}

@@ -2,7 +2,7 @@ import { attach } from "../autograd/autograd.js";
 import * as commands from "../engine/commands.js";
 import { check, showShape } from "../errors.js";
 import { broadcastShapes, broadcastStrides, collapse, sameShape, type Shape, stridesOf } from "../tensor/shape.js";
-import { Tensor, tensor } from "../tensor/tensor.js";
+import { full, Tensor } from "../tensor/tensor.js";
 import { checkDtype, sameDevice } from "./check.js";
 import { neg } from "./elementwise.js";
 import { sum } from "./reduce.js";
@@ -43,8 +43,8 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
 
 function binary(fn: commands.BinaryName, left: Operand, right: Operand, grads: (a: Tensor, b: Tensor, dy: Tensor) => [() => Tensor, () => Tensor]): Tensor {
   const device = left instanceof Tensor ? left.device : (right as Tensor).device;
-  const a = left instanceof Tensor ? left : tensor(left, { device });
-  const b = right instanceof Tensor ? right : tensor(right, { device });
+  const a = left instanceof Tensor ? left : full([], left, { device });
+  const b = right instanceof Tensor ? right : full([], right, { device });
   return attach(fn, [a, b], compute(fn, a, b), (dy) => {
     const [da, db] = grads(a, b, dy);
     return [a.tracked ? sumTo(da(), a.shape) : undefined, b.tracked ? sumTo(db(), b.shape) : undefined];
@@ -59,4 +59,4 @@ export const sub = (a: Operand, b: Operand): Tensor => binary("sub", a, b, (_a, 
 export const mul = (a: Operand, b: Operand): Tensor => binary("mul", a, b, (a, b, dy) => [() => compute("mul", dy, b), () => compute("mul", dy, a)]);
 /** a / b, elementwise */
 export const div = (a: Operand, b: Operand): Tensor =>
-  binary("div", a, b, (a, b, dy) => [() => compute("div", dy, b), () => neg(compute("div", compute("mul", dy, a), compute("mul", b, b)))]);
+  binary("div", a, b, (a, b, dy) => [() => compute("div", dy, b), () => neg(compute("div", compute("mul", dy, compute("div", a, b)), b))]);

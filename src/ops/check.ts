@@ -1,3 +1,4 @@
+import { type Fn, fusable } from "../engine/commands.js";
 import type { Device, DType } from "../engine/device.js";
 import { check, showShape } from "../errors.js";
 import type { Shape } from "../tensor/shape.js";
@@ -19,6 +20,13 @@ export function checkExact(op: string, name: string, t: Tensor, shape: Shape, be
   checkDtype(op, name, t);
   const same = t.rank === shape.length && shape.every((size, i) => t.shape[i] === size);
   check(same, "ERR_LCONV_SHAPE", () => `${op}: ${name} must be ${showShape(shape)} (${because}), got ${showShape(t.shape)}`);
+}
+
+/** Throws ERR_LCONV_ARGUMENT unless `fn` can be fused behind a product: its gradient must follow from its value. */
+export function checkFusable(op: string, fn: Fn | undefined): void {
+  if (!fn) return;
+  check(fusable.includes(fn.name), "ERR_LCONV_ARGUMENT", () => `${op}: "${fn.name}" cannot be fused; apply it to the result`);
+  check(fn.name !== "leakyRelu" || (fn.parameter ?? 0) >= 0, "ERR_LCONV_ARGUMENT", () => `${op}: a fused leakyRelu needs a slope of at least 0, got ${fn.parameter}; apply it to the result`);
 }
 
 /** The device all of `tensors` are on. Throws ERR_LCONV_DEVICE when they are on several. */

@@ -2,7 +2,7 @@ import { attach } from "../autograd/autograd.js";
 import * as commands from "../engine/commands.js";
 import { check, checkInteger, LconvError, showShape } from "../errors.js";
 import { Tensor } from "../tensor/tensor.js";
-import { checkRank, sameDevice } from "./check.js";
+import { checkDtype, checkFusable, checkRank, sameDevice } from "./check.js";
 
 /** "valid": none; "same": as many zeros as keep the size (odd kernels); or the number of zeros on every side. */
 export type Padding = "valid" | "same" | number;
@@ -29,6 +29,7 @@ export function conv2d(x: Tensor, W: Tensor, { padding = "valid" }: { padding?: 
   const [B, m, p, q] = x.shape;
   const [o, m_in, k_p, k_q] = W.shape;
   check(m === m_in, "ERR_LCONV_SHAPE", () => `conv2d: x ${showShape(x.shape)} has ${m} channels, W ${showShape(W.shape)} takes ${m_in}`);
+  check(m > 0 && W.size > 0, "ERR_LCONV_SHAPE", () => `conv2d: x ${showShape(x.shape)} and W ${showShape(W.shape)} must have at least one channel and one weight`);
   const pad = padSize(padding, k_p, k_q);
   const [out_p, out_q] = [p + 2 * pad - k_p + 1, q + 2 * pad - k_q + 1];
   check(out_p > 0 && out_q > 0, "ERR_LCONV_SHAPE", () => `conv2d: the kernel ${k_p} x ${k_q} is larger than the image ${p} x ${q} with ${pad} zeros around it`);
@@ -64,6 +65,9 @@ export function maxPool2d(x: Tensor, { size = 2, stride = size }: { size?: numbe
 
 /** f(x + b) for x [B, m, ...] with one bias a channel; f as in `linear`. */
 export function biasActivation(x: Tensor, b: Tensor, fn?: commands.Fn): Tensor {
+  checkDtype("biasActivation", "x", x);
+  checkDtype("biasActivation", "b", b);
+  checkFusable("biasActivation", fn);
   const device = sameDevice("biasActivation", x, b);
   check(x.rank >= 2 && b.rank === 1 && b.size === x.shape[1], "ERR_LCONV_SHAPE", () => `biasActivation: b must be [${x.shape[1]}] for x ${showShape(x.shape)}, got ${showShape(b.shape)}`);
   const [outer, channels] = x.shape;

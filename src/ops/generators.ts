@@ -53,6 +53,7 @@ export function generatorSizes(op: string, g: Generators): { n_L: number; d: num
   checkRank(op, "U", g.U, 3, "[n_L, d, d_h]");
   const [n_L, d, d_h] = g.U.shape;
   checkExact(op, "V", g.V, [n_L, d_h, d], `for U ${showShape(g.U.shape)}`);
+  check(n_L > 0 && d_h > 0, "ERR_LCONV_SHAPE", () => `${op}: needs at least one generator of rank 1 or more, got U ${showShape(g.U.shape)} and V ${showShape(g.V.shape)}`);
   return { n_L, d };
 }
 
@@ -61,6 +62,7 @@ export function sizesOf(op: string, h: Tensor, g: Generators): Sizes {
   checkRank(op, "h", h, 3, "[B, m, d]");
   const { n_L, d } = generatorSizes(op, g);
   const [B, m] = h.shape;
+  check(m > 0 && d > 0, "ERR_LCONV_SHAPE", () => `${op}: h must have at least one channel and one position, got ${showShape(h.shape)}`);
   check(h.shape[2] === d, "ERR_LCONV_SHAPE", () => `${op}: h ${showShape(h.shape)} has d = ${h.shape[2]}, the generators act on d = ${d}`);
   return { B, m, d, n_L };
 }
@@ -94,7 +96,7 @@ function slots({ n_L, m, d }: Sizes): { at: (i: number, c: number) => number; ro
   return { at: (i, c) => (i * m + c) * d, row: (n_L + 1) * m * d, slot: m * d };
 }
 
-/** What the backward pass needs besides h and T. */
+/** T, and what the backward pass needs besides it. */
 export interface Applied {
   T: Tensor; // [B, n_L + 1, m, d]
   z?: Tensor; // low rank: [B, m, n_L, d_h]
@@ -127,9 +129,9 @@ function decode(z: Tensor, U: Tensor, s: Sizes, T: Tensor): void {
 }
 
 /** Gradients through T = applyGenerators(h): those of the trainable parts of `g`, and dh where it is wanted. */
-export function applyGeneratorsGrad(h: Tensor, g: Generators, s: Sizes, saved: Applied, dT: Tensor, wantInput: boolean): { dh: Tensor | undefined; parts: (Tensor | undefined)[] } {
+export function applyGeneratorsGrad(h: Tensor, g: Generators, s: Sizes, z: Tensor | undefined, dT: Tensor, wantInput: boolean): { dh: Tensor | undefined; parts: (Tensor | undefined)[] } {
   const dh = wantInput ? slotZero(dT, s, h) : undefined;
-  if (g.kind === "lowRank") return { dh, parts: lowRankGrad(h, g, s, saved.z as Tensor, dT, dh) };
+  if (g.kind === "lowRank") return { dh, parts: lowRankGrad(h, g, s, z as Tensor, dT, dh) };
   if (g.kind === "dense") return { dh, parts: denseGrad(h, g.L, s, dT, dh) };
   if (dh) applySparse(h.device, g, s, { x: dT, xb: slots(s).row, xc: s.d }, dh, true);
   return { dh, parts: [] };

@@ -1,8 +1,8 @@
 import { attach } from "../autograd/autograd.js";
 import * as commands from "../engine/commands.js";
-import { LconvError, showShape } from "../errors.js";
+import { showShape } from "../errors.js";
 import { Tensor } from "../tensor/tensor.js";
-import { checkExact, checkRank, sameDevice } from "./check.js";
+import { checkExact, checkFusable, checkRank, sameDevice } from "./check.js";
 import { biasActivationGrad } from "./conv.js";
 import { type Applied, applyGenerators, applyGeneratorsGrad, encode, encodeGradInput, encodeGradV, type Generators, type LowRank, parametersOf, type Sizes, sizesOf } from "./generators.js";
 import { chooseOrder, type Order } from "./order.js";
@@ -15,7 +15,7 @@ export function generatorApply(h: Tensor, generators: Generators): Tensor {
   sameDevice("generatorApply", h, ...parameters);
   const saved = applyGenerators(h, generators, s);
   return attach("generatorApply", [h, ...parameters], saved.T, (dT) => {
-    const { dh, parts } = applyGeneratorsGrad(h, generators, s, saved, dT, h.tracked);
+    const { dh, parts } = applyGeneratorsGrad(h, generators, s, saved.z, dT, h.tracked);
     return [dh, ...parts];
   });
 }
@@ -44,7 +44,7 @@ function contract(T: Tensor, W: Tensor, b?: Tensor, fn?: commands.Fn): Tensor {
 function contractGradT(dy: Tensor, W: Tensor, shape: readonly number[]): Tensor {
   const [B, o, d] = dy.shape;
   const dT = Tensor.empty(dy.device, shape);
-  commands.gemm(dy.device, { batch: B, M: W.size / o, N: d, K: o, strideA: 0 }, W, dy, dT);
+  commands.gemm(dy.device, { batch: B, M: W.shape[0] * W.shape[1], N: d, K: o, strideA: 0 }, W, dy, dT);
   return dT;
 }
 
@@ -52,7 +52,7 @@ function contractGradT(dy: Tensor, W: Tensor, shape: readonly number[]): Tensor 
 function contractGradW(T: Tensor, dy: Tensor, W: Tensor): Tensor {
   const [B, o, d] = dy.shape;
   const each = Tensor.empty(dy.device, [B, ...W.shape]);
-  commands.gemm(dy.device, { batch: B, M: W.size / o, N: o, K: d, transB: true }, T, dy, each);
+  commands.gemm(dy.device, { batch: B, M: W.shape[0] * W.shape[1], N: o, K: d, transB: true }, T, dy, each);
   return sum(each, 0);
 }
 
@@ -87,25 +87,25 @@ function forwardVWU(h: Tensor, { U, V }: LowRank, W: Tensor, b: Tensor | undefin
   const z = encode(h, V);
   const s = mix(z, W, sizes);
   const y = Tensor.empty(h.device, [B, o, d]);
-  commands.gemm(h.device, { M: B * o, N: d, K: z.size / (B * m) }, s, swapLast(U), y);
+  commands.gemm(h.device, { M: B * o, N: d, K: U.size / d }, s, swapLast(U), y);
   const identity = { batch: B, M: o, N: d, K: m, transA: true, strideA: 0, accumulate: true, bias: b && { axis: "row" as const, values: b }, fn };
   commands.gemm(h.device, identity, W, h, y);
   return { y, middle: { z, s } };
 }
 
 /** Gradients of the order V, W, U; g is the gradient before the activation. */
-function backwardVWU(h: Tensor, { U, V }: LowRank, W: Tensor, sizes: Sizes, { z, s }: Middle, g: Tensor): { dh: Tensor | undefined; parts: (Tensor | undefined)[]; dW: Tensor | undefined } {
+function backwardVWU(h: Tensor, { U, V }: LowRank, W: Tensor, sizes: Sizes, z: Tensor, s: Tensor | undefined, g: Tensor): { dh: Tensor | undefined; parts: (Tensor | undefined)[]; dW: Tensor | undefined } {
   const { B, m, d, n_L } = sizes;
   const [o, d_h] = [W.shape[2], U.shape[2]];
   const r = n_L * d_h;
   const device = h.device;
   const needMiddle = V.tracked || W.tracked || h.tracked;
-  const ds = needMiddle ? Tensor.empty(device, s.shape) : undefined;
+  const ds = needMiddle ? Tensor.empty(device, [B, o, n_L, d_h]) : undefined;
   if (ds) commands.gemm(device, { M: B * o, N: r, K: d, transB: true }, g, swapLast(U), ds);
   let dU: Tensor | undefined;
   if (U.tracked) {
     const dUt = Tensor.empty(device, [n_L, d_h, d]);
-    commands.gemm(device, { M: r, N: d, K: B * o, transA: true }, s, g, dUt);
+    commands.gemm(device, { M: r, N: d, K: B * o, transA: true }, s ?? mix(z, W, sizes), g, dUt);
     dU = swapLast(dUt);
   }
   const dz = ds && (V.tracked || h.tracked) ? Tensor.empty(device, z.shape) : undefined;
@@ -154,7 +154,7 @@ export function lconv(h: Tensor, generators: Generators, W: Tensor, b?: Tensor, 
   const parameters = parametersOf(generators);
   sameDevice("lconv", h, W, b, ...parameters);
   const { fn } = options;
-  if (fn && !commands.fusable.includes(fn.name)) throw new LconvError("ERR_LCONV_ARGUMENT", `lconv: "${fn.name}" cannot be fused; apply it to the result`);
+  checkFusable("lconv", fn);
   const trained = { U: parameters[0]?.tracked ?? false, V: parameters[1]?.tracked ?? false, W: W.tracked, h: h.tracked };
   const { forward, backward } = chooseOrder(generators, sizes, o, trained, options);
 
@@ -175,14 +175,15 @@ export function lconv(h: Tensor, generators: Generators, W: Tensor, b?: Tensor, 
     if (backward === "VWU") {
       const low = generators as LowRank;
       const z = middle?.z ?? applied?.z ?? encode(h, low.V);
-      const { dh, parts, dW } = backwardVWU(h, low, W, sizes, middle ?? { z, s: mix(z, W, sizes) }, g);
+      const { dh, parts, dW } = backwardVWU(h, low, W, sizes, z, middle?.s, g);
       return [dh, dW, ...parts, ...tail];
     }
-    const saved = applied ?? applyGenerators(h, generators, sizes, middle?.z);
     const wantT = h.tracked || parameters.some((p) => p.tracked);
-    const dT = wantT ? contractGradT(g, W, saved.T.shape) : undefined;
-    const dW = W.tracked ? contractGradW(saved.T, g, W) : undefined;
-    const { dh, parts } = dT ? applyGeneratorsGrad(h, generators, sizes, saved, dT, h.tracked) : { dh: undefined, parts: parameters.map(() => undefined) };
+    const dT = wantT ? contractGradT(g, W, [sizes.B, sizes.n_L + 1, sizes.m, sizes.d]) : undefined;
+    const T = W.tracked ? (applied ?? applyGenerators(h, generators, sizes, middle?.z)).T : undefined;
+    const dW = T && contractGradW(T, g, W);
+    const z = applied?.z ?? middle?.z;
+    const { dh, parts } = dT ? applyGeneratorsGrad(h, generators, sizes, z, dT, h.tracked) : { dh: undefined, parts: parameters.map(() => undefined) };
     return [dh, dW, ...parts, ...tail];
   });
 }

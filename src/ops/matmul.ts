@@ -2,7 +2,7 @@ import { attach } from "../autograd/autograd.js";
 import * as commands from "../engine/commands.js";
 import { check, showShape } from "../errors.js";
 import { Tensor } from "../tensor/tensor.js";
-import { checkDtype, sameDevice } from "./check.js";
+import { checkDtype, checkFusable, sameDevice } from "./check.js";
 import { sum } from "./reduce.js";
 
 export interface MatmulOptions {
@@ -50,6 +50,9 @@ const shrink = (factor: Tensor, grad: Tensor): Tensor => (factor.rank === 2 && g
  */
 export function linear(x: Tensor, W: Tensor, b?: Tensor, fn?: commands.Fn): Tensor {
   checkDtype("linear", "x", x);
+  checkDtype("linear", "W", W);
+  if (b) checkDtype("linear", "b", b);
+  checkFusable("linear", fn);
   check(x.rank === 2 && W.rank === 2 && x.shape[1] === W.shape[0], "ERR_LCONV_SHAPE", () => `linear: x ${showShape(x.shape)} does not fit W ${showShape(W.shape)}; x must be [B, ${W.shape[0]}]`);
   check(!b || (b.rank === 1 && b.shape[0] === W.shape[1]), "ERR_LCONV_SHAPE", () => `linear: b must be [${W.shape[1]}] for W ${showShape(W.shape)}, got ${showShape(b?.shape ?? [])}`);
   const device = sameDevice("linear", x, W, b);

@@ -36,19 +36,18 @@ export function backwardCost(sizes: OrderCost, trained: Trained, forward: Order)
   const { n_L, d_h, d, m, m_out } = sizes;
   const r = n_L * d_h;
   const toZ = trained.V || trained.h;
-  const again = forwardCost(sizes);
   const VWU =
     (toZ || trained.W ? r * d * m_out : 0) + // ds = dy U
     (trained.U ? r * d * m_out : 0) +
     (toZ ? r * m * m_out : 0) +
     (trained.W ? r * m * m_out : 0) +
-    (forward === "VUW" && trained.U ? r * m * m_out : 0);
+    (forward === "VUW" && trained.U ? r * m * m_out : 0); // s again
   const VUW =
     (toZ || trained.U ? n_L * m * m_out * d : 0) + // dT
     (trained.W ? n_L * m * m_out * d : 0) +
     (toZ ? r * d * m : 0) +
     (trained.U ? r * d * m : 0) +
-    (forward === "VWU" && (trained.W || trained.U) ? again.VUW - n_L * d * m * m_out : 0);
+    (forward === "VWU" && trained.W ? r * d * m : 0); // T again
   return { VWU, VUW };
 }
 

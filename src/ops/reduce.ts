@@ -3,7 +3,7 @@ import * as commands from "../engine/commands.js";
 import { check, showShape } from "../errors.js";
 import { broadcastStrides, collapse, normaliseAxis, numel, type Shape, stridesOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
-import { checkDtype } from "./check.js";
+import { checkDtype, sameDevice } from "./check.js";
 import { scale } from "./elementwise.js";
 import { permute } from "./shape.js";
 
@@ -76,6 +76,7 @@ export function max(x: Tensor, axes?: readonly number[] | number, keepDims = fal
 /** The place of the maximum along `axis`, int32; has no gradient. */
 export function argmax(x: Tensor, axis = -1): Tensor {
   const { packed, line, shape } = plan("argmax", x, axis, false);
+  check(line.k > 0, "ERR_LCONV_SHAPE", () => `argmax: there is no maximum of nothing: ${showShape(x.shape)}`);
   const y = Tensor.empty(x.device, shape);
   const at = Tensor.empty(x.device, shape, "int32");
   commands.max(x.device, line, packed, y, at);
@@ -84,9 +85,12 @@ export function argmax(x: Tensor, axis = -1): Tensor {
 
 /** sum(x^2) of several tensors as one device scalar, for gradient clipping; has no gradient. */
 export function sumSquares(xs: readonly Tensor[]): Tensor {
+  check(xs.length > 0, "ERR_LCONV_ARGUMENT", () => "sumSquares: needs at least one tensor");
   const [first] = xs;
+  sameDevice("sumSquares", ...xs);
   const y = Tensor.empty(first.device, [1]);
   xs.forEach((x, i) => {
+    checkDtype("sumSquares", "x", x);
     const scratch = Tensor.empty(x.device, [commands.sumSquaresScratch(x.size)]);
     commands.sumSquares(x.device, x.size, i > 0, x, scratch, y);
   });

@@ -11,7 +11,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   const known = shape.filter((size) => size !== -1);
   const missing = known.length < shape.length ? x.size / numel(known) : 0;
   const full = shape.map((size) => (size === -1 ? missing : size));
-  check(shape.length - known.length <= 1 && Number.isInteger(missing) && full.every((size) => size >= 0), "ERR_LCONV_SHAPE", () => `reshape: ${showShape(x.shape)} does not fit ${showShape(shape)}`);
+  check(shape.length - known.length <= 1 && Number.isInteger(missing) && full.every(isCount), "ERR_LCONV_SHAPE", () => `reshape: ${showShape(x.shape)} does not fit ${showShape(shape)}`);
   return attach("reshape", [x], x.view(full), (dy) => [dy.view(x.shape)]);
 }
 
@@ -40,9 +40,11 @@ export function transpose(x: Tensor): Tensor {
   return permute(x, [...axes.slice(0, -2), x.rank - 1, x.rank - 2]);
 }
 
+const isCount = (n: number): boolean => Number.isInteger(n) && n >= 0;
+
 /** The box of `sizes` that begins at `starts`. */
 export function slice(x: Tensor, starts: readonly number[], sizes: Shape): Tensor {
-  const inside = starts.length === x.rank && sizes.length === x.rank && starts.every((start, i) => start >= 0 && sizes[i] >= 0 && start + sizes[i] <= x.shape[i]);
+  const inside = starts.length === x.rank && sizes.length === x.rank && starts.every((start, i) => isCount(start) && isCount(sizes[i]) && start + sizes[i] <= x.shape[i]);
   check(inside, "ERR_LCONV_SHAPE", () => `slice: from ${showShape(starts)} of size ${showShape(sizes)} does not lie inside ${showShape(x.shape)}`);
   const strides = stridesOf(x.shape);
   const offset = starts.reduce((at, start, i) => at + start * strides[i], 0);

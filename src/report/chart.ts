@@ -1,4 +1,4 @@
-import { clip, element, escape, significant, svg } from "./svg.js";
+import { clip, element, escapeText, significant, svg } from "./svg.js";
 
 export interface Series {
   name: string;
@@ -55,7 +55,10 @@ export function lineChart(chart: LineChart): string {
   const { width = 640, yFormat = (y) => significant(y) } = chart;
   const series = chart.series.map((s, k) => ({ ...s, color: s.color ?? k }));
   const points = series.flatMap((s) => s.points.filter(finite));
-  const legend = layOutLegend(series.filter((s) => !s.unlisted), width - 72);
+  const legend = layOutLegend(
+    series.filter((s) => !s.unlisted),
+    width - 72,
+  );
   const height = (chart.height ?? 320) + 18 * Math.max(0, legend.rows - 2);
   const box = { left: 60, top: 34 + legend.rows * 18, right: width - 16, bottom: height - 44 };
 
@@ -71,11 +74,17 @@ export function lineChart(chart: LineChart): string {
     width,
     height,
     chart.title,
-    element("title", {}, escape(chart.title)),
+    element("title", {}, escapeText(chart.title)),
     text(box.left, 16, clip(chart.title, Math.floor(width / 8)), { "font-weight": 600, "font-size": 14 }),
     element("g", { transform: `translate(${box.left} 34)` }, legend.markup),
-    ...yTicks.map((tick) => rule(box.left, y(tick), box.right, y(tick)) + text(box.left - 8, y(tick) + 4, yFormat(tick), { "text-anchor": "end" })),
-    ...shown.map((tick) => rule(x(tick), box.bottom, x(tick), box.bottom + 4) + text(x(tick), box.bottom + 18, significant(tick, 6), { "text-anchor": "middle" })),
+    ...yTicks.map(
+      (tick) => rule(box.left, y(tick), box.right, y(tick)) + text(box.left - 8, y(tick) + 4, yFormat(tick), { "text-anchor": "end" }),
+    ),
+    ...shown.map(
+      (tick) =>
+        rule(x(tick), box.bottom, x(tick), box.bottom + 4) +
+        text(x(tick), box.bottom + 18, significant(tick, 6), { "text-anchor": "middle" }),
+    ),
     text((box.left + box.right) / 2, height - 8, chart.xLabel, { "text-anchor": "middle" }),
     text(0, 0, chart.yLabel, { "text-anchor": "middle", transform: `translate(13 ${(box.top + box.bottom) / 2}) rotate(-90)` }),
     ...series.map((s) => line(s, x, y, yFormat)),
@@ -104,9 +113,11 @@ const scale = ([min, max]: Range, from: number, to: number): Scale => {
   return (value) => from + (value - min) * slope;
 };
 
-const text = (x: number, y: number, content: string, attributes: Record<string, string | number> = {}): string => element("text", { x, y, ...attributes }, escape(content));
+const text = (x: number, y: number, content: string, attributes: Record<string, string | number> = {}): string =>
+  element("text", { x, y, ...attributes }, escapeText(content));
 
-const rule = (x1: number, y1: number, x2: number, y2: number): string => element("line", { x1, y1, x2, y2, stroke: "currentColor", "stroke-opacity": "0.18" });
+const rule = (x1: number, y1: number, x2: number, y2: number): string =>
+  element("line", { x1, y1, x2, y2, stroke: "currentColor", "stroke-opacity": "0.18" });
 
 const dashes = (series: Series, color: number): string | undefined => (series.dashed ? "5 4" : color >= palette.length ? "2 3" : undefined);
 
@@ -125,8 +136,24 @@ function line(series: Series & { color: number }, x: Scale, y: Scale, yFormat: (
   const drawn = series.points.filter(finite);
   // dots carry the values as tooltips; those of a long run would merge into a band
   const radius = drawn.length <= 40 ? 2.5 : 0;
-  const dots = radius === 0 ? [] : drawn.map(([px, py]) => element("circle", { cx: x(px), cy: y(py), r: radius }, element("title", {}, escape(`${series.name}: ${yFormat(py)} at ${significant(px, 6)}`))));
-  const strokes = { d: path, fill: "none", stroke, "stroke-width": 2, "stroke-linejoin": "round", "stroke-dasharray": dashes(series, series.color) };
+  const dots =
+    radius === 0
+      ? []
+      : drawn.map(([px, py]) =>
+          element(
+            "circle",
+            { cx: x(px), cy: y(py), r: radius },
+            element("title", {}, escapeText(`${series.name}: ${yFormat(py)} at ${significant(px, 6)}`)),
+          ),
+        );
+  const strokes = {
+    d: path,
+    fill: "none",
+    stroke,
+    "stroke-width": 2,
+    "stroke-linejoin": "round",
+    "stroke-dasharray": dashes(series, series.color),
+  };
   return element("g", { fill: stroke }, path === "" ? "" : element("path", strokes), ...dots);
 }
 

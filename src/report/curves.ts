@@ -1,4 +1,4 @@
-import { type Series, lineChart, standalone } from "./chart.js";
+import { lineChart, type Series, standalone } from "./chart.js";
 
 /** What one epoch gave; a value that was not measured is null or NaN and leaves a gap. */
 export interface EpochMetrics {
@@ -32,14 +32,24 @@ const labels: Record<Metric, { title: string; y: string }> = {
 export function learningCurve(models: readonly Curve[], metric: Metric = "valAccuracy"): string {
   const { title, y } = labels[metric];
   const series = models.map((model, color) => curve(model, metric, color));
-  if (metric === "loss") series.push(...models.map((model, color) => ({ ...curve(model, "valLoss", color), name: `${model.name}, validation`, dashed: true, unlisted: true })).filter(hasPoints));
+  if (metric === "loss")
+    series.push(
+      ...models
+        .map((model, color) => ({ ...curve(model, "valLoss", color), name: `${model.name}, validation`, dashed: true, unlisted: true }))
+        .filter(hasPoints),
+    );
   const named = metric === "loss" && series.length === models.length ? "Training loss" : title;
   return lineChart({ title: named, xLabel: "epoch", yLabel: y, series, ...(y === "accuracy" ? { yFormat: tickPercent } : {}) });
 }
 
 /** The same chart as the text of a stand-alone .svg file. */
-export const writeLearningCurve = (models: readonly Curve[], metric: Metric = "valAccuracy"): string => standalone(learningCurve(models, metric));
+export const writeLearningCurve = (models: readonly Curve[], metric: Metric = "valAccuracy"): string =>
+  standalone(learningCurve(models, metric));
 
-const curve = ({ name, history }: Curve, metric: Metric, color: number): Series => ({ name, color, points: history.map((epoch) => [epoch.epoch, epoch[metric] ?? Number.NaN] as const) });
+const curve = ({ name, history }: Curve, metric: Metric, color: number): Series => ({
+  name,
+  color,
+  points: history.map((epoch) => [epoch.epoch, epoch[metric] ?? Number.NaN] as const),
+});
 
 const hasPoints = (series: Series): boolean => series.points.some(([, y]) => Number.isFinite(y));

@@ -1,6 +1,6 @@
-import { type GeneratorLayer, type GeneratorNorms, blockAverage, generatorNorms } from "./generators.js";
+import { blockAverage, type GeneratorLayer, type GeneratorNorms, generatorNorms } from "./generators.js";
 import { heatmap } from "./heatmap.js";
-import { element, escape, significant } from "./svg.js";
+import { element, escapeText, significant } from "./svg.js";
 
 const maxEdge = 256; // pixels of a picture's side
 const maxPictures = 16; // a layer, the strongest first
@@ -10,7 +10,7 @@ const symbol = (i: number): string => `L${[...String(i)].map((digit) => "₀₁�
 
 /** The generators of a model, layer by layer: a table of norms, then the pictures, both in the order of |L_i| |W^i|. */
 export const generatorSection = (layers: readonly GeneratorLayer[], permutation?: ArrayLike<number>): string =>
-  layers.map((layer) => element("h3", {}, `Layer ${escape(layer.name)}`) + layerSection(layer, permutation)).join("\n");
+  layers.map((layer) => element("h3", {}, `Layer ${escapeText(layer.name)}`) + layerSection(layer, permutation)).join("\n");
 
 function layerSection(layer: GeneratorLayer, permutation?: ArrayLike<number>): string {
   const norms = generatorNorms(layer);
@@ -31,16 +31,31 @@ function layerSection(layer: GeneratorLayer, permutation?: ArrayLike<number>): s
 function normTable(norms: readonly GeneratorNorms[]): string {
   const head = ["|Lᵢ|", "|Wⁱ|", "|Lᵢ| |Wⁱ|"].map((heading) => element("th", { scope: "col", class: "number" }, heading));
   const rows = norms.map(({ i, L, W, product }) => {
-    return element("tr", {}, element("th", { scope: "row" }, i === 0 ? "L₀ = I, fixed" : symbol(i)), ...[L, W, product].map((value) => element("td", { class: "number" }, significant(value, 4))));
+    return element(
+      "tr",
+      {},
+      element("th", { scope: "row" }, i === 0 ? "L₀ = I, fixed" : symbol(i)),
+      ...[L, W, product].map((value) => element("td", { class: "number" }, significant(value, 4))),
+    );
   });
   const caption = element("caption", {}, "Frobenius norms of the generators and of their weights, the strongest product first");
-  return element("table", { class: "norms" }, caption, element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Generator"), ...head)), element("tbody", {}, ...rows));
+  return element(
+    "table",
+    { class: "norms" },
+    caption,
+    element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Generator"), ...head)),
+    element("tbody", {}, ...rows),
+  );
 }
 
 function generatorFigure(layer: GeneratorLayer, { i, L, W }: GeneratorNorms, permutation?: ArrayLike<number>): string {
   const view = (title: string, order?: ArrayLike<number>): string => {
     const { values, side } = blockAverage(layer, i, maxEdge, order);
-    return heatmap(values, side, side, { title, limit: quantileOfMagnitude(values, 0.995), size: side * Math.max(1, Math.round(200 / side)) });
+    return heatmap(values, side, side, {
+      title,
+      limit: quantileOfMagnitude(values, 0.995),
+      size: side * Math.max(1, Math.round(200 / side)),
+    });
   };
   const views = permutation ? [view(`${symbol(i)} as learned`), view(`${symbol(i)} unscrambled`, permutation)] : [view(symbol(i))];
   const caption = element("figcaption", {}, `${symbol(i)}: |L| = ${significant(L)}, |W| = ${significant(W)}`);

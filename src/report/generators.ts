@@ -31,14 +31,22 @@ export interface GeneratorNorms {
 export function checkLayer(layer: GeneratorLayer): void {
   const { name, count, d, W } = layer;
   const need = (what: string, length: number, shape: string, expected: number): void =>
-    check(length === expected, "ERR_LCONV_SHAPE", () => `report: ${what} of layer "${name}" must be ${shape} with n_L = ${count}, d = ${d}, got ${length} values`);
+    check(
+      length === expected,
+      "ERR_LCONV_SHAPE",
+      () => `report: ${what} of layer "${name}" must be ${shape} with n_L = ${count}, d = ${d}, got ${length} values`,
+    );
   if ("U" in layer) {
     need("U", layer.U.length, "[n_L, d, d_h]", count * d * layer.rank);
     need("V", layer.V.length, "[n_L, d_h, d]", count * layer.rank * d);
   } else {
     need("L", layer.L.length, "[n_L, d, d]", count * d * d);
   }
-  check(W.length > 0 && W.length % (count + 1) === 0, "ERR_LCONV_SHAPE", () => `report: W of layer "${name}" must be [n_L + 1, m_in, m_out] with n_L = ${count}, got ${W.length} values`);
+  check(
+    W.length > 0 && W.length % (count + 1) === 0,
+    "ERR_LCONV_SHAPE",
+    () => `report: W of layer "${name}" must be [n_L + 1, m_in, m_out] with n_L = ${count}, got ${W.length} values`,
+  );
 }
 
 /**
@@ -62,7 +70,12 @@ export function generatorNorms(layer: GeneratorLayer): GeneratorNorms[] {
  * image[permutation[mu]]) both axes are first put back into the order of the unscrambled image. Averaging commutes with
  * the product, so of U V only the averaged rows and columns are multiplied.
  */
-export function blockAverage(layer: GeneratorLayer, i: number, edge: number, permutation?: ArrayLike<number>): { values: Float64Array; side: number; block: number } {
+export function blockAverage(
+  layer: GeneratorLayer,
+  i: number,
+  edge: number,
+  permutation?: ArrayLike<number>,
+): { values: Float64Array; side: number; block: number } {
   const { d } = layer;
   const block = Math.ceil(d / edge);
   const side = Math.ceil(d / block);

@@ -1,7 +1,7 @@
 import { check } from "../errors.js";
 import { colormap, levels, quantise } from "./colormap.js";
 import { pngDataUri } from "./png.js";
-import { clip, element, escape, significant, svg } from "./svg.js";
+import { clip, element, escapeText, significant, svg } from "./svg.js";
 
 export interface HeatmapOptions {
   title: string;
@@ -16,7 +16,11 @@ export interface HeatmapOptions {
 export function heatmap(values: ArrayLike<number>, rows: number, cols: number, options: HeatmapOptions): string {
   const { title, symmetric = true, size = 240 } = options;
   const margin = 84; // scale bar and its labels
-  check(rows > 0 && cols > 0 && values.length === rows * cols, "ERR_LCONV_SHAPE", () => `heatmap: ${rows}x${cols} needs ${rows * cols} values, got ${values.length}`);
+  check(
+    rows > 0 && cols > 0 && values.length === rows * cols,
+    "ERR_LCONV_SHAPE",
+    () => `heatmap: ${rows}x${cols} needs ${rows * cols} values, got ${values.length}`,
+  );
   const [min, max] = symmetric ? symmetricRange(values, options.limit) : range(values);
   const palette = colormap(symmetric ? "diverging" : "sequential");
   const drawn = pngDataUri({ width: cols, height: rows, pixels: quantise(values, min, max), palette });
@@ -32,13 +36,13 @@ export function heatmap(values: ArrayLike<number>, rows: number, cols: number, o
     width + margin,
     top + barHeight + 8,
     title,
-    element("title", {}, escape(title)),
-    element("text", { x: 0, y: 14, "font-weight": 600 }, escape(clip(title, Math.floor((width + margin) / 7)))),
+    element("title", {}, escapeText(title)),
+    element("text", { x: 0, y: 14, "font-weight": 600 }, escapeText(clip(title, Math.floor((width + margin) / 7)))),
     picture(drawn, 1, top, width, height),
     picture(bar, width + 10, top, 12, barHeight),
     ...marks.map((value, i) => {
       const y = top + 9 + (i / (marks.length - 1)) * (barHeight - 10);
-      return element("text", { x: width + 27, y, "font-size": 11 }, escape(mark(value, saturates)));
+      return element("text", { x: width + 27, y, "font-size": 11 }, escapeText(mark(value, saturates)));
     }),
   );
 }

@@ -1,10 +1,10 @@
 import { check, showShape } from "../errors.js";
 import { type EpochMetrics, learningCurve, percent } from "./curves.js";
-import { type GeneratorLayer, checkLayer } from "./generators.js";
 import { generatorSection } from "./generatorSection.js";
+import { checkLayer, type GeneratorLayer } from "./generators.js";
 import { imageGrid } from "./images.js";
 import { reportCss } from "./style.js";
-import { element, escape } from "./svg.js";
+import { element, escapeText } from "./svg.js";
 
 /** One trained model of a run. */
 export interface ModelReport {
@@ -54,14 +54,14 @@ export function renderReport(input: ReportInput): string {
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escape(title)}</title>
+<title>${escapeText(title)}</title>
 <style>${reportCss}</style>
 </head>
 <body>
 <header>
-<h1>${escape(title)}</h1>
-${summary ? element("p", {}, escape(summary)) : ""}
-${created ? element("p", { class: "muted" }, escape(created)) : ""}
+<h1>${escapeText(title)}</h1>
+${summary ? element("p", {}, escapeText(summary)) : ""}
+${created ? element("p", { class: "muted" }, escapeText(created)) : ""}
 </header>
 <main>
 ${section("Comparison", comparison(models))}
@@ -75,7 +75,7 @@ ${section("What was run", configTable(input.config))}
 `;
 }
 
-const section = (heading: string, body: string): string => `<section>\n<h2>${escape(heading)}</h2>\n${body}\n</section>`;
+const section = (heading: string, body: string): string => `<section>\n<h2>${escapeText(heading)}</h2>\n${body}\n</section>`;
 
 function checkInput({ models, samples, permutation }: ReportInput): void {
   for (const model of models) {
@@ -125,7 +125,9 @@ const columns: readonly Column[] = [
 
 function comparison(models: readonly ModelReport[]): string {
   const head = columns.map(({ heading }) => element("th", { scope: "col", class: "number" }, heading));
-  const rows = models.map((model) => element("tr", {}, element("th", { scope: "row" }, escape(model.name)), ...columns.map((column) => cell(column, model, models))));
+  const rows = models.map((model) =>
+    element("tr", {}, element("th", { scope: "row" }, escapeText(model.name)), ...columns.map((column) => cell(column, model, models))),
+  );
   const note = "Layer parameters are those before the classifier. Best is over the epochs, the other accuracies are after the last one.";
   const table = element(
     "table",
@@ -133,7 +135,10 @@ function comparison(models: readonly ModelReport[]): string {
     element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Model"), ...head)),
     element("tbody", {}, ...rows),
   );
-  return element("div", { class: "scroll" }, table) + element("p", { class: "muted" }, note);
+  return (
+    element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Comparison" }, table) +
+    element("p", { class: "muted" }, note)
+  );
 }
 
 function cell(column: Column, model: ModelReport, models: readonly ModelReport[]): string {
@@ -181,8 +186,14 @@ function unscramble(images: Float32Array, permutation: ArrayLike<number>): Float
 function configTable(config: Readonly<Record<string, unknown>>): string {
   const rows = Object.entries(config)
     .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => element("tr", {}, element("th", { scope: "row" }, escape(key)), element("td", {}, escape(showValue(value)))));
-  const head = element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Setting"), element("th", { scope: "col" }, "Value")));
+    .map(([key, value]) =>
+      element("tr", {}, element("th", { scope: "row" }, escapeText(key)), element("td", {}, escapeText(showValue(value)))),
+    );
+  const head = element(
+    "thead",
+    {},
+    element("tr", {}, element("th", { scope: "col" }, "Setting"), element("th", { scope: "col" }, "Value")),
+  );
   return element("table", { class: "config" }, head, element("tbody", {}, ...rows));
 }
 

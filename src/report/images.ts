@@ -1,7 +1,7 @@
 import { check, showShape } from "../errors.js";
 import { picture, range } from "./heatmap.js";
 import { pngDataUri } from "./png.js";
-import { clip, element, escape, svg } from "./svg.js";
+import { clip, element, escapeText, svg } from "./svg.js";
 
 export interface ImageGridOptions {
   title: string;
@@ -18,7 +18,11 @@ export interface ImageGridOptions {
 export function imageGrid(images: Float32Array, options: ImageGridOptions): string {
   const { title, shape, labels, size = 56 } = options;
   const [N, m, p, q] = shape;
-  check(shape.every((n) => n > 0) && images.length === N * m * p * q, "ERR_LCONV_SHAPE", () => `imageGrid: shape ${showShape(shape)} does not fit ${images.length} values`);
+  check(
+    shape.every((n) => n > 0) && images.length === N * m * p * q,
+    "ERR_LCONV_SHAPE",
+    () => `imageGrid: shape ${showShape(shape)} does not fit ${images.length} values`,
+  );
   const [black, white] = options.range ?? range(images);
   const columns = Math.max(1, Math.min(options.columns ?? 10, N));
   const cell = { width: (size * q) / p + 8, height: size + (labels ? 20 : 8) };
@@ -28,10 +32,11 @@ export function imageGrid(images: Float32Array, options: ImageGridOptions): stri
     const y = Math.floor(n / columns) * cell.height + 1;
     const pixels = toBytes(images.subarray(n * m * p * q, (n + 1) * m * p * q), m, p * q, black, white);
     const below = { x: x + (cell.width - 8) / 2, y: y + size + 13, "text-anchor": "middle", "font-size": 11 };
-    const label = labels?.[n] === undefined ? "" : element("text", below, escape(clip(labels[n], Math.max(2, Math.floor(cell.width / 6)))));
+    const label =
+      labels?.[n] === undefined ? "" : element("text", below, escapeText(clip(labels[n], Math.max(2, Math.floor(cell.width / 6)))));
     return picture(pngDataUri({ width: q, height: p, pixels }), x, y, cell.width - 8, size) + label;
   });
-  return svg(columns * cell.width, Math.ceil(N / columns) * cell.height, title, element("title", {}, escape(title)), ...cells);
+  return svg(columns * cell.width, Math.ceil(N / columns) * cell.height, title, element("title", {}, escapeText(title)), ...cells);
 }
 
 /** One image [m, d] as bytes [d, 3] or [d, 1]; NaN is black. */

@@ -41,5 +41,6 @@ svg,img{max-width:100%;height:auto;display:block}
 .charts svg{width:100%}
 .samples figure{margin-bottom:12px}
 @media (max-width:900px),print{table.comparison{font-size:.8rem}table.comparison tbody th{min-width:5em}table.comparison .number{padding-left:10px}}
-table.norms{min-width:360px}
+@media print{.charts>figure{flex-basis:280px}}
+table.norms{min-width:360px;break-inside:avoid}
 `;

@@ -1,11 +1,10 @@
 const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 
-/** What XML 1.0 cannot hold even as an entity. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to remove
-const illegal = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Surrogate}/gu;
+/** What XML 1.0 cannot hold even as an entity, and the other control characters. */
+const illegal = /(?![\t\n\r])\p{Cc}|\p{Cs}|[\ufffe\uffff]/gu;
 
 /** `text` made safe for the content and the quoted attributes of HTML and XML. */
-export const escape = (text: string): string => text.replace(illegal, "\ufffd").replace(/[&<>"']/g, (c) => entities[c]);
+export const escapeText = (text: string): string => text.replace(illegal, "\ufffd").replace(/[&<>"']/g, (c) => entities[c]);
 
 export type Attributes = Record<string, string | number | undefined>;
 
@@ -13,7 +12,7 @@ export type Attributes = Record<string, string | number | undefined>;
 export function element(name: string, attributes: Attributes = {}, ...children: string[]): string {
   let open = name;
   for (const [key, value] of Object.entries(attributes)) {
-    if (value !== undefined) open += ` ${key}="${typeof value === "number" ? round(value) : escape(value)}"`;
+    if (value !== undefined) open += ` ${key}="${typeof value === "number" ? round(value) : escapeText(value)}"`;
   }
   return children.length === 0 ? `<${open}/>` : `<${open}>${children.join("")}</${name}>`;
 }
@@ -41,6 +40,7 @@ export const clip = (text: string, length: number): string => {
 };
 
 /** Up to `digits` significant digits, without trailing zeros. */
-export const significant = (value: number, digits = 3): string => (Number.isFinite(value) ? String(Number(value.toPrecision(digits))) : "–");
+export const significant = (value: number, digits = 3): string =>
+  Number.isFinite(value) ? String(Number(value.toPrecision(digits))) : "–";
 
 const round = (value: number): string => String(Math.round(value * 100) / 100);

@@ -6,14 +6,19 @@ interface Disposable {
 
 const current = new AsyncLocalStorage<Set<Disposable>>();
 
+const owners = new WeakMap<Disposable, Set<Disposable>>();
+
 /** Notes that the scope in force, if any, owns `thing`. */
 export function own(thing: Disposable): void {
-  current.getStore()?.add(thing);
+  const scope = current.getStore();
+  if (!scope) return;
+  scope.add(thing);
+  owners.set(thing, scope);
 }
 
-/** Takes `thing` away from the scope in force: it lives until somebody disposes of it. */
+/** Takes `thing` away from the scope that owns it, which need not be the one in force: it lives until somebody disposes of it. */
 export function disown(thing: Disposable): void {
-  current.getStore()?.delete(thing);
+  owners.get(thing)?.delete(thing);
 }
 
 /**

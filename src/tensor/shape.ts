@@ -46,6 +46,9 @@ export function broadcastStrides(shape: Shape, to: Shape): number[] {
   return to.map((_, i) => (i < lead || shape[i - lead] === 1 ? 0 : own[i - lead]));
 }
 
+/** kMaxRank in native/ops/common.h. */
+const MAX_AXES = 6;
+
 /** Joins neighbouring axes that all stride lists walk as one, so that kernels see as few axes as possible. */
 export function collapse(dims: Shape, ...lists: number[][]): { dims: number[]; lists: number[][] } {
   const outDims: number[] = [];
@@ -60,5 +63,6 @@ export function collapse(dims: Shape, ...lists: number[][]): { dims: number[]; l
       outLists[k][joins ? last : last + 1] = strides[axis];
     });
   });
+  check(outDims.length <= MAX_AXES, "ERR_LCONV_SHAPE", () => `${showShape(dims)} needs ${outDims.length} axes that cannot be walked as one, at most ${MAX_AXES} are possible`);
   return { dims: outDims, lists: outLists };
 }

@@ -1,3 +1,4 @@
+import * as commands from "../engine/commands.js";
 import { type Device, type DType, device as deviceOf, type HostArray, type Ref } from "../engine/device.js";
 import { check, LconvError, showShape } from "../errors.js";
 import { disown, own } from "./scope.js";
@@ -97,6 +98,7 @@ export class Tensor implements Ref {
 
   /** The same values under another shape; shares memory, carries no gradient (ops.reshape does). */
   view(shape: Shape): Tensor {
+    checkShape("reshape", shape);
     check(numel(shape) === this.size, "ERR_LCONV_SHAPE", () => `reshape: ${showShape(this.shape)} has ${this.size} elements, ${showShape(shape)} has ${numel(shape)}`);
     void this.buffer;
     return new Tensor(this.#storage, shape, this.dtype, false);
@@ -158,7 +160,7 @@ export class Tensor implements Ref {
   }
 }
 
-/** Takes `t` out of the scope in force: it lives until dispose(). */
+/** Takes `t` out of the scope that owns it: it lives until dispose(). */
 export function keep<T extends Tensor>(t: T): T {
   disown(t);
   return t;
@@ -187,8 +189,12 @@ export function tensor(values: HostArray | Nested, options: TensorOptions = {}):
 /** A tensor filled with one value. */
 export function full(shape: Shape, value: number, options: Omit<TensorOptions, "shape"> = {}): Tensor {
   checkShape("full", shape);
-  const host = options.dtype === "int32" ? new Int32Array(numel(shape)) : new Float32Array(numel(shape));
-  return tensor(host.fill(value), { ...options, shape });
+  const { device = deviceOf(), dtype = "float32", requiresGrad = false } = options;
+  const made = Tensor.empty(device, [...shape], dtype);
+  if (dtype === "float32") commands.fill(device, made.size, value, made);
+  else made.set(new Int32Array(made.size).fill(value));
+  made.requiresGrad = requiresGrad;
+  return made;
 }
 export const zeros = (shape: Shape, options: Omit<TensorOptions, "shape"> = {}): Tensor => full(shape, 0, options);
 export const ones = (shape: Shape, options: Omit<TensorOptions, "shape"> = {}): Tensor => full(shape, 1, options);

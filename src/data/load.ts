@@ -1,0 +1,132 @@
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { checkOptions, LconvError, nearest } from "../errors.js";
+import { extractTar } from "../io/tar.js";
+import { readArrays } from "./arrays.js";
+import { catalog, DEBIAN_FASHION, dataRoots, datasetFolders, findDataset, type OfficialName, officialNames, type RemoteFile } from "./catalog.js";
+import { cifar10, cifar100, readCifarTest, readCifarTrain } from "./cifar.js";
+import { checkRaw, type LoadedDataset } from "./dataset.js";
+import { type DownloadOptions, type DownloadProgress, download } from "./download.js";
+import { glyphs } from "./glyphs.js";
+import { findIdxFile, readIdxDataset } from "./idx.js";
+
+export interface LoadOptions {
+  root?: string; // stands for LCONV_DATA
+  download?: boolean; // when the set is nowhere; default true
+  onProgress?: (file: string, progress: DownloadProgress) => void;
+  signal?: AbortSignal;
+}
+
+/** The data of the main job, and why these. */
+export interface ChosenDataset extends LoadedDataset {
+  name: OfficialName | "glyphs";
+  reason: string;
+}
+
+const known = ["root", "download", "onProgress", "signal"];
+
+/** Every data set has a name; anything else is a folder of .npy files or an .npz archive. */
+export const datasetNames = [...officialNames, "glyphs"] as const;
+
+/**
+ * Loads a data set by name, from LCONV_DATA, the cache, a system folder, or, when it is nowhere, its official address;
+ * or the user's own arrays by path. Throws ERR_LCONV_ARGUMENT (unknown name), ERR_LCONV_IO, ERR_LCONV_FORMAT, ERR_LCONV_DATA,
+ * ERR_LCONV_SHAPE, ERR_LCONV_DOWNLOAD.
+ */
+export async function loadDataset(name: string, options: LoadOptions = {}): Promise<LoadedDataset> {
+  checkOptions("loadDataset", options, known);
+  if (name === "glyphs") return glyphs();
+  if (isOfficial(name)) return readOfficial(name, findDataset(name, options.root) ?? (await fetchMissing(name, options)));
+  if (existsSync(name)) return readArrays(name);
+  if (/[/\\]|\.npz$/.test(name)) throw new LconvError("ERR_LCONV_IO", `cannot read ${name}: no such file or folder`);
+  const near = nearest(name, datasetNames);
+  const hint = near ? `did you mean "${near}"?` : `known: ${datasetNames.join(", ")}, a folder of .npy files or an .npz archive`;
+  throw new LconvError("ERR_LCONV_ARGUMENT", `unknown data set "${name}"; ${hint}`);
+}
+
+/** Brings a data set from its official address into LCONV_DATA (or the cache) and returns its folder. Throws ERR_LCONV_DOWNLOAD, ERR_LCONV_IO, ERR_LCONV_FORMAT. */
+export async function fetchDataset(name: OfficialName, options: LoadOptions & DownloadLimits = {}): Promise<string> {
+  const folder = join(dataRoots(options.root)[0], name);
+  for (const file of catalog[name].files) await fetchFile(file, folder, options);
+  return folder;
+}
+
+/**
+ * The data of the main job: MNIST where it is at hand; else Fashion-MNIST where it is (Debian's package dataset-fashion-mnist); else
+ * MNIST from its official address, giving up within seconds when offline; else glyphs. Damaged files are an error, not a reason to go on.
+ */
+export async function chooseDataset(options: LoadOptions = {}): Promise<ChosenDataset> {
+  checkOptions("chooseDataset", options, known);
+  const mnist = findDataset("mnist", options.root);
+  if (mnist) return { name: "mnist", ...(await readOfficial("mnist", mnist)), reason: `MNIST from ${mnist}, where it already is` };
+  const fashion = findDataset("fashion-mnist", options.root);
+  if (fashion) {
+    const from = fashion === DEBIAN_FASHION ? "Debian's package dataset-fashion-mnist" : "there";
+    return { name: "fashion-mnist", ...(await readOfficial("fashion-mnist", fashion)), reason: `Fashion-MNIST from ${fashion} (${from}), as MNIST is not on this machine` };
+  }
+  const { folder, failure } = await attemptMnist(options);
+  if (folder) return { name: "mnist", ...(await readOfficial("mnist", folder)), reason: `MNIST, downloaded to ${folder}` };
+  return { name: "glyphs", ...glyphs(), reason: `glyphs, the generated digits, as neither MNIST nor Fashion-MNIST is on this machine and ${failure}` };
+}
+
+type DownloadLimits = Pick<DownloadOptions, "retries" | "connectTimeout" | "idleTimeout">;
+
+const isOfficial = (name: string): name is OfficialName => (officialNames as readonly string[]).includes(name);
+
+/** The folder MNIST was downloaded to, or why it could not be. */
+async function attemptMnist(options: LoadOptions): Promise<{ folder?: string; failure?: string }> {
+  if (options.download === false) return { failure: "downloading is off" };
+  try {
+    return { folder: await fetchDataset("mnist", { ...options, retries: 0, connectTimeout: 2_500, idleTimeout: 5_000 }) };
+  } catch (error) {
+    if (!(error instanceof LconvError)) throw error;
+    const [first, second] = error.message.split("\n");
+    return { failure: `MNIST could not be downloaded (${(second ?? first).replace(/^ *- /, "")})` };
+  }
+}
+
+async function fetchMissing(name: OfficialName, options: LoadOptions): Promise<string> {
+  if (options.download !== false) return fetchDataset(name, options);
+  const { title, files } = catalog[name];
+  throw new LconvError(
+    "ERR_LCONV_IO",
+    `${title} is on none of ${datasetFolders(name, options.root).join(", ")}; put ${files.map((file) => file.name).join(", ")} into the first, or set LCONV_DATA to the folder that holds ${name}/`,
+  );
+}
+
+async function fetchFile(file: RemoteFile, folder: string, options: LoadOptions & DownloadLimits): Promise<void> {
+  const { onProgress, signal, retries, connectTimeout, idleTimeout } = options;
+  const path = join(folder, file.name);
+  const members = Object.entries(file.members ?? {});
+  if (members.length > 0 && members.every(([, name]) => existsSync(join(folder, name)))) return;
+  await download(file.urls, path, file.checksum, {
+    ...(onProgress && { onProgress: (progress: DownloadProgress) => onProgress(file.name, progress) }),
+    ...(signal && { signal }),
+    ...(retries !== undefined && { retries }),
+    ...(connectTimeout !== undefined && { connectTimeout }),
+    ...(idleTimeout !== undefined && { idleTimeout }),
+  });
+  if (members.length === 0) return;
+  await extractTar(path, new Map(members.map(([member, name]) => [member, join(folder, name)])));
+  rmSync(path, { force: true });
+}
+
+async function readOfficial(name: OfficialName, folder: string): Promise<LoadedDataset> {
+  const { train, test } = name === "mnist" || name === "fashion-mnist" ? await readIdxPair(name, folder) : await readCifarPair(name, folder);
+  checkRaw(train);
+  if (test) checkRaw(test);
+  return { train, ...(test && { test }), source: folder };
+}
+
+async function readIdxPair(name: OfficialName, folder: string): Promise<Omit<LoadedDataset, "source">> {
+  const train = await readIdxDataset(folder, "train", `${name} train`);
+  if (!findIdxFile(folder, "t10k-images-idx3-ubyte")) return { train };
+  return { train, test: await readIdxDataset(folder, "t10k", `${name} test`) };
+}
+
+async function readCifarPair(name: OfficialName, folder: string): Promise<Omit<LoadedDataset, "source">> {
+  const layout = name === "cifar10" ? cifar10 : cifar100;
+  const train = await readCifarTrain(folder, layout);
+  const test = await readCifarTest(folder, layout);
+  return { train, ...(test && { test }) };
+}

@@ -1,0 +1,44 @@
+import * as commands from "../engine/commands.js";
+import { LconvError, nearest } from "../errors.js";
+import { applyFunction } from "../ops/elementwise.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { Module } from "./module.js";
+
+export type ActivationName = "linear" | "relu" | "leakyRelu" | "tanh" | "sigmoid" | "gelu";
+export const activationNames: readonly ActivationName[] = ["linear", "relu", "leakyRelu", "tanh", "sigmoid", "gelu"];
+
+/** Keras' and PyTorch's slopes differ; this is PyTorch's. */
+const LEAKY_SLOPE = 0.01;
+
+/** A layer's activation: `fused` goes into the kernel, `after` is applied to its result; one of them is the identity. */
+export interface Activation {
+  fused: commands.Fn | undefined;
+  after: (y: Tensor) => Tensor;
+}
+
+/** Throws ERR_LCONV_ARGUMENT for an unknown name. */
+export function activation(where: string, name: ActivationName): Activation {
+  if (!activationNames.includes(name)) {
+    const near = nearest(String(name), activationNames);
+    throw new LconvError("ERR_LCONV_ARGUMENT", `${where}: unknown activation "${String(name)}"; ${near ? `did you mean "${near}"?` : `known: ${activationNames.join(", ")}`}`);
+  }
+  const fn: commands.Fn = name === "leakyRelu" ? { name, parameter: LEAKY_SLOPE } : { name };
+  if (commands.fusable.includes(name)) return { fused: name === "linear" ? undefined : fn, after: (y) => y };
+  return { fused: undefined, after: (y) => applyFunction(fn, y) };
+}
+
+/** An activation as a layer of its own. */
+export class Activate extends Module {
+  readonly name: ActivationName;
+  readonly #activation: Activation;
+
+  constructor(name: ActivationName) {
+    super();
+    this.name = name;
+    this.#activation = activation("Activate", name);
+  }
+  override forward(x: Tensor): Tensor {
+    const { fused, after } = this.#activation;
+    return after(fused ? applyFunction(fused, x) : x);
+  }
+}

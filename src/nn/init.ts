@@ -1,0 +1,99 @@
+import { Matrix, QrDecomposition } from "ml-matrix";
+import type { Device } from "../engine/device.js";
+import { Philox, streams } from "../engine/random.js";
+import { LconvError, nearest } from "../errors.js";
+import { numel, type Shape } from "../tensor/shape.js";
+import { keep, type Tensor, tensor } from "../tensor/tensor.js";
+
+/**
+ * How weights begin. Fans are Keras's, which the paper's authors used: for a shape [..., rows, cols] the leading sizes
+ * multiply both, fan_in = rows n and fan_out = cols n.
+ *   glorotNormal   normal, std sqrt(2 / (fan_in + fan_out)), cut at 2 sigma and widened by 1 / .8796 so that the std holds
+ *   glorotUniform  uniform, +- sqrt(6 / (fan_in + fan_out))
+ *   heNormal       as glorotNormal with std sqrt(2 / fan_in)
+ *   normal         normal, std 1 / sqrt(fan_in)
+ *   orthogonal     each trailing matrix with orthonormal rows or columns
+ *   zeros
+ */
+export type Initializer = "glorotNormal" | "glorotUniform" | "heNormal" | "normal" | "orthogonal" | "zeros";
+export const initializers: readonly Initializer[] = ["glorotNormal", "glorotUniform", "heNormal", "normal", "orthogonal", "zeros"];
+
+/** Standard deviation of a unit normal that is cut off at 2 sigma. */
+const TRUNCATED_STD = 0.87962566103423978;
+
+export interface Fans {
+  fanIn: number;
+  fanOut: number;
+}
+
+/** Keras's fans of a shape whose last two axes are rows and columns. */
+export function fansOf(shape: Shape): Fans {
+  if (shape.length < 2) return { fanIn: shape[0] ?? 1, fanOut: shape[0] ?? 1 };
+  const n = numel(shape.slice(0, -2));
+  return { fanIn: n * shape[shape.length - 2], fanOut: n * shape[shape.length - 1] };
+}
+
+/** Where a model's initial weights come from: draws in the order in which parameters are made, so that a seed means one model. */
+export class WeightSource {
+  readonly device: Device;
+  readonly #random: Philox;
+
+  constructor(device: Device, seed: number) {
+    this.device = device;
+    this.#random = new Philox(seed, streams.init);
+  }
+
+  /** A trained parameter. `fans` overrides what the shape says (convolutions). Throws ERR_LCONV_ARGUMENT for an unknown initializer. */
+  parameter(shape: Shape, initializer: Initializer, fans: Fans = fansOf(shape)): Tensor {
+    return keep(tensor(this.#draw(shape, initializer, fans), { shape, device: this.device, requiresGrad: true }));
+  }
+
+  #draw(shape: Shape, initializer: Initializer, { fanIn, fanOut }: Fans): Float32Array {
+    const n = numel(shape);
+    switch (initializer) {
+      case "glorotNormal":
+        return this.#truncatedNormal(n, Math.sqrt(2 / (fanIn + fanOut)));
+      case "heNormal":
+        return this.#truncatedNormal(n, Math.sqrt(2 / fanIn));
+      case "normal":
+        return Float32Array.from(this.#random.normal(n), (x) => x / Math.sqrt(fanIn));
+      case "glorotUniform": {
+        const limit = Math.sqrt(6 / (fanIn + fanOut));
+        return Float32Array.from(this.#random.uniform(n), (u) => limit * (2 * u - 1));
+      }
+      case "orthogonal":
+        return this.#orthogonal(shape);
+      case "zeros":
+        return new Float32Array(n);
+      default: {
+        const near = nearest(String(initializer), initializers);
+        throw new LconvError("ERR_LCONV_ARGUMENT", `unknown initializer "${String(initializer)}"; ${near ? `did you mean "${near}"?` : `known: ${initializers.join(", ")}`}`);
+      }
+    }
+  }
+
+  #truncatedNormal(n: number, std: number): Float32Array {
+    const out = new Float32Array(n);
+    for (let filled = 0; filled < n; ) {
+      for (const x of this.#random.normal(n - filled)) {
+        if (Math.abs(x) < 2 && filled < n) out[filled++] = (x * std) / TRUNCATED_STD;
+      }
+    }
+    return out;
+  }
+
+  #orthogonal(shape: Shape): Float32Array {
+    const [rows, cols] = shape.length < 2 ? [1, shape[0] ?? 1] : shape.slice(-2);
+    const count = numel(shape) / Math.max(1, rows * cols);
+    const [tall, wide] = [Math.max(rows, cols), Math.min(rows, cols)];
+    const out: number[] = [];
+    for (let i = 0; i < count; i++) {
+      const qr = new QrDecomposition(Matrix.from1DArray(tall, wide, Array.from(this.#random.normal(tall * wide))));
+      const R = qr.upperTriangularMatrix;
+      const Q = qr.orthogonalMatrix; // signs fixed by R's diagonal: uniform over the orthogonal matrices
+      for (let j = 0; j < wide; j++) if (R.get(j, j) < 0) Q.mulColumn(j, -1);
+      out.push(...(rows === tall ? Q : Q.transpose()).to1DArray());
+    }
+    return Float32Array.from(out);
+  }
+}

@@ -1,0 +1,14 @@
+export { add, broadcastTo, div, mul, type Operand, sub } from "./arithmetic.js";
+export { biasActivation, conv2d, maxPool2d, type Padding } from "./conv.js";
+export { exp, gelu, leakyRelu, log, neg, relu, scale, sigmoid, sqrt, tanh } from "./elementwise.js";
+export { gather } from "./gather.js";
+export type { Csr, Dense, Generators, LowRank, Sparse } from "./generators.js";
+export { denseGenerators } from "./generators.js";
+export { generatorApply, type LconvOptions, lconv, weightContract } from "./lconv.js";
+export { classificationLoss, crossEntropy, mse } from "./loss.js";
+export { linear, type MatmulOptions, matmul } from "./matmul.js";
+export { backwardCost, forwardCost, type Order } from "./order.js";
+export { argmax, max, mean, sum } from "./reduce.js";
+export { concat, flatten, permute, reshape, slice, transpose } from "./shape.js";
+export { logSoftmax, softmax } from "./softmax.js";
+export { stepAdvance, stepSlice, stepWrite } from "./step.js";

@@ -1,0 +1,185 @@
+import * as commands from "../engine/commands.js";
+import type { Device } from "../engine/device.js";
+import { check, checkOptions, LconvError, nearest } from "../errors.js";
+import { sumSquares } from "../ops/reduce.js";
+import { scope } from "../tensor/scope.js";
+import { full, keep, Tensor, tensor, zeros } from "../tensor/tensor.js";
+
+/** One update formula: its state per parameter, and the command that applies it in place. */
+interface Rule {
+  name: string;
+  /** Names of the state tensors, each of the parameter's shape. */
+  slots: readonly string[];
+  update(device: Device, u: commands.Update, state: readonly Tensor[], step: Tensor, scratch: Tensor): void;
+}
+
+/**
+ * Updates parameters in place from their gradients. Learning rate, clipping factor and step count live on the device, so an
+ * optimiser can be part of a recorded step: `step(grads, lr)` then reads the rate of a schedule from `lr`.
+ */
+export class Optimizer {
+  readonly name: string;
+  readonly parameters: readonly Tensor[];
+  readonly lr: Tensor; // [1]
+  /** Updates done, int32 [1]; part of a checkpoint. */
+  readonly steps: Tensor;
+  readonly #rule: Rule;
+  readonly #state: Tensor[][];
+  readonly #one: Tensor;
+  readonly #scratch: Tensor;
+  readonly #clipNorm: number | undefined;
+
+  constructor(parameters: readonly Tensor[], rule: Rule, lr: number, clipNorm?: number) {
+    check(parameters.length > 0, "ERR_LCONV_ARGUMENT", () => `${rule.name}: there is nothing to train: no parameter has requiresGrad`);
+    checkPositive(rule.name, "lr", lr);
+    if (clipNorm !== undefined) checkPositive(rule.name, "clipNorm", clipNorm);
+    const { device } = parameters[0];
+    this.name = rule.name;
+    this.parameters = parameters;
+    this.#rule = rule;
+    this.#clipNorm = clipNorm;
+    this.lr = keep(tensor([lr], { device }));
+    this.steps = keep(zeros([1], { device, dtype: "int32" }));
+    this.#one = keep(full([1], 1, { device }));
+    this.#scratch = keep(zeros([2], { device }));
+    this.#state = parameters.map((p) => rule.slots.map(() => keep(zeros(p.shape, { device }))));
+  }
+
+  /** One update. `grads` (by default each parameter's .grad) are in the order of `parameters`. */
+  step(grads: readonly Tensor[] = this.parameters.map((p, i) => p.grad ?? missing(this.name, i)), lr: Tensor = this.lr): void {
+    check(grads.length === this.parameters.length, "ERR_LCONV_ARGUMENT", () => `${this.name}: expected ${this.parameters.length} gradients, got ${grads.length}`);
+    scope(() => {
+      const scale = this.#clipNorm === undefined ? this.#one : this.#clipFactor(grads, this.#clipNorm);
+      this.parameters.forEach((w, i) => {
+        const u = { n: w.size, g: grads[i], lr, scale, w };
+        this.#rule.update(w.device, u, this.#state[i], this.steps, this.#scratch);
+      });
+      commands.stepAdvance(this.steps.device, this.steps);
+    });
+  }
+
+  /** Forgets the gradients that backward() left at the parameters. */
+  zeroGrad(): void {
+    for (const p of this.parameters) {
+      p.grad?.dispose();
+      p.grad = undefined;
+    }
+  }
+
+  setLearningRate(lr: number): void {
+    checkPositive(this.name, "lr", lr);
+    this.lr.set([lr]);
+  }
+
+  /** State tensors under names such as "velocity.0", with the step count, for a checkpoint. */
+  namedState(): Map<string, Tensor> {
+    const named = new Map<string, Tensor>([["steps", this.steps]]);
+    this.#state.forEach((slots, i) => {
+      slots.forEach((t, k) => {
+        named.set(`${this.#rule.slots[k]}.${i}`, t);
+      });
+    });
+    return named;
+  }
+
+  dispose(): void {
+    this.zeroGrad();
+    for (const t of [this.lr, this.steps, this.#one, this.#scratch, ...this.#state.flat()]) t.dispose();
+  }
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #clipFactor(grads: readonly Tensor[], limit: number): Tensor {
+    const factor = Tensor.empty(this.lr.device, [1]);
+    commands.clipFactor(factor.device, limit, sumSquares(grads), factor);
+    return factor;
+  }
+}
+
+function missing(name: string, i: number): never {
+  throw new LconvError("ERR_LCONV_ARGUMENT", `${name}: parameter ${i} has no gradient; call backward(loss) before step(), or pass gradients`);
+}
+
+function checkPositive(where: string, name: string, value: number): void {
+  check(Number.isFinite(value) && value > 0, "ERR_LCONV_ARGUMENT", () => `${where}: ${name} must be a positive number, got ${value}`);
+}
+function checkRange(where: string, name: string, value: number, below: number): void {
+  check(value >= 0 && value < below, "ERR_LCONV_ARGUMENT", () => `${where}: ${name} must lie in [0, ${below}), got ${value}`);
+}
+
+interface CommonOptions {
+  lr?: number;
+  weightDecay?: number;
+  /** Gradients are scaled down together so that their norm is at most this. */
+  clipNorm?: number;
+}
+const commonOptions = ["lr", "weightDecay", "clipNorm"];
+
+export interface SgdOptions extends CommonOptions {
+  momentum?: number;
+  nesterov?: boolean;
+}
+
+/** g' = g + weightDecay w;  v = momentum v + g';  w -= lr (nesterov ? g' + momentum v : v). As PyTorch. */
+export function sgd(parameters: readonly Tensor[], options: SgdOptions = {}): Optimizer {
+  checkOptions("sgd", options, [...commonOptions, "momentum", "nesterov"]);
+  const { lr = 0.01, momentum = 0, nesterov = false, weightDecay = 0, clipNorm } = options;
+  checkRange("sgd", "momentum", momentum, 1);
+  checkRange("sgd", "weightDecay", weightDecay, Number.POSITIVE_INFINITY);
+  check(!nesterov || momentum > 0, "ERR_LCONV_ARGUMENT", () => "sgd: nesterov needs a momentum above 0");
+  const constants = { momentum, decay: weightDecay, nesterov };
+  const slots = momentum > 0 ? ["velocity"] : [];
+  return new Optimizer(parameters, { name: "sgd", slots, update: (device, u, [v]) => commands.sgd(device, u, constants, v) }, lr, clipNorm);
+}
+
+export interface AdamOptions extends CommonOptions {
+  beta1?: number;
+  beta2?: number;
+  epsilon?: number;
+}
+
+function adamLike(name: string, decoupled: boolean, parameters: readonly Tensor[], options: AdamOptions, defaultDecay: number): Optimizer {
+  checkOptions(name, options, [...commonOptions, "beta1", "beta2", "epsilon"]);
+  const { lr = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = defaultDecay, clipNorm } = options;
+  checkRange(name, "beta1", beta1, 1);
+  checkRange(name, "beta2", beta2, 1);
+  checkRange(name, "epsilon", epsilon, 1);
+  checkRange(name, "weightDecay", weightDecay, Number.POSITIVE_INFINITY);
+  const constants = { beta1, beta2, epsilon, decay: weightDecay, decoupled };
+  const update: Rule["update"] = (device, u, [m, v], step, scratch) => commands.adam(device, u, constants, { step, m, v, scratch });
+  return new Optimizer(parameters, { name, slots: ["m", "v"], update }, lr, clipNorm);
+}
+
+/** Adam (Kingma and Ba, 2015), weight decay added to the gradient. As PyTorch. */
+export const adam = (parameters: readonly Tensor[], options: AdamOptions = {}): Optimizer => adamLike("adam", false, parameters, options, 0);
+/** AdamW (Loshchilov and Hutter, 2019), weight decay applied to the weights. As PyTorch. */
+export const adamw = (parameters: readonly Tensor[], options: AdamOptions = {}): Optimizer => adamLike("adamw", true, parameters, options, 0.01);
+
+export interface RmspropOptions extends CommonOptions {
+  rho?: number;
+  epsilon?: number;
+}
+
+/** v = rho v + (1 - rho) g'^2;  w -= lr g' / (sqrt(v) + epsilon). As Keras: defaults lr 1e-3, rho 0.9, epsilon 1e-7 outside the root. */
+export function rmsprop(parameters: readonly Tensor[], options: RmspropOptions = {}): Optimizer {
+  checkOptions("rmsprop", options, [...commonOptions, "rho", "epsilon"]);
+  const { lr = 1e-3, rho = 0.9, epsilon = 1e-7, weightDecay = 0, clipNorm } = options;
+  checkRange("rmsprop", "rho", rho, 1);
+  checkRange("rmsprop", "epsilon", epsilon, 1);
+  checkRange("rmsprop", "weightDecay", weightDecay, Number.POSITIVE_INFINITY);
+  const constants = { rho, epsilon, decay: weightDecay };
+  return new Optimizer(parameters, { name: "rmsprop", slots: ["meanSquare"], update: (device, u, [v]) => commands.rmsprop(device, u, constants, v) }, lr, clipNorm);
+}
+
+export const optimizers = { sgd, adam, adamw, rmsprop } as const;
+export type OptimizerName = keyof typeof optimizers;
+export const optimizerNames = Object.keys(optimizers) as OptimizerName[];
+
+/** An optimiser by name. Throws ERR_LCONV_ARGUMENT for an unknown one. */
+export function makeOptimizer(name: OptimizerName, parameters: readonly Tensor[], options: SgdOptions & AdamOptions & RmspropOptions): Optimizer {
+  const make = optimizers[name];
+  if (make) return make(parameters, options);
+  const near = nearest(String(name), optimizerNames);
+  throw new LconvError("ERR_LCONV_ARGUMENT", `unknown optimizer "${String(name)}"; ${near ? `did you mean "${near}"?` : `known: ${optimizerNames.join(", ")}`}`);
+}

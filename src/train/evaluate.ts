@@ -1,0 +1,107 @@
+import { type Device, device as deviceOf } from "../engine/device.js";
+import type { Program } from "../engine/program.js";
+import { check, checkInteger, showShape } from "../errors.js";
+import type { Module } from "../nn/module.js";
+import { keep, type Tensor, tensor, zeros } from "../tensor/tensor.js";
+import { type DeviceData, recordEvalStep, type StepMetrics } from "./step.js";
+
+/** Samples on the host: x [N, m, d], labels [N]. */
+export interface HostData {
+  x: Float32Array;
+  labels: Int32Array;
+  count: number;
+  channels: number;
+  height: number;
+  width: number;
+}
+
+/** Copies samples to the device. Throws ERR_LCONV_DATA when there are none, ERR_LCONV_SHAPE when sizes do not fit. */
+export function upload({ x, labels, count, channels, height, width }: HostData, device: Device = deviceOf()): DeviceData {
+  const shape = [count, channels, height * width];
+  check(count > 0, "ERR_LCONV_DATA", () => "there are no samples to work on");
+  check(x.length === count * channels * height * width && labels.length === count, "ERR_LCONV_SHAPE", () => `samples ${showShape(shape)} do not fit ${x.length} pixels and ${labels.length} labels`);
+  return { x: keep(tensor(x, { shape, device })), labels: keep(tensor(labels, { device })) };
+}
+
+export function disposeData(data: DeviceData): void {
+  data.x.dispose();
+  data.labels.dispose();
+}
+
+export interface Evaluation {
+  /** Mean cross-entropy over the samples. */
+  loss: number;
+  accuracy: number;
+}
+
+/** Loss and accuracy of a model on samples that stay on the device; recorded once, run as often as wanted. */
+export class Evaluator {
+  readonly #count: number;
+  readonly #batch: number;
+  readonly #order: Tensor;
+  readonly #step: Tensor;
+  readonly #metrics: StepMetrics;
+  readonly #whole: Program | undefined;
+  readonly #rest: Program | undefined;
+
+  constructor(model: Module, data: DeviceData, batch = 256) {
+    checkInteger("evaluate", "batch", batch, 1);
+    const [count] = data.x.shape;
+    const { device } = data.x;
+    this.#count = count;
+    this.#batch = Math.min(batch, count);
+    const rest = count % this.#batch;
+    this.#order = keep(tensor(Int32Array.from({ length: count }, (_, i) => i), { device }));
+    this.#step = keep(zeros([1], { device, dtype: "int32" }));
+    const steps = Math.ceil(count / this.#batch);
+    this.#metrics = { loss: keep(zeros([steps], { device })), correct: keep(zeros([steps], { device })) };
+    this.#whole = recordEvalStep(model, data, this.#order, this.#batch, this.#step, this.#metrics);
+    // The last samples that fill no batch: taken from the tail of the list, as position 0 of a list of their own.
+    this.#rest = rest > 0 ? this.#recordRest(model, data, rest) : undefined;
+  }
+
+  /** Throws the reason of `signal`. */
+  async run(signal?: AbortSignal): Promise<Evaluation> {
+    const steps = Math.floor(this.#count / this.#batch);
+    const options = signal ? { signal } : {};
+    this.#step.set([0]);
+    await this.#whole?.run({ steps, ...options });
+    if (this.#rest) await this.#rest.run({ steps: 1, ...options });
+    const [loss, correct] = [this.#metrics.loss.dataSync(), this.#metrics.correct.dataSync()];
+    let total = 0;
+    let hits = 0;
+    loss.forEach((mean, i) => {
+      total += mean * (i < steps ? this.#batch : this.#count - steps * this.#batch);
+      hits += correct[i];
+    });
+    return { loss: total / this.#count, accuracy: hits / this.#count };
+  }
+
+  dispose(): void {
+    for (const thing of [this.#whole, this.#rest, this.#restOrder, this.#order, this.#step, this.#metrics.loss, this.#metrics.correct]) thing?.dispose();
+  }
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #restOrder: Tensor | undefined;
+  #recordRest(model: Module, data: DeviceData, rest: number): Program {
+    this.#restOrder = keep(tensor(Int32Array.from({ length: rest }, (_, i) => this.#count - rest + i), { device: data.x.device }));
+    return recordEvalStep(model, data, this.#restOrder, rest, this.#step, this.#metrics);
+  }
+}
+
+/** Loss and accuracy of `model` on `data`. Throws the reason of `signal`. */
+export async function evaluate(model: Module, data: HostData, options: { batch?: number; device?: Device; signal?: AbortSignal } = {}): Promise<Evaluation> {
+  const uploaded = upload(data, options.device);
+  try {
+    const evaluator = new Evaluator(model, uploaded, options.batch);
+    try {
+      return await evaluator.run(options.signal);
+    } finally {
+      evaluator.dispose();
+    }
+  } finally {
+    disposeData(uploaded);
+  }
+}

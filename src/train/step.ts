@@ -1,0 +1,60 @@
+import { gradients, noGrad } from "../autograd/autograd.js";
+import type { Program } from "../engine/program.js";
+import type { Module } from "../nn/module.js";
+import { gather } from "../ops/gather.js";
+import { classificationLoss } from "../ops/loss.js";
+import { stepAdvance, stepSlice, stepWrite } from "../ops/step.js";
+import type { Optimizer } from "../optim/optimizer.js";
+import { record } from "../tensor/record.js";
+import type { Tensor } from "../tensor/tensor.js";
+
+/** Samples on the device: x [N, m, d], labels int32 [N]. */
+export interface DeviceData {
+  x: Tensor;
+  labels: Tensor;
+}
+
+/** Device arrays that a program writes, one value a step. */
+export interface StepMetrics {
+  loss: Tensor; // [steps]
+  correct: Tensor; // [steps]
+}
+
+export interface TrainStepParts {
+  model: Module;
+  optimizer: Optimizer;
+  data: DeviceData;
+  batch: number;
+  /** Sample numbers, int32 [steps an epoch * batch]; rewritten for every epoch. */
+  order: Tensor;
+  /** Learning rate of every step of the run, [steps]. */
+  rates: Tensor;
+  metrics: StepMetrics;
+}
+
+/** One train step as a program: gather, forward, loss, backward, update; its place in all lists is the optimiser's step count. */
+export function recordTrainStep({ model, optimizer, data, batch, order, rates, metrics }: TrainStepParts): Program {
+  return record(() => {
+    const step = optimizer.steps;
+    const index = stepSlice(order, step, batch);
+    const { loss, correct } = classificationLoss(model.forward(gather(data.x, index)), gather(data.labels, index));
+    stepWrite(metrics.loss, step, loss);
+    stepWrite(metrics.correct, step, correct);
+    optimizer.step(gradients(loss, optimizer.parameters), stepSlice(rates, step, 1));
+  }, order.device);
+}
+
+/** One evaluation step as a program: loss and correct answers of `count` samples from position step * count of `order` on. */
+export function recordEvalStep(model: Module, data: DeviceData, order: Tensor, count: number, step: Tensor, metrics: StepMetrics): Program {
+  return record(
+    () =>
+      noGrad(() => {
+        const index = stepSlice(order, step, count);
+        const { loss, correct } = classificationLoss(model.forward(gather(data.x, index)), gather(data.labels, index));
+        stepWrite(metrics.loss, step, loss);
+        stepWrite(metrics.correct, step, correct);
+        stepAdvance(step);
+      }),
+    order.device,
+  );
+}

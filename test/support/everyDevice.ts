@@ -1,0 +1,21 @@
+import { type Device, device } from "../../src/engine/device.js";
+import { LconvError } from "../../src/errors.js";
+
+/** The devices of this machine; a device that is not there is left out, any other fault is a fault. */
+export const devices: readonly Device[] = ["cpu", "cuda"].flatMap((name) => {
+  try {
+    return [device(name)];
+  } catch (error) {
+    if (error instanceof LconvError && error.code === "ERR_LCONV_DEVICE") return [];
+    throw error;
+  }
+});
+
+interface Suite {
+  (name: string, body: () => void | Promise<void>): void;
+}
+
+/** Registers one test a device: "cpu: name". */
+export function everyDevice(test: Suite, name: string, body: (device: Device) => void | Promise<void>): void {
+  for (const on of devices) test(`${on.name}: ${name}`, () => body(on));
+}

@@ -1,0 +1,157 @@
+// The runner behind `npm test [-- filter...]`: each test file in a process of its own, two at a time. It fails where uvu would stay
+// silent: no file found, a file without a test or without run(), a crash, a hang. A file may say `// time limit: 900 s` or, where
+// it measures time, `// runs alone`.
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const tsx = import.meta.resolve("tsx");
+const WORKERS = 2;
+
+interface Outcome {
+  passed: number;
+  failed: number;
+  skipped: string[];
+  problem?: string; // why the file as a whole failed
+}
+
+interface TestFile {
+  path: string; // relative to the root
+  limit: number; // seconds
+  alone: boolean;
+}
+
+const { values, positionals: filters } = parseArgs({
+  allowPositionals: true,
+  options: {
+    root: { type: "string", default: fileURLToPath(new URL("../../", import.meta.url)) },
+    limit: { type: "string", default: "600" },
+  },
+});
+const root = resolve(values.root);
+const running = new Set<ChildProcess>();
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(signal, () => {
+    for (const child of running) killGroup(child);
+    process.exit(1);
+  });
+}
+
+const files = findFiles();
+const outcomes: Outcome[] = [];
+if (files.length === 0) {
+  const where = filters.length > 0 ? `with ${filters.map((filter) => `"${filter}"`).join(" or ")} in its path` : `under ${join(root, "test")}`;
+  outcomes.push({ passed: 0, failed: 1, skipped: [], problem: `no test file ${where}` });
+  console.log(`FAIL  ${outcomes[0]?.problem}`);
+}
+const pooled = files.filter((file) => !file.alone);
+await Promise.all(Array.from({ length: WORKERS }, () => drain(pooled)));
+await drain(files.filter((file) => file.alone));
+report();
+
+function findFiles(): TestFile[] {
+  const folder = join(root, "test");
+  const names = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: "utf8" }) : [];
+  const found = names.filter((name) => name.endsWith(".test.ts")).map((name) => `test/${name}`).sort();
+  const wanted = found.filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)));
+  return wanted.map((path) => {
+    const text = readFileSync(join(root, path), "utf8");
+    return { path, limit: Number(/^\/\/ time limit: (\d+) s\b/m.exec(text)?.[1] ?? values.limit), alone: /^\/\/ runs alone\b/m.test(text) };
+  });
+}
+
+async function drain(queue: TestFile[]): Promise<void> {
+  for (let file = queue.shift(); file; file = queue.shift()) outcomes.push(await runFile(file));
+}
+
+async function runFile(file: TestFile): Promise<Outcome> {
+  const start = performance.now();
+  const { output, ended } = await execute(file);
+  const outcome = judge(output, ended);
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  const skipped = outcome.skipped.length > 0 ? `, ${outcome.skipped.length} skipped` : "";
+  const counts = `${outcome.passed} passed${outcome.failed > 0 ? `, ${outcome.failed} failed` : ""}${skipped}`;
+  console.log(`${outcome.failed > 0 ? "FAIL" : "ok  "}  ${file.path}  ${counts}  (${seconds} s)${outcome.problem ? `: ${outcome.problem}` : ""}`);
+  if (outcome.failed > 0) console.log(indent(output));
+  for (const reason of outcome.skipped) console.log(`      skipped: ${reason}`);
+  return outcome;
+}
+
+/** Runs one file to its end. `ended` is undefined for exit code 0, else the words for how it ended. */
+function execute(file: TestFile): Promise<{ output: string; ended: string | undefined }> {
+  return new Promise((done) => {
+    const child = spawn(process.execPath, ["--import", tsx, file.path], {
+      cwd: root,
+      detached: true, // a process group, so that a time-out also ends what the test started
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0" },
+    });
+    running.add(child);
+    let output = "";
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      killGroup(child);
+    }, file.limit * 1000);
+    for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => (output += text));
+    const finish = (ended: string | undefined): void => {
+      clearTimeout(timer);
+      running.delete(child);
+      killGroup(child);
+      done({ output, ended: late ? `timed out after ${file.limit} s` : ended });
+    };
+    child.once("error", (error) => finish(error.message));
+    // Pipes stay open while a left-over grandchild holds them, so the exit decides and the pipes get a moment to drain.
+    child.once("exit", (code, signal) => {
+      const ended = signal ? `killed by ${signal}` : code === 0 ? undefined : `exit code ${code}`;
+      const grace = setTimeout(finish, 2000, ended);
+      child.once("close", () => {
+        clearTimeout(grace);
+        finish(ended);
+      });
+    });
+  });
+}
+
+function killGroup(child: ChildProcess): void {
+  try {
+    if (child.pid) process.kill(-child.pid, "SIGKILL");
+  } catch {
+    // the group has ended
+  }
+}
+
+/** Reads uvu's closing summary; whatever went wrong with the file as a whole counts as one failure more. */
+function judge(output: string, ended: string | undefined): Outcome {
+  const count = (name: string): number | undefined => {
+    const match = new RegExp(`^ {2}${name}: +(\\d+)$`, "m").exec(output);
+    return match ? Number(match[1]) : undefined;
+  };
+  const reasons = [...output.matchAll(/^lconv-skip: (.*)$/gm)].map((match) => match[1] ?? "");
+  const total = count("Total");
+  const passed = count("Passed");
+  if (total === undefined || passed === undefined) {
+    const problem = ended ?? "no test ran: does the file call run()?";
+    return { passed: 0, failed: 1, skipped: [], problem };
+  }
+  const skipped = [...reasons, ...Array.from({ length: count("Skipped") ?? 0 }, () => "test.skip, or left out by test.only")];
+  const outcome: Outcome = { passed: Math.max(0, passed - reasons.length), failed: total - passed, skipped };
+  if (total + skipped.length === 0) return { ...outcome, failed: 1, problem: "it has no tests" };
+  if (ended !== undefined && outcome.failed === 0) return { ...outcome, failed: 1, problem: ended };
+  if (ended !== undefined && ended !== "exit code 1") return { ...outcome, failed: outcome.failed + 1, problem: ended };
+  return outcome;
+}
+
+function report(): void {
+  const sum = (count: (outcome: Outcome) => number): number => outcomes.reduce((total, outcome) => total + count(outcome), 0);
+  const failed = sum((outcome) => outcome.failed);
+  process.exitCode = failed > 0 ? 1 : 0;
+  console.log(`\n${sum((outcome) => outcome.passed)} passed, ${failed} failed, ${sum((outcome) => outcome.skipped.length)} skipped`);
+}
+
+function indent(output: string): string {
+  return output.trimEnd().replaceAll(/^/gm, "      | ");
+}
