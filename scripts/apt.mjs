@@ -5,7 +5,8 @@ let usable;
 
 /** Whether packages can be installed without asking: apt-get is here, and we are root or sudo needs no password. */
 export function canInstall() {
-  usable ??= process.env.LCONV_SKIP_APT !== "1" && onPath("apt-get") && (isRoot() || (onPath("sudo") && !run("sudo", ["-n", "true"]).failed));
+  usable ??=
+    process.env.LCONV_SKIP_APT !== "1" && onPath("apt-get") && (isRoot() || (onPath("sudo") && !run("sudo", ["-n", "true"]).failed));
   return usable;
 }
 
@@ -26,7 +27,14 @@ function aptGet(args) {
   const options = ["-y", "-qq", "-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=30"];
   // sudo drops the environment, and with it the proxy.
   const settings = ["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].filter((name) => process.env[name]);
-  const command = ["env", "DEBIAN_FRONTEND=noninteractive", ...settings.map((name) => `${name}=${process.env[name]}`), "apt-get", ...options, ...args];
+  const command = [
+    "env",
+    "DEBIAN_FRONTEND=noninteractive",
+    ...settings.map((name) => `${name}=${process.env[name]}`),
+    "apt-get",
+    ...options,
+    ...args,
+  ];
   const [program, ...rest] = isRoot() ? command : ["sudo", "-n", ...command];
   return run(program, rest, { timeout: 600_000 });
 }

@@ -6,7 +6,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { canInstall, install } from "./apt.mjs";
 import { withLock } from "./lock.mjs";
-import { compiler, haveCMake, haveCompiler, haveGyp, haveOneDnn, hashOf, intact, main, root, run, SetupError, say } from "./support.mjs";
+import { compiler, hashOf, haveCMake, haveCompiler, haveGyp, haveOneDnn, intact, main, root, run, SetupError, say } from "./support.mjs";
 
 const stampFile = join(root, ".setup-stamp.json");
 
@@ -14,7 +14,10 @@ const stampFile = join(root, ".setup-stamp.json");
 function checkNode() {
   const [major, minor] = process.versions.node.split(".").map(Number);
   const fits = (major === 20 && minor >= 19) || (major === 22 && minor >= 12) || major > 22;
-  if (!fits) throw new SetupError(`Node ${process.versions.node} is too old or odd; install Node 20.19 or newer, 22.12 or newer: https://nodejs.org`);
+  if (!fits)
+    throw new SetupError(
+      `Node ${process.versions.node} is too old or odd; install Node 20.19 or newer, 22.12 or newer: https://nodejs.org`,
+    );
 }
 
 function installTools() {
@@ -29,12 +32,18 @@ function installOneDnn(stamp) {
   if (haveOneDnn()) return;
   const failure = installOnce(stamp, "libdnnl-dev");
   if (!failure) return;
-  say(`going on with the built-in GEMM, several times slower than oneDNN (${failure}); for full speed type: apt-get install libdnnl-dev && npm run setup`);
+  say(
+    `going on with the built-in GEMM, several times slower than oneDNN (${failure}); for full speed type: apt-get install libdnnl-dev && npm run setup`,
+  );
 }
 
 /** Real images for the main job where there is no MNIST: Fashion-MNIST, as Debian packages it. */
 function installImages(stamp) {
-  const folders = [process.env.LCONV_DATA && join(process.env.LCONV_DATA, "mnist"), join(homedir(), ".cache/lconv/mnist"), "/usr/share/datasets/fashion-mnist"];
+  const folders = [
+    process.env.LCONV_DATA && join(process.env.LCONV_DATA, "mnist"),
+    join(homedir(), ".cache/lconv/mnist"),
+    "/usr/share/datasets/fashion-mnist",
+  ];
   const names = ["train-images-idx3-ubyte", "train-images-idx3-ubyte.gz"];
   if (folders.some((folder) => folder && names.some((name) => existsSync(join(folder, name))))) return;
   const failure = installOnce(stamp, "dataset-fashion-mnist");
@@ -62,7 +71,9 @@ function packagesMatch() {
   const installed = readJson("node_modules/.package-lock.json")?.packages;
   if (!installed) return false;
   const wanted = Object.entries(readJson("package-lock.json").packages);
-  return wanted.every(([path, { version, optional }]) => path === "" || (optional && !installed[path]) || installed[path]?.version === version);
+  return wanted.every(
+    ([path, { version, optional }]) => path === "" || (optional && !installed[path]) || installed[path]?.version === version,
+  );
 }
 
 function buildNative(stamp) {
@@ -73,7 +84,8 @@ function buildNative(stamp) {
   if (stamp.native === native && intact(binary)) return;
   say("building the native engine");
   writeStamp(stamp, { native: undefined });
-  if (run(process.execPath, ["scripts/build-native.mjs"], { stdio: "inherit" }).failed) throw new SetupError("without the native engine there is nothing to run");
+  if (run(process.execPath, ["scripts/build-native.mjs"], { stdio: "inherit" }).failed)
+    throw new SetupError("without the native engine there is nothing to run");
   writeStamp(stamp, { native });
 }
 
@@ -121,7 +133,12 @@ function readJson(path) {
 }
 
 const excerpt = (output) =>
-  output.trim().split("\n").slice(0, 20).map((line) => `  ${line}`).join("\n");
+  output
+    .trim()
+    .split("\n")
+    .slice(0, 20)
+    .map((line) => `  ${line}`)
+    .join("\n");
 
 main(() => {
   checkNode();

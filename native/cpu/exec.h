@@ -35,6 +35,18 @@ struct CpuExec {
     for (int64_t i = 0; i < n; ++i) f(i);
   }
 
+  /// How many threads n tasks of about `cost` element steps each are worth.
+  int64_t teams(int64_t n, int64_t cost) const {
+    if (n * (cost + 1) < kSerial || n < 2) return 1;
+    return n < context.threads ? n : context.threads;
+  }
+  /// f(thread, begin, end) for `threads` equal shares of n tasks.
+  template <class F>
+  void split(int64_t threads, int64_t n, const F& f) const {
+#pragma omp parallel for schedule(static) num_threads(static_cast<int>(threads)) if (threads > 1)
+    for (int64_t t = 0; t < threads; ++t) f(t, t * n / threads, (t + 1) * n / threads);
+  }
+
   void gemm(const GemmDesc& desc, const float* a, const float* b, float* c) const {
     context.gemm(context.gemm_self, desc, a, b, c);
   }

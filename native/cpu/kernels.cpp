@@ -2,6 +2,8 @@
 // set and uses no inline function from outside it, so that no AVX code can leak into the baseline through the linker.
 #include "exec.h"
 #include "gemm_builtin.h"
+#include "tuned/conv.h"
+#include "tuned/conv_weight_grad.h"
 
 #define LCONV_JOIN_(a, b) a##b
 #define LCONV_JOIN(a, b) LCONV_JOIN_(a, b)

@@ -64,7 +64,11 @@ struct Conv2d {
   }
   template <class X>
   void run(X& exec) const {
-    exec.for_each(s.B * s.o * s.out_p * s.out_q, Body{s, x, W, y}, s.m * s.k_p * s.k_q);
+    if constexpr (X::tuned) {
+      tuned_run(exec, *this);
+    } else {
+      exec.for_each(s.B * s.o * s.out_p * s.out_q, Body{s, x, W, y}, s.m * s.k_p * s.k_q);
+    }
   }
 };
 
@@ -105,7 +109,11 @@ struct Conv2dInputGrad {
   }
   template <class X>
   void run(X& exec) const {
-    exec.for_each(s.B * s.m * s.p * s.q, Body{s, dy, W, dx}, s.o * s.k_p * s.k_q);
+    if constexpr (X::tuned) {
+      tuned_run(exec, *this);
+    } else {
+      exec.for_each(s.B * s.m * s.p * s.q, Body{s, dy, W, dx}, s.o * s.k_p * s.k_q);
+    }
   }
 };
 
@@ -149,7 +157,11 @@ struct Conv2dWeightGrad {
   }
   template <class X>
   void run(X& exec) const {
-    exec.for_each(s.o * s.m * s.k_p * s.k_q, Body{s, x, dy, dW}, s.B * s.out_p * s.out_q);
+    if constexpr (X::tuned) {
+      tuned_run(exec, *this);
+    } else {
+      exec.for_each(s.o * s.m * s.k_p * s.k_q, Body{s, x, dy, dW}, s.B * s.out_p * s.out_q);
+    }
   }
 };
 

@@ -34,12 +34,20 @@ struct Gemm {
     binder.in(b, extent(binder, batch, desc.trans_b ? N : K, desc.trans_b ? K : N, desc.ldb, desc.stride_b));
     if (bias_axis) binder.in(bias, bias_axis == 1 ? M : N);
     const int64_t need_c = extent(binder, batch, M, N, desc.ldc, desc.stride_c);
+    if (need_c > 0 && batch > 1 && members_overlap()) binder.fail("members of C overlap");
     if (binder.product(batch, M, N) > need_c) binder.fail("elements of C overlap");
     if (desc.accumulate) {
       binder.inout(c, need_c);
     } else {
       binder.out(c, need_c);
     }
+  }
+
+  /// Members of C lie one after the other, or side by side in longer rows.
+  bool members_overlap() const {
+    const bool in_turn = desc.stride_c >= (desc.M - 1) * desc.ldc + desc.N;
+    const bool side_by_side = desc.stride_c >= desc.N && desc.ldc >= (desc.batch - 1) * desc.stride_c + desc.N;
+    return !in_turn && !side_by_side;
   }
 
   template <class F>

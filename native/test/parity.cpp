@@ -1,1 +1,97 @@
-int main(){return 0;}
+// Checks every operation of every kernel table against the shared bodies run serially and against float64 loops; needs no
+// Node. `parity --bench` times the kernels instead.
+#include <cstdio>
+#include <string>
+
+#include "check.h"
+#include "reference.h"
+
+namespace lieconv::parity {
+namespace {
+
+Rows all_rows() {
+  Rows rows;
+  add_elementwise_rows(rows);
+  add_strided_rows(rows);
+  add_reduce_rows(rows);
+  add_loss_rows(rows);
+  add_gather_rows(rows);
+  add_matmul_rows(rows);
+  add_mix_rows(rows);
+  add_conv_rows(rows);
+  add_optimizer_rows(rows);
+  return rows;
+}
+
+std::vector<std::unique_ptr<Target>> all_targets(Report& report) {
+  std::vector<std::unique_ptr<Target>> targets;
+  const auto add = [&](const OpTable& (*table)(), const char* isa) {
+    if (can_run(isa)) return targets.push_back(table_target(table()));
+    report.skip(std::string(isa) + ": this processor does not have it");
+  };
+  add(op_table_baseline, "baseline");
+#ifdef LCONV_HAVE_AVX2
+  add(op_table_avx2, "avx2");
+#endif
+#ifdef LCONV_HAVE_AVX512
+  add(op_table_avx512, "avx512");
+#endif
+  targets.push_back(backend_target(false));
+  targets.push_back(backend_target(true));
+  return targets;
+}
+
+/// No operation without a row, and the same operations under the same numbers everywhere.
+void check_coverage(Report& report, const Rows& rows) {
+  const OpTable& table = op_table_reference();
+  const std::vector<std::string> names = op_names();
+  report.check("op_names", static_cast<int>(names.size()) == table.count ? "" : "another number of operations");
+  for (int op = 0; op < table.count; ++op) {
+    bool found = false;
+    for (const Row& row : rows) found = found || row.op == table.ops[op].name;
+    const bool same = op < static_cast<int>(names.size()) && names[static_cast<size_t>(op)] == table.ops[op].name;
+    report.check(table.ops[op].name, !found ? "no row checks this operation" : !same ? "has another number in the tables" : "");
+  }
+  report.summary("coverage");
+}
+
+void check_table(Report& report, Target& target, Target& reference, Rows& rows) {
+  for (Row& row : rows) report.check(target.name() + " " + row.title(), check_row(target, reference, row));
+  report.summary(target.name());
+}
+
+int check_all() {
+  Report report;
+  Rows rows = all_rows();
+  const std::unique_ptr<Target> reference = table_target(op_table_reference());
+  const std::vector<std::unique_ptr<Target>> targets = all_targets(report);
+  check_coverage(report, rows);
+  check_table(report, *reference, *reference, rows);
+  for (const auto& target : targets) check_table(report, *target, *reference, rows);
+  check_binding(report, rows);
+  report.summary("binding");
+  check_random_sizes(report, rows, targets);
+  report.summary("random sizes");
+  check_gemm_providers(report);
+  check_parts(report);
+  std::printf("%lld passed, %lld failed", static_cast<long long>(report.passed), static_cast<long long>(report.failed));
+  if (report.skipped > 0) std::printf(", %lld skipped", static_cast<long long>(report.skipped));
+  std::printf("\n");
+  return report.failed > 0 ? 1 : 0;
+}
+
+int bench_all() {
+  Report report;
+  bench(all_targets(report));
+  return 0;
+}
+
+}  // namespace
+}  // namespace lieconv::parity
+
+int main(int count, char** arguments) {
+  if (count == 1) return lieconv::parity::check_all();
+  if (count == 2 && std::string(arguments[1]) == "--bench") return lieconv::parity::bench_all();
+  std::fprintf(stderr, "usage: parity [--bench]\n");
+  return 2;
+}

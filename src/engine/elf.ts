@@ -5,7 +5,16 @@ const PT_LOAD = 1;
 const SHT_NOBITS = 8;
 
 /** e_machine values of the processors Node runs on, by `process.arch`. */
-const machines: Record<number, string> = { 3: "ia32", 21: "ppc64", 22: "s390x", 40: "arm", 62: "x64", 183: "arm64", 243: "riscv64", 258: "loong64" };
+const machines: Record<number, string> = {
+  3: "ia32",
+  21: "ppc64",
+  22: "s390x",
+  40: "arm",
+  62: "x64",
+  183: "arm64",
+  243: "riscv64",
+  258: "loong64",
+};
 
 /**
  * Why `path` cannot be a shared object for this process, or undefined when its headers are sound.

@@ -57,7 +57,8 @@ function open(path: string): Native {
   const module: { exports: Partial<Native> } = { exports: {} };
   process.dlopen(module, path, constants.dlopen.RTLD_NOW);
   const addon = module.exports;
-  if (typeof addon.info !== "function" || typeof addon.setErrorClass !== "function") throw new Error("not the lconv engine: it exports no info()");
+  if (typeof addon.info !== "function" || typeof addon.setErrorClass !== "function")
+    throw new Error("not the lconv engine: it exports no info()");
   const { abi, version } = addon.info();
   if (abi !== ABI) throw new Error(`other interface: expected ABI ${ABI}, got ${abi} (built from lconv ${version})`);
   addon.setErrorClass(LconvError);
@@ -76,10 +77,19 @@ function checksumFault(path: string): string | undefined {
 /** What helps against a cause, by the words the loader, or ld.so, uses for it. First match wins. */
 const remedies: readonly [RegExp, string][] = [
   [/^missing/, "build it: npm run setup"],
-  [/^corrupted|file too short|invalid ELF|ELF load command|cannot read file data/i, "build it again, the file is damaged: npm run build:native"],
-  [/^wrong architecture|wrong ELF class|cannot open shared object file: Exec format/i, "build it on this machine, the file comes from another kind: npm run build:native -- --clean"],
+  [
+    /^corrupted|file too short|invalid ELF|ELF load command|cannot read file data/i,
+    "build it again, the file is damaged: npm run build:native",
+  ],
+  [
+    /^wrong architecture|wrong ELF class|cannot open shared object file: Exec format/i,
+    "build it on this machine, the file comes from another kind: npm run build:native -- --clean",
+  ],
   [/^other interface/, "build it again, it is older or newer than the TypeScript part: npm run build:native"],
-  [/(GLIBC|GLIBCXX|CXXABI)_[\d.]+'? not found/, "build it on this machine, the file needs a newer C or C++ library than this system has: npm run build:native -- --clean"],
+  [
+    /(GLIBC|GLIBCXX|CXXABI)_[\d.]+'? not found/,
+    "build it on this machine, the file needs a newer C or C++ library than this system has: npm run build:native -- --clean",
+  ],
   [/libgomp\.so/, "install the OpenMP runtime: apt-get install libgomp1"],
   [/cannot open shared object file/, "install the library named above, or build again without it: npm run build:native -- --clean"],
   [/undefined symbol|^not the lconv engine/, "build it again from nothing: npm run build:native -- --clean"],
@@ -90,7 +100,8 @@ const remedies: readonly [RegExp, string][] = [
 function explain(failures: readonly Failure[]): string {
   const present = failures.filter((failure) => !failure.cause.startsWith("missing"));
   const relevant = present.length > 0 ? present : failures;
-  const advice = new Set(relevant.map(({ cause }) => remedies.find(([pattern]) => pattern.test(cause))?.[1] ?? "build it: npm run setup"));
+  const advice = new Set(process.env["LCONV_NATIVE"] ? ["unset LCONV_NATIVE, which names this file"] : []);
+  for (const { cause } of relevant) advice.add(remedies.find(([pattern]) => pattern.test(cause))?.[1] ?? "build it: npm run setup");
   return [
     `cannot load the native engine for ${process.platform}-${process.arch}, Node ${process.versions.node}; tried:`,
     ...failures.map(({ path, cause }) => `  - ${path}: ${cause}`),

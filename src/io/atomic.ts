@@ -52,7 +52,7 @@ export class AtomicFile {
     if (this.#file === undefined) return;
     closeSync(this.#file);
     this.#file = undefined;
-    rmSync(this.#temporary, { force: true });
+    remove(this.#temporary);
   }
 
   #attempt(action: (file: number) => void): void {
@@ -60,10 +60,17 @@ export class AtomicFile {
       action(this.#file ?? -1);
     } catch (error) {
       this.abort();
-      rmSync(this.#temporary, { force: true });
+      remove(this.#temporary);
       throw ioError("write", this.path, error);
     }
   }
+}
+
+/** Best effort: the error that led here is the one to tell. */
+function remove(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {}
 }
 
 /** Best effort: some file systems and Windows cannot sync a folder, and the file itself is safe by now. */

@@ -58,7 +58,7 @@ export function decodeNpy(bytes: Uint8Array, where = ".npy data"): NpyArray {
 
   let raw = bytes.subarray(dataStart);
   if (bigEndian) raw = swapBytes(raw, itemSize);
-  else if (raw.byteOffset % itemSize !== 0) raw = raw.slice();
+  else if (raw.byteOffset % itemSize !== 0) raw = new Uint8Array(raw); // a Buffer's slice() would be a view
   const data = new ArrayOf(raw.buffer, raw.byteOffset, count);
   return { dtype, shape, data: fortran ? toRowMajor(data, shape) : data };
 }
@@ -121,7 +121,7 @@ function shapeOf(text: string | undefined): number[] | undefined {
 }
 
 function swapBytes(raw: Uint8Array, itemSize: number): Uint8Array {
-  const swapped = raw.slice();
+  const swapped = new Uint8Array(raw);
   for (let i = 0; i < swapped.length; i += itemSize) swapped.subarray(i, i + itemSize).reverse();
   return swapped;
 }

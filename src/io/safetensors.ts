@@ -121,7 +121,7 @@ function checkRanges(entries: readonly Entry[], size: number, where: string): vo
 }
 
 function viewTensor({ dtype, shape }: Entry, bytes: Uint8Array): SafeTensor {
-  const aligned = bytes.byteOffset % itemSizes[dtype] === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % itemSizes[dtype] === 0 ? bytes : new Uint8Array(bytes); // a Buffer's slice() would be a view
   const { buffer, byteOffset } = aligned;
   const count = bytes.length / itemSizes[dtype];
   switch (dtype) {
@@ -134,7 +134,7 @@ function viewTensor({ dtype, shape }: Entry, bytes: Uint8Array): SafeTensor {
     case "I64":
       return { dtype, shape, data: new BigInt64Array(buffer, byteOffset, count) };
     case "U8":
-      return { dtype, shape, data: aligned };
+      return { dtype, shape, data: new Uint8Array(buffer, byteOffset, count) };
     default:
       return { dtype: "F32", shape, data: widen(new Uint16Array(buffer, byteOffset, count), dtype === "BF16") };
   }

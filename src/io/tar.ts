@@ -9,16 +9,26 @@ const BLOCK = 512;
  * Names in the archive never become paths. Throws ERR_LCONV_FORMAT for a damaged archive or a missing member, ERR_LCONV_IO.
  */
 export async function extractTar(archive: string, wanted: ReadonlyMap<string, string>): Promise<void> {
-  const missing = new Set(wanted.keys());
-  await ByteReader.readAll(archive, async (reader) => {
-    for (let header = await reader.read(BLOCK, "a tar header"); !isZero(header); header = await reader.read(BLOCK, "a tar header")) {
-      const { name, size, regular } = readHeader(header, archive);
-      const target = regular && missing.delete(name) ? wanted.get(name) : undefined;
-      await copyMember(reader, size, target);
-    }
-    while (await reader.readSome(BLOCK)); // padding after the end mark
-  });
-  checkFormat(missing.size === 0, archive, () => `expected the members ${[...missing].join(", ")}, which the archive does not hold`);
+  const missing = new Map(wanted);
+  const files: AtomicFile[] = [];
+  try {
+    await ByteReader.readAll(archive, async (reader) => {
+      for (let header = await reader.read(BLOCK, "a tar header"); !isZero(header); header = await reader.read(BLOCK, "a tar header")) {
+        const { name, size, regular } = readHeader(header, archive);
+        const target = regular ? missing.get(name) : undefined;
+        if (target !== undefined) {
+          files.push(new AtomicFile(target));
+          missing.delete(name);
+        }
+        await copyMember(reader, size, target === undefined ? undefined : files.at(-1));
+      }
+      while (await reader.readSome(BLOCK)); // padding after the end mark
+    });
+    checkFormat(missing.size === 0, archive, () => `expected the members ${[...missing.keys()].join(", ")}, which the archive does not hold`);
+    for (const file of files) file.commit(); // not before the checksum of the gzip data has been seen
+  } finally {
+    for (const file of files) file.abort();
+  }
 }
 
 interface Member {
@@ -40,19 +50,13 @@ function readHeader(block: Uint8Array, archive: string): Member {
   return { name: prefix ? `${prefix}/${name}` : name, size, regular: header[156] === 0 || header[156] === 48 };
 }
 
-async function copyMember(reader: ByteReader, size: number, target: string | undefined): Promise<void> {
-  const file = target === undefined ? undefined : new AtomicFile(target);
-  try {
-    for (let left = size; left > 0; ) {
-      const piece = (await reader.readSome(left)) ?? (await reader.read(left, "a tar member"));
-      file?.write(piece);
-      left -= piece.length;
-    }
-    await reader.read((BLOCK - (size % BLOCK)) % BLOCK, "tar padding");
-    file?.commit();
-  } finally {
-    file?.abort();
+async function copyMember(reader: ByteReader, size: number, file: AtomicFile | undefined): Promise<void> {
+  for (let left = size; left > 0; ) {
+    const piece = (await reader.readSome(left)) ?? (await reader.read(left, "a tar member"));
+    file?.write(piece);
+    left -= piece.length;
   }
+  await reader.read((BLOCK - (size % BLOCK)) % BLOCK, "tar padding");
 }
 
 const isZero = (block: Uint8Array): boolean => block.every((byte) => byte === 0);

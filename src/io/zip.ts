@@ -49,7 +49,7 @@ export function zipContents(bytes: Uint8Array, entry: ZipEntry, where: string): 
   const start = offset + 30 + view.getUint16(offset + 26, true) + view.getUint16(offset + 28, true);
   checkFormat(start + compressedSize <= bytes.length, where, () => `truncated: entry "${name}" ends at byte ${start + compressedSize}, the file has ${bytes.length}`);
   const stored = bytes.subarray(start, start + compressedSize);
-  const contents = entry.method === 0 ? stored.slice() : inflate(stored, entry, where);
+  const contents = entry.method === 0 ? new Uint8Array(stored) : inflate(stored, entry, where);
   const sound = contents.length === size && crc32(contents) === entry.crc;
   checkFormat(sound, where, () => `entry "${name}" is damaged: expected ${size} bytes with CRC-32 ${hex(entry.crc)}, got ${contents.length} with ${hex(crc32(contents))}`);
   return contents;

@@ -62,7 +62,7 @@ export function sizesOf(op: string, h: Tensor, g: Generators): Sizes {
   checkRank(op, "h", h, 3, "[B, m, d]");
   const { n_L, d } = generatorSizes(op, g);
   const [B, m] = h.shape;
-  check(m > 0 && d > 0, "ERR_LCONV_SHAPE", () => `${op}: h must have at least one channel and one position, got ${showShape(h.shape)}`);
+  check(B > 0 && m > 0 && d > 0, "ERR_LCONV_SHAPE", () => `${op}: h must have at least one sample, one channel and one position, got ${showShape(h.shape)}`);
   check(h.shape[2] === d, "ERR_LCONV_SHAPE", () => `${op}: h ${showShape(h.shape)} has d = ${h.shape[2]}, the generators act on d = ${d}`);
   return { B, m, d, n_L };
 }

@@ -28,7 +28,7 @@ export function weightContract(T: Tensor, W: Tensor): Tensor {
   checkExact("weightContract", "W", W, [n, m, W.shape[2]], `for T ${showShape(T.shape)}`);
   sameDevice("weightContract", T, W);
   const y = contract(T, W);
-  return attach("weightContract", [T, W], y, (dy) => [T.tracked ? contractGradT(dy, W, T.shape) : undefined, W.tracked ? contractGradW(T, dy, W) : undefined]);
+  return attach("weightContract", [T, W], y, (dy) => [T.tracked ? contractGradT(dy, W) : undefined, W.tracked ? contractGradW(T, dy, W) : undefined]);
 }
 
 /** f(sum_{i, c} W[i, c, a] T[b, i, c, mu] + b[a]), one product a sample with bias and activation behind it. */
@@ -40,11 +40,12 @@ function contract(T: Tensor, W: Tensor, b?: Tensor, fn?: commands.Fn): Tensor {
   return y;
 }
 
-/** dT[b, i, c, mu] = sum_a W[i, c, a] dy[b, a, mu] */
-function contractGradT(dy: Tensor, W: Tensor, shape: readonly number[]): Tensor {
+/** dT[b, i, c, mu] = sum_a W[i, c, a] dy[b, a, mu]; slots before `first` are not computed. */
+function contractGradT(dy: Tensor, W: Tensor, first = 0): Tensor {
   const [B, o, d] = dy.shape;
-  const dT = Tensor.empty(dy.device, shape);
-  commands.gemm(dy.device, { batch: B, M: W.shape[0] * W.shape[1], N: d, K: o, strideA: 0 }, W, dy, dT);
+  const [n, m] = W.shape;
+  const dT = Tensor.empty(dy.device, [B, n, m, d]);
+  commands.gemm(dy.device, { batch: B, M: (n - first) * m, N: d, K: o, strideA: 0, strideC: n * m * d }, W.at(first * m * o), dy, dT.at(first * m * d));
   return dT;
 }
 
@@ -179,7 +180,7 @@ export function lconv(h: Tensor, generators: Generators, W: Tensor, b?: Tensor, 
       return [dh, dW, ...parts, ...tail];
     }
     const wantT = h.tracked || parameters.some((p) => p.tracked);
-    const dT = wantT ? contractGradT(g, W, [sizes.B, sizes.n_L + 1, sizes.m, sizes.d]) : undefined;
+    const dT = wantT ? contractGradT(g, W, h.tracked ? 0 : 1) : undefined; // slot 0 serves dh alone
     const T = W.tracked ? (applied ?? applyGenerators(h, generators, sizes, middle?.z)).T : undefined;
     const dW = T && contractGradW(T, g, W);
     const z = applied?.z ?? middle?.z;

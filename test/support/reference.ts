@@ -70,8 +70,15 @@ export function at(a: Array64, index: readonly number[]): number {
   return a.data[a.shape.reduce((sum, size, i) => sum + (size === 1 ? 0 : index[i + lead]) * step[i], 0)];
 }
 
-/** An array by a function of the multi-index. */
-export const build = (shape: readonly number[], f: (index: number[]) => number): Array64 => array64(shape, (n) => f(indexOf(shape, n)));
+/** An array by a function of the multi-index, which is counted up in place: copy it to keep it. */
+export function build(shape: readonly number[], f: (index: number[]) => number): Array64 {
+  const index = shape.map(() => 0);
+  return array64(shape, () => {
+    const value = f(index);
+    for (let axis = shape.length - 1; axis >= 0 && ++index[axis] === shape[axis]; axis--) index[axis] = 0;
+    return value;
+  });
+}
 
 export function broadcastShape(a: readonly number[], b: readonly number[]): number[] {
   const rank = Math.max(a.length, b.length);

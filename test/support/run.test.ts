@@ -22,7 +22,9 @@ function runOn(files: Record<string, string>, ...args: string[]): { status: numb
       mkdirSync(dirname(join(root, path)), { recursive: true });
       writeFileSync(join(root, path), text);
     }
-    const result = spawnSync(process.execPath, ["--import", import.meta.resolve("tsx"), runner, "--root", root, ...args], { encoding: "utf8" });
+    const result = spawnSync(process.execPath, ["--import", import.meta.resolve("tsx"), runner, "--root", root, ...args], {
+      encoding: "utf8",
+    });
     const output = result.stdout + result.stderr;
     return { status: result.status, output, last: output.trimEnd().split("\n").at(-1) ?? "" };
   } finally {

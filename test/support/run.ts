@@ -43,7 +43,8 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
 const files = findFiles();
 const outcomes: Outcome[] = [];
 if (files.length === 0) {
-  const where = filters.length > 0 ? `with ${filters.map((filter) => `"${filter}"`).join(" or ")} in its path` : `under ${join(root, "test")}`;
+  const where =
+    filters.length > 0 ? `with ${filters.map((filter) => `"${filter}"`).join(" or ")} in its path` : `under ${join(root, "test")}`;
   outcomes.push({ passed: 0, failed: 1, skipped: [], problem: `no test file ${where}` });
   console.log(`FAIL  ${outcomes[0]?.problem}`);
 }
@@ -55,7 +56,10 @@ report();
 function findFiles(): TestFile[] {
   const folder = join(root, "test");
   const names = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: "utf8" }) : [];
-  const found = names.filter((name) => name.endsWith(".test.ts")).map((name) => `test/${name}`).sort();
+  const found = names
+    .filter((name) => name.endsWith(".test.ts"))
+    .map((name) => `test/${name}`)
+    .sort();
   const wanted = found.filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)));
   return wanted.map((path) => {
     const text = readFileSync(join(root, path), "utf8");
@@ -74,7 +78,9 @@ async function runFile(file: TestFile): Promise<Outcome> {
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   const skipped = outcome.skipped.length > 0 ? `, ${outcome.skipped.length} skipped` : "";
   const counts = `${outcome.passed} passed${outcome.failed > 0 ? `, ${outcome.failed} failed` : ""}${skipped}`;
-  console.log(`${outcome.failed > 0 ? "FAIL" : "ok  "}  ${file.path}  ${counts}  (${seconds} s)${outcome.problem ? `: ${outcome.problem}` : ""}`);
+  console.log(
+    `${outcome.failed > 0 ? "FAIL" : "ok  "}  ${file.path}  ${counts}  (${seconds} s)${outcome.problem ? `: ${outcome.problem}` : ""}`,
+  );
   if (outcome.failed > 0) console.log(indent(output));
   for (const reason of outcome.skipped) console.log(`      skipped: ${reason}`);
   return outcome;

@@ -1,0 +1,164 @@
+// Matrix products of every provider (each built-in one, oneDNN) against loops in double.
+#include <omp.h>
+
+#include <cmath>
+
+#include "../cpu/onednn.h"
+#include "check.h"
+#include "guard.h"
+#include "reference.h"
+
+namespace lieconv::parity {
+namespace {
+
+constexpr int kDescriptors = 300;
+
+int64_t pick(std::initializer_list<int64_t> choices) {
+  return choices.begin()[integers(1, 0, static_cast<int32_t>(choices.size()) - 1)[0]];
+}
+bool coin() { return integers(1, 0, 1)[0] != 0; }
+
+GemmDesc random_desc() {
+  const auto size = [] { return pick({1, 1, 2, 3, 5, 6, 7, 8, 12, 15, 16, 17, 31, 32, 33, 48, 64, 95, 96, 97, 130, 257, 300, 512, 520, 784}); };
+  GemmDesc d{};
+  do {
+    d.batch = pick({1, 1, 2, 3, 9}), d.M = size(), d.N = size(), d.K = size();
+  } while (d.batch * d.M * d.N * d.K > 1500000);
+  d.trans_a = coin(), d.trans_b = coin(), d.accumulate = coin();
+  const int64_t gap = pick({0, 0, 0, 1, 5});
+  d.lda = (d.trans_a ? d.M : d.K) + gap, d.ldb = (d.trans_b ? d.K : d.N) + gap, d.ldc = d.N + gap;
+  d.stride_a = pick({0, 1, 1}) * ((d.trans_a ? d.K : d.M) * d.lda + gap);
+  d.stride_b = pick({0, 1, 1}) * ((d.trans_b ? d.N : d.K) * d.ldb + gap);
+  d.stride_c = d.M * d.ldc + gap;
+  if (pick({0, 0, 1}) == 1) {  // members side by side in longer rows
+    d.stride_c = d.ldc, d.ldc *= d.batch;
+    d.stride_a = d.lda, d.lda *= d.batch;
+  }
+  return d;
+}
+
+std::string title(const GemmDesc& d) {
+  std::string text = "gemm(";
+  for (const int64_t value : {d.batch, d.M, d.N, d.K, d.lda, d.ldb, d.ldc, d.stride_a, d.stride_b, d.stride_c}) text += std::to_string(value) + ",";
+  return text + (d.trans_a ? "T" : "N") + (d.trans_b ? "T" : "N") + (d.accumulate ? "+)" : ")");
+}
+
+struct Case {
+  GemmDesc desc;
+  Floats a, b;
+  Words before;
+  Doubles want;  // NaN: not an element of C
+
+  explicit Case(const GemmDesc& d)
+      : desc(d),
+        a(uniform(extent(d.batch, d.trans_a ? d.K : d.M, d.trans_a ? d.M : d.K, d.lda, d.stride_a))),
+        b(uniform(extent(d.batch, d.trans_b ? d.N : d.K, d.trans_b ? d.K : d.N, d.ldb, d.stride_b))),
+        before(static_cast<size_t>(extent(d.batch, d.M, d.N, d.ldc, d.stride_c)), Guarded::kUnwritten),
+        want(before.size(), NAN) {
+    const Floats start = uniform(static_cast<int64_t>(before.size()));
+    for (int64_t n = 0; n < d.batch * d.M * d.N; ++n) {
+      const int64_t j = n / d.N / d.M, row = n / d.N % d.M, col = n % d.N;
+      const auto at = static_cast<size_t>(j * d.stride_c + row * d.ldc + col);
+      if (d.accumulate) before[at] = bits_of(start[at]);
+      double total = d.accumulate ? start[at] : 0;
+      for (int64_t k = 0; k < d.K; ++k) {
+        const double left = a[static_cast<size_t>(j * d.stride_a + (d.trans_a ? k * d.lda + row : row * d.lda + k))];
+        total += left * b[static_cast<size_t>(j * d.stride_b + (d.trans_b ? col * d.ldb + k : k * d.ldb + col))];
+      }
+      want[at] = total;
+    }
+  }
+};
+
+/// One way to multiply, on the memory it is given.
+class Provider {
+ public:
+  virtual ~Provider() = default;
+  virtual std::string multiply(const GemmDesc& d, const float* a, const float* b, float* c, int threads) = 0;
+};
+
+class BuiltIn final : public Provider {
+ public:
+  explicit BuiltIn(const OpTable& table) : table_(table) {}
+  std::string multiply(const GemmDesc& d, const float* a, const float* b, float* c, int threads) override {
+    const auto scratch = [](void* self, int64_t floats) {
+      auto& block = static_cast<BuiltIn*>(self)->scratch_;
+      block = std::make_unique<Guarded>(floats);
+      return reinterpret_cast<float*>(block->data());
+    };
+    table_.gemm({threads, nullptr, nullptr, scratch, this}, d, a, b, c);
+    return scratch_ && !scratch_->damage().empty() ? "scratch overrun at " + scratch_->damage() : "";
+  }
+
+ private:
+  const OpTable& table_;
+  std::unique_ptr<Guarded> scratch_;
+};
+
+class OneDnn final : public Provider {
+ public:
+  OneDnn() : state_(onednn()->create()) {}
+  ~OneDnn() override { onednn()->destroy(state_); }
+  std::string multiply(const GemmDesc& d, const float* a, const float* b, float* c, int threads) override {
+    omp_set_num_threads(threads);
+    char message[256] = "";
+    return onednn()->gemm(state_, &d, a, b, c, message, sizeof(message)) ? message : "";
+  }
+
+ private:
+  void* state_;
+};
+
+std::string check(Provider& provider, const Case& test, int threads, int64_t shift) {
+  Guarded c(static_cast<int64_t>(test.before.size()), shift);
+  Guarded a(static_cast<int64_t>(test.a.size()), shift), b(static_cast<int64_t>(test.b.size()), shift);
+  for (size_t i = 0; i < test.a.size(); ++i) a.data()[i] = bits_of(test.a[i]);
+  for (size_t i = 0; i < test.b.size(); ++i) b.data()[i] = bits_of(test.b[i]);
+  std::copy(test.before.begin(), test.before.end(), c.data());
+  const auto floats = [](const Guarded& block) { return reinterpret_cast<float*>(block.data()); };
+  std::string fault = provider.multiply(test.desc, floats(a), floats(b), floats(c), threads);
+  if (!fault.empty()) return fault;
+  if (fault = c.damage(); !fault.empty()) return "C was overrun at " + fault;
+  const double allowed = tolerance(test.desc.K, std::sqrt(static_cast<double>(test.desc.K)));
+  for (size_t n = 0; n < test.want.size(); ++n) {
+    const uint32_t word = c.data()[n];
+    if (std::isnan(test.want[n]) ? word == test.before[n] : close(float_of(word), test.want[n], allowed)) continue;
+    return "C[" + std::to_string(n) + "] is " + std::to_string(float_of(word)) + ", float64 loops give " + std::to_string(test.want[n]);
+  }
+  return "";
+}
+
+void check_provider(Report& report, const std::string& name, Provider& provider, const std::vector<Case>& cases) {
+  for (const Case& test : cases) {
+    for (const int threads : {1, 2}) report.check(name + " " + title(test.desc), check(provider, test, threads, threads - 1));
+  }
+  report.summary(name);
+}
+
+}  // namespace
+
+void check_gemm_providers(Report& report) {
+  std::vector<Case> cases;
+  for (int i = 0; i < kDescriptors; ++i) cases.emplace_back(random_desc());
+  const auto built_in = [&](const OpTable& (*table)(), const char* isa) {
+    if (!can_run(isa)) return;
+    BuiltIn provider(table());
+    check_provider(report, std::string("gemm built-in ") + isa, provider, cases);
+  };
+  built_in(op_table_baseline, "baseline");
+#ifdef LCONV_HAVE_AVX2
+  built_in(op_table_avx2, "avx2");
+#endif
+#ifdef LCONV_HAVE_AVX512
+  built_in(op_table_avx512, "avx512");
+#endif
+  if (onednn()) {
+    OneDnn provider;
+    check_provider(report, "gemm oneDNN", provider, cases);
+  } else {
+    report.skip("gemm oneDNN: " + onednn_note());
+    report.summary("gemm oneDNN");
+  }
+}
+
+}  // namespace lieconv::parity

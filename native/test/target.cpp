@@ -1,0 +1,83 @@
+#include "target.h"
+
+#include "../engine/error.h"
+#include "guard.h"
+
+namespace lieconv::parity {
+namespace {
+
+/// The scratch space and the GEMM a table runs with; scratch is handed out at its exact size between guard zones.
+struct Workspace {
+  const OpTable& table;
+  CpuContext context;
+  std::vector<std::unique_ptr<Guarded>> blocks;
+
+  Workspace(const OpTable& of, int threads) : table(of), context{threads, gemm, this, scratch, this} {}
+  static void gemm(void* self, const GemmDesc& desc, const float* a, const float* b, float* c) {
+    const auto* workspace = static_cast<Workspace*>(self);
+    workspace->table.gemm(workspace->context, desc, a, b, c);
+  }
+  static float* scratch(void* self, int64_t floats) {
+    auto& blocks = static_cast<Workspace*>(self)->blocks;
+    blocks.push_back(std::make_unique<Guarded>(floats));
+    return reinterpret_cast<float*>(blocks.back()->data());
+  }
+};
+
+class TableTarget final : public Target {
+ public:
+  explicit TableTarget(const OpTable& table) : table_(table) {}
+  std::string name() const override { return table_.isa; }
+  void run(int op, std::vector<Operand>& operands, const std::vector<double>& attributes, int threads) override {
+    BoundOp bound;
+    bind(table_.ops[op], bound, operands, attributes);
+    Workspace workspace(table_, threads);
+    table_.ops[op].run(bound.bytes, workspace.context);
+    for (const auto& block : workspace.blocks) {
+      if (const std::string where = block->damage(); !where.empty()) throw Error("ERR_LCONV_NATIVE", "scratch overrun at " + where);
+    }
+  }
+
+ private:
+  const OpTable& table_;
+};
+
+class BackendTarget final : public Target {
+ public:
+  explicit BackendTarget(bool compiled) : compiled_(compiled) {
+    for (int i = 0; i < kMaxThreads; ++i) backends_[static_cast<size_t>(i)] = make_cpu_backend(i + 1);
+  }
+  std::string name() const override { return compiled_ ? "compiled" : "eager"; }
+  void run(int op, std::vector<Operand>& operands, const std::vector<double>& attributes, int threads) override {
+    Backend& backend = *backends_[static_cast<size_t>(threads - 1)];
+    Command command{op, operands, attributes};
+    if (!compiled_) return backend.execute(command);
+    const std::atomic<bool> stop{false};
+    backend.compile({command})->run(1, stop);
+  }
+
+ private:
+  bool compiled_;
+  std::array<std::unique_ptr<Backend>, kMaxThreads> backends_;
+};
+
+}  // namespace
+
+void bind(const OpEntry& entry, BoundOp& bound, std::vector<Operand>& operands, const std::vector<double>& attributes) {
+  Binder binder(entry.name, operands.data(), static_cast<int>(operands.size()), attributes.data(), static_cast<int>(attributes.size()));
+  entry.bind(bound.bytes, binder);
+  binder.finish();
+}
+
+std::unique_ptr<Target> table_target(const OpTable& table) { return std::make_unique<TableTarget>(table); }
+std::unique_ptr<Target> backend_target(bool compiled) { return std::make_unique<BackendTarget>(compiled); }
+
+bool can_run([[maybe_unused]] const std::string& isa) {
+#if defined(__x86_64__)
+  if (isa == "avx512") return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  if (isa == "avx2") return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+#endif
+  return true;
+}
+
+}  // namespace lieconv::parity

@@ -1,0 +1,35 @@
+#pragma once
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "../cpu/op_table.h"
+#include "../runtime/backend.h"
+
+namespace lieconv::parity {
+
+constexpr int kMaxThreads = 3;
+
+/// Something that runs operations: a kernel table with its own GEMM, or a whole backend.
+class Target {
+ public:
+  virtual ~Target() = default;
+  virtual std::string name() const = 0;
+  /// Throws Error where the command does not fit. `operands` get their access.
+  virtual void run(int op, std::vector<Operand>& operands, const std::vector<double>& attributes, int threads) = 0;
+};
+
+struct alignas(64) BoundOp {
+  unsigned char bytes[kOpBytes];
+};
+/// Checks a command against what the operation claims; throws Error.
+void bind(const OpEntry& entry, BoundOp& bound, std::vector<Operand>& operands, const std::vector<double>& attributes);
+
+std::unique_ptr<Target> table_target(const OpTable& table);
+/// The CPU backend as the engine uses it: eager, or as a compiled program of one command.
+std::unique_ptr<Target> backend_target(bool compiled);
+/// Whether this processor has the instructions.
+bool can_run(const std::string& isa);
+
+}  // namespace lieconv::parity

@@ -1,0 +1,61 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+
+const test = suite("layers");
+const src = fileURLToPath(new URL("../src/", import.meta.url));
+
+/** Imports point downwards only: a folder may import those in rows below it, and within itself. Folders of one row stand side by side. */
+const rows = [
+  ["cli"],
+  ["report"],
+  ["experiments"],
+  ["train"],
+  ["models", "optim", "data"],
+  ["io"],
+  ["nn", "lie"],
+  ["ops"],
+  ["autograd"],
+  ["tensor"],
+  ["engine"],
+  ["errors.ts"],
+];
+const facade = "index.ts"; // the public face imports from everywhere and nothing imports it
+
+const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+const layerOf = (path: string): string => path.split("/")[0]!;
+const rowOf = (path: string): number => rows.findIndex((row) => row.includes(layerOf(path)));
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(join(src, file), "utf8");
+  const specifiers = [...text.matchAll(/(?:\bfrom|\bimport|\bimport\()\s*"(\.[^"]+)"/g)].map((match) => match[1]!);
+  return specifiers.map((specifier) => relative(src, resolve(dirname(join(src, file)), specifier)).replace(/\.js$/, ".ts"));
+}
+
+test("there are sources, and each lies in a known layer", () => {
+  assert.ok(files.length > 0);
+  assert.equal(
+    files.filter((file) => file !== facade && rowOf(file) < 0),
+    [],
+  );
+});
+
+test("imports point downwards", () => {
+  const wrong = files
+    .filter((file) => file !== facade)
+    .flatMap((file) =>
+      importsOf(file)
+        .filter((target) => target === facade || (layerOf(target) !== layerOf(file) && rowOf(target) <= rowOf(file)))
+        .map((target) => `${file} imports ${target}`),
+    );
+  assert.equal(wrong, []);
+});
+
+test("only the engine and the command line know the word CUDA", () => {
+  const knowing = files.filter((file) => !["engine", "cli"].includes(layerOf(file)) && /cuda/i.test(readFileSync(join(src, file), "utf8")));
+  assert.equal(knowing, []);
+});
+
+test.run();

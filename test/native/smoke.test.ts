@@ -1,0 +1,27 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { native } from "../../src/engine/native.js";
+
+const test = suite("native/smoke");
+
+test("info tells version, instruction set and GEMM", () => {
+  const { version, isa, oneDNN, gemmNote } = native().info();
+  assert.match(version, /^\d+\.\d+\.\d+/);
+  assert.match(isa, /^(baseline|avx2|avx512)$/);
+  assert.ok(oneDNN !== undefined || gemmNote !== undefined, "without oneDNN a note says why");
+});
+
+test("a device allocates, writes, reads and frees", () => {
+  const device = native().openDevice("cpu", 1);
+  const buffer = device.alloc(16, 0);
+  const back = new Float32Array(4);
+  device.write(buffer, Float32Array.of(1, -2, 3.5, 0));
+  device.read(buffer, back, 0);
+  assert.equal([...back], [1, -2, 3.5, 0]);
+  assert.is(device.memory().bytes >= 16, true);
+  device.free(buffer);
+  assert.is(device.memory().tensors, 0);
+  device.dispose();
+});
+
+test.run();

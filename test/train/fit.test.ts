@@ -1,0 +1,182 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { device } from "../../src/engine/device.js";
+import { LconvError } from "../../src/errors.js";
+import { readSafetensors } from "../../src/io/safetensors.js";
+import type { Module } from "../../src/nn/module.js";
+import { cosine } from "../../src/optim/schedule.js";
+import { evaluate } from "../../src/train/evaluate.js";
+import type { TrainEvent } from "../../src/train/events.js";
+import { type FitOptions, fit, train } from "../../src/train/fit.js";
+import { tinyData, tinyModel } from "./tiny.js";
+
+const test = suite("train/fit");
+const data = { train: tinyData(203), validation: tinyData(77, 1), test: tinyData(50, 2) };
+const settings: FitOptions = { epochs: 4, batch: 16, optimizer: "adam", lr: 0.01, seed: 3, schedule: cosine() };
+
+const weights = (model: Module): string => JSON.stringify([...model.namedParameters().values()].map((t) => Buffer.from(t.dataSync().buffer).toString("hex")));
+const folder = (): string => mkdtempSync(join(tmpdir(), "lconv-fit-"));
+const failsWith = (code: string, message: RegExp) => (error: unknown) => error instanceof LconvError && error.code === code && message.test(error.message);
+
+async function rejects(work: Promise<unknown>, matches: (error: unknown) => boolean): Promise<void> {
+  const outcome = await work.then(
+    () => "no error",
+    (error: unknown) => error,
+  );
+  assert.ok(matches(outcome), `got ${String(outcome)}`);
+}
+
+test("learns, counts, and reports what it measured", async () => {
+  const model = tinyModel();
+  const events: TrainEvent[] = [];
+  const result = await fit(model, data, { ...settings, name: "tiny", onEvent: (event) => events.push(event) });
+  assert.ok((result.valAccuracy ?? 0) > 0.9, `accuracy ${result.valAccuracy}`);
+  const epochs = events.filter((event) => event.type === "epoch");
+  assert.is(epochs.length, 4);
+  assert.is(epochs[3].valAccuracy, result.valAccuracy);
+  assert.is(result.bestValAccuracy, Math.max(...epochs.map((event) => event.valAccuracy ?? 0)));
+  assert.ok(epochs[0].learningRate > epochs[3].learningRate, "the schedule falls");
+  const steps = events.filter((event) => event.type === "step");
+  assert.is(steps.at(-1)?.step, 4 * Math.floor(203 / 16));
+  assert.is(steps.at(-1)?.steps, 48);
+  assert.is(result.params, model.parameterCount());
+  const again = await evaluate(model, data.test);
+  assert.is(result.testAccuracy, again.accuracy);
+  assert.is((await evaluate(model, data.validation)).accuracy, result.valAccuracy);
+  model.dispose();
+});
+
+test("evaluation does not depend on the batch, the rest included", async () => {
+  const model = tinyModel();
+  const [whole, odd] = [await evaluate(model, data.validation, { batch: 77 }), await evaluate(model, data.validation, { batch: 10 })];
+  assert.is(whole.accuracy, odd.accuracy);
+  assert.ok(Math.abs(whole.loss - odd.loss) < 1e-5);
+  model.dispose();
+});
+
+test("the same seed gives the same weights, bit for bit; another order seed does not", async () => {
+  const run = async (seed: number): Promise<string> => {
+    const model = tinyModel();
+    await fit(model, data, { ...settings, seed });
+    const out = weights(model);
+    model.dispose();
+    return out;
+  };
+  const first = await run(3);
+  assert.is(await run(3), first);
+  assert.is.not(await run(4), first);
+});
+
+test("an aborted run writes a checkpoint, and resumes to the same weights and history", async () => {
+  const dir = folder();
+  const options = { ...settings, epochs: 30, checkpoint: join(dir, "checkpoint.safetensors") };
+  const whole = tinyModel();
+  const expected = await fit(whole, data, { ...settings, epochs: 30 });
+
+  const broken = tinyModel();
+  const controller = new AbortController();
+  let chunks = 0;
+  const onEvent = (event: TrainEvent): void => {
+    if (event.type === "step" && ++chunks === 5) controller.abort(new Error("enough"));
+  };
+  await rejects(fit(broken, data, { ...options, signal: controller.signal, onEvent }), (error) => error instanceof Error && error.message === "enough");
+  assert.is.not(weights(broken), weights(whole));
+
+  const resumed = tinyModel(9);
+  const result = await fit(resumed, data, { ...options, resume: true });
+  assert.is(weights(resumed), weights(whole));
+  const bare = (history: readonly { seconds: number }[]): unknown => history.map((event) => ({ ...event, seconds: 0 }));
+  assert.equal(bare(result.history), bare(expected.history));
+  assert.equal(readdirSync(dir), ["checkpoint.safetensors"], "no temporary file is left");
+  for (const model of [whole, broken, resumed]) model.dispose();
+  rmSync(dir, { recursive: true });
+});
+
+test("a checkpoint of another run is refused, whatever differs", async () => {
+  const dir = folder();
+  const checkpoint = join(dir, "c.safetensors");
+  const model = tinyModel();
+  await fit(model, data, { ...settings, checkpoint });
+  const again = (options: FitOptions): Promise<unknown> => fit(model, data, { ...settings, checkpoint, resume: true, ...options });
+  await rejects(again({ batch: 8 }), failsWith("ERR_LCONV_CHECKPOINT", /batch was 16, now it is 8/));
+  await rejects(again({ lr: 0.02 }), failsWith("ERR_LCONV_CHECKPOINT", /lr was 0.01/));
+  await rejects(again({ optimizer: "sgd" }), failsWith("ERR_LCONV_CHECKPOINT", /optimizer/));
+  const other = tinyModel(0, { filters: 5 });
+  await rejects(fit(other, data, { ...settings, checkpoint, resume: true }), failsWith("ERR_LCONV_CHECKPOINT", /parameters/));
+  for (const m of [model, other]) m.dispose();
+  rmSync(dir, { recursive: true });
+});
+
+test("a loss that is no longer finite stops the run and keeps the last good checkpoint", async () => {
+  const dir = folder();
+  const checkpoint = join(dir, "c.safetensors");
+  const model = tinyModel();
+  await fit(model, data, { ...settings, epochs: 1, checkpoint, optimizer: "sgd", schedule: (step) => (step < 12 ? 1 : 1e30) });
+  const good = readFileSync(checkpoint);
+  const events: TrainEvent[] = [];
+  const broken = fit(model, data, { ...settings, epochs: 3, checkpoint, resume: true, optimizer: "sgd", schedule: (step) => (step < 12 ? 1 : 1e30), onEvent: (e) => events.push(e) });
+  await rejects(broken, failsWith("ERR_LCONV_NONFINITE", /last good checkpoint is .*c\.safetensors.*lower learning rate/));
+  assert.ok(readFileSync(checkpoint).equals(good));
+  const { tensors } = readSafetensors(checkpoint);
+  for (const { data: values } of tensors.values()) assert.ok([...(values as Float32Array)].every(Number.isFinite));
+  model.dispose();
+  rmSync(dir, { recursive: true });
+});
+
+test("the iterator form can be left early, and everything on the device is given back", async () => {
+  const before = device().memory();
+  const model = tinyModel();
+  const own = device().memory().tensors;
+  for await (const event of train(model, data, settings)) if (event.type === "epoch") break;
+  assert.is(device().memory().tensors, own);
+  model.dispose();
+  assert.is(device().memory().tensors, before.tensors);
+  assert.is(device().memory().arenaBytes, before.arenaBytes);
+});
+
+test("two runs at once in one process do not disturb each other", async () => {
+  const alone = tinyModel(1);
+  await fit(alone, data, settings);
+  const models = [tinyModel(1), tinyModel(1)];
+  await Promise.all(models.map((model) => fit(model, data, settings)));
+  for (const model of models) assert.is(weights(model), weights(alone));
+  for (const model of [alone, ...models]) model.dispose();
+});
+
+test("memory stays flat over thousands of steps", async () => {
+  const model = tinyModel();
+  const bytes: number[] = [];
+  await fit(model, { train: data.train }, { ...settings, epochs: 200, onEvent: (event) => event.type === "epoch" && bytes.push(device().memory().bytes) });
+  assert.is(Math.max(...bytes), Math.min(...bytes));
+  model.dispose();
+});
+
+const misuse: [string, FitOptions, string, RegExp][] = [
+  ["batch 0", { batch: 0 }, "ERR_LCONV_ARGUMENT", /batch/],
+  ["negative batch", { batch: -4 }, "ERR_LCONV_ARGUMENT", /batch.*-4/],
+  ["huge batch", { batch: 1_000_000 }, "ERR_LCONV_ARGUMENT", /only 203 training samples/],
+  ["no epochs", { epochs: 0 }, "ERR_LCONV_ARGUMENT", /epochs/],
+  ["unknown option", { epoch: 3 } as FitOptions, "ERR_LCONV_OPTION", /did you mean "epochs"/],
+];
+for (const [title, options, code, message] of misuse) {
+  test(`misuse: ${title}`, async () => {
+    const model = tinyModel();
+    const before = device().memory().tensors;
+    await rejects(fit(model, data, options), failsWith(code, message));
+    assert.is(device().memory().tensors, before, "nothing is left on the device");
+    model.dispose();
+  });
+}
+
+test("misuse: no samples, arrays that do not fit", async () => {
+  const model = tinyModel();
+  const none = { ...data.train, x: new Float32Array(0), labels: new Int32Array(0), count: 0 };
+  await rejects(fit(model, { train: none }, { batch: 1 }), (error) => error instanceof LconvError);
+  await rejects(fit(model, { train: { ...data.train, count: 100 } }, settings), failsWith("ERR_LCONV_SHAPE", /\[100, 1, 36\]/));
+  model.dispose();
+});
+
+test.run();
