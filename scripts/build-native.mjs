@@ -15,14 +15,20 @@ function buildWithCMake() {
   if (args.includes("--clean")) rmSync(folder, { recursive: true, force: true });
   discardDamaged(join(folder, "Release/lconv.node"));
   const settings = args.filter((arg) => arg.startsWith("--CD"));
-  const command = [require.resolve("cmake-js/bin/cmake-js"), "build", "--parallel", jobs, ...settings];
-  let result = build(command);
+  let result = configureAndBuild(settings);
   // A folder that was copied from elsewhere, or configured for a generator that is gone, cannot be reused.
   if (result.failed && /different (directory|than the directory)|does not match the generator|CMAKE_MAKE_PROGRAM/.test(result.output)) {
     rmSync(folder, { recursive: true, force: true });
-    result = build(command);
+    result = configureAndBuild(settings);
   }
   if (result.failed) throw new SetupError(explain(result.output));
+}
+
+/** `cmake-js build` alone would not look for oneDNN again, nor take new settings, once the folder is configured. */
+function configureAndBuild(settings) {
+  const cmakeJs = require.resolve("cmake-js/bin/cmake-js");
+  const configured = build([cmakeJs, "configure", ...settings]);
+  return configured.failed ? configured : build([cmakeJs, "build", "--parallel", jobs]);
 }
 
 function buildWithGyp() {

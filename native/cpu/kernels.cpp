@@ -4,6 +4,7 @@
 #include "gemm_builtin.h"
 #include "tuned/conv.h"
 #include "tuned/conv_weight_grad.h"
+#include "tuned/mix.h"
 
 #define LCONV_JOIN_(a, b) a##b
 #define LCONV_JOIN(a, b) LCONV_JOIN_(a, b)

@@ -5,15 +5,17 @@
 //
 // where B is the B-spline of the order and c makes f pass through the pixels. Of scipy.ndimage this reproduces:
 // - R comes from a sine and cosine in degrees that are exact at multiples of 90.
-// - Order 1: c is the image itself; p is clamped to the image, so outside it the nearest edge value continues.
-// - Order 3: the image is first padded by 12 copies of its edge, p is clamped to the padded image, and c solves
-//   (c[i-1] + 4 c[i] + c[i+1]) / 6 = pixel[i] along both axes, the padded image being reflected about its outer pixel sides.
-//   With the pole z = sqrt(3) - 2 that is, after scaling by 6 per axis, one causal and one anticausal recursion:
-//     c+[i] = 6 pixel[i] + z c+[i-1],   c[i] = z (c[i+1] - c+[i]).
-//   A little outside the image f still rings: it is not the edge value there.
-// - Taps beyond the padded image use its outermost coefficients.
-// All arithmetic is in double, so results differ from scipy's by the last rounding to float32 at most. Where R maps pixels onto
-// pixels every order returns those pixels; order 1 does so without rounding, so it is taken then.
+// - Order 1: c is the image itself, and its edge values continue outside.
+// - Order 3: the image is first padded by 12 copies of its edge, and c solves
+//   c[i-1] + 4 c[i] + c[i+1] = pixel[i] along both axes, the padded image being reflected about its outer pixel sides.
+//   With the pole z = sqrt(3) - 2 that is one causal and one anticausal recursion:
+//     c+[i] = pixel[i] + z c+[i-1],   c[i] = z (c[i+1] - c+[i]).
+//   (B is 6 times the usual cubic B-spline here, which saves scaling c.) So outside the image f rings a little before
+//   it settles at the edge value.
+// - p is not clamped; a tap beyond the padded image takes the nearest coefficient there is. From one pixel beyond it on
+//   f is constant, so stopping p at that pixel changes nothing and bounds the room needed around the coefficients.
+// All arithmetic is in double, so results differ from scipy's by the last rounding to float32 at most. Where R maps
+// pixels onto pixels every order returns those pixels; order 1 does so without rounding, so it is taken then.
 #include "rotate.h"
 
 #include <algorithm>
@@ -66,15 +68,16 @@ void extend_edges(double* a, int64_t first, int64_t n, int64_t before, int64_t a
   for (int64_t i = 1; i <= after; ++i) std::copy(bottom, bottom + lanes, a + (first + n - 1 + i) * lanes);
 }
 
-/// Turns samples, already scaled by 6, into spline coefficients along the rows of a [n, lanes], in place; n > 2 pad.
+/// Turns samples into spline coefficients along the rows of a [n, lanes], in place; n > 2 pad.
 void filter(double* a, int64_t n, int64_t lanes) {
-  // c+[0] of the reflected signal sums its whole past: a[0] + z (a[0] + z a[1] + z^2 a[2] + ...), below 1e-14 after 25 terms.
+  // c+[0] sums the reflected past: a[0] + z (a[0] + z a[1] + z^2 a[2] + ...); 25 terms leave less than 1e-14 of it.
+  for (int64_t l = 0; l < lanes; ++l) a[l] *= 1 + kPole;
   double power = kPole;
-  for (int64_t i = 0; i <= 2 * kPad; ++i, power *= kPole) {
-    const double scale = i == 0 ? 1 + power : power;
+  for (int64_t i = 1; i <= 2 * kPad; ++i) {
     const double* row = a + i * lanes;
+    power *= kPole;
 #pragma omp simd
-    for (int64_t l = 0; l < lanes; ++l) a[l] = scale * row[l] + (i == 0 ? 0 : a[l]);
+    for (int64_t l = 0; l < lanes; ++l) a[l] += power * row[l];
   }
   for (int64_t i = 1; i < n; ++i) {
     double* row = a + i * lanes;
@@ -98,13 +101,13 @@ void filter_padded(double* a, int64_t n, int64_t lanes) {
   extend_edges(a, Cubic::before, n + 2 * kPad, Cubic::before, Cubic::after, lanes);
 }
 
-/// image [height, width] -> coefficients [extent(height), extent(width)]. Lines are filtered side by side, so the horizontal
-/// pass works on the transpose: columns [extent(width), height].
+/// image [height, width] -> coefficients [extent(height), extent(width)]. Lines are filtered side by side, so the
+/// horizontal pass works on the transpose: columns [extent(width), height].
 void cubic_coefficients(const float* image, int64_t height, int64_t width, double* columns, double* coefficients) {
   using Cubic = Layout<3>;
   const int64_t cols = Cubic::extent(width);
   for (int64_t y = 0; y < height; ++y) {
-    for (int64_t x = 0; x < width; ++x) columns[(Cubic::start + x) * height + y] = 36.0 * image[y * width + x];
+    for (int64_t x = 0; x < width; ++x) columns[(Cubic::start + x) * height + y] = image[y * width + x];
   }
   filter_padded(columns, width, height);
   for (int64_t y = 0; y < height; ++y) {
@@ -130,10 +133,10 @@ inline void weights(double f, double* w) {
   if (order == 1) {
     w[0] = g, w[1] = f;
   } else {
-    w[0] = g * g * g / 6;
-    w[1] = (f * f * (f - 2) * 3 + 4) / 6;
-    w[2] = (g * g * (g - 2) * 3 + 4) / 6;
-    w[3] = f * f * f / 6;
+    w[0] = g * g * g;
+    w[1] = f * f * (f - 2) * 3 + 4;
+    w[2] = g * g * (g - 2) * 3 + 4;
+    w[3] = f * f * f;
   }
 }
 
@@ -162,16 +165,26 @@ void sample_row(const double* coefficients, const Rotation& r, int64_t y, int64_
       const double* c = coefficients + at[k];
       double sums[taps] = {};
       for (int i = 0; i < taps; ++i) {
+#pragma omp simd  // along the taps: vectorised over k, the loads would be gathers
         for (int j = 0; j < taps; ++j) sums[j] += wy[k][i] * c[i * cols + j];
       }
       for (int j = 0; j < taps; ++j) sums[j] *= wx[k][j];
-      out[x0 + k] = static_cast<float>(order == 1 ? sums[0] + sums[1] : (sums[0] + sums[2 % taps]) + (sums[1] + sums[3 % taps]));
+      out[x0 + k] =
+          static_cast<float>(order == 1 ? sums[0] + sums[1] : (sums[0] + sums[2 % taps]) + (sums[1] + sums[3 % taps]));
     }
   }
 }
 
+/// Buffers of one thread.
 struct Scratch {
-  std::vector<double> columns, coefficients;
+  std::vector<double> columns;       // [extent(width), height], cubic only
+  std::vector<double> coefficients;  // [extent(height), extent(width)]
+
+  void reserve(int64_t height, int64_t width, int order) {
+    const auto extent = order == 3 ? Layout<3>::extent : Layout<1>::extent;
+    if (order == 3) columns.resize(static_cast<size_t>(extent(width) * height));
+    coefficients.resize(static_cast<size_t>(extent(height) * extent(width)));
+  }
 };
 
 void rotate_image(float* image, int64_t height, int64_t width, const Rotation& r, int order, Scratch& scratch) {
@@ -191,32 +204,29 @@ void check(bool ok, const std::string& message) {
 
 }  // namespace
 
-void rotate_images(float* images, int64_t count, int64_t height, int64_t width, const double* degrees, int64_t images_per_angle,
-                   int order, int threads) {
+void rotate_images(float* images, int64_t count, int64_t height, int64_t width, const double* degrees,
+                   int64_t images_per_angle, int order, int threads) {
   check(order == 1 || order == 3, "order must be 1 or 3, got " + std::to_string(order));
   const int64_t limit = 1 << 15;  // positions in the coefficients fit int32
   check(height >= 1 && width >= 1 && height <= limit && width <= limit,
         "height and width must be in [1, 32768], got [" + std::to_string(height) + ", " + std::to_string(width) + "]");
   check(count >= 0, "count must not be negative, got " + std::to_string(count));
   check(images_per_angle >= 1, "images_per_angle must be at least 1, got " + std::to_string(images_per_angle));
-  check(threads >= 1, "threads must be at least 1, got " + std::to_string(threads));
+  check(threads >= 1 && threads <= 1024, "threads must be in [1, 1024], got " + std::to_string(threads));
   if (count == 0) return;
   check(images != nullptr && degrees != nullptr, "images and degrees must not be null");
   for (int64_t i = 0; i <= (count - 1) / images_per_angle; ++i) {
-    check(std::isfinite(degrees[i]), "degrees[" + std::to_string(i) + "] is not finite");
+    if (!std::isfinite(degrees[i])) check(false, "degrees[" + std::to_string(i) + "] is not finite");
   }
 
-  const int64_t parts = std::min<int64_t>(threads, count);
-  std::vector<Scratch> scratch(static_cast<size_t>(parts));  // here: an allocation that fails in the loop below would end the process
-  for (Scratch& s : scratch) {
-    s.coefficients.resize(static_cast<size_t>(order == 3 ? Layout<3>::extent(height) * Layout<3>::extent(width) : Layout<1>::extent(height) * Layout<1>::extent(width)));
-    if (order == 3) s.columns.resize(static_cast<size_t>(Layout<3>::extent(width) * height));
-  }
-#pragma omp parallel for schedule(static, 1) num_threads(static_cast<int>(parts))
-  for (int64_t part = 0; part < parts; ++part) {
+  const int parts = static_cast<int>(std::min<int64_t>(threads, count));
+  std::vector<Scratch> scratch(static_cast<size_t>(parts));  // not in the loop: bad_alloc there would end the process
+  for (Scratch& s : scratch) s.reserve(height, width, order);
+#pragma omp parallel for schedule(static, 1) num_threads(parts)
+  for (int part = 0; part < parts; ++part) {
     for (int64_t i = count * part / parts; i < count * (part + 1) / parts; ++i) {
-      rotate_image(images + i * height * width, height, width, rotation(degrees[i / images_per_angle], height, width), order,
-                   scratch[static_cast<size_t>(part)]);
+      rotate_image(images + i * height * width, height, width, rotation(degrees[i / images_per_angle], height, width),
+                   order, scratch[static_cast<size_t>(part)]);
     }
   }
 }

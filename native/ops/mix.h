@@ -40,7 +40,11 @@ struct MixChannels {
   }
   template <class X>
   void run(X& exec) const {
-    exec.for_each(B * m_out * n_L, *this, m_in * d_h);
+    if constexpr (X::tuned) {
+      tuned_run(exec, *this);
+    } else {
+      exec.for_each(B * m_out * n_L, *this, m_in * d_h);
+    }
   }
 };
 
@@ -80,7 +84,11 @@ struct MixChannelsGrad {
   }
   template <class X>
   void run(X& exec) const {
-    exec.for_each(n_L * m_in, *this, B * m_out * d_h);
+    if constexpr (X::tuned) {
+      tuned_run(exec, *this);
+    } else {
+      exec.for_each(n_L * m_in, *this, B * m_out * d_h);
+    }
   }
 };
 

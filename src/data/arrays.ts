@@ -29,7 +29,11 @@ export function readArrays(path: string): LoadedDataset {
 
   const xTest = find(names.xTest);
   const labelsTest = find(names.labelsTest);
-  check((xTest === undefined) === (labelsTest === undefined), "ERR_LCONV_DATA", () => `${path}: "x_test" and "labels_test" only come together, one is missing`);
+  check(
+    (xTest === undefined) === (labelsTest === undefined),
+    "ERR_LCONV_DATA",
+    () => `${path}: "x_test" and "labels_test" only come together, one is missing`,
+  );
   const test = xTest && labelsTest ? toRaw(`${name} test`, xTest, labelsTest) : undefined;
 
   train.classes = Math.max(train.classes, test?.classes ?? 0);
@@ -58,7 +62,11 @@ function openArrays(path: string): (candidates: readonly string[]) => NpyArray |
 function toRaw(name: string, x: NpyArray, labels: NpyArray): RawDataset {
   const [count, channels, height, width] = imageShape(name, x.shape);
   const flat = labels.shape.length === 1 || (labels.shape.length === 2 && labels.shape[1] === 1);
-  check(flat && labels.shape[0] === count, "ERR_LCONV_SHAPE", () => `${name}: x ${showShape(x.shape)} needs labels [${count}], got ${showShape(labels.shape)}`);
+  check(
+    flat && labels.shape[0] === count,
+    "ERR_LCONV_SHAPE",
+    () => `${name}: x ${showShape(x.shape)} needs labels [${count}], got ${showShape(labels.shape)}`,
+  );
   const values = wholeLabels(name, labels);
   const classes = values.reduce((most, label) => Math.max(most, label + 1), 1);
   return { name, pixels: toPixels(x), labels: values, count, channels, height, width, classes };
@@ -70,7 +78,11 @@ function imageShape(name: string, shape: readonly number[]): [number, number, nu
   check(shape.length === 4, "ERR_LCONV_SHAPE", () => `${name}: expected x as [N, m, p, q], [N, p, q] or [N, d], got ${showShape(shape)}`);
   const [count, channels, height, width] = shape;
   const channelsLast = channels === height && width <= 4 && channels > 4;
-  check(!channelsLast, "ERR_LCONV_SHAPE", () => `${name}: x ${showShape(shape)} looks channels-last; write it as [N, m, p, q], e.g. x.transpose(0, 3, 1, 2)`);
+  check(
+    !channelsLast,
+    "ERR_LCONV_SHAPE",
+    () => `${name}: x ${showShape(shape)} looks channels-last; write it as [N, m, p, q], e.g. x.transpose(0, 3, 1, 2)`,
+  );
   return [count, channels, height, width];
 }
 

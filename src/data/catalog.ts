@@ -36,7 +36,8 @@ const cifarMirrors = ["https://www.cs.toronto.edu/~kriz/"];
 /** Debian's package dataset-fashion-mnist. */
 export const DEBIAN_FASHION = "/usr/share/datasets/fashion-mnist";
 
-const idxIsIn = (folder: string): boolean => ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"].every((file) => findIdxFile(folder, file) !== undefined);
+const idxIsIn = (folder: string): boolean =>
+  ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"].every((file) => findIdxFile(folder, file) !== undefined);
 
 const remote = (mirrors: readonly string[], name: string, algorithm: Checksum["algorithm"], hex: string): RemoteFile => ({
   name,

@@ -56,13 +56,20 @@ export async function readCifarTest(folder: string, layout: CifarLayout): Promis
 export const findCifarFile = (folder: string, file: string): string | undefined =>
   [join(folder, file), join(folder, `${file}.gz`)].find((path) => existsSync(path));
 
-async function readFiles(paths: readonly string[], records: number, { labelBytes, classes }: CifarLayout, name: string): Promise<RawDataset> {
+async function readFiles(
+  paths: readonly string[],
+  records: number,
+  { labelBytes, classes }: CifarLayout,
+  name: string,
+): Promise<RawDataset> {
   const count = records * paths.length;
   const pixels = new Uint8Array(count * PIXELS);
   const labels = new Int32Array(count);
   for (const [i, path] of paths.entries()) {
     const first = i * records;
-    await ByteReader.readAll(path, (reader) => readRecords(reader, records, labelBytes, pixels.subarray(first * PIXELS), labels.subarray(first)));
+    await ByteReader.readAll(path, (reader) =>
+      readRecords(reader, records, labelBytes, pixels.subarray(first * PIXELS), labels.subarray(first)),
+    );
     const bad = labels.subarray(first, first + records).findIndex((label) => label >= classes);
     check(bad < 0, "ERR_LCONV_DATA", () => `${path}: sample ${bad} has label ${labels[first + bad]}, expected 0 to ${classes - 1}`);
   }

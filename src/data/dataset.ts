@@ -35,9 +35,17 @@ export function checkRaw(data: RawDataset): void {
   const { name, pixels, labels, count, channels, height, width, classes } = data;
   check(count > 0, "ERR_LCONV_DATA", () => `${name}: expected at least one sample, got none`);
   const sizes = [count, channels, height, width, classes];
-  check(sizes.every((size) => Number.isSafeInteger(size) && size > 0), "ERR_LCONV_SHAPE", () => `${name}: expected positive sizes, got pixels ${showShape(sizes.slice(0, 4))} in ${classes} classes`);
+  check(
+    sizes.every((size) => Number.isSafeInteger(size) && size > 0),
+    "ERR_LCONV_SHAPE",
+    () => `${name}: expected positive sizes, got pixels ${showShape(sizes.slice(0, 4))} in ${classes} classes`,
+  );
   const expected = count * channels * height * width;
-  check(pixels.length === expected, "ERR_LCONV_SHAPE", () => `${name}: pixels ${showShape(sizes.slice(0, 4))} need ${expected} values, got ${pixels.length}`);
+  check(
+    pixels.length === expected,
+    "ERR_LCONV_SHAPE",
+    () => `${name}: pixels ${showShape(sizes.slice(0, 4))} need ${expected} values, got ${pixels.length}`,
+  );
   check(labels.length === count, "ERR_LCONV_SHAPE", () => `${name}: expected a label for each of ${count} samples, got ${labels.length}`);
   checkLabels(data);
   if (pixels instanceof Float32Array) checkFinite(name, pixels, channels * height * width);
@@ -61,6 +69,10 @@ function checkFinite(name: string, pixels: Float32Array, sampleSize: number): vo
   for (let i = 0; i < pixels.length; i++) {
     if (Number.isFinite(pixels[i])) continue;
     const sample = Math.floor(i / sampleSize);
-    check(false, "ERR_LCONV_DATA", () => `${name}: sample ${sample} has a pixel that is ${pixels[i]} (position ${i % sampleSize}); remove or repair it`);
+    check(
+      false,
+      "ERR_LCONV_DATA",
+      () => `${name}: sample ${sample} has a pixel that is ${pixels[i]} (position ${i % sampleSize}); remove or repair it`,
+    );
   }
 }

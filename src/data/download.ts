@@ -7,6 +7,7 @@ import type { Dispatcher } from "undici";
 import { LconvError } from "../errors.js";
 import { ioError } from "../io/files.js";
 import type { Checksum } from "./catalog.js";
+import { openHttpAgent } from "./httpAgent.js";
 
 export interface DownloadProgress {
   received: number;
@@ -36,15 +37,13 @@ class Refused extends Error {}
 export async function download(urls: readonly string[], path: string, checksum: Checksum, options: DownloadOptions = {}): Promise<void> {
   if (existsSync(path)) return;
   options.signal?.throwIfAborted();
-  const { EnvHttpProxyAgent, interceptors } = await import("undici"); // 50 ms that only a download has to pay
   const { connectTimeout = 10_000, idleTimeout = 30_000 } = options;
-  const connect = { timeout: connectTimeout };
-  const agent = new EnvHttpProxyAgent({ connect, proxyTls: connect, requestTls: connect, proxyTunnel: false, headersTimeout: idleTimeout, bodyTimeout: idleTimeout });
+  const agent = await openHttpAgent(connectTimeout, idleTimeout);
   try {
     makeFolder(dirname(path));
-    await fromFirst(urls, { path, checksum, options, dispatcher: agent.compose(interceptors.redirect({ maxRedirections: 5 })) });
+    await fromFirst(urls, { path, checksum, options, dispatcher: agent.dispatcher });
   } finally {
-    await agent.destroy();
+    await agent.close();
   }
 }
 
@@ -76,7 +75,7 @@ async function fromFirst(urls: readonly string[], task: Task): Promise<void> {
       failures.push(`  - ${url}: ${error.message}`);
     }
   }
-  const advice = `check the connection (HTTPS_PROXY is ${process.env["HTTPS_PROXY"] ?? process.env["https_proxy"] ? "set" : "not set"}), or put the file at ${task.path} by hand`;
+  const advice = `check the connection (HTTPS_PROXY is ${(process.env["HTTPS_PROXY"] ?? process.env["https_proxy"]) ? "set" : "not set"}), or put the file at ${task.path} by hand`;
   throw new LconvError("ERR_LCONV_DOWNLOAD", `cannot download ${task.path}:\n${failures.join("\n")}\n${advice}`);
 }
 
@@ -88,7 +87,9 @@ async function withRetries(url: string, task: Task): Promise<void> {
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof Passing) || attempt >= retries) throw error;
-      await setTimeout(backoff * 2 ** attempt * (1 + 0.25 * Math.random()), undefined, signal ? { signal } : {}).catch(() => signal?.throwIfAborted());
+      await setTimeout(backoff * 2 ** attempt * (1 + 0.25 * Math.random()), undefined, signal ? { signal } : {}).catch(() =>
+        signal?.throwIfAborted(),
+      );
     }
   }
 }
@@ -144,7 +145,10 @@ async function finish(part: PartFile, { path, checksum }: Task, resumed: boolean
   if (got === checksum.hex) return part.rename();
   part.discard();
   if (resumed) throw new Passing("the continued file has the wrong checksum");
-  throw new LconvError("ERR_LCONV_DOWNLOAD", `${path}: wrong checksum: expected ${checksum.algorithm} ${checksum.hex}, got ${got}; the download was deleted, try again later or put the file there by hand`);
+  throw new LconvError(
+    "ERR_LCONV_DOWNLOAD",
+    `${path}: wrong checksum: expected ${checksum.algorithm} ${checksum.hex}, got ${got}; the download was deleted, try again later or put the file there by hand`,
+  );
 }
 
 /** `<path>.part`, and `<path>.part.json` with the address and validator (ETag or date) of the bytes in it. */
@@ -176,7 +180,12 @@ class PartFile {
     this.#attempt(() => writeFileSync(this.#note, JSON.stringify({ url, validator })));
   }
 
-  async receive(body: AsyncIterable<Buffer>, from: number, total: number | undefined, { onProgress, signal }: DownloadOptions): Promise<void> {
+  async receive(
+    body: AsyncIterable<Buffer>,
+    from: number,
+    total: number | undefined,
+    { onProgress, signal }: DownloadOptions,
+  ): Promise<void> {
     let file: FileHandle;
     try {
       file = await open(this.path, from > 0 ? "r+" : "w");
@@ -184,7 +193,9 @@ class PartFile {
       throw ioError("write", this.path, error);
     }
     try {
-      const received = await this.#copy(body, file, from, (count) => onProgress?.({ received: count, ...(total !== undefined && { total }) }));
+      const received = await this.#copy(body, file, from, (count) =>
+        onProgress?.({ received: count, ...(total !== undefined && { total }) }),
+      );
       if (total !== undefined && received !== total) throw new Passing(`the connection was cut at byte ${received} of ${total}`);
       await file.sync();
     } catch (error) {
@@ -229,11 +240,10 @@ class PartFile {
   }
 }
 
-/** Connection failures may pass; an LconvError or an abort may not. */
+/** Connection failures may pass, an LconvError may not. (An abort is known by the signal: undici calls refusals of a proxy so, too.) */
 function passing(error: unknown): Error {
   if (error instanceof LconvError || error instanceof Passing || error instanceof Refused) return error;
-  const { name, code, message } = error as NodeJS.ErrnoException;
-  if (name === "AbortError") return error as Error;
+  const { code, message } = error as NodeJS.ErrnoException;
   return new Passing(code && !message.includes(code) ? `${message} (${code})` : message || String(code), { cause: error });
 }
 

@@ -47,7 +47,11 @@ export async function readIdxDataset(folder: string, prefix: "train" | "t10k", n
   const labelsPath = requiredFile(folder, `${prefix}-labels-idx1-ubyte`);
   const { count, height, width, pixels } = await readIdxImages(imagesPath);
   const labels = await readIdxLabels(labelsPath);
-  checkFormat(labels.length === count, labelsPath, () => `expected ${count} labels, one for each image of ${imagesPath}, got ${labels.length}`);
+  checkFormat(
+    labels.length === count,
+    labelsPath,
+    () => `expected ${count} labels, one for each image of ${imagesPath}, got ${labels.length}`,
+  );
   check(count > 0, "ERR_LCONV_DATA", () => `${imagesPath}: expected at least one sample, got none`);
   const bad = labels.findIndex((label) => label >= classes);
   check(bad < 0, "ERR_LCONV_DATA", () => `${labelsPath}: sample ${bad} has label ${labels[bad]}, expected 0 to ${classes - 1}`);
@@ -70,12 +74,20 @@ function requiredFile(folder: string, base: string): string {
 async function readHeader(reader: ByteReader, magic: number, what: string, sizes: number): Promise<number[]> {
   const header = await reader.read(4 + 4 * sizes, "IDX header");
   const view = new DataView(header.buffer);
-  checkFormat(view.getUint32(0) === magic, reader.path, () => `not an IDX file of ${what}: expected magic ${magic}, got ${view.getUint32(0)}`);
+  checkFormat(
+    view.getUint32(0) === magic,
+    reader.path,
+    () => `not an IDX file of ${what}: expected magic ${magic}, got ${view.getUint32(0)}`,
+  );
   return Array.from({ length: sizes }, (_, i) => view.getUint32(4 + 4 * i));
 }
 
 /** The announced size is held against the file before memory is taken. */
 async function readBody(reader: ByteReader, size: number, headerSize: number, what: string): Promise<Uint8Array> {
-  checkFormat(size + headerSize <= reader.mostBytes, reader.path, () => `truncated: its header announces ${size} bytes of ${what}, the file cannot hold more than ${reader.mostBytes - headerSize}`);
+  checkFormat(
+    size + headerSize <= reader.mostBytes,
+    reader.path,
+    () => `truncated: its header announces ${size} bytes of ${what}, the file cannot hold more than ${reader.mostBytes - headerSize}`,
+  );
   return reader.read(size, what);
 }

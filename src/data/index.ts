@@ -3,4 +3,13 @@ export { type DownloadOptions, type DownloadProgress, download } from "./downloa
 export { type GlyphsOptions, glyphs } from "./glyphs.js";
 export { type ChosenDataset, chooseDataset, datasetNames, fetchDataset, type LoadOptions, loadDataset } from "./load.js";
 export { rotate } from "./rotate.js";
-export { type PreparedData, type PrepareOptions, prepare, scramble, scramblePermutation, splitLast, type Variant, variants } from "./transform.js";
+export {
+  type PreparedData,
+  type PrepareOptions,
+  prepare,
+  scramble,
+  scramblePermutation,
+  splitLast,
+  type Variant,
+  variants,
+} from "./transform.js";

@@ -3,7 +3,16 @@ import { join } from "node:path";
 import { checkOptions, LconvError, nearest } from "../errors.js";
 import { extractTar } from "../io/tar.js";
 import { readArrays } from "./arrays.js";
-import { catalog, DEBIAN_FASHION, dataRoots, datasetFolders, findDataset, type OfficialName, officialNames, type RemoteFile } from "./catalog.js";
+import {
+  catalog,
+  DEBIAN_FASHION,
+  dataRoots,
+  datasetFolders,
+  findDataset,
+  type OfficialName,
+  officialNames,
+  type RemoteFile,
+} from "./catalog.js";
 import { cifar10, cifar100, readCifarTest, readCifarTrain } from "./cifar.js";
 import { checkRaw, type LoadedDataset } from "./dataset.js";
 import { type DownloadOptions, type DownloadProgress, download } from "./download.js";
@@ -62,11 +71,19 @@ export async function chooseDataset(options: LoadOptions = {}): Promise<ChosenDa
   const fashion = findDataset("fashion-mnist", options.root);
   if (fashion) {
     const from = fashion === DEBIAN_FASHION ? "Debian's package dataset-fashion-mnist" : "there";
-    return { name: "fashion-mnist", ...(await readOfficial("fashion-mnist", fashion)), reason: `Fashion-MNIST from ${fashion} (${from}), as MNIST is not on this machine` };
+    return {
+      name: "fashion-mnist",
+      ...(await readOfficial("fashion-mnist", fashion)),
+      reason: `Fashion-MNIST from ${fashion} (${from}), as MNIST is not on this machine`,
+    };
   }
   const { folder, failure } = await attemptMnist(options);
   if (folder) return { name: "mnist", ...(await readOfficial("mnist", folder)), reason: `MNIST, downloaded to ${folder}` };
-  return { name: "glyphs", ...glyphs(), reason: `glyphs, the generated digits, as neither MNIST nor Fashion-MNIST is on this machine and ${failure}` };
+  return {
+    name: "glyphs",
+    ...glyphs(),
+    reason: `glyphs, the generated digits, as neither MNIST nor Fashion-MNIST is on this machine and ${failure}`,
+  };
 }
 
 type DownloadLimits = Pick<DownloadOptions, "retries" | "connectTimeout" | "idleTimeout">;
@@ -112,7 +129,8 @@ async function fetchFile(file: RemoteFile, folder: string, options: LoadOptions 
 }
 
 async function readOfficial(name: OfficialName, folder: string): Promise<LoadedDataset> {
-  const { train, test } = name === "mnist" || name === "fashion-mnist" ? await readIdxPair(name, folder) : await readCifarPair(name, folder);
+  const { train, test } =
+    name === "mnist" || name === "fashion-mnist" ? await readIdxPair(name, folder) : await readCifarPair(name, folder);
   checkRaw(train);
   if (test) checkRaw(test);
   return { train, ...(test && { test }), source: folder };

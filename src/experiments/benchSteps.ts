@@ -50,6 +50,8 @@ export interface BenchOptions {
   batch?: number;
   /** Time spent on each case. */
   seconds?: number;
+  /** GFLOP/s that shares are of; measured first by default. */
+  peak?: number;
   device?: Device;
   signal?: AbortSignal;
 }
@@ -94,7 +96,7 @@ export async function* benchSteps(options: BenchOptions = {}): AsyncGenerator<Be
     const near = nearest(name, benchCases);
     throw new LconvError("ERR_LCONV_ARGUMENT", `bench steps: unknown case "${name}"; ${near ? `did you mean "${near}"?` : `known: ${benchCases.join(", ")}`}`);
   }
-  const peak = await measurePeak(device);
+  const peak = options.peak ?? (await measurePeak(device));
   for (const name of cases) {
     signal?.throwIfAborted();
     yield await benchCase(name, batch, seconds, device, peak);

@@ -61,7 +61,10 @@ export class ByteReader {
     let filled = 0;
     while (filled < target.length) {
       if (this.#rest.length === 0 && !(await this.#next())) {
-        throw formatError(this.path, `truncated: expected ${target.length} bytes of ${what} from byte ${this.#position - filled}, got ${filled}; get the file again`);
+        throw formatError(
+          this.path,
+          `truncated: expected ${target.length} bytes of ${what} from byte ${this.#position - filled}, got ${filled}; get the file again`,
+        );
       }
       filled += this.#take(target, filled);
     }
@@ -94,7 +97,11 @@ export class ByteReader {
     const over = this.#rest.length > 0 || (await this.#next());
     checkFormat(!over, this.path, () => `over-long: expected ${this.#position} bytes, got more; get the file again`);
     const consumed = this.#gunzip?.bytesWritten ?? this.#size;
-    checkFormat(consumed === this.#size, this.path, () => `over-long: ${this.#size - consumed} bytes follow the gzip data; get the file again`);
+    checkFormat(
+      consumed === this.#size,
+      this.path,
+      () => `over-long: ${this.#size - consumed} bytes follow the gzip data; get the file again`,
+    );
   }
 
   close(): void {

@@ -2,7 +2,16 @@ import { check, LconvError, showShape } from "../errors.js";
 import { writeAtomic } from "./atomic.js";
 import { checkFormat, product, readBytes } from "./files.js";
 
-export type NpyData = Float32Array | Float64Array | Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | BigInt64Array;
+export type NpyData =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array;
 
 /** dtype is NumPy's name without the byte order; "b1" (bool) is held as bytes 0 and 1. */
 export type NpyDtype = "f4" | "f8" | "i1" | "u1" | "b1" | "i2" | "u2" | "i4" | "u4" | "i8";
@@ -54,7 +63,11 @@ export function decodeNpy(bytes: Uint8Array, where = ".npy data"): NpyArray {
   const count = product(shape);
   const needed = count * itemSize;
   const size = bytes.length - dataStart;
-  checkFormat(size === needed, where, () => `${size < needed ? "truncated" : "over-long"}: ${dtype} of shape ${showShape(shape)} needs ${needed} bytes of data, got ${size}`);
+  checkFormat(
+    size === needed,
+    where,
+    () => `${size < needed ? "truncated" : "over-long"}: ${dtype} of shape ${showShape(shape)} needs ${needed} bytes of data, got ${size}`,
+  );
 
   let raw = bytes.subarray(dataStart);
   if (bigEndian) raw = swapBytes(raw, itemSize);
@@ -68,7 +81,11 @@ export const writeNpy = (path: string, array: ArrayToWrite): void => writeAtomic
 
 /** The bytes that writeNpy writes; the data start at a multiple of 64, as NumPy has it. */
 export function encodeNpy({ shape, data }: ArrayToWrite): Uint8Array {
-  check(product(shape) === data.length, "ERR_LCONV_SHAPE", () => `.npy: shape ${showShape(shape)} needs ${product(shape)} values, got ${data.length}`);
+  check(
+    product(shape) === data.length,
+    "ERR_LCONV_SHAPE",
+    () => `.npy: shape ${showShape(shape)} needs ${product(shape)} values, got ${data.length}`,
+  );
   const descr = `${data.BYTES_PER_ELEMENT === 1 ? "|" : "<"}${dtypeOf(data)}`;
   const dict = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape.join(", ")}${shape.length === 1 ? "," : ""}), }`;
   const dataStart = Math.ceil((dict.length + 11) / 64) * 64;
@@ -89,7 +106,11 @@ function headerText(bytes: Uint8Array, where: string): { text: string; dataStart
   const start = version === 1 ? 10 : 12;
   const length = version === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
   const dataStart = start + length;
-  checkFormat(length <= HEADER_CAP && dataStart <= bytes.length, where, () => `truncated: the .npy header announces ${length} bytes, ${bytes.length - start} follow`);
+  checkFormat(
+    length <= HEADER_CAP && dataStart <= bytes.length,
+    where,
+    () => `truncated: the .npy header announces ${length} bytes, ${bytes.length - start} follow`,
+  );
   return { text: Buffer.from(bytes.subarray(start, dataStart)).toString("latin1"), dataStart };
 }
 
@@ -100,21 +121,36 @@ function parseHeader(text: string, where: string): Header {
   const entry = /\s*(['"])(descr|fortran_order|shape)\1\s*:\s*('[^']*'|"[^"]*"|True|False|\([\dL,\s]*\))\s*(?:,\s*|$)/y;
   while (entry.lastIndex < body.length) {
     const match = entry.exec(body);
-    checkFormat(match !== null && !fields.has(match[2]), where, () => `cannot read the .npy header ${JSON.stringify(text.trim().slice(0, 120))}`);
+    checkFormat(
+      match !== null && !fields.has(match[2]),
+      where,
+      () => `cannot read the .npy header ${JSON.stringify(text.trim().slice(0, 120))}`,
+    );
     fields.set(match[2], match[3]);
   }
   const descr = /^['"]([<>|=])(\w+)['"]$/.exec(fields.get("descr") ?? "");
   const shape = shapeOf(fields.get("shape"));
   const order = fields.get("fortran_order");
-  checkFormat(descr !== null && shape !== undefined && (order === "True" || order === "False"), where, () => `cannot read the .npy header ${JSON.stringify(text.trim().slice(0, 120))}`);
+  checkFormat(
+    descr !== null && shape !== undefined && (order === "True" || order === "False"),
+    where,
+    () => `cannot read the .npy header ${JSON.stringify(text.trim().slice(0, 120))}`,
+  );
   const [, byteOrder, dtype] = descr;
-  checkFormat(Object.hasOwn(types, dtype), where, () => `expected a dtype of ${Object.keys(types).join(", ")}, got "${dtype}"; convert it with .astype("float32")`);
+  checkFormat(
+    Object.hasOwn(types, dtype),
+    where,
+    () => `expected a dtype of ${Object.keys(types).join(", ")}, got "${dtype}"; convert it with .astype("float32")`,
+  );
   return { dtype: dtype as NpyDtype, bigEndian: byteOrder === ">", fortran: order === "True", shape };
 }
 
 function shapeOf(text: string | undefined): number[] | undefined {
   if (!text?.startsWith("(")) return undefined;
-  const sizes = text.slice(1, -1).split(",").map((size) => size.trim());
+  const sizes = text
+    .slice(1, -1)
+    .split(",")
+    .map((size) => size.trim());
   if (sizes.at(-1) === "") sizes.pop();
   const shape = sizes.map((size) => (/^\d+L?$/.test(size) ? Number.parseInt(size, 10) : Number.NaN));
   return shape.every(Number.isSafeInteger) ? shape : undefined;
@@ -148,5 +184,8 @@ function dtypeOf(data: NpyData): NpyDtype {
   for (const [name, [ArrayOf]] of Object.entries(types)) {
     if (data instanceof ArrayOf) return name as NpyDtype;
   }
-  throw new LconvError("ERR_LCONV_DTYPE", `.npy: expected one of the arrays ${Object.values(types).map(([{ name }]) => name)}, got ${Object.prototype.toString.call(data)}`);
+  throw new LconvError(
+    "ERR_LCONV_DTYPE",
+    `.npy: expected one of the arrays ${Object.values(types).map(([{ name }]) => name)}, got ${Object.prototype.toString.call(data)}`,
+  );
 }

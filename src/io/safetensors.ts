@@ -58,7 +58,11 @@ export function decodeSafetensors(bytes: Uint8Array, where = "safetensors data")
 }
 
 /** Writes the file atomically. Throws ERR_LCONV_SHAPE, ERR_LCONV_ARGUMENT (names) and ERR_LCONV_IO. */
-export function writeSafetensors(path: string, tensors: Iterable<readonly [string, TensorToWrite]>, metadata: Record<string, string> = {}): void {
+export function writeSafetensors(
+  path: string,
+  tensors: Iterable<readonly [string, TensorToWrite]>,
+  metadata: Record<string, string> = {},
+): void {
   writeAtomic(path, layOut(tensors, metadata));
 }
 
@@ -70,12 +74,24 @@ export function encodeSafetensors(tensors: Iterable<readonly [string, TensorToWr
 function readHeader(bytes: Uint8Array, where: string): { header: Record<string, unknown>; dataStart: number } {
   checkFormat(bytes.length >= 8, where, () => `too short for safetensors: expected at least 8 bytes, got ${bytes.length}`);
   const announced = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
-  checkFormat(announced <= HEADER_CAP, where, () => `not safetensors: its header announces ${announced} bytes, at most ${HEADER_CAP} are allowed`);
+  checkFormat(
+    announced <= HEADER_CAP,
+    where,
+    () => `not safetensors: its header announces ${announced} bytes, at most ${HEADER_CAP} are allowed`,
+  );
   const dataStart = 8 + Number(announced);
-  checkFormat(dataStart <= bytes.length, where, () => `truncated: its header announces ${announced} bytes, the file has ${bytes.length - 8} after the length`);
+  checkFormat(
+    dataStart <= bytes.length,
+    where,
+    () => `truncated: its header announces ${announced} bytes, the file has ${bytes.length - 8} after the length`,
+  );
 
   const { text, header } = parseHeader(bytes.subarray(8, dataStart), where);
-  checkFormat(typeof header === "object" && header !== null && !Array.isArray(header), where, () => "the safetensors header is not a JSON object");
+  checkFormat(
+    typeof header === "object" && header !== null && !Array.isArray(header),
+    where,
+    () => "the safetensors header is not a JSON object",
+  );
   const twice = duplicateKey(text);
   checkFormat(twice === undefined, where, () => `the safetensors header has the name "${twice}" twice`);
   return { header: header as Record<string, unknown>, dataStart };
@@ -93,19 +109,35 @@ function parseHeader(bytes: Uint8Array, where: string): { text: string; header: 
 function readMetadata(value: unknown, where: string): Record<string, string> {
   if (value === undefined) return {};
   const sound = typeof value === "object" && value !== null && !Array.isArray(value);
-  checkFormat(sound && !Object.hasOwn(value, "__proto__") && Object.values(value).every((text) => typeof text === "string"), where, () => `__metadata__ must be an object of strings`);
+  checkFormat(
+    sound && !Object.hasOwn(value, "__proto__") && Object.values(value).every((text) => typeof text === "string"),
+    where,
+    () => `__metadata__ must be an object of strings`,
+  );
   return value as Record<string, string>;
 }
 
 function readEntry(name: string, info: unknown, where: string): Entry {
   checkFormat(name !== "__proto__", where, () => `"__proto__" is not allowed as the name of a tensor`);
   const { dtype, shape, data_offsets: offsets } = (info ?? {}) as Record<string, unknown>;
-  checkFormat(typeof dtype === "string" && Object.hasOwn(itemSizes, dtype), where, () => `tensor "${name}": expected a dtype of ${Object.keys(itemSizes).join(", ")}, got ${show(dtype)}`);
+  checkFormat(
+    typeof dtype === "string" && Object.hasOwn(itemSizes, dtype),
+    where,
+    () => `tensor "${name}": expected a dtype of ${Object.keys(itemSizes).join(", ")}, got ${show(dtype)}`,
+  );
   checkFormat(isCounts(shape), where, () => `tensor "${name}": expected a shape of non-negative integers, got ${show(shape)}`);
-  checkFormat(isCounts(offsets) && offsets.length === 2 && offsets[0] <= offsets[1], where, () => `tensor "${name}": expected data_offsets [begin, end], got ${show(offsets)}`);
+  checkFormat(
+    isCounts(offsets) && offsets.length === 2 && offsets[0] <= offsets[1],
+    where,
+    () => `tensor "${name}": expected data_offsets [begin, end], got ${show(offsets)}`,
+  );
   const [begin, end] = offsets;
   const needed = product(shape) * itemSizes[dtype];
-  checkFormat(needed === end - begin, where, () => `tensor "${name}": ${dtype} of shape ${showShape(shape)} needs ${needed} bytes, its data_offsets hold ${end - begin}`);
+  checkFormat(
+    needed === end - begin,
+    where,
+    () => `tensor "${name}": ${dtype} of shape ${showShape(shape)} needs ${needed} bytes, its data_offsets hold ${end - begin}`,
+  );
   return { name, dtype, shape, begin, end };
 }
 
@@ -113,8 +145,16 @@ function readEntry(name: string, info: unknown, where: string): Entry {
 function checkRanges(entries: readonly Entry[], size: number, where: string): void {
   let end = 0;
   for (const entry of entries) {
-    checkFormat(entry.begin === end, where, () => `tensor "${entry.name}": expected its data to begin at byte ${end}, got ${entry.begin} (an overlap or a hole)`);
-    checkFormat(entry.end <= size, where, () => `truncated: tensor "${entry.name}" ends at byte ${entry.end} of the data, the file has ${size}`);
+    checkFormat(
+      entry.begin === end,
+      where,
+      () => `tensor "${entry.name}": expected its data to begin at byte ${end}, got ${entry.begin} (an overlap or a hole)`,
+    );
+    checkFormat(
+      entry.end <= size,
+      where,
+      () => `truncated: tensor "${entry.name}" ends at byte ${entry.end} of the data, the file has ${size}`,
+    );
     end = entry.end;
   }
   checkFormat(end === size, where, () => `over-long: the tensors need ${end} bytes of data, the file has ${size}`);
@@ -159,14 +199,26 @@ function layOut(tensors: Iterable<readonly [string, TensorToWrite]>, metadata: R
   if (Object.keys(metadata).length > 0) header.set("__metadata__", metadata);
   let end = 0;
   for (const [name, { shape, data }] of sorted) {
-    check(name !== "__metadata__" && name !== "__proto__" && !header.has(name), "ERR_LCONV_ARGUMENT", () => `safetensors: the name "${name}" is ${header.has(name) ? "used twice" : "reserved"}`);
-    check(product(shape) === data.length, "ERR_LCONV_SHAPE", () => `safetensors: "${name}" of shape ${showShape(shape)} needs ${product(shape)} values, got ${data.length}`);
+    check(
+      name !== "__metadata__" && name !== "__proto__" && !header.has(name),
+      "ERR_LCONV_ARGUMENT",
+      () => `safetensors: the name "${name}" is ${header.has(name) ? "used twice" : "reserved"}`,
+    );
+    check(
+      product(shape) === data.length,
+      "ERR_LCONV_SHAPE",
+      () => `safetensors: "${name}" of shape ${showShape(shape)} needs ${product(shape)} values, got ${data.length}`,
+    );
     header.set(name, { dtype: dtypeOf(data), shape, data_offsets: [end, end + data.byteLength] });
     end += data.byteLength;
   }
   const json = JSON.stringify(Object.fromEntries(header));
   const text = Buffer.from(json.padEnd(json.length + padding(Buffer.byteLength(json))));
-  check(text.length <= HEADER_CAP, "ERR_LCONV_ARGUMENT", () => `safetensors: the header needs ${text.length} bytes, at most ${HEADER_CAP} are allowed`);
+  check(
+    text.length <= HEADER_CAP,
+    "ERR_LCONV_ARGUMENT",
+    () => `safetensors: the header needs ${text.length} bytes, at most ${HEADER_CAP} are allowed`,
+  );
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(text.length));
   return [length, text, ...sorted.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))];
@@ -178,11 +230,15 @@ function dtypeOf(data: SafetensorsData): SafetensorsDtype {
   if (data instanceof Int32Array) return "I32";
   if (data instanceof BigInt64Array) return "I64";
   if (data instanceof Uint8Array) return "U8";
-  throw new LconvError("ERR_LCONV_DTYPE", `safetensors: expected a Float32Array, Float64Array, Int32Array, BigInt64Array or Uint8Array, got ${Object.prototype.toString.call(data)}`);
+  throw new LconvError(
+    "ERR_LCONV_DTYPE",
+    `safetensors: expected a Float32Array, Float64Array, Int32Array, BigInt64Array or Uint8Array, got ${Object.prototype.toString.call(data)}`,
+  );
 }
 
 const padding = (length: number): number => (8 - (length % 8)) % 8;
 
-const isCounts = (value: unknown): value is number[] => Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);
+const isCounts = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);
 
 const show = (value: unknown): string => (JSON.stringify(value) ?? "nothing").slice(0, 80);

@@ -24,7 +24,11 @@ export async function extractTar(archive: string, wanted: ReadonlyMap<string, st
       }
       while (await reader.readSome(BLOCK)); // padding after the end mark
     });
-    checkFormat(missing.size === 0, archive, () => `expected the members ${[...missing.keys()].join(", ")}, which the archive does not hold`);
+    checkFormat(
+      missing.size === 0,
+      archive,
+      () => `expected the members ${[...missing.keys()].join(", ")}, which the archive does not hold`,
+    );
     for (const file of files) file.commit(); // not before the checksum of the gzip data has been seen
   } finally {
     for (const file of files) file.abort();

@@ -25,12 +25,20 @@ export function zipEntries(bytes: Uint8Array, where: string, mostBytes: number):
   checkFormat(end >= 0, where, () => "not a ZIP archive, or truncated: no end-of-directory record");
   const count = view.getUint16(end + 10, true);
   const start = view.getUint32(end + 16, true);
-  checkFormat(count < 0xffff && start <= end, where, () => "the ZIP directory is out of bounds, or the archive is above 4 GB (ZIP64), which is not read");
+  checkFormat(
+    count < 0xffff && start <= end,
+    where,
+    () => "the ZIP directory is out of bounds, or the archive is above 4 GB (ZIP64), which is not read",
+  );
 
   const entries: ZipEntry[] = [];
   let position = start;
   for (let i = 0; i < count; i++) {
-    checkFormat(position + 46 <= end && view.getUint32(position, true) === CENTRAL, where, () => `damaged ZIP directory: entry ${i + 1} of ${count} is not where it should be`);
+    checkFormat(
+      position + 46 <= end && view.getUint32(position, true) === CENTRAL,
+      where,
+      () => `damaged ZIP directory: entry ${i + 1} of ${count} is not where it should be`,
+    );
     const nameLength = view.getUint16(position + 28, true);
     entries.push(readEntry(view, position, nameLength, where));
     position += 46 + nameLength + view.getUint16(position + 30, true) + view.getUint16(position + 32, true);
@@ -45,13 +53,26 @@ export function zipEntries(bytes: Uint8Array, where: string, mostBytes: number):
 export function zipContents(bytes: Uint8Array, entry: ZipEntry, where: string): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const { name, offset, size, compressedSize } = entry;
-  checkFormat(offset + 30 <= bytes.length && view.getUint32(offset, true) === LOCAL, where, () => `damaged ZIP archive: no entry "${name}" at byte ${offset}`);
+  checkFormat(
+    offset + 30 <= bytes.length && view.getUint32(offset, true) === LOCAL,
+    where,
+    () => `damaged ZIP archive: no entry "${name}" at byte ${offset}`,
+  );
   const start = offset + 30 + view.getUint16(offset + 26, true) + view.getUint16(offset + 28, true);
-  checkFormat(start + compressedSize <= bytes.length, where, () => `truncated: entry "${name}" ends at byte ${start + compressedSize}, the file has ${bytes.length}`);
+  checkFormat(
+    start + compressedSize <= bytes.length,
+    where,
+    () => `truncated: entry "${name}" ends at byte ${start + compressedSize}, the file has ${bytes.length}`,
+  );
   const stored = bytes.subarray(start, start + compressedSize);
   const contents = entry.method === 0 ? new Uint8Array(stored) : inflate(stored, entry, where);
   const sound = contents.length === size && crc32(contents) === entry.crc;
-  checkFormat(sound, where, () => `entry "${name}" is damaged: expected ${size} bytes with CRC-32 ${hex(entry.crc)}, got ${contents.length} with ${hex(crc32(contents))}`);
+  checkFormat(
+    sound,
+    where,
+    () =>
+      `entry "${name}" is damaged: expected ${size} bytes with CRC-32 ${hex(entry.crc)}, got ${contents.length} with ${hex(crc32(contents))}`,
+  );
   return contents;
 }
 
@@ -75,11 +96,19 @@ function readEntry(view: DataView, at: number, nameLength: number, where: string
     offset: view.getUint32(at + 42, true),
   };
   checkFormat((view.getUint16(at + 8, true) & 1) === 0, where, () => `entry "${name}" is encrypted`);
-  checkFormat(entry.method === 0 || entry.method === 8, where, () => `entry "${name}": expected compression method 0 or 8, got ${entry.method}`);
+  checkFormat(
+    entry.method === 0 || entry.method === 8,
+    where,
+    () => `entry "${name}": expected compression method 0 or 8, got ${entry.method}`,
+  );
   const wide = entry.size === 0xffffffff || entry.compressedSize === 0xffffffff || entry.offset === 0xffffffff;
   checkFormat(!wide, where, () => `entry "${name}" is above 4 GB (ZIP64), which is not read`);
   const most = entry.method === 0 ? entry.compressedSize : entry.compressedSize * DEFLATE_MOST_RATIO;
-  checkFormat(entry.compressedSize <= view.byteLength && entry.size <= most, where, () => `entry "${name}" announces ${entry.size} bytes from ${entry.compressedSize}, which is impossible`);
+  checkFormat(
+    entry.compressedSize <= view.byteLength && entry.size <= most,
+    where,
+    () => `entry "${name}" announces ${entry.size} bytes from ${entry.compressedSize}, which is impossible`,
+  );
   return entry;
 }
 

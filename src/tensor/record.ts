@@ -2,19 +2,23 @@ import { type Device, device as deviceOf } from "../engine/device.js";
 import type { Program } from "../engine/program.js";
 import { check } from "../errors.js";
 import { scope } from "./scope.js";
-import { keep, type Tensor } from "./tensor.js";
+import type { Tensor } from "./tensor.js";
 
 /**
  * Records the commands of `trace` instead of running them, as a Program that replays them natively. Tensors made before
  * keep their values and may be read and written by the program; those made in `trace` share one arena and have no values
- * afterwards, except the ones it returns. Values cannot be read or set while recording (ERR_LCONV_RECORDING).
+ * afterwards, except the ones it returns, which pass to the scope around. Values cannot be read or set while recording (ERR_LCONV_RECORDING).
  */
 export function record(trace: () => Tensor | readonly Tensor[] | void, device: Device = deviceOf()): Program {
-  return device.record(() =>
-    scope(() => {
-      const kept = trace();
-      check(!(kept instanceof Promise), "ERR_LCONV_RECORDING", () => "record: the trace is async; a recording must be made in one go, so await before it or after it");
-      return (kept ? [kept].flat() : []).map((t) => keep(t).buffer);
-    }),
-  );
+  // The scope is outermost: when the recording fails, what the trace made goes with it.
+  return scope(() => {
+    let kept: readonly Tensor[] = [];
+    const program = device.record(() => {
+      const result = trace();
+      check(!(result instanceof Promise), "ERR_LCONV_RECORDING", () => "record: the trace is async; a recording must be made in one go, so await before it or after it");
+      kept = result ? [result].flat() : [];
+      return kept.map((t) => t.buffer);
+    });
+    return { program, kept };
+  }).program;
 }

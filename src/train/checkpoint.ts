@@ -41,6 +41,12 @@ export function nonFinite(what: string, checkpoint: string | undefined): LconvEr
   return new LconvError("ERR_LCONV_NONFINITE", `training broke down: ${what}; ${left}. Try a lower learning rate, or clip gradients (clipNorm)`);
 }
 
+/** The epochs that a checkpoint file holds. Throws ERR_LCONV_CHECKPOINT, ERR_LCONV_FORMAT, ERR_LCONV_IO. */
+export function checkpointHistory(path: string): EpochEvent[] {
+  const wrong = (why: string): LconvError => new LconvError("ERR_LCONV_CHECKPOINT", `${path}: ${why}`);
+  return parseState(parse(readSafetensors(path).metadata["state"], wrong), wrong).history;
+}
+
 /** Puts a checkpoint's weights and optimiser state in place and returns the run state. Throws ERR_LCONV_CHECKPOINT, ERR_LCONV_FORMAT, ERR_LCONV_IO. */
 export function loadCheckpoint(path: string, model: Module, optimizer: Optimizer, fingerprint: Fingerprint): RunState {
   const { tensors, metadata } = readSafetensors(path);

@@ -18,7 +18,10 @@ const records = (count: number, labels: (i: number) => number[]): Buffer =>
 
 test("CIFAR-10: the batches follow each other", async () => {
   const folder = temporaryFolder();
-  writeFileSync(join(folder, "data_batch_1.bin"), records(1003, (i) => [i % 10]));
+  writeFileSync(
+    join(folder, "data_batch_1.bin"),
+    records(1003, (i) => [i % 10]),
+  );
   writeFileSync(join(folder, "data_batch_2.bin.gz"), gzipSync(records(1003, (i) => [(i + 5) % 10])));
   const data = await readCifarTrain(folder, small10);
   assert.equal([data.count, data.channels, data.height, data.width, data.classes], [2006, 3, 32, 32, 10]);
@@ -32,8 +35,14 @@ test("CIFAR-10: the batches follow each other", async () => {
 
 test("CIFAR-100: the fine label counts", async () => {
   const folder = temporaryFolder();
-  writeFileSync(join(folder, "train.bin"), records(3, (i) => [i, 97 + i]));
-  writeFileSync(join(folder, "test.bin"), records(2, (i) => [19, i]));
+  writeFileSync(
+    join(folder, "train.bin"),
+    records(3, (i) => [i, 97 + i]),
+  );
+  writeFileSync(
+    join(folder, "test.bin"),
+    records(2, (i) => [19, i]),
+  );
   assert.equal((await readCifarTrain(folder, small100)).labels, Int32Array.of(97, 98, 99));
   assert.equal((await readCifarTest(folder, small100))?.labels, Int32Array.of(0, 1));
 });
@@ -56,7 +65,10 @@ test("refuses lengths that are not the official one, also at the end of a record
 test("refuses labels out of range and missing files", async () => {
   const folder = temporaryFolder();
   await fails(() => readCifarTrain(folder, small100), "ERR_LCONV_IO", /train\.bin: neither it nor train\.bin\.gz is there/);
-  writeFileSync(join(folder, "train.bin"), records(3, (i) => [0, i === 2 ? 100 : 99]));
+  writeFileSync(
+    join(folder, "train.bin"),
+    records(3, (i) => [0, i === 2 ? 100 : 99]),
+  );
   await fails(() => readCifarTrain(folder, small100), "ERR_LCONV_DATA", /train\.bin: sample 2 has label 100, expected 0 to 99/);
 });
 
@@ -67,7 +79,11 @@ test("damaged files either decode or throw an LconvError", async () => {
     return readCifarTest(folder, small100);
   };
   await survives(gzipSync(records(2, (i) => [i, i])), read, 150);
-  await survives(records(2, (i) => [i, i]), read, 100);
+  await survives(
+    records(2, (i) => [i, i]),
+    read,
+    100,
+  );
 });
 
 test.run();

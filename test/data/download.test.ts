@@ -12,7 +12,10 @@ import { type LocalServer, sendFile, serve, serveProxy } from "./server.js";
 const test = suite("data/download");
 
 const bytes = Buffer.alloc(300_000, "an image or two ");
-const sum = (algorithm: Checksum["algorithm"], data: Uint8Array = bytes): Checksum => ({ algorithm, hex: createHash(algorithm).update(data).digest("hex") });
+const sum = (algorithm: Checksum["algorithm"], data: Uint8Array = bytes): Checksum => ({
+  algorithm,
+  hex: createHash(algorithm).update(data).digest("hex"),
+});
 const sha256 = sum("sha256");
 const quick: DownloadOptions = { backoff: 1, retries: 3 };
 const target = (): string => join(temporaryFolder(), "set", "file.bin");
@@ -60,7 +63,11 @@ test("md5, an unknown length, and an answer marked gzip is kept as it is", async
 });
 
 test("follows redirects", async () => {
-  const server = await started(serve((request, response) => (request.url === "/real" ? sendFile(request, response, bytes) : void response.writeHead(302, { location: "/real" }).end())));
+  const server = await started(
+    serve((request, response) =>
+      request.url === "/real" ? sendFile(request, response, bytes) : void response.writeHead(302, { location: "/real" }).end(),
+    ),
+  );
   const path = target();
   await download([`${server.url}/old`], path, sha256, quick);
   assert.ok(readFileSync(path).equals(bytes));
@@ -72,15 +79,25 @@ test("a cut connection is resumed where it broke, if the file is still the same"
     serve((request, response) => {
       if (cuts-- <= 0) return sendFile(request, response, bytes);
       const start = Number(/\d+/.exec(request.headers.range ?? "0")?.[0]);
-      response.writeHead(start ? 206 : 200, { etag: '"v1"', "content-length": bytes.length - start, "content-range": `bytes ${start}-${bytes.length - 1}/${bytes.length}` });
+      response.writeHead(start ? 206 : 200, {
+        etag: '"v1"',
+        "content-length": bytes.length - start,
+        "content-range": `bytes ${start}-${bytes.length - 1}/${bytes.length}`,
+      });
       response.write(bytes.subarray(start, start + 100_000), () => setTimeout(30).then(() => response.destroy()));
     }),
   );
   const path = target();
   await download([server.url], path, sha256, quick);
   assert.ok(readFileSync(path).equals(bytes));
-  assert.equal(server.requests.map((request) => request.headers.range), [undefined, "bytes=100000-", "bytes=200000-"]);
-  assert.equal(server.requests.map((request) => request.headers["if-range"]), [undefined, '"v1"', '"v1"']);
+  assert.equal(
+    server.requests.map((request) => request.headers.range),
+    [undefined, "bytes=100000-", "bytes=200000-"],
+  );
+  assert.equal(
+    server.requests.map((request) => request.headers["if-range"]),
+    [undefined, '"v1"', '"v1"'],
+  );
 });
 
 test("a later call resumes the part an earlier one left", async () => {
@@ -124,7 +141,11 @@ test("starts over when the server knows no ranges, the file has changed, or the 
 test("a wrong checksum deletes the part", async () => {
   const server = await started(serve((_, response) => void response.end("something else")));
   const path = target();
-  await fails(() => download([server.url], path, sha256, quick), "ERR_LCONV_DOWNLOAD", /file\.bin: wrong checksum: expected sha256 [0-9a-f]{64}, got [0-9a-f]{64}/);
+  await fails(
+    () => download([server.url], path, sha256, quick),
+    "ERR_LCONV_DOWNLOAD",
+    /file\.bin: wrong checksum: expected sha256 [0-9a-f]{64}, got [0-9a-f]{64}/,
+  );
   assert.equal(readdirSync(dirname(path)), []);
 });
 
@@ -135,12 +156,18 @@ test("404 goes on to the next address at once; all failures are told", async () 
   await download([`${gone.url}/a`, good.url], path, sha256, quick);
   assert.ok(readFileSync(path).equals(bytes));
   assert.is(gone.requests.length, 1);
-  await fails(() => download([`${gone.url}/a`, `${gone.url}/b`], target(), sha256, quick), "ERR_LCONV_DOWNLOAD", /\/a: HTTP 404\n.*\/b: HTTP 404\n.*by hand/s);
+  await fails(
+    () => download([`${gone.url}/a`, `${gone.url}/b`], target(), sha256, quick),
+    "ERR_LCONV_DOWNLOAD",
+    /\/a: HTTP 404\n.*\/b: HTTP 404\n.*by hand/s,
+  );
 });
 
 test("5xx is tried again, so many times", async () => {
   let failures = 2;
-  const server = await started(serve((request, response) => (failures-- > 0 ? void response.writeHead(503).end() : sendFile(request, response, bytes))));
+  const server = await started(
+    serve((request, response) => (failures-- > 0 ? void response.writeHead(503).end() : sendFile(request, response, bytes))),
+  );
   const path = target();
   await download([server.url], path, sha256, quick);
   assert.is(server.requests.length, 3);
@@ -158,7 +185,9 @@ test("nobody listens, and a server that says nothing", async () => {
 });
 
 test("an abort ends it with the signal's reason and keeps the part", async () => {
-  const server = await started(serve((_, response) => void response.writeHead(200, { "content-length": bytes.length }).write(bytes.subarray(0, 50_000))));
+  const server = await started(
+    serve((_, response) => void response.writeHead(200, { "content-length": bytes.length }).write(bytes.subarray(0, 50_000))),
+  );
   const path = target();
   const controller = new AbortController();
   const reason = new Error("enough");
@@ -195,6 +224,20 @@ test("https goes through HTTPS_PROXY by CONNECT", async () => {
   process.env["HTTPS_PROXY"] = proxy.url;
   await fails(() => download(["https://127.0.0.1:9/x"], target(), sha256, { retries: 0 }), "ERR_LCONV_DOWNLOAD");
   assert.equal(proxy.seen, ["CONNECT 127.0.0.1:9"]);
+  await proxy.close();
+  await fails(() => download(["https://127.0.0.1:9/x"], target(), sha256, { retries: 0 }), "ERR_LCONV_DOWNLOAD", /ECONNREFUSED/);
+});
+
+test("a proxy that says no", async () => {
+  const proxy = await started(serve((_, response) => void response.writeHead(403).end()));
+  proxy.server.on("connect", (_, socket) => void socket.end("HTTP/1.1 403 Forbidden\r\n\r\n"));
+  process.env["HTTPS_PROXY"] = process.env["HTTP_PROXY"] = proxy.url;
+  await fails(
+    () => download(["https://127.0.0.1:9/x"], target(), sha256, { retries: 0 }),
+    "ERR_LCONV_DOWNLOAD",
+    /403.*HTTPS_PROXY is set/s,
+  );
+  await fails(() => download(["http://127.0.0.1:9/x"], target(), sha256, { retries: 0 }), "ERR_LCONV_DOWNLOAD", /HTTP 403/);
 });
 
 test("a folder that cannot be made is an ERR_LCONV_IO", async () => {

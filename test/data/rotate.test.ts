@@ -52,7 +52,8 @@ test("every channel of an image turns by its angle, other images by theirs", () 
 test("a quarter turn moves every pixel of a square to its place", () => {
   const x = Float32Array.from({ length: 25 }, (_, i) => i);
   rotate(x, 5, 5, Float64Array.of(90), { order: 1 });
-  for (let i = 0; i < 5; i++) for (let j = 0; j < 5; j++) assert.ok(Math.abs(x[i * 5 + j] - (j * 5 + 4 - i)) < 1e-4, "counter-clockwise on screen");
+  for (let i = 0; i < 5; i++)
+    for (let j = 0; j < 5; j++) assert.ok(Math.abs(x[i * 5 + j] - (j * 5 + 4 - i)) < 1e-4, "counter-clockwise on screen");
 });
 
 test("no angle changes nothing; the same on any number of threads", () => {
@@ -75,8 +76,16 @@ test("hands sizes to the engine as it wants them", () => {
 });
 
 test("refuses sizes that do not fit, odd orders and angles", async () => {
-  await fails(() => rotate(new Float32Array(19), 4, 5, Float64Array.of(1)), "ERR_LCONV_SHAPE", /1 angles for images \[1, 4, 5\] need 20 pixels, got 19/);
-  await fails(() => rotate(new Float32Array(20), 4, 5, Float64Array.of(1), { order: 2 as never }), "ERR_LCONV_ARGUMENT", /order must be 1 or 3, got 2/);
+  await fails(
+    () => rotate(new Float32Array(19), 4, 5, Float64Array.of(1)),
+    "ERR_LCONV_SHAPE",
+    /1 angles for images \[1, 4, 5\] need 20 pixels, got 19/,
+  );
+  await fails(
+    () => rotate(new Float32Array(20), 4, 5, Float64Array.of(1), { order: 2 as never }),
+    "ERR_LCONV_ARGUMENT",
+    /order must be 1 or 3, got 2/,
+  );
   await fails(() => rotate(new Float32Array(20), 4, 5, Float64Array.of(Number.NaN)), "ERR_LCONV_ARGUMENT", /finite/);
 });
 

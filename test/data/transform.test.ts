@@ -19,16 +19,18 @@ function expected(raw: RawDataset, i: number, seed: number, variant: PrepareOpti
   return x;
 }
 
-const sampleOf = ({ x, channels, height, width }: { x: Float32Array; channels: number; height: number; width: number }, i: number): Float32Array =>
-  x.slice(i * channels * height * width, (i + 1) * channels * height * width);
+const sampleOf = (
+  { x, channels, height, width }: { x: Float32Array; channels: number; height: number; width: number },
+  i: number,
+): Float32Array => x.slice(i * channels * height * width, (i + 1) * channels * height * width);
 
 test("each variant is the recipe, for one and for three channels, over several blocks", async () => {
-  for (const raw of [rawDataset(600), rawDataset(30, 3, 5, 5)]) {
+  for (const raw of [rawDataset(600), rawDataset(30, 3, 5, 5), rawDataset(10, 3, 200, 150)]) {
     for (const variant of ["default", "rotated", "rotated-scrambled"] as const) {
       const { train, validation } = await prepare({ train: raw }, { variant, seed: 7 });
       assert.equal([train.count, validation.count], [raw.count * 0.8, raw.count * 0.2]);
       assert.equal([train.name, validation.name], ["toy train", "toy validation"]);
-      for (const i of [0, 1, 23, train.count - 1]) assert.equal(sampleOf(train, i), expected(raw, i, 7, variant));
+      for (const i of [0, 1, 7, train.count - 1]) assert.equal(sampleOf(train, i), expected(raw, i, 7, variant));
       assert.equal(sampleOf(validation, 0), expected(raw, train.count, 7, variant));
       assert.equal([...train.labels, ...validation.labels], [...raw.labels]);
     }
@@ -72,14 +74,20 @@ test("the test file has its own angles, the same scale and permutation", async (
   assert.not.equal(turned.test?.x.slice(0, 36), turned.train.x.slice(0, 36));
   const mixed = await prepare({ train: raw, test: raw }, { variant: "rotated-scrambled" });
   assert.equal([...(mixed.test?.x.slice(0, 36) ?? [])].sort(), [...(turned.test?.x.slice(0, 36) ?? [])].sort());
-  assert.equal(mixed.test?.x.slice(0, 36), Float32Array.from(mixed.permutation ?? [], (from) => turned.test?.x[from] ?? Number.NaN));
+  assert.equal(
+    mixed.test?.x.slice(0, 36),
+    Float32Array.from(mixed.permutation ?? [], (from) => turned.test?.x[from] ?? Number.NaN),
+  );
 });
 
 test("a scrambled image is the rotated one, its pixels permuted, all channels together", async () => {
   const raw = rawDataset(10, 3, 4, 4);
   const { train, permutation } = await prepare({ train: raw }, { variant: "rotated-scrambled" });
   const rotated = (await prepare({ train: raw }, { variant: "rotated" })).train;
-  assert.equal([...(permutation ?? [])].sort((a, b) => a - b), Array.from({ length: 16 }, (_, i) => i));
+  assert.equal(
+    [...(permutation ?? [])].sort((a, b) => a - b),
+    Array.from({ length: 16 }, (_, i) => i),
+  );
   for (let plane = 0; plane < train.count * 3; plane++) {
     for (let mu = 0; mu < 16; mu++) assert.is(train.x[plane * 16 + mu], rotated.x[plane * 16 + permutation![mu]]);
   }
@@ -103,9 +111,13 @@ test("a seeded split holds out other samples, keeps each with its label and its 
   for (const variant of ["default", "rotated"] as const) {
     const { train, validation } = await prepare({ train: raw }, { split: "seeded", variant, holdOut: 0.25 });
     assert.equal([train.count, validation.count], [30, 10]);
-    assert.equal([...train.labels, ...validation.labels].sort((a, b) => a - b), [...raw.labels]);
+    assert.equal(
+      [...train.labels, ...validation.labels].sort((a, b) => a - b),
+      [...raw.labels],
+    );
     assert.not.equal([...validation.labels], [...raw.labels.subarray(30)]);
-    for (const part of [train, validation]) part.labels.forEach((label, i) => assert.equal(sampleOf(part, i), expected(raw, label, 0, variant)));
+    for (const part of [train, validation])
+      part.labels.forEach((label, i) => assert.equal(sampleOf(part, i), expected(raw, label, 0, variant)));
   }
 });
 
@@ -113,12 +125,20 @@ test("refuses what cannot be trained on", async () => {
   const raw = rawDataset(10);
   const floats = Float32Array.from(raw.pixels);
   floats[3 * 12 + 5] = Number.POSITIVE_INFINITY;
-  await fails(() => prepare({ train: { ...raw, pixels: floats } }), "ERR_LCONV_DATA", /toy train: sample 3 has a pixel that is Infinity \(position 5\)/);
+  await fails(
+    () => prepare({ train: { ...raw, pixels: floats } }),
+    "ERR_LCONV_DATA",
+    /toy train: sample 3 has a pixel that is Infinity \(position 5\)/,
+  );
   await fails(() => prepare({ train: { ...raw, classes: 5 } }), "ERR_LCONV_DATA", /sample 5 has label 5, expected 0 to 4/);
   await fails(() => prepare({ train: rawDataset(0) }), "ERR_LCONV_DATA", /at least one sample/);
   await fails(() => prepare({ train: { ...raw, height: 5 } }), "ERR_LCONV_SHAPE", /\[10, 1, 5, 3\] need 150 values, got 120/);
   await fails(() => prepare({ train: { ...raw, labels: new Int32Array(9) } }), "ERR_LCONV_SHAPE", /label for each of 10 samples, got 9/);
-  await fails(() => prepare({ train: { ...raw, pixels: new Uint8Array(120) } }), "ERR_LCONV_DATA", /largest pixel of the first 100 images is 0/);
+  await fails(
+    () => prepare({ train: { ...raw, pixels: new Uint8Array(120) } }),
+    "ERR_LCONV_DATA",
+    /largest pixel of the first 100 images is 0/,
+  );
   await fails(() => prepare({ train: rawDataset(1) }), "ERR_LCONV_DATA", /holding out 0\.2 of 1 samples leaves 0 to train on/);
   await fails(() => prepare({ train: raw, test: rawDataset(10, 1, 4, 4) }), "ERR_LCONV_SHAPE", /differ in width: 3 and 4/);
   await fails(() => take(raw, 11), "ERR_LCONV_DATA", /cannot take 11 of 10/);

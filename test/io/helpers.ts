@@ -23,7 +23,8 @@ export function temporaryFile(name: string, contents: Uint8Array | string): stri
 }
 
 /** `action`, synchronous or not, throws an LconvError with this code and a message that matches. */
-export const fails = (action: () => unknown, code: ErrorCode, message: RegExp = /./): Promise<void> => rejectsCode((async () => action())(), code, message);
+export const fails = (action: () => unknown, code: ErrorCode, message: RegExp = /./): Promise<void> =>
+  rejectsCode((async () => action())(), code, message);
 
 /** Valid bytes with a few bits flipped, and perhaps cut or lengthened. */
 export const damaged = (bytes: Uint8Array): fc.Arbitrary<Uint8Array> =>
@@ -56,4 +57,5 @@ export async function survives(bytes: Uint8Array, decode: (bytes: Uint8Array) =>
 }
 
 /** The bytes of an array in hex: NaN equals NaN, and -0 differs from 0. */
-export const bits = ({ buffer, byteOffset, byteLength }: ArrayBufferView): string => Buffer.from(buffer, byteOffset, byteLength).toString("hex");
+export const bits = ({ buffer, byteOffset, byteLength }: ArrayBufferView): string =>
+  Buffer.from(buffer, byteOffset, byteLength).toString("hex");

@@ -14,7 +14,8 @@ function npy(header: string, data: Uint8Array, version = 1): Uint8Array {
   return Buffer.concat([Buffer.from([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, version, 0]), length, Buffer.from(header), data]);
 }
 
-const dict = (descr: string, shape: string, fortran = "False"): string => `{'descr': '${descr}', 'fortran_order': ${fortran}, 'shape': ${shape}, }\n`;
+const dict = (descr: string, shape: string, fortran = "False"): string =>
+  `{'descr': '${descr}', 'fortran_order': ${fortran}, 'shape': ${shape}, }\n`;
 
 const arrays: ArrayToWrite[] = [
   { shape: [2, 3], data: Float32Array.of(1, -2, 3, Number.NaN, 5, 6) },
@@ -47,7 +48,8 @@ test("the bytes are NumPy's", () => {
 });
 
 test("versions 1, 2 and 3, any key order and quotes", () => {
-  for (const version of [1, 2, 3]) assert.equal(decodeNpy(npy(dict("|u1", "(2,)"), Uint8Array.of(7, 8), version)).data, Uint8Array.of(7, 8));
+  for (const version of [1, 2, 3])
+    assert.equal(decodeNpy(npy(dict("|u1", "(2,)"), Uint8Array.of(7, 8), version)).data, Uint8Array.of(7, 8));
   const mixed = `{"shape": (1L, 2), "fortran_order": False, "descr": "|b1"}`;
   assert.equal(decodeNpy(npy(mixed, Uint8Array.of(0, 1))), { dtype: "b1", shape: [1, 2], data: Uint8Array.of(0, 1) });
 });
@@ -68,7 +70,8 @@ test("Fortran order becomes row-major", () => {
   for (let k = 0; k < 4; k++) for (let j = 0; j < 3; j++) for (let i = 0; i < 2; i++) values.push(100 * i + 10 * j + k);
   const { data, shape } = decodeNpy(npy(dict("|u1", "(2, 3, 4)", "True"), Uint8Array.from(values)));
   assert.equal(shape, [2, 3, 4]);
-  for (let i = 0; i < 2; i++) for (let j = 0; j < 3; j++) for (let k = 0; k < 4; k++) assert.is(data[(i * 3 + j) * 4 + k], 100 * i + 10 * j + k);
+  for (let i = 0; i < 2; i++)
+    for (let j = 0; j < 3; j++) for (let k = 0; k < 4; k++) assert.is(data[(i * 3 + j) * 4 + k], 100 * i + 10 * j + k);
 });
 
 const bad: [string, Uint8Array, RegExp][] = [
@@ -86,9 +89,11 @@ const bad: [string, Uint8Array, RegExp][] = [
   ["code", npy("{'descr': '<f4', 'fortran_order': False, 'shape': exit(), }", new Uint8Array(4)), /cannot read the \.npy header/],
   ["a key twice", npy("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", new Uint8Array(4)), /cannot read/],
 ];
-for (const [what, bytes, message] of bad) test(`refuses ${what}`, () => fails(() => decodeNpy(bytes, "x.npy"), "ERR_LCONV_FORMAT", message));
+for (const [what, bytes, message] of bad)
+  test(`refuses ${what}`, () => fails(() => decodeNpy(bytes, "x.npy"), "ERR_LCONV_FORMAT", message));
 
-test("refuses a shape that does not fit its values", () => fails(() => encodeNpy({ shape: [3], data: new Float32Array(2) }), "ERR_LCONV_SHAPE", /needs 3 values, got 2/));
+test("refuses a shape that does not fit its values", () =>
+  fails(() => encodeNpy({ shape: [3], data: new Float32Array(2) }), "ERR_LCONV_SHAPE", /needs 3 values, got 2/));
 
 test("damaged files either decode or throw an LconvError", () => survives(encodeNpy(arrays[0]), decodeNpy, 1500));
 

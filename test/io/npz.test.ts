@@ -40,7 +40,8 @@ for (const compress of [false, true]) {
     await fails(() => decodeNpz(bytes, "a.npz"), "ERR_LCONV_FORMAT", /a\.npz: entry "x\.npy" is damaged/);
   });
 
-  test(`damaged archives either decode or throw an LconvError, ${compress ? "deflated" : "stored"}`, () => survives(encodeNpz(arrays, compress), (bytes) => decodeNpz(bytes), 1500));
+  test(`damaged archives either decode or throw an LconvError, ${compress ? "deflated" : "stored"}`, () =>
+    survives(encodeNpz(arrays, compress), (bytes) => decodeNpz(bytes), 1500));
 }
 
 test("members that are no arrays are skipped", () => {
@@ -50,7 +51,11 @@ test("members that are no arrays are skipped", () => {
 
 test("a bomb is refused before it is inflated", async () => {
   const bytes = encodeNpz([["x", { shape: [2_000_000], data: new Float32Array(2_000_000) }]], true);
-  await fails(() => decodeNpz(bytes, "a.npz", { maxBytes: 1e6 }), "ERR_LCONV_FORMAT", /announce 8000128 bytes, at most 1000000 are allowed/);
+  await fails(
+    () => decodeNpz(bytes, "a.npz", { maxBytes: 1e6 }),
+    "ERR_LCONV_FORMAT",
+    /announce 8000128 bytes, at most 1000000 are allowed/,
+  );
   await fails(() => decodeNpz(patch(bytes, 24, 2 ** 31)), "ERR_LCONV_FORMAT", /announces 2147483648 bytes from \d+, which is impossible/);
 });
 

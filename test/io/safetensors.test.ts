@@ -63,7 +63,11 @@ test("F16 and BF16 are widened", () => {
   [0x3c00, 0xc000, 0x0001, 0x7bff, 0x7c00, 0x3555].forEach((bits, i) => data.setUint16(2 * i, bits, true));
   [0x3f80, 0xc049].forEach((bits, i) => data.setUint16(12 + 2 * i, bits, true));
   const { tensors } = decodeSafetensors(bytes);
-  assert.equal(tensors.get("h"), { dtype: "F32", shape: [6], data: Float32Array.of(1, -2, 2 ** -24, 65504, Number.POSITIVE_INFINITY, 0.333251953125) });
+  assert.equal(tensors.get("h"), {
+    dtype: "F32",
+    shape: [6],
+    data: Float32Array.of(1, -2, 2 ** -24, 65504, Number.POSITIVE_INFINITY, 0.333251953125),
+  });
   assert.equal(tensors.get("b"), { dtype: "F32", shape: [2], data: Float32Array.of(1, -3.140625) });
 });
 
@@ -95,13 +99,22 @@ const bad: [string, Uint8Array, RegExp][] = [
   ["data too long", file(`{"a":${entry([2], [0, 8])}}`, 9), /over-long.*need 8 bytes of data, the file has 9/],
 ];
 for (const [what, bytes, message] of bad) {
-  test(`refuses ${what}`, () => fails(() => decodeSafetensors(bytes, "x.safetensors"), "ERR_LCONV_FORMAT", new RegExp(`^x\\.safetensors: .*${message.source}`)));
+  test(`refuses ${what}`, () =>
+    fails(() => decodeSafetensors(bytes, "x.safetensors"), "ERR_LCONV_FORMAT", new RegExp(`^x\\.safetensors: .*${message.source}`)));
 }
 
 test("refuses to write what could not be read", async () => {
   const one = { shape: [1], data: Float32Array.of(1) };
   await fails(() => encodeSafetensors([["a", { ...one, shape: [2] }]]), "ERR_LCONV_SHAPE", /"a" of shape \[2\] needs 2 values, got 1/);
-  await fails(() => encodeSafetensors([["a", one], ["a", one]]), "ERR_LCONV_ARGUMENT", /twice/);
+  await fails(
+    () =>
+      encodeSafetensors([
+        ["a", one],
+        ["a", one],
+      ]),
+    "ERR_LCONV_ARGUMENT",
+    /twice/,
+  );
   await fails(() => encodeSafetensors([["__proto__", one]]), "ERR_LCONV_ARGUMENT", /reserved/);
   await fails(() => encodeSafetensors([["a", { shape: [1], data: new Uint16Array(1) as never }]]), "ERR_LCONV_DTYPE");
 });
@@ -119,6 +132,7 @@ test("any names, shapes and values survive the round trip", () => {
   );
 });
 
-test("damaged files either decode or throw an LconvError", () => survives(encodeSafetensors(sample(), { note: "x" }), decodeSafetensors, 1500));
+test("damaged files either decode or throw an LconvError", () =>
+  survives(encodeSafetensors(sample(), { note: "x" }), decodeSafetensors, 1500));
 
 test.run();

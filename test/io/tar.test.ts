@@ -17,10 +17,19 @@ const members = [
   { name: "set/test.bin", data: Buffer.alloc(512, 7) },
 ];
 
-for (const [kind, pack] of [["plain", (bytes: Buffer) => bytes], ["gzip", gzipSync]] as const) {
+for (const [kind, pack] of [
+  ["plain", (bytes: Buffer) => bytes],
+  ["gzip", gzipSync],
+] as const) {
   test(`extracts only what is wanted, ${kind}`, async () => {
     const out = temporaryFolder();
-    await extractTar(temporaryFile("a.tar.gz", pack(tar(members))), new Map([["set/train.bin", join(out, "train.bin")], ["set/test.bin", join(out, "test.bin")]]));
+    await extractTar(
+      temporaryFile("a.tar.gz", pack(tar(members))),
+      new Map([
+        ["set/train.bin", join(out, "train.bin")],
+        ["set/test.bin", join(out, "test.bin")],
+      ]),
+    );
     assert.equal(readdirSync(out).sort(), ["test.bin", "train.bin"]);
     assert.ok(readFileSync(join(out, "train.bin")).equals(big));
   });
@@ -28,14 +37,28 @@ for (const [kind, pack] of [["plain", (bytes: Buffer) => bytes], ["gzip", gzipSy
 
 test("a long name comes from prefix and name", async () => {
   const out = join(temporaryFolder(), "x");
-  await extractTar(temporaryFile("a.tar", tar([{ name: "train.bin", prefix: "a/b", data: Buffer.from("1") }])), new Map([["a/b/train.bin", out]]));
+  await extractTar(
+    temporaryFile("a.tar", tar([{ name: "train.bin", prefix: "a/b", data: Buffer.from("1") }])),
+    new Map([["a/b/train.bin", out]]),
+  );
   assert.is(readFileSync(out, "utf8"), "1");
 });
 
 test("names in the archive never become paths, links are not followed", async () => {
   const out = temporaryFolder();
-  const archive = temporaryFile("a.tar", tar([{ name: "../evil", data: Buffer.from("1") }, { name: "/abs", data: Buffer.from("1") }, { name: "set/train.bin", data: Buffer.alloc(0), type: "2" }]));
-  await fails(() => extractTar(archive, new Map([["set/train.bin", join(out, "train.bin")]])), "ERR_LCONV_FORMAT", /expected the members set\/train\.bin/);
+  const archive = temporaryFile(
+    "a.tar",
+    tar([
+      { name: "../evil", data: Buffer.from("1") },
+      { name: "/abs", data: Buffer.from("1") },
+      { name: "set/train.bin", data: Buffer.alloc(0), type: "2" },
+    ]),
+  );
+  await fails(
+    () => extractTar(archive, new Map([["set/train.bin", join(out, "train.bin")]])),
+    "ERR_LCONV_FORMAT",
+    /expected the members set\/train\.bin/,
+  );
   assert.equal(readdirSync(out), []);
   assert.not(existsSync(join(out, "..", "evil")));
 });

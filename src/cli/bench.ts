@@ -1,0 +1,46 @@
+import { device as deviceOf } from "../engine/device.js";
+import { benchCases, benchSteps, measurePeak } from "../experiments/benchSteps.js";
+import type { Context } from "./context.js";
+import { type Given, integer, positive, text } from "./flags.js";
+import { deviceFlag, threadsFlag } from "./trainFlags.js";
+
+export const benchFlags = {
+  cases: { value: "A,B", kind: text("names of cases, with commas"), help: `which: ${benchCases.join(", ")} (default: all)` },
+  batch: { value: "N", kind: integer(1, 1 << 20), help: "samples in a step", default: 64 },
+  seconds: { value: "S", kind: positive, help: "time for each case, in seconds", default: 3 },
+  device: deviceFlag,
+  threads: threadsFlag,
+} as const;
+
+/** `lconv bench steps`: a line for each case as soon as it is measured. */
+export async function bench(
+  { cases, batch, seconds, device: name, threads }: Given<typeof benchFlags>,
+  { out, signal }: Context,
+): Promise<void> {
+  if (threads !== undefined) process.env["LCONV_THREADS"] = String(threads);
+  const device = deviceOf(name);
+  const options = {
+    device,
+    signal,
+    ...(cases !== undefined && { cases: cases.split(",") }),
+    ...(batch !== undefined && { batch }),
+    ...(seconds !== undefined && { seconds }),
+  };
+  const peak = await measurePeak(device);
+  out.text(`${peak.toFixed(1)} GFLOP/s: a 2048^3 product, the peak that shares are of (${device.name}, ${device.threads} threads)`);
+  out.text(row("case", "ms/step", "best", "GFLOP/s", "share"));
+  for await (const result of benchSteps({ ...options, peak })) {
+    out.emit(result);
+    out.text(
+      row(
+        result.case,
+        result.ms_per_step.toFixed(3),
+        result.best_ms.toFixed(3),
+        result.gflops.toFixed(1),
+        `${(100 * result.share_of_peak).toFixed(1)} %`,
+      ),
+    );
+  }
+}
+
+const row = (name: string, ...cells: string[]): string => name.padEnd(22) + cells.map((cell) => cell.padStart(10)).join("");

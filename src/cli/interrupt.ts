@@ -1,0 +1,30 @@
+const exitCodes = { SIGINT: 130, SIGTERM: 143, SIGPIPE: 141 } as const;
+
+/** Why a command was stopped from outside; SIGPIPE stands for a reader of stdout that went away. */
+export class Interrupted extends Error {
+  readonly signal: keyof typeof exitCodes;
+  readonly exitCode: number;
+
+  constructor(signal: keyof typeof exitCodes) {
+    super(`stopped by ${signal}`);
+    this.signal = signal;
+    this.exitCode = exitCodes[signal];
+  }
+}
+
+/** Aborts with an Interrupted on the first Ctrl-C or SIGTERM and ends the process on the second. A closed stdout aborts, too. */
+export function interruptSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (controller.signal.aborted) process.exit(exitCodes[signal]);
+      controller.abort(new Interrupted(signal));
+    });
+  }
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    controller.abort(new Interrupted("SIGPIPE"));
+  });
+  process.stderr.on("error", () => {}); // nobody is left to be told
+  return controller.signal;
+}

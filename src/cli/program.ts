@@ -1,0 +1,73 @@
+import { readFileSync } from "node:fs";
+import { Command, type OptionValues } from "commander";
+import { bench, benchFlags } from "./bench.js";
+import { compare, compareFlags } from "./compare.js";
+import type { Context } from "./context.js";
+import { data, dataFlags } from "./data.js";
+import { doctor } from "./doctor.js";
+import { evaluate, evaluateFlags } from "./evaluate.js";
+import { type Flags, toOptions } from "./flags.js";
+import { train } from "./train.js";
+import { trainFlags } from "./trainFlags.js";
+
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+
+/** All commands with their flags and help; `context` is what they run with. */
+export function buildProgram(context: Context): Command {
+  const program = new Command("lconv");
+  program
+    .description("Lie algebra convolutional networks that learn the symmetries of their data")
+    .version(version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} });
+
+  add(program, "train", "Train a network on images and write a run folder", trainFlags, trainExamples)
+    .option("--config <FILE>", "JSON file of the same settings, keys in camelCase; flags win")
+    .option("--resume <DIR>", "go on with the run in DIR, exactly as if it had not been stopped")
+    .action((options) => train(without(options), context));
+  add(program, "evaluate", "Measure the network of a finished run on its validation and test images", evaluateFlags, evaluateExamples)
+    .requiredOption("--run <DIR>", "folder of the run")
+    .action((options) => evaluate(without(options), context));
+  add(program, "compare", "Train L-conv and a CNN side by side on rotated and scrambled images", compareFlags, compareExamples).action(
+    (options) => compare(without(options), context),
+  );
+  add(program, "doctor", "Show devices, libraries, data sets and settings, and what to do where something is missing", {}, "").action(() =>
+    doctor(context),
+  );
+  add(program, "data", "List data sets, fetch one, or write the generated one to a file", dataFlags, dataExamples)
+    .argument("[action]", "list, fetch or glyphs", "list")
+    .argument("[name]", "for fetch: mnist, fashion-mnist, cifar10 or cifar100; for glyphs: the .npz file to write")
+    .action((action, name, options) => data(action, name, without(options), context));
+  const benches = program.command("bench").description("Measure speed");
+  add(benches, "steps", "Time full train steps: forward, backward and update", benchFlags, benchExamples).action((options) =>
+    bench(without(options), context),
+  );
+  return program;
+}
+
+function add(parent: Command, name: string, description: string, flags: Flags, examples: string): Command {
+  const command = parent.command(name).description(description);
+  for (const option of toOptions(flags)) command.addOption(option);
+  command.option("--json", "one JSON object a line on stdout");
+  return examples === "" ? command : command.addHelpText("after", `\nExamples:\n${examples}`);
+}
+
+/** --json has done its work when a command begins. */
+function without<T>({ json: _json, ...options }: OptionValues): T {
+  return options as T;
+}
+
+const trainExamples = `  lconv train --dataset mnist --variant rotated-scrambled --preset paper --generators 5 --rank 8 --filters 16
+  lconv train --dataset glyphs --model cnn --epochs 5 --json
+  lconv train --dataset my-images.npz --optimizer adam --lr 3e-4 --schedule cosine --out runs/mine
+  lconv train --resume runs/mine
+
+A number of threads decides the last bits of all sums: runs are repeated bit for bit with equal --seed and --threads.`;
+const evaluateExamples = "  lconv evaluate --run runs/mnist-default-lconv-seed0";
+const compareExamples = `  lconv compare
+  lconv compare --dataset cifar10 --epochs 10 --name cifar`;
+const dataExamples = `  lconv data
+  lconv data fetch mnist
+  lconv data glyphs glyphs.npz`;
+const benchExamples = `  lconv bench steps --cases mnist/lconv,mnist/cnn --batch 64 --seconds 3`;

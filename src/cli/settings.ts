@@ -1,0 +1,91 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { z } from "zod";
+import { datasetNames } from "../data/load.js";
+import { device as deviceOf } from "../engine/device.js";
+import { threadCount } from "../engine/threads.js";
+import { check, LconvError, nearest } from "../errors.js";
+import { readBytes } from "../io/files.js";
+import { duplicateKey } from "../io/json.js";
+import { type Flag, type Flags, type Given, wrongValue } from "./flags.js";
+import { presets, type RunValues, runFlags, type TrainValues, trainFlags } from "./trainFlags.js";
+
+type Optional = "samples" | "momentum" | "weightDecay" | "clipNorm";
+
+/** Everything that decides a run, with nothing left open. */
+export type Settings = Required<Omit<RunValues, Optional>> & Pick<RunValues, Optional>;
+
+/** Flags win over --preset, that over the keys of --config, these over the preset that the file names, and all over the defaults. */
+export function resolveSettings(given: TrainValues, config: TrainValues = {}): Settings {
+  const merged: TrainValues = {
+    ...(config.preset && presets[config.preset]),
+    ...config,
+    ...(given.preset && presets[given.preset]),
+    ...given,
+  };
+  const settings: Record<string, unknown> = {};
+  for (const [key, flag] of Object.entries(runFlags)) settings[key] = merged[key as keyof RunValues] ?? (flag as Flag).default;
+  return settle(settings as unknown as RunValues);
+}
+
+/** Fills in what depends on other settings or on this machine. Throws ERR_LCONV_ARGUMENT, ERR_LCONV_DEVICE. */
+function settle(values: RunValues): Settings {
+  const { optimizer = "rmsprop", momentum, threads = threadCount() } = values;
+  check(
+    momentum === undefined || optimizer === "sgd",
+    "ERR_LCONV_ARGUMENT",
+    () => `--momentum goes with --optimizer sgd only, got ${optimizer}`,
+  );
+  process.env["LCONV_THREADS"] = String(threads);
+  const device = deviceOf(values.device).name;
+  const settled = {
+    ...values,
+    dataset: absolute(values.dataset ?? "mnist"),
+    lr: values.lr ?? (optimizer === "sgd" ? 0.01 : 1e-3),
+    threads,
+    device,
+  };
+  return Object.fromEntries(Object.entries(settled).filter(([, value]) => value !== undefined)) as unknown as Settings;
+}
+
+/** A path is kept in full, so that the run can be resumed from another folder. */
+const absolute = (dataset: string): string =>
+  (datasetNames as readonly string[]).includes(dataset) || !existsSync(dataset) ? dataset : resolve(dataset);
+
+/** A configuration file: keys as the flags of `flags`, in camelCase. Throws ERR_LCONV_IO, ERR_LCONV_FORMAT, ERR_LCONV_OPTION (unknown or double key), ERR_LCONV_ARGUMENT. */
+export function readConfig<F extends Flags = typeof trainFlags>(path: string, flags: F = trainFlags as unknown as F): Given<F> {
+  const value = parse(path);
+  const shape = Object.fromEntries(Object.entries(flags).map(([key, { kind }]) => [key, kind.schema.optional()]));
+  const parsed = z.strictObject(shape).safeParse(value);
+  if (parsed.success) return parsed.data as Given<F>;
+  const [issue] = parsed.error.issues;
+  if (issue.code === "unrecognized_keys") throw unknownKey(path, issue.keys[0], Object.keys(flags));
+  const key = String(issue.path[0] ?? "");
+  if (key === "")
+    throw new LconvError(
+      "ERR_LCONV_FORMAT",
+      `${path}: expected a JSON object of settings, got ${Array.isArray(value) ? "an array" : JSON.stringify(value)}`,
+    );
+  throw new LconvError("ERR_LCONV_ARGUMENT", `${path}: ${key}: ${wrongValue(flags[key].kind, (value as Record<string, unknown>)[key])}`);
+}
+
+function unknownKey(path: string, key: string, known: readonly string[]): LconvError {
+  const near = nearest(key, known);
+  return new LconvError(
+    "ERR_LCONV_OPTION",
+    `${path}: unknown key "${key}"; ${near ? `did you mean "${near}"?` : `known: ${known.join(", ")}`}`,
+  );
+}
+
+function parse(path: string): unknown {
+  const text = new TextDecoder().decode(readBytes(path));
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new LconvError("ERR_LCONV_FORMAT", `${path}: expected JSON, ${(error as Error).message}`, { cause: error });
+  }
+  const twice = duplicateKey(text);
+  check(twice === undefined, "ERR_LCONV_OPTION", () => `${path}: the key "${twice}" is there twice`);
+  return value;
+}

@@ -1,0 +1,26 @@
+import type { TrainEvent } from "../train/events.js";
+import type { FitResult } from "../train/fit.js";
+
+type Run = AsyncGenerator<TrainEvent, FitResult>;
+
+/** Trains all `runs` in turns of one chunk, always the one that is furthest behind, so that their epochs end together. */
+export async function sideBySide(runs: readonly Run[], onEvent: (event: TrainEvent) => void): Promise<FitResult[]> {
+  const shares = runs.map(() => 0); // of the steps done; Infinity at the end
+  const results = new Array<FitResult>(runs.length);
+  try {
+    for (let least = Math.min(...shares); least < Number.POSITIVE_INFINITY; least = Math.min(...shares)) {
+      const i = shares.indexOf(least);
+      const next = await runs[i].next();
+      if (next.done) {
+        results[i] = next.value;
+        shares[i] = Number.POSITIVE_INFINITY;
+      } else {
+        if (next.value.type === "step") shares[i] = next.value.step / next.value.steps;
+        onEvent(next.value);
+      }
+    }
+    return results;
+  } finally {
+    await Promise.all(runs.map((run) => run.return(undefined as never)));
+  }
+}

@@ -1,0 +1,156 @@
+import { existsSync } from "node:fs";
+import { basename } from "node:path";
+import { check } from "../errors.js";
+import type { Classifier } from "../models/models.js";
+import { renderReport } from "../report/html.js";
+import { checkpointHistory } from "../train/checkpoint.js";
+import type { DoneEvent, EpochEvent } from "../train/events.js";
+import { type FitResult, fit } from "../train/fit.js";
+import { RunFolder, saveModel } from "../train/runFolder.js";
+import { type Context, withReporter } from "./context.js";
+import { count, list, megabytes, percent, seconds } from "./output.js";
+import { created, modelReport, sampleImages } from "./report.js";
+import type { Reporter } from "./reporter.js";
+import { resumedSettings } from "./resume.js";
+import { readConfig, resolveSettings, type Settings } from "./settings.js";
+import type { TrainValues } from "./trainFlags.js";
+import { buildModel, fitOptions, prepareWorkload, type Workload } from "./workload.js";
+
+export interface TrainFlags extends TrainValues {
+  config?: string;
+  resume?: string;
+}
+
+/** `lconv train`: one model on one data set, into a run folder. */
+export async function train({ config: file, resume, ...given }: TrainFlags, context: Context): Promise<void> {
+  check(!(file && resume), "ERR_LCONV_ARGUMENT", () => "--config begins a run and does not go with --resume");
+  const config = file === undefined ? {} : readConfig(file);
+  await withReporter(given.progress ?? config.progress, async (reporter) => {
+    const settings =
+      resume === undefined ? resolveSettings(given, config) : resumedSettings(resume, given, (text) => reporter.line(`note: ${text}`));
+    const path = resume ?? given.out ?? config.out ?? `runs/${given.name ?? config.name ?? defaultName(settings)}`;
+    const folder = resume === undefined ? RunFolder.create(path) : RunFolder.resume(path);
+    try {
+      const every = given.checkpointSeconds ?? config.checkpointSeconds;
+      await new Training(settings, folder, reporter, context).run(every);
+    } finally {
+      folder.close();
+    }
+  });
+}
+
+const defaultName = ({ dataset, variant, model, seed }: Settings): string =>
+  `${basename(dataset).replace(/\.npz$/, "")}-${variant}-${model}-seed${seed}`;
+
+/** The last line of a run, exactly the fields that programs may rely on. */
+export function doneLine({
+  valAccuracy,
+  bestValAccuracy,
+  testAccuracy,
+  trainAccuracy,
+  params,
+  layerParams,
+  seconds,
+  samplesPerSecond,
+  peakRssBytes,
+  device,
+}: DoneEvent) {
+  return {
+    valAccuracy,
+    bestValAccuracy,
+    testAccuracy,
+    trainAccuracy,
+    params,
+    layerParams,
+    seconds,
+    samplesPerSecond,
+    peakRssBytes,
+    device,
+  };
+}
+
+class Training {
+  readonly #settings: Settings;
+  readonly #folder: RunFolder;
+  readonly #reporter: Reporter;
+  readonly #context: Context;
+
+  constructor(settings: Settings, folder: RunFolder, reporter: Reporter, context: Context) {
+    [this.#settings, this.#folder, this.#reporter, this.#context] = [settings, folder, reporter, context];
+  }
+
+  async run(checkpointSeconds?: number): Promise<void> {
+    const { signal } = this.#context;
+    const work = await prepareWorkload(this.#settings, this.#reporter, signal);
+    const model = buildModel(this.#settings, work);
+    this.#folder.reserve(diskBytes(model));
+    this.#folder.writeConfig(this.#settings);
+    try {
+      const result = await this.#fit(model, work, checkpointSeconds);
+      this.#write(model, work, result);
+    } catch (error) {
+      if (signal.aborted && this.#folder.hasOutcome) this.#reporter.line(`stopped; go on with: lconv train --resume ${this.#folder.path}`);
+      throw error;
+    } finally {
+      model.dispose();
+    }
+  }
+
+  async #fit(model: Classifier, work: Workload, checkpointSeconds?: number): Promise<FitResult> {
+    const checkpoint = this.#folder.file("checkpoint");
+    const history: EpochEvent[] = existsSync(checkpoint) ? checkpointHistory(checkpoint) : [];
+    if (history.length > 0) this.#reporter.line(`resuming ${this.#folder.path} after epoch ${history.length}`);
+    const options = { ...fitOptions(this.#settings, work), checkpoint, resume: true, signal: this.#context.signal };
+    return fit(model, work.data, {
+      ...options,
+      ...(checkpointSeconds !== undefined && { checkpointSeconds }),
+      onEvent: (event) => {
+        this.#reporter.event(event);
+        if (event.type !== "epoch") return;
+        const { type, ...fields } = event;
+        this.#context.out.emit({ event: type, ...fields });
+        history.push(event);
+        this.#folder.writeMetrics(history);
+      },
+    });
+  }
+
+  #write(model: Classifier, work: Workload, result: FitResult): void {
+    const [folder, { out }] = [this.#folder, this.#context];
+    const { history, ...done } = result;
+    folder.writeMetrics(history);
+    saveModel(folder.file("model"), model, { config: this.#settings, input: work.input });
+    folder.writeResult({ ...doneLine(done), history });
+    const { permutation } = work.data;
+    folder.writeReport(
+      renderReport({
+        title: `${this.#settings.model} on ${basename(this.#settings.dataset)}, ${this.#settings.variant}`,
+        summary: `Data: ${work.source}.`,
+        created: created(),
+        config: this.#settings,
+        models: [modelReport(model, result)],
+        samples: sampleImages(work),
+        ...(permutation && { permutation }),
+      }),
+    );
+    out.text(summary(result, folder.path));
+    out.emit({ event: "done", ...doneLine(done), out: folder.path });
+  }
+}
+
+/** Twice a checkpoint with two state tensors a parameter, as a file stays until its successor is whole, and the model. */
+const diskBytes = (model: Classifier): number => 7 * 4 * [...model.namedParameters().values()].reduce((n, t) => n + t.size, 0) + 2e6;
+
+function summary(result: FitResult, path: string): string {
+  return list([
+    ["validation accuracy", `${percent(result.valAccuracy)} after the last epoch, ${percent(result.bestValAccuracy)} at best`],
+    ["test accuracy", percent(result.testAccuracy)],
+    ["training accuracy", percent(result.trainAccuracy)],
+    ["parameters", `${count(result.params)}, ${count(result.layerParams)} before the classifier`],
+    [
+      "time",
+      `${seconds(result.seconds)}, ${count(result.samplesPerSecond)} samples/s on ${result.device}, ${megabytes(result.peakRssBytes)} at most`,
+    ],
+    ["written to", path],
+  ]);
+}

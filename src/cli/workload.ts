@@ -1,0 +1,89 @@
+import type { Dataset, LoadedDataset } from "../data/dataset.js";
+import type { DownloadProgress } from "../data/download.js";
+import { loadDataset } from "../data/load.js";
+import { type PreparedData, pixelScale, prepare } from "../data/transform.js";
+import { type Device, device as deviceOf } from "../engine/device.js";
+import { type Classifier, makeModel } from "../models/models.js";
+import { constant, cosine, type Schedule, stepDecay, warmUp } from "../optim/schedule.js";
+import type { FitOptions } from "../train/fit.js";
+import type { ModelInfo } from "../train/runFolder.js";
+import type { Reporter } from "./reporter.js";
+import type { Settings } from "./settings.js";
+
+/** What a run works on: samples, device, and the sizes that its models are built for. */
+export interface Workload {
+  data: PreparedData;
+  device: Device;
+  input: ModelInfo["input"];
+  source: string;
+}
+
+type DataSettings = Pick<Settings, "dataset" | "variant" | "seed" | "splineOrder" | "split" | "holdOut" | "samples" | "threads" | "device">;
+
+/** Loads (or takes) a data set and makes samples of it. Throws as loadDataset and prepare do. */
+export async function prepareWorkload(
+  settings: DataSettings,
+  reporter: Reporter,
+  signal: AbortSignal,
+  loaded?: LoadedDataset,
+): Promise<Workload> {
+  const device = deviceOf(settings.device);
+  const raw = loaded ?? (await loadDataset(settings.dataset, { signal, onProgress: downloadProgress(reporter) }));
+  signal.throwIfAborted();
+  const total = raw.train.count + (raw.test?.count ?? 0);
+  if (settings.variant !== "default")
+    reporter.line(
+      `making ${total.toLocaleString("en-US")} ${settings.variant} images (${raw.train.name.replace(/ train$/, "")}, ${raw.source})`,
+    );
+  const { variant, seed, split, holdOut, threads } = settings;
+  const data = await prepare(raw, { variant, seed, split, holdOut, threads, order: settings.splineOrder, signal });
+  const { channels, height, width, classes } = data.train;
+  const scale = pixelScale(raw.train);
+  return {
+    data: { ...data, train: firstSamples(data.train, settings.samples) },
+    device,
+    input: { channels, height, width, classes, scale },
+    source: raw.source,
+  };
+}
+
+export const downloadProgress =
+  (reporter: Reporter) =>
+  (file: string, { received, total }: DownloadProgress): void =>
+    reporter.progress({ type: "task", name: `download ${file}`, value: received, total: total ?? 0, unit: "B" });
+
+/** The first `count` samples, as views; all when there are fewer. */
+export function firstSamples(data: Dataset, count = data.count): Dataset {
+  if (count >= data.count) return data;
+  return {
+    ...data,
+    count,
+    x: data.x.subarray(0, count * data.channels * data.height * data.width),
+    labels: data.labels.subarray(0, count),
+  };
+}
+
+/** The model of a run with its initial weights. Throws ERR_LCONV_ARGUMENT. */
+export function buildModel(settings: Settings, { device, input }: Pick<Workload, "device" | "input">): Classifier {
+  const { model, layers, filters, generators, rank, kernel, padding, seed } = settings;
+  return makeModel(model, input, device, { layers, filters, generators, rank, kernel, padding, seed });
+}
+
+const STEP_EPOCHS = 10;
+
+/** How `fit` is to train, without what concerns files and interruption. */
+export function fitOptions(settings: Settings, { device, data }: Workload): FitOptions {
+  const { model, epochs, batch, seed, optimizer, lr, momentum, weightDecay, clipNorm } = settings;
+  const stepsPerEpoch = Math.max(1, Math.floor(data.train.count / batch));
+  const optional = {
+    ...(momentum !== undefined && { momentum }),
+    ...(weightDecay !== undefined && { weightDecay }),
+    ...(clipNorm !== undefined && { clipNorm }),
+  };
+  return { name: model, epochs, batch, seed, optimizer, lr, ...optional, device, schedule: scheduleOf(settings, stepsPerEpoch) };
+}
+
+function scheduleOf({ schedule, warmup }: Settings, stepsPerEpoch: number): Schedule {
+  const after = { constant, cosine: cosine(), step: stepDecay(STEP_EPOCHS * stepsPerEpoch) }[schedule];
+  return warmup > 0 ? warmUp(warmup, after) : after;
+}

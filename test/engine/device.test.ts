@@ -1,0 +1,153 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { device } from "../../src/engine/device.js";
+import { native } from "../../src/engine/native.js";
+import { threadCount } from "../../src/engine/threads.js";
+import { add } from "../../src/ops/arithmetic.js";
+import { record } from "../../src/tensor/record.js";
+import { scope } from "../../src/tensor/scope.js";
+import { Tensor, tensor, zeros } from "../../src/tensor/tensor.js";
+import { rejectsCode, throwsCode } from "../support/throws.js";
+
+const test = suite("engine/device");
+
+function withEnv(name: string, value: string | undefined, work: () => void): void {
+  const before = process.env[name];
+  const set = (to: string | undefined) => {
+    if (to === undefined) delete process.env[name];
+    else process.env[name] = to;
+  };
+  set(value);
+  try {
+    work();
+  } finally {
+    set(before);
+  }
+}
+
+test("devices by name: cpu and auto are one, others are not there", () => {
+  assert.is(device("cpu"), device("auto"));
+  withEnv("LCONV_DEVICE", "cpu", () => assert.is(device(), device("cpu")));
+  for (const name of ["cuda", "cuda:0", "cuda:7"]) throwsCode(() => device(name), "ERR_LCONV_DEVICE", name, "CUDA", "--device cpu");
+  for (const name of ["tpu", "", "CPU", "cuda:x", "cpu:1"]) throwsCode(() => device(name), "ERR_LCONV_DEVICE", `"${name}"`);
+  withEnv("LCONV_DEVICE", "tpu", () => throwsCode(() => device(), "ERR_LCONV_DEVICE", "tpu", "LCONV_DEVICE"));
+});
+
+test("the native engine refuses a device it does not know, and impossible thread counts", () => {
+  throwsCode(() => native().openDevice("tpu", 1), "ERR_LCONV_DEVICE", "tpu");
+  for (const threads of [0, -1, 1025]) throwsCode(() => native().openDevice("cpu", threads), "ERR_LCONV_ARGUMENT", "1 to 1024");
+  throwsCode(() => native().openDevice("cpu", 1.5), "ERR_LCONV_NATIVE", "threads");
+});
+
+test("LCONV_THREADS: an integer from 1 to 1024, or nothing", () => {
+  for (const [value, threads] of [["1", 1], ["3", 3], ["1024", 1024]] as const) withEnv("LCONV_THREADS", value, () => assert.is(threadCount(), threads));
+  for (const value of ["0", "-1", "1.5", "1025", "many", " ", "1e9", "NaN"]) withEnv("LCONV_THREADS", value, () => throwsCode(threadCount, "ERR_LCONV_ARGUMENT", "LCONV_THREADS", `"${value}"`));
+  for (const value of ["", undefined]) withEnv("LCONV_THREADS", value, () => assert.ok(threadCount() >= 1));
+});
+
+test("a request that no machine can serve: ERR_LCONV_OOM, and the work goes on", async () => {
+  const before = device().memory();
+  const impossible = [2 ** 44]; // 2^46 bytes
+  throwsCode(() => Tensor.empty(device(), impossible), "ERR_LCONV_OOM", String(2 ** 46), "this device holds");
+  throwsCode(() => zeros(impossible), "ERR_LCONV_OOM");
+  throwsCode(() => zeros(impossible, { dtype: "int32" }), "ERR_LCONV_OOM");
+  scope(() => throwsCode(() => add(zeros([2 ** 22, 1]), zeros([1, 2 ** 22])), "ERR_LCONV_OOM"));
+  throwsCode(() => record(() => zeros(impossible)), "ERR_LCONV_OOM");
+  assert.equal({ ...device().memory(), peakBytes: 0 }, { ...before, peakBytes: 0 });
+  scope(() => assert.equal([...add(tensor([1, 2]), 1).dataSync()], [2, 3]));
+  const kept = zeros([2]);
+  const program = record(() => add(kept, 1));
+  assert.is(await program.run(), 1);
+  program.dispose();
+  kept.dispose();
+});
+
+test("shapes beyond all bounds are refused before memory is asked for", () => {
+  throwsCode(() => zeros([2 ** 48]), "ERR_LCONV_SHAPE", "2^48");
+  throwsCode(() => zeros([-1]), "ERR_LCONV_SHAPE", "-1");
+  throwsCode(() => zeros([1.5]), "ERR_LCONV_SHAPE", "1.5");
+  throwsCode(() => zeros([Number.NaN]), "ERR_LCONV_SHAPE", "NaN");
+});
+
+test("the native engine tells what it was built with", () => {
+  const info = native().info();
+  assert.ok(["baseline", "avx2", "avx512"].includes(info.isa));
+  assert.is((info.oneDNN ?? "") === "", (info.gemmNote ?? "") !== "", "either a version of oneDNN or the reason why not");
+});
+
+test("memory(): bytes and tensors come and go, the peak stays", async () => {
+  const own = native().openDevice("cpu", 1);
+  assert.equal(own.memory(), { tensors: 0, bytes: 0, peakBytes: 0, arenaBytes: 0 });
+  const a = own.alloc(400, 0);
+  const b = own.alloc(4000, 1);
+  assert.equal(own.memory(), { tensors: 2, bytes: 4400, peakBytes: 4400, arenaBytes: 0 });
+  own.free(b);
+  assert.equal(own.memory(), { tensors: 1, bytes: 400, peakBytes: 4400, arenaBytes: 0 });
+  own.beginRecord();
+  const c = own.alloc(4000, 0);
+  own.execute(native().ops["fill"], [c, 0], [1000, 1]);
+  own.execute(native().ops["copy"], [c, 0, a, 0], [0, 1, 100, 1, 1]);
+  const program = own.endRecord([]);
+  own.free(c);
+  assert.is(own.memory().arenaBytes, program.arenaBytes);
+  assert.ok(program.arenaBytes >= 4000 && program.arenaBytes < 4100);
+  assert.is(own.memory().bytes, 400 + program.arenaBytes);
+  assert.is(await program.run(3), 3);
+  program.dispose();
+  assert.equal({ ...own.memory(), peakBytes: 0 }, { tensors: 1, bytes: 400, peakBytes: 0, arenaBytes: 0 });
+  const values = new Float32Array(100);
+  own.read(a, values, 0);
+  assert.ok(values.every((value) => value === 1));
+  own.dispose();
+  throwsCode(() => own.memory(), "ERR_LCONV_DISPOSED", "device");
+});
+
+test("the native engine checks what memory safety needs", () => {
+  const own = native().openDevice("cpu", 1);
+  const a = own.alloc(40, 0);
+  const { fill, copy } = native().ops;
+  throwsCode(() => own.alloc(41, 0), "ERR_LCONV_NATIVE", "41");
+  throwsCode(() => own.alloc(-4, 0), "ERR_LCONV_NATIVE", "-4");
+  throwsCode(() => own.write(a, new Float32Array(9)), "ERR_LCONV_NATIVE");
+  throwsCode(() => own.write(a, new Int32Array(10)), "ERR_LCONV_NATIVE");
+  throwsCode(() => own.write(a, new Float64Array(5) as never), "ERR_LCONV_NATIVE");
+  throwsCode(() => own.read(a, new Float32Array(5), 6), "ERR_LCONV_NATIVE");
+  throwsCode(() => own.read(a, new Float32Array(5), -1), "ERR_LCONV_NATIVE");
+  throwsCode(() => own.read(99, new Float32Array(5), 0), "ERR_LCONV_DISPOSED");
+  throwsCode(() => own.execute(fill, [a, 0], [11, 1]), "ERR_LCONV_NATIVE", "10 elements", "11");
+  throwsCode(() => own.execute(fill, [a, 1], [10, 1]), "ERR_LCONV_NATIVE", "9 elements");
+  throwsCode(() => own.execute(fill, [a, 11], [0, 1]), "ERR_LCONV_NATIVE", "offset");
+  throwsCode(() => own.execute(fill, [a, 0], [10]), "ERR_LCONV_NATIVE", "value is missing");
+  throwsCode(() => own.execute(fill, [a, 0], [10, 1, 2]), "ERR_LCONV_NATIVE", "too many attributes");
+  throwsCode(() => own.execute(fill, [], [10, 1]), "ERR_LCONV_NATIVE", "too few operands");
+  throwsCode(() => own.execute(fill, [a, 0, a, 0], [10, 1]), "ERR_LCONV_NATIVE", "too many operands");
+  throwsCode(() => own.execute(fill, [a], [10, 1]), "ERR_LCONV_NATIVE", "pairs");
+  throwsCode(() => own.execute(fill, [a, 0.5], [10, 1]), "ERR_LCONV_NATIVE", "whole numbers");
+  throwsCode(() => own.execute(fill, new Array(2 ** 32 - 1) as number[], [10, 1]), "ERR_LCONV_NATIVE", "numbers");
+  throwsCode(() => own.execute(99, [], []), "ERR_LCONV_NATIVE", "no operation 99");
+  throwsCode(() => own.execute(-1, [], []), "ERR_LCONV_NATIVE");
+  throwsCode(() => own.execute(copy, [a, 0, a, 0], [0, 1, 2 ** 40, 0, 0]), "ERR_LCONV_NATIVE", "overlap");
+  throwsCode(() => own.endRecord([]), "ERR_LCONV_RECORDING");
+  own.write(a, new Float32Array(new SharedArrayBuffer(40)).fill(3));
+  const out = new Float32Array(new SharedArrayBuffer(40));
+  own.read(a, out, 0);
+  assert.is(out[9], 3);
+  own.dispose();
+});
+
+test("a promise of the addon rejects with our errors, too", async () => {
+  const own = native().openDevice("cpu", 1);
+  const a = own.alloc(40, 0);
+  own.beginRecord();
+  own.execute(native().ops["fill"], [a, 0], [10, 1]);
+  const program = own.endRecord([]);
+  await rejectsCode(Promise.resolve().then(() => program.run(-1)), "ERR_LCONV_ARGUMENT");
+  await rejectsCode(Promise.resolve().then(() => program.run(1.5)), "ERR_LCONV_NATIVE");
+  assert.is(await program.run(0), 0);
+  program.dispose();
+  program.dispose();
+  await rejectsCode(Promise.resolve().then(() => program.run(1)), "ERR_LCONV_DISPOSED");
+  own.dispose();
+});
+
+test.run();
