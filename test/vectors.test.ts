@@ -9,7 +9,7 @@ import type { FunctionName } from "../src/engine/commands.js";
 import * as commands from "../src/engine/commands.js";
 import { native } from "../src/engine/native.js";
 import { readSafetensors } from "../src/io/safetensors.js";
-import { add, mul, sub } from "../src/ops/arithmetic.js";
+import { mul, sub } from "../src/ops/arithmetic.js";
 import { biasActivation, conv2d, maxPool2d } from "../src/ops/conv.js";
 import { applyFunction } from "../src/ops/elementwise.js";
 import { lconv } from "../src/ops/lconv.js";
@@ -86,7 +86,9 @@ function checkLconv(given: Case): void {
   }
   for (const order of ["auto", "VWU", "VUW"] as (Order | "auto")[]) {
     for (const backwardOrder of ["auto", "VWU", "VUW"] as (Order | "auto")[]) {
-      checkLayer(given, ({ h, U, V, W, b }) => activated(activation, (fn) => lconv(h, { kind: "lowRank", U, V }, W, b, { fn, order, backwardOrder })));
+      checkLayer(given, ({ h, U, V, W, b }) =>
+        activated(activation, (fn) => lconv(h, { kind: "lowRank", U, V }, W, b, { fn, order, backwardOrder })),
+      );
     }
   }
 }
@@ -102,7 +104,16 @@ function checkCrossEntropy(given: Case): void {
 
 /** 25 steps on f(w) = 0.5 sum(s (w - w0)^2). */
 function checkOptimizer(given: Case): void {
-  const { name, lr, momentum, nesterov, weight_decay: weightDecay, betas, eps: epsilon, alpha: rho } = given.attrs as Record<string, number> & { name: string; betas?: number[]; nesterov?: boolean };
+  const {
+    name,
+    lr,
+    momentum,
+    nesterov,
+    weight_decay: weightDecay,
+    betas,
+    eps: epsilon,
+    alpha: rho,
+  } = given.attrs as Record<string, number> & { name: string; betas?: number[]; nesterov?: boolean };
   const options = { lr, momentum, nesterov, weightDecay, beta1: betas?.[0], beta2: betas?.[1], epsilon, rho };
   const known = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const { shape, data } = given.array("trajectory");
@@ -164,7 +175,16 @@ const checks: Record<string, (given: Case) => void> = {
   maxpool2d: (given) => checkLayer(given, ({ x }) => maxPool2d(x, given.attrs as { size: number; stride: number })),
   linear: (given) => checkLayer(given, ({ x, W, b }) => linear(x, W, b)),
   "fc.lowrank": (given) =>
-    checkLayer(given, ({ x, V, bV, Z, bZ }) => activated(given.attrs["activation"] as FunctionName, (fn) => linear(activated(given.attrs["activation"] as FunctionName, (inner) => linear(x, V, bV, inner)), Z, bZ, fn))),
+    checkLayer(given, ({ x, V, bV, Z, bZ }) =>
+      activated(given.attrs["activation"] as FunctionName, (fn) =>
+        linear(
+          activated(given.attrs["activation"] as FunctionName, (inner) => linear(x, V, bV, inner)),
+          Z,
+          bZ,
+          fn,
+        ),
+      ),
+    ),
   cross_entropy: checkCrossEntropy,
   optim: checkOptimizer,
   network: checkNetwork,
@@ -175,7 +195,11 @@ const checks: Record<string, (given: Case) => void> = {
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const shared = join(root, "../shared/vectors/v1");
-const folder = process.env["LCONV_VECTORS"] ? resolve(process.env["LCONV_VECTORS"]) : existsSync(shared) ? shared : join(root, "test/fixtures/vectors");
+const folder = process.env["LCONV_VECTORS"]
+  ? resolve(process.env["LCONV_VECTORS"])
+  : existsSync(shared)
+    ? shared
+    : join(root, "test/fixtures/vectors");
 
 const test = suite("vectors");
 const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".safetensors")) : [];

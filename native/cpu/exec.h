@@ -43,7 +43,7 @@ struct CpuExec {
   /// f(thread, begin, end) for `threads` equal shares of n tasks.
   template <class F>
   void split(int64_t threads, int64_t n, const F& f) const {
-#pragma omp parallel for schedule(static) num_threads(static_cast<int>(threads)) if (threads > 1)
+#pragma omp parallel for schedule(static) num_threads(static_cast <int>(threads)) if (threads > 1)
     for (int64_t t = 0; t < threads; ++t) f(t, t * n / threads, (t + 1) * n / threads);
   }
 

@@ -1,10 +1,12 @@
-// Compiled once per instruction set (LCONV_ISA = baseline, avx2, avx512). Everything here lives in the namespace of that
-// set and uses no inline function from outside it, so that no AVX code can leak into the baseline through the linker.
+// Compiled once per instruction set (LCONV_ISA = baseline, avx2, avx512). Everything here lives in the namespace of
+// that set and uses no inline function from outside it, so that no AVX code can leak into the baseline through the
+// linker.
 #include "exec.h"
 #include "gemm_builtin.h"
 #include "tuned/conv.h"
 #include "tuned/conv_weight_grad.h"
 #include "tuned/mix.h"
+#include "tuned/sum.h"
 
 #define LCONV_JOIN_(a, b) a##b
 #define LCONV_JOIN(a, b) LCONV_JOIN_(a, b)

@@ -35,6 +35,9 @@ struct Sum {
   }
   template <class X>
   void run(X& exec) const {
+    if constexpr (X::tuned) {
+      if (tuned_run(exec, *this)) return;
+    }
     if (inner > 0) exec.for_each(outer * inner, Body{k, inner, scale, x, y}, k);
   }
 };

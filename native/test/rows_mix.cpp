@@ -58,6 +58,7 @@ void add_mix_rows(Rows& rows) {
   add_mixes(rows, {1, 9, 8, 32, 32});
   add_mixes(rows, {64, 9, 16, 1, 32});
   add_mixes(rows, {33, 2, 7, 3, 4});
+  add_mixes(rows, {2, 2, 600, 3, 5});
   add_mixes(rows, {0, 2, 4, 3, 5});
 }
 

@@ -97,7 +97,7 @@ void add_pool_rows(Rows& rows, int64_t planes, int64_t p, int64_t q, int64_t siz
 
 void add_reduce_rows(Rows& rows) {
   const int64_t sizes[][3] = {{1, 1, 1},  {0, 3, 2},    {2, 3, 0},    {3, 7, 1},   {5, 16, 1},  {2, 33, 5},
-                              {64, 10, 1}, {3, 784, 1}, {1, 5000, 3}, {1, 64, 320}, {7, 31, 17}, {40, 50, 33}, {1, 60000, 1}};
+                              {64, 10, 1}, {3, 784, 1}, {1, 5000, 3}, {1, 64, 320}, {7, 31, 17}, {40, 50, 33}, {3, 40, 100}, {20, 100, 65}, {1, 60000, 1}};
   for (const auto& [outer, k, inner] : sizes) {
     rows.push_back(sum(outer, k, inner, 1));
     rows.push_back(sum(outer, k, inner, 1.0 / static_cast<double>(k)));

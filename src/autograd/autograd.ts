@@ -29,8 +29,16 @@ export function attach(op: string, inputs: readonly Tensor[], output: Tensor, ba
  * Throws ERR_LCONV_SHAPE for a loss with more elements, ERR_LCONV_ARGUMENT for one that has no gradient.
  */
 export function gradients(loss: Tensor, xs: readonly Tensor[]): Tensor[] {
-  check(loss.size === 1, "ERR_LCONV_SHAPE", () => `gradients: the loss must have one element, got shape ${showShape(loss.shape)}; take its mean or sum`);
-  check(loss.tracked, "ERR_LCONV_ARGUMENT", () => "gradients: the loss depends on no tensor with requiresGrad (was it computed inside noGrad?)");
+  check(
+    loss.size === 1,
+    "ERR_LCONV_SHAPE",
+    () => `gradients: the loss must have one element, got shape ${showShape(loss.shape)}; take its mean or sum`,
+  );
+  check(
+    loss.tracked,
+    "ERR_LCONV_ARGUMENT",
+    () => "gradients: the loss depends on no tensor with requiresGrad (was it computed inside noGrad?)",
+  );
   return noGrad(() => {
     const found = walkBack(loss, new Set(xs));
     const taken = new Set<number>();

@@ -1,7 +1,7 @@
 import { attach } from "../autograd/autograd.js";
 import * as commands from "../engine/commands.js";
 import { check, showShape } from "../errors.js";
-import { broadcastShapes, broadcastStrides, collapse, sameShape, type Shape, stridesOf } from "../tensor/shape.js";
+import { broadcastShapes, broadcastStrides, collapse, type Shape, sameShape, stridesOf } from "../tensor/shape.js";
 import { full, Tensor } from "../tensor/tensor.js";
 import { checkDtype, sameDevice } from "./check.js";
 import { neg } from "./elementwise.js";
@@ -34,14 +34,23 @@ function sumTo(t: Tensor, shape: Shape): Tensor {
 /** Repeats axes of size 1 (and adds leading ones) to reach `shape`. Throws ERR_LCONV_SHAPE when that cannot be. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   checkDtype("broadcastTo", "x", x);
-  check(sameShape(broadcastShapes("broadcastTo", x.shape, shape), shape), "ERR_LCONV_SHAPE", () => `broadcastTo: ${showShape(x.shape)} cannot become ${showShape(shape)}`);
+  check(
+    sameShape(broadcastShapes("broadcastTo", x.shape, shape), shape),
+    "ERR_LCONV_SHAPE",
+    () => `broadcastTo: ${showShape(x.shape)} cannot become ${showShape(shape)}`,
+  );
   const y = Tensor.empty(x.device, [...shape]);
   const { dims, lists } = collapse(shape, broadcastStrides(x.shape, shape), stridesOf(shape));
   commands.copy(x.device, dims, x, lists[0], y, lists[1]);
   return attach("broadcastTo", [x], y, (dy) => [sumTo(dy, x.shape)]);
 }
 
-function binary(fn: commands.BinaryName, left: Operand, right: Operand, grads: (a: Tensor, b: Tensor, dy: Tensor) => [() => Tensor, () => Tensor]): Tensor {
+function binary(
+  fn: commands.BinaryName,
+  left: Operand,
+  right: Operand,
+  grads: (a: Tensor, b: Tensor, dy: Tensor) => [() => Tensor, () => Tensor],
+): Tensor {
   const device = left instanceof Tensor ? left.device : (right as Tensor).device;
   const a = left instanceof Tensor ? left : full([], left, { device });
   const b = right instanceof Tensor ? right : full([], right, { device });
@@ -56,7 +65,8 @@ export const add = (a: Operand, b: Operand): Tensor => binary("add", a, b, (_a, 
 /** a - b */
 export const sub = (a: Operand, b: Operand): Tensor => binary("sub", a, b, (_a, _b, dy) => [() => dy, () => neg(dy)]);
 /** a b, elementwise */
-export const mul = (a: Operand, b: Operand): Tensor => binary("mul", a, b, (a, b, dy) => [() => compute("mul", dy, b), () => compute("mul", dy, a)]);
+export const mul = (a: Operand, b: Operand): Tensor =>
+  binary("mul", a, b, (a, b, dy) => [() => compute("mul", dy, b), () => compute("mul", dy, a)]);
 /** a / b, elementwise */
 export const div = (a: Operand, b: Operand): Tensor =>
   binary("div", a, b, (a, b, dy) => [() => compute("div", dy, b), () => neg(compute("div", compute("mul", dy, compute("div", a, b)), b))]);

@@ -26,14 +26,22 @@ export function checkExact(op: string, name: string, t: Tensor, shape: Shape, be
 export function checkFusable(op: string, fn: Fn | undefined): void {
   if (!fn) return;
   check(fusable.includes(fn.name), "ERR_LCONV_ARGUMENT", () => `${op}: "${fn.name}" cannot be fused; apply it to the result`);
-  check(fn.name !== "leakyRelu" || (fn.parameter ?? 0) >= 0, "ERR_LCONV_ARGUMENT", () => `${op}: a fused leakyRelu needs a slope of at least 0, got ${fn.parameter}; apply it to the result`);
+  check(
+    fn.name !== "leakyRelu" || (fn.parameter ?? 0) >= 0,
+    "ERR_LCONV_ARGUMENT",
+    () => `${op}: a fused leakyRelu needs a slope of at least 0, got ${fn.parameter}; apply it to the result`,
+  );
 }
 
 /** The device all of `tensors` are on. Throws ERR_LCONV_DEVICE when they are on several. */
 export function sameDevice(op: string, ...tensors: readonly (Tensor | undefined)[]): Device {
   const [first, ...rest] = tensors.filter((t) => t !== undefined);
   for (const other of rest) {
-    check(other.device === first.device, "ERR_LCONV_DEVICE", () => `${op}: operands are on ${first.device.name} and on ${other.device.name}; move one of them`);
+    check(
+      other.device === first.device,
+      "ERR_LCONV_DEVICE",
+      () => `${op}: operands are on ${first.device.name} and on ${other.device.name}; move one of them`,
+    );
   }
   return first.device;
 }

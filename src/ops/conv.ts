@@ -10,10 +10,15 @@ export type Padding = "valid" | "same" | number;
 function padSize(padding: Padding, k_p: number, k_q: number): number {
   if (padding === "valid") return 0;
   if (padding === "same") {
-    check(k_p === k_q && k_p % 2 === 1, "ERR_LCONV_ARGUMENT", () => `conv2d: padding "same" needs a square kernel of odd size, got ${k_p} x ${k_q}`);
+    check(
+      k_p === k_q && k_p % 2 === 1,
+      "ERR_LCONV_ARGUMENT",
+      () => `conv2d: padding "same" needs a square kernel of odd size, got ${k_p} x ${k_q}`,
+    );
     return (k_p - 1) / 2;
   }
-  if (typeof padding !== "number") throw new LconvError("ERR_LCONV_ARGUMENT", `conv2d: padding must be "valid", "same" or a number, got "${String(padding)}"`);
+  if (typeof padding !== "number")
+    throw new LconvError("ERR_LCONV_ARGUMENT", `conv2d: padding must be "valid", "same" or a number, got "${String(padding)}"`);
   checkInteger("conv2d", "padding", padding, 0, Math.min(k_p, k_q) - 1);
   return padding;
 }
@@ -29,10 +34,18 @@ export function conv2d(x: Tensor, W: Tensor, { padding = "valid" }: { padding?: 
   const [B, m, p, q] = x.shape;
   const [o, m_in, k_p, k_q] = W.shape;
   check(m === m_in, "ERR_LCONV_SHAPE", () => `conv2d: x ${showShape(x.shape)} has ${m} channels, W ${showShape(W.shape)} takes ${m_in}`);
-  check(m > 0 && W.size > 0, "ERR_LCONV_SHAPE", () => `conv2d: x ${showShape(x.shape)} and W ${showShape(W.shape)} must have at least one channel and one weight`);
+  check(
+    m > 0 && W.size > 0,
+    "ERR_LCONV_SHAPE",
+    () => `conv2d: x ${showShape(x.shape)} and W ${showShape(W.shape)} must have at least one channel and one weight`,
+  );
   const pad = padSize(padding, k_p, k_q);
   const [out_p, out_q] = [p + 2 * pad - k_p + 1, q + 2 * pad - k_q + 1];
-  check(out_p > 0 && out_q > 0, "ERR_LCONV_SHAPE", () => `conv2d: the kernel ${k_p} x ${k_q} is larger than the image ${p} x ${q} with ${pad} zeros around it`);
+  check(
+    out_p > 0 && out_q > 0,
+    "ERR_LCONV_SHAPE",
+    () => `conv2d: the kernel ${k_p} x ${k_q} is larger than the image ${p} x ${q} with ${pad} zeros around it`,
+  );
   const sizes = { B, m, o, p, q, k_p, k_q, pad };
   const y = Tensor.empty(device, [B, o, out_p, out_q]);
   commands.conv2d(device, sizes, x, W, y);
@@ -69,7 +82,11 @@ export function biasActivation(x: Tensor, b: Tensor, fn?: commands.Fn): Tensor {
   checkDtype("biasActivation", "b", b);
   checkFusable("biasActivation", fn);
   const device = sameDevice("biasActivation", x, b);
-  check(x.rank >= 2 && b.rank === 1 && b.size === x.shape[1], "ERR_LCONV_SHAPE", () => `biasActivation: b must be [${x.shape[1]}] for x ${showShape(x.shape)}, got ${showShape(b.shape)}`);
+  check(
+    x.rank >= 2 && b.rank === 1 && b.size === x.shape[1],
+    "ERR_LCONV_SHAPE",
+    () => `biasActivation: b must be [${x.shape[1]}] for x ${showShape(x.shape)}, got ${showShape(b.shape)}`,
+  );
   const [outer, channels] = x.shape;
   const sizes = { outer, channels, inner: x.size / Math.max(1, outer * channels) };
   const y = Tensor.empty(device, x.shape);

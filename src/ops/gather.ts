@@ -11,7 +11,11 @@ import { checkDtype, sameDevice } from "./check.js";
  */
 export function gather(table: Tensor, index: Tensor): Tensor {
   checkDtype("gather", "index", index, "int32");
-  check(table.rank >= 1 && index.rank === 1, "ERR_LCONV_SHAPE", () => `gather: needs a table [N, ...] and an index [n], got ${showShape(table.shape)} and ${showShape(index.shape)}`);
+  check(
+    table.rank >= 1 && index.rank === 1,
+    "ERR_LCONV_SHAPE",
+    () => `gather: needs a table [N, ...] and an index [n], got ${showShape(table.shape)} and ${showShape(index.shape)}`,
+  );
   const device = sameDevice("gather", table, index);
   const [rows, ...rest] = table.shape;
   const size = numel(rest);

@@ -53,7 +53,11 @@ export function generatorSizes(op: string, g: Generators): { n_L: number; d: num
   checkRank(op, "U", g.U, 3, "[n_L, d, d_h]");
   const [n_L, d, d_h] = g.U.shape;
   checkExact(op, "V", g.V, [n_L, d_h, d], `for U ${showShape(g.U.shape)}`);
-  check(n_L > 0 && d_h > 0, "ERR_LCONV_SHAPE", () => `${op}: needs at least one generator of rank 1 or more, got U ${showShape(g.U.shape)} and V ${showShape(g.V.shape)}`);
+  check(
+    n_L > 0 && d_h > 0,
+    "ERR_LCONV_SHAPE",
+    () => `${op}: needs at least one generator of rank 1 or more, got U ${showShape(g.U.shape)} and V ${showShape(g.V.shape)}`,
+  );
   return { n_L, d };
 }
 
@@ -62,7 +66,11 @@ export function sizesOf(op: string, h: Tensor, g: Generators): Sizes {
   checkRank(op, "h", h, 3, "[B, m, d]");
   const { n_L, d } = generatorSizes(op, g);
   const [B, m] = h.shape;
-  check(B > 0 && m > 0 && d > 0, "ERR_LCONV_SHAPE", () => `${op}: h must have at least one sample, one channel and one position, got ${showShape(h.shape)}`);
+  check(
+    B > 0 && m > 0 && d > 0,
+    "ERR_LCONV_SHAPE",
+    () => `${op}: h must have at least one sample, one channel and one position, got ${showShape(h.shape)}`,
+  );
   check(h.shape[2] === d, "ERR_LCONV_SHAPE", () => `${op}: h ${showShape(h.shape)} has d = ${h.shape[2]}, the generators act on d = ${d}`);
   return { B, m, d, n_L };
 }
@@ -123,13 +131,31 @@ function decode(z: Tensor, U: Tensor, s: Sizes, T: Tensor): void {
   const r = s.n_L * d_h;
   const { at, row, slot } = slots(s);
   for (let c = 0; c < s.m; c++) {
-    const sizes = { batch: s.n_L, M: s.B, N: s.d, K: d_h, transB: true, lda: s.m * r, strideA: d_h, strideB: s.d * d_h, ldc: row, strideC: slot };
+    const sizes = {
+      batch: s.n_L,
+      M: s.B,
+      N: s.d,
+      K: d_h,
+      transB: true,
+      lda: s.m * r,
+      strideA: d_h,
+      strideB: s.d * d_h,
+      ldc: row,
+      strideC: slot,
+    };
     commands.gemm(T.device, sizes, z.at(c * r), U, T.at(at(1, c)));
   }
 }
 
 /** Gradients through T = applyGenerators(h): those of the trainable parts of `g`, and dh where it is wanted. */
-export function applyGeneratorsGrad(h: Tensor, g: Generators, s: Sizes, z: Tensor | undefined, dT: Tensor, wantInput: boolean): { dh: Tensor | undefined; parts: (Tensor | undefined)[] } {
+export function applyGeneratorsGrad(
+  h: Tensor,
+  g: Generators,
+  s: Sizes,
+  z: Tensor | undefined,
+  dT: Tensor,
+  wantInput: boolean,
+): { dh: Tensor | undefined; parts: (Tensor | undefined)[] } {
   const dh = wantInput ? slotZero(dT, s, h) : undefined;
   if (g.kind === "lowRank") return { dh, parts: lowRankGrad(h, g, s, z as Tensor, dT, dh) };
   if (g.kind === "dense") return { dh, parts: denseGrad(h, g.L, s, dT, dh) };
@@ -160,7 +186,19 @@ function lowRankGrad(h: Tensor, { U, V }: LowRank, s: Sizes, z: Tensor, dT: Tens
     }
     if (dU) {
       // dU_i[mu, h] (+)= sum_b dT[b, i, c, mu] z[b, c, i, h]
-      const sizes = { batch: s.n_L, M: s.d, N: d_h, K: s.B, transA: true, lda: row, strideA: slot, ldb: s.m * r, strideB: d_h, strideC: s.d * d_h, accumulate: c > 0 };
+      const sizes = {
+        batch: s.n_L,
+        M: s.d,
+        N: d_h,
+        K: s.B,
+        transA: true,
+        lda: row,
+        strideA: slot,
+        ldb: s.m * r,
+        strideB: d_h,
+        strideC: s.d * d_h,
+        accumulate: c > 0,
+      };
       commands.gemm(h.device, sizes, dTc, z.at(c * r), dU);
     }
   }
@@ -173,7 +211,18 @@ function lowRankGrad(h: Tensor, { U, V }: LowRank, s: Sizes, z: Tensor, dT: Tens
 function applyDense(h: Tensor, L: Tensor, s: Sizes, T: Tensor): void {
   const { at, row, slot } = slots(s);
   for (let c = 0; c < s.m; c++) {
-    const sizes = { batch: s.n_L, M: s.B, N: s.d, K: s.d, transB: true, lda: slot, strideA: 0, strideB: s.d * s.d, ldc: row, strideC: slot };
+    const sizes = {
+      batch: s.n_L,
+      M: s.B,
+      N: s.d,
+      K: s.d,
+      transB: true,
+      lda: slot,
+      strideA: 0,
+      strideB: s.d * s.d,
+      ldc: row,
+      strideC: slot,
+    };
     commands.gemm(h.device, sizes, h.at(c * s.d), L, T.at(at(1, c)));
   }
 }
@@ -200,7 +249,18 @@ function applySparse(device: Device, g: Sparse, s: Sizes, from: { x: Tensor; xb:
   g.matrices.forEach(({ forward, transposed }, k) => {
     const csr = adjoint ? transposed : forward;
     const x: Ref = adjoint ? from.x.at(at(k + 1, 0)) : from.x;
-    const sizes = { batch: s.B, channels: s.m, rows: s.d, cols: s.d, nnz: csr.value.size, xb: from.xb, xc: from.xc, yb: adjoint ? slot : row, yc: s.d, accumulate: adjoint };
+    const sizes = {
+      batch: s.B,
+      channels: s.m,
+      rows: s.d,
+      cols: s.d,
+      nnz: csr.value.size,
+      xb: from.xb,
+      xc: from.xc,
+      yb: adjoint ? slot : row,
+      yc: s.d,
+      accumulate: adjoint,
+    };
     commands.sparseApply(device, sizes, csr, x, adjoint ? y : y.at(at(k + 1, 0)));
   });
 }

@@ -4,7 +4,19 @@ import { showShape } from "../errors.js";
 import { Tensor } from "../tensor/tensor.js";
 import { checkExact, checkFusable, checkRank, sameDevice } from "./check.js";
 import { biasActivationGrad } from "./conv.js";
-import { type Applied, applyGenerators, applyGeneratorsGrad, encode, encodeGradInput, encodeGradV, type Generators, type LowRank, parametersOf, type Sizes, sizesOf } from "./generators.js";
+import {
+  type Applied,
+  applyGenerators,
+  applyGeneratorsGrad,
+  encode,
+  encodeGradInput,
+  encodeGradV,
+  type Generators,
+  type LowRank,
+  parametersOf,
+  type Sizes,
+  sizesOf,
+} from "./generators.js";
 import { chooseOrder, type Order } from "./order.js";
 import { sum } from "./reduce.js";
 
@@ -28,7 +40,10 @@ export function weightContract(T: Tensor, W: Tensor): Tensor {
   checkExact("weightContract", "W", W, [n, m, W.shape[2]], `for T ${showShape(T.shape)}`);
   sameDevice("weightContract", T, W);
   const y = contract(T, W);
-  return attach("weightContract", [T, W], y, (dy) => [T.tracked ? contractGradT(dy, W) : undefined, W.tracked ? contractGradW(T, dy, W) : undefined]);
+  return attach("weightContract", [T, W], y, (dy) => [
+    T.tracked ? contractGradT(dy, W) : undefined,
+    W.tracked ? contractGradW(T, dy, W) : undefined,
+  ]);
 }
 
 /** f(sum_{i, c} W[i, c, a] T[b, i, c, mu] + b[a]), one product a sample with bias and activation behind it. */
@@ -45,7 +60,13 @@ function contractGradT(dy: Tensor, W: Tensor, first = 0): Tensor {
   const [B, o, d] = dy.shape;
   const [n, m] = W.shape;
   const dT = Tensor.empty(dy.device, [B, n, m, d]);
-  commands.gemm(dy.device, { batch: B, M: (n - first) * m, N: d, K: o, strideA: 0, strideC: n * m * d }, W.at(first * m * o), dy, dT.at(first * m * d));
+  commands.gemm(
+    dy.device,
+    { batch: B, M: (n - first) * m, N: d, K: o, strideA: 0, strideC: n * m * d },
+    W.at(first * m * o),
+    dy,
+    dT.at(first * m * d),
+  );
   return dT;
 }
 
@@ -82,20 +103,45 @@ function swapLast(U: Tensor): Tensor {
 }
 
 /** Order V, W, U: y = f(s U^T + h W^0 + b), two large products and one small one a sample. */
-function forwardVWU(h: Tensor, { U, V }: LowRank, W: Tensor, b: Tensor | undefined, fn: commands.Fn | undefined, sizes: Sizes): { y: Tensor; middle: Middle } {
+function forwardVWU(
+  h: Tensor,
+  { U, V }: LowRank,
+  W: Tensor,
+  b: Tensor | undefined,
+  fn: commands.Fn | undefined,
+  sizes: Sizes,
+): { y: Tensor; middle: Middle } {
   const { B, m, d } = sizes;
   const o = W.shape[2];
   const z = encode(h, V);
   const s = mix(z, W, sizes);
   const y = Tensor.empty(h.device, [B, o, d]);
   commands.gemm(h.device, { M: B * o, N: d, K: U.size / d }, s, swapLast(U), y);
-  const identity = { batch: B, M: o, N: d, K: m, transA: true, strideA: 0, accumulate: true, bias: b && { axis: "row" as const, values: b }, fn };
+  const identity = {
+    batch: B,
+    M: o,
+    N: d,
+    K: m,
+    transA: true,
+    strideA: 0,
+    accumulate: true,
+    bias: b && { axis: "row" as const, values: b },
+    fn,
+  };
   commands.gemm(h.device, identity, W, h, y);
   return { y, middle: { z, s } };
 }
 
 /** Gradients of the order V, W, U; g is the gradient before the activation. */
-function backwardVWU(h: Tensor, { U, V }: LowRank, W: Tensor, sizes: Sizes, z: Tensor, s: Tensor | undefined, g: Tensor): { dh: Tensor | undefined; parts: (Tensor | undefined)[]; dW: Tensor | undefined } {
+function backwardVWU(
+  h: Tensor,
+  { U, V }: LowRank,
+  W: Tensor,
+  sizes: Sizes,
+  z: Tensor,
+  s: Tensor | undefined,
+  g: Tensor,
+): { dh: Tensor | undefined; parts: (Tensor | undefined)[]; dW: Tensor | undefined } {
   const { B, m, d, n_L } = sizes;
   const [o, d_h] = [W.shape[2], U.shape[2]];
   const r = n_L * d_h;
@@ -150,7 +196,13 @@ export function lconv(h: Tensor, generators: Generators, W: Tensor, b?: Tensor, 
   const sizes = sizesOf("lconv", h, generators);
   checkRank("lconv", "W", W, 3, "[n_L + 1, m_in, m_out]");
   const o = W.shape[2];
-  checkExact("lconv", "W", W, [sizes.n_L + 1, sizes.m, o], `n_L + 1 = ${sizes.n_L + 1} generators with L_0, ${sizes.m} channels in h ${showShape(h.shape)}`);
+  checkExact(
+    "lconv",
+    "W",
+    W,
+    [sizes.n_L + 1, sizes.m, o],
+    `n_L + 1 = ${sizes.n_L + 1} generators with L_0, ${sizes.m} channels in h ${showShape(h.shape)}`,
+  );
   if (b) checkExact("lconv", "b", b, [o], `one bias for each of the ${o} output channels of W`);
   const parameters = parametersOf(generators);
   sameDevice("lconv", h, W, b, ...parameters);
@@ -184,7 +236,9 @@ export function lconv(h: Tensor, generators: Generators, W: Tensor, b?: Tensor, 
     const T = W.tracked ? (applied ?? applyGenerators(h, generators, sizes, middle?.z)).T : undefined;
     const dW = T && contractGradW(T, g, W);
     const z = applied?.z ?? middle?.z;
-    const { dh, parts } = dT ? applyGeneratorsGrad(h, generators, sizes, z, dT, h.tracked) : { dh: undefined, parts: parameters.map(() => undefined) };
+    const { dh, parts } = dT
+      ? applyGeneratorsGrad(h, generators, sizes, z, dT, h.tracked)
+      : { dh: undefined, parts: parameters.map(() => undefined) };
     return [dh, dW, ...parts, ...tail];
   });
 }

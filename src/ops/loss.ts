@@ -15,8 +15,16 @@ export function classificationLoss(logits: Tensor, labels: Tensor): { loss: Tens
   checkRank("crossEntropy", "logits", logits, 2, "[B, classes]");
   checkDtype("crossEntropy", "labels", labels, "int32");
   const [rows, cols] = logits.shape;
-  check(labels.rank === 1 && labels.size === rows, "ERR_LCONV_SHAPE", () => `crossEntropy: labels must be [${rows}] for logits ${showShape(logits.shape)}, got ${showShape(labels.shape)}`);
-  check(rows > 0 && cols > 0, "ERR_LCONV_SHAPE", () => `crossEntropy: needs at least one row and one class, got ${showShape(logits.shape)}`);
+  check(
+    labels.rank === 1 && labels.size === rows,
+    "ERR_LCONV_SHAPE",
+    () => `crossEntropy: labels must be [${rows}] for logits ${showShape(logits.shape)}, got ${showShape(labels.shape)}`,
+  );
+  check(
+    rows > 0 && cols > 0,
+    "ERR_LCONV_SHAPE",
+    () => `crossEntropy: needs at least one row and one class, got ${showShape(logits.shape)}`,
+  );
   const device = sameDevice("crossEntropy", logits, labels);
   const loss = Tensor.empty(device, [1]);
   const correct = Tensor.empty(device, [1]);
@@ -32,7 +40,11 @@ export const crossEntropy = (logits: Tensor, labels: Tensor): Tensor => classifi
 
 /** mean((prediction - target)^2) over all elements. Throws ERR_LCONV_SHAPE when the shapes differ. */
 export function mse(prediction: Tensor, target: Tensor): Tensor {
-  check(sameShape(prediction.shape, target.shape), "ERR_LCONV_SHAPE", () => `mse: prediction ${showShape(prediction.shape)} and target ${showShape(target.shape)} must have the same shape`);
+  check(
+    sameShape(prediction.shape, target.shape),
+    "ERR_LCONV_SHAPE",
+    () => `mse: prediction ${showShape(prediction.shape)} and target ${showShape(target.shape)} must have the same shape`,
+  );
   const difference = sub(prediction, target);
   return mean(mul(difference, difference));
 }

@@ -13,7 +13,11 @@ export interface MatmulOptions {
 /** Rows, columns and batch of a factor as it is stored. */
 function stored(name: string, t: Tensor): { rows: number; cols: number; batch: number | undefined } {
   checkDtype("matmul", name, t);
-  check(t.rank === 2 || t.rank === 3, "ERR_LCONV_SHAPE", () => `matmul: ${name} must be a matrix or a batch [B, rows, cols] of them, got ${showShape(t.shape)}`);
+  check(
+    t.rank === 2 || t.rank === 3,
+    "ERR_LCONV_SHAPE",
+    () => `matmul: ${name} must be a matrix or a batch [B, rows, cols] of them, got ${showShape(t.shape)}`,
+  );
   const [rows, cols] = t.shape.slice(-2);
   return { rows, cols, batch: t.rank === 3 ? t.shape[0] : undefined };
 }
@@ -33,7 +37,16 @@ export function matmul(a: Tensor, b: Tensor, { transA = false, transB = false }:
   check(agree, "ERR_LCONV_SHAPE", () => `matmul: ${showT(a, transA)} times ${showT(b, transB)} does not fit`);
   const device = sameDevice("matmul", a, b);
   const c = Tensor.empty(device, batch === undefined ? [M, N] : [batch, M, N]);
-  const sizes = { batch: batch ?? 1, M, N, K, transA, transB, strideA: left.batch === undefined ? 0 : M * K, strideB: right.batch === undefined ? 0 : K * N };
+  const sizes = {
+    batch: batch ?? 1,
+    M,
+    N,
+    K,
+    transA,
+    transB,
+    strideA: left.batch === undefined ? 0 : M * K,
+    strideB: right.batch === undefined ? 0 : K * N,
+  };
   commands.gemm(device, sizes, a, b, c);
   return attach("matmul", [a, b], c, (dc) => [
     a.tracked ? shrink(a, transA ? matmul(b, dc, { transA: transB, transB: true }) : matmul(dc, b, { transB: !transB })) : undefined,
@@ -53,8 +66,16 @@ export function linear(x: Tensor, W: Tensor, b?: Tensor, fn?: commands.Fn): Tens
   checkDtype("linear", "W", W);
   if (b) checkDtype("linear", "b", b);
   checkFusable("linear", fn);
-  check(x.rank === 2 && W.rank === 2 && x.shape[1] === W.shape[0], "ERR_LCONV_SHAPE", () => `linear: x ${showShape(x.shape)} does not fit W ${showShape(W.shape)}; x must be [B, ${W.shape[0]}]`);
-  check(!b || (b.rank === 1 && b.shape[0] === W.shape[1]), "ERR_LCONV_SHAPE", () => `linear: b must be [${W.shape[1]}] for W ${showShape(W.shape)}, got ${showShape(b?.shape ?? [])}`);
+  check(
+    x.rank === 2 && W.rank === 2 && x.shape[1] === W.shape[0],
+    "ERR_LCONV_SHAPE",
+    () => `linear: x ${showShape(x.shape)} does not fit W ${showShape(W.shape)}; x must be [B, ${W.shape[0]}]`,
+  );
+  check(
+    !b || (b.rank === 1 && b.shape[0] === W.shape[1]),
+    "ERR_LCONV_SHAPE",
+    () => `linear: b must be [${W.shape[1]}] for W ${showShape(W.shape)}, got ${showShape(b?.shape ?? [])}`,
+  );
   const device = sameDevice("linear", x, W, b);
   const [B, n_in] = x.shape;
   const n_out = W.shape[1];

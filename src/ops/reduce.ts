@@ -44,7 +44,13 @@ function repeat(dy: Tensor, kept: Shape, shape: Shape): Tensor {
   return dx;
 }
 
-function weightedSum(op: string, x: Tensor, axes: readonly number[] | number | undefined, keepDims: boolean, weight: (k: number) => number): Tensor {
+function weightedSum(
+  op: string,
+  x: Tensor,
+  axes: readonly number[] | number | undefined,
+  keepDims: boolean,
+  weight: (k: number) => number,
+): Tensor {
   const { packed, line, shape, kept } = plan(op, x, axes, keepDims);
   const factor = weight(line.k);
   const y = Tensor.empty(x.device, shape);
@@ -53,10 +59,12 @@ function weightedSum(op: string, x: Tensor, axes: readonly number[] | number | u
 }
 
 /** Sum over `axes` (all by default). */
-export const sum = (x: Tensor, axes?: readonly number[] | number, keepDims = false): Tensor => weightedSum("sum", x, axes, keepDims, () => 1);
+export const sum = (x: Tensor, axes?: readonly number[] | number, keepDims = false): Tensor =>
+  weightedSum("sum", x, axes, keepDims, () => 1);
 
 /** Mean over `axes` (all by default). */
-export const mean = (x: Tensor, axes?: readonly number[] | number, keepDims = false): Tensor => weightedSum("mean", x, axes, keepDims, (k) => 1 / k);
+export const mean = (x: Tensor, axes?: readonly number[] | number, keepDims = false): Tensor =>
+  weightedSum("mean", x, axes, keepDims, (k) => 1 / k);
 
 /** Maximum over `axes` (all by default). The gradient goes to the first of equal maxima, in row-major order of the reduced axes. */
 export function max(x: Tensor, axes?: readonly number[] | number, keepDims = false): Tensor {
@@ -96,4 +104,3 @@ export function sumSquares(xs: readonly Tensor[]): Tensor {
   });
   return y;
 }
-

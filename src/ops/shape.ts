@@ -11,7 +11,11 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   const known = shape.filter((size) => size !== -1);
   const missing = known.length < shape.length ? x.size / numel(known) : 0;
   const full = shape.map((size) => (size === -1 ? missing : size));
-  check(shape.length - known.length <= 1 && Number.isInteger(missing) && full.every(isCount), "ERR_LCONV_SHAPE", () => `reshape: ${showShape(x.shape)} does not fit ${showShape(shape)}`);
+  check(
+    shape.length - known.length <= 1 && Number.isInteger(missing) && full.every(isCount),
+    "ERR_LCONV_SHAPE",
+    () => `reshape: ${showShape(x.shape)} does not fit ${showShape(shape)}`,
+  );
   return attach("reshape", [x], x.view(full), (dy) => [dy.view(x.shape)]);
 }
 
@@ -21,14 +25,25 @@ export const flatten = (x: Tensor): Tensor => reshape(x, [x.shape[0], numel(x.sh
 /** Axes in the order `axes`: y.shape[i] = x.shape[axes[i]]. */
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
   const order = axes.map((axis) => normaliseAxis("permute", axis, x.rank));
-  check(new Set(order).size === x.rank && axes.length === x.rank, "ERR_LCONV_SHAPE", () => `permute: [${axes.join(", ")}] is no order of the ${x.rank} axes of ${showShape(x.shape)}`);
+  check(
+    new Set(order).size === x.rank && axes.length === x.rank,
+    "ERR_LCONV_SHAPE",
+    () => `permute: [${axes.join(", ")}] is no order of the ${x.rank} axes of ${showShape(x.shape)}`,
+  );
   const strides = stridesOf(x.shape);
   const y = Tensor.empty(
     x.device,
     order.map((axis) => x.shape[axis]),
     x.dtype,
   );
-  move(x.device, y.shape, x, order.map((axis) => strides[axis]), y, stridesOf(y.shape));
+  move(
+    x.device,
+    y.shape,
+    x,
+    order.map((axis) => strides[axis]),
+    y,
+    stridesOf(y.shape),
+  );
   const inverse = order.map((_, i) => order.indexOf(i));
   return attach("permute", [x], y, (dy) => [permute(dy, inverse)]);
 }
@@ -44,8 +59,15 @@ const isCount = (n: number): boolean => Number.isInteger(n) && n >= 0;
 
 /** The box of `sizes` that begins at `starts`. */
 export function slice(x: Tensor, starts: readonly number[], sizes: Shape): Tensor {
-  const inside = starts.length === x.rank && sizes.length === x.rank && starts.every((start, i) => isCount(start) && isCount(sizes[i]) && start + sizes[i] <= x.shape[i]);
-  check(inside, "ERR_LCONV_SHAPE", () => `slice: from ${showShape(starts)} of size ${showShape(sizes)} does not lie inside ${showShape(x.shape)}`);
+  const inside =
+    starts.length === x.rank &&
+    sizes.length === x.rank &&
+    starts.every((start, i) => isCount(start) && isCount(sizes[i]) && start + sizes[i] <= x.shape[i]);
+  check(
+    inside,
+    "ERR_LCONV_SHAPE",
+    () => `slice: from ${showShape(starts)} of size ${showShape(sizes)} does not lie inside ${showShape(x.shape)}`,
+  );
   const strides = stridesOf(x.shape);
   const offset = starts.reduce((at, start, i) => at + start * strides[i], 0);
   const y = Tensor.empty(x.device, [...sizes], x.dtype);
@@ -66,7 +88,11 @@ export function concat(xs: readonly Tensor[], axis = 0): Tensor {
   const along = normaliseAxis("concat", axis, first.rank);
   for (const x of xs) {
     const fits = x.dtype === first.dtype && x.rank === first.rank && x.shape.every((size, i) => i === along || size === first.shape[i]);
-    check(fits, "ERR_LCONV_SHAPE", () => `concat: ${first.dtype} ${showShape(first.shape)} and ${x.dtype} ${showShape(x.shape)} differ in more than axis ${along}`);
+    check(
+      fits,
+      "ERR_LCONV_SHAPE",
+      () => `concat: ${first.dtype} ${showShape(first.shape)} and ${x.dtype} ${showShape(x.shape)} differ in more than axis ${along}`,
+    );
   }
   const shape = first.shape.map((size, i) => (i === along ? xs.reduce((n, x) => n + x.shape[along], 0) : size));
   const y = Tensor.empty(device, shape, first.dtype);

@@ -13,7 +13,11 @@ export const logSoftmax = (x: Tensor, axis = -1): Tensor => along("logSoftmax", 
 
 function along(op: string, x: Tensor, axis: number, log: boolean): Tensor {
   checkDtype(op, "x", x);
-  check(x.rank >= 1 && x.shape[normaliseAxis(op, axis, x.rank)] > 0, "ERR_LCONV_SHAPE", () => `${op}: axis ${axis} of ${showShape(x.shape)} is empty`);
+  check(
+    x.rank >= 1 && x.shape[normaliseAxis(op, axis, x.rank)] > 0,
+    "ERR_LCONV_SHAPE",
+    () => `${op}: axis ${axis} of ${showShape(x.shape)} is empty`,
+  );
   const last = x.rank - 1;
   const at = normaliseAxis(op, axis, x.rank);
   if (at === last) return lastAxis(op, x, log);

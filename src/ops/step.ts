@@ -9,7 +9,11 @@ import { checkDtype } from "./check.js";
 /** x[(step count + j) mod n] for j < count: this step's part of a list that is walked round and round. */
 export function stepSlice(x: Tensor, step: Tensor, count: number): Tensor {
   checkDtype("stepSlice", "step", step, "int32");
-  check(x.rank === 1 && x.size > 0 && step.size === 1, "ERR_LCONV_SHAPE", () => `stepSlice: needs a list [n] and a counter [1], got ${showShape(x.shape)} and ${showShape(step.shape)}`);
+  check(
+    x.rank === 1 && x.size > 0 && step.size === 1,
+    "ERR_LCONV_SHAPE",
+    () => `stepSlice: needs a list [n] and a counter [1], got ${showShape(x.shape)} and ${showShape(step.shape)}`,
+  );
   const y = Tensor.empty(x.device, [count], x.dtype);
   commands.stepSlice(x.device, x.size, count, x, step, y);
   return y;
@@ -18,7 +22,11 @@ export function stepSlice(x: Tensor, step: Tensor, count: number): Tensor {
 /** list[step mod n] = value */
 export function stepWrite(list: Tensor, step: Tensor, value: Tensor): void {
   checkDtype("stepWrite", "step", step, "int32");
-  check(list.rank === 1 && list.size > 0 && value.size === 1, "ERR_LCONV_SHAPE", () => `stepWrite: needs a list [n] and a value [1], got ${showShape(list.shape)} and ${showShape(value.shape)}`);
+  check(
+    list.rank === 1 && list.size > 0 && value.size === 1,
+    "ERR_LCONV_SHAPE",
+    () => `stepWrite: needs a list [n] and a value [1], got ${showShape(list.shape)} and ${showShape(value.shape)}`,
+  );
   commands.stepWrite(list.device, list.size, value, step, list);
 }
 

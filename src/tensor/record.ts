@@ -15,7 +15,11 @@ export function record(trace: () => Tensor | readonly Tensor[] | void, device: D
     let kept: readonly Tensor[] = [];
     const program = device.record(() => {
       const result = trace();
-      check(!(result instanceof Promise), "ERR_LCONV_RECORDING", () => "record: the trace is async; a recording must be made in one go, so await before it or after it");
+      check(
+        !(result instanceof Promise),
+        "ERR_LCONV_RECORDING",
+        () => "record: the trace is async; a recording must be made in one go, so await before it or after it",
+      );
       kept = result ? [result].flat() : [];
       return kept.map((t) => t.buffer);
     });

@@ -19,12 +19,20 @@ export function stridesOf(shape: Shape): number[] {
 /** Throws ERR_LCONV_SHAPE unless `shape` is a list of non-negative integers with fewer than 2^48 elements. */
 export function checkShape(where: string, shape: Shape): void {
   const ok = Array.isArray(shape) && shape.every((size) => Number.isInteger(size) && size >= 0) && numel(shape) < 2 ** 48;
-  check(ok, "ERR_LCONV_SHAPE", () => `${where}: a shape is a list of non-negative integers with fewer than 2^48 elements in all, got [${String(shape)}]`);
+  check(
+    ok,
+    "ERR_LCONV_SHAPE",
+    () => `${where}: a shape is a list of non-negative integers with fewer than 2^48 elements in all, got [${String(shape)}]`,
+  );
 }
 
 /** `axis` counted from the front. Throws ERR_LCONV_ARGUMENT when it is out of range. */
 export function normaliseAxis(where: string, axis: number, rank: number): number {
-  check(Number.isInteger(axis) && axis >= -rank && axis < rank, "ERR_LCONV_ARGUMENT", () => `${where}: axis must be an integer from ${-rank} to ${rank - 1}, got ${axis}`);
+  check(
+    Number.isInteger(axis) && axis >= -rank && axis < rank,
+    "ERR_LCONV_ARGUMENT",
+    () => `${where}: axis must be an integer from ${-rank} to ${rank - 1}, got ${axis}`,
+  );
   return axis < 0 ? axis + rank : axis;
 }
 
@@ -34,7 +42,11 @@ export function broadcastShapes(where: string, a: Shape, b: Shape): number[] {
   return Array.from({ length: rank }, (_, i) => {
     const left = a[i - rank + a.length] ?? 1;
     const right = b[i - rank + b.length] ?? 1;
-    check(left === right || left === 1 || right === 1, "ERR_LCONV_SHAPE", () => `${where}: shapes ${showShape(a)} and ${showShape(b)} do not broadcast: ${left} against ${right} on axis ${i}`);
+    check(
+      left === right || left === 1 || right === 1,
+      "ERR_LCONV_SHAPE",
+      () => `${where}: shapes ${showShape(a)} and ${showShape(b)} do not broadcast: ${left} against ${right} on axis ${i}`,
+    );
     return left === 1 ? right : left;
   });
 }
@@ -63,6 +75,10 @@ export function collapse(dims: Shape, ...lists: number[][]): { dims: number[]; l
       outLists[k][joins ? last : last + 1] = strides[axis];
     });
   });
-  check(outDims.length <= MAX_AXES, "ERR_LCONV_SHAPE", () => `${showShape(dims)} needs ${outDims.length} axes that cannot be walked as one, at most ${MAX_AXES} are possible`);
+  check(
+    outDims.length <= MAX_AXES,
+    "ERR_LCONV_SHAPE",
+    () => `${showShape(dims)} needs ${outDims.length} axes that cannot be walked as one, at most ${MAX_AXES} are possible`,
+  );
   return { dims: outDims, lists: outLists };
 }

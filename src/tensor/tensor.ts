@@ -86,7 +86,11 @@ export class Tensor implements Ref {
 
   /** The device buffer. Throws ERR_LCONV_DISPOSED. */
   get buffer(): number {
-    check(!this.#disposed, "ERR_LCONV_DISPOSED", () => `this tensor of shape ${showShape(this.shape)} was disposed; keep() what must outlive its scope`);
+    check(
+      !this.#disposed,
+      "ERR_LCONV_DISPOSED",
+      () => `this tensor of shape ${showShape(this.shape)} was disposed; keep() what must outlive its scope`,
+    );
     return this.#storage.buffer;
   }
   readonly offset = 0;
@@ -99,7 +103,11 @@ export class Tensor implements Ref {
   /** The same values under another shape; shares memory, carries no gradient (ops.reshape does). */
   view(shape: Shape): Tensor {
     checkShape("reshape", shape);
-    check(numel(shape) === this.size, "ERR_LCONV_SHAPE", () => `reshape: ${showShape(this.shape)} has ${this.size} elements, ${showShape(shape)} has ${numel(shape)}`);
+    check(
+      numel(shape) === this.size,
+      "ERR_LCONV_SHAPE",
+      () => `reshape: ${showShape(this.shape)} has ${this.size} elements, ${showShape(shape)} has ${numel(shape)}`,
+    );
     void this.buffer;
     return new Tensor(this.#storage, shape, this.dtype, false);
   }
@@ -205,7 +213,10 @@ function hostArray(where: string, values: HostArray | readonly number[], dtype: 
   const fits = dtype === "float32" ? values instanceof Float32Array : values instanceof Int32Array;
   if (fits) return values as HostArray;
   const wanted = dtype === "float32" ? "Float32Array" : "Int32Array";
-  throw new LconvError("ERR_LCONV_DTYPE", `${where}: a ${dtype} tensor takes a ${wanted}, got ${values.constructor.name}; convert with ${wanted}.from(values)`);
+  throw new LconvError(
+    "ERR_LCONV_DTYPE",
+    `${where}: a ${dtype} tensor takes a ${wanted}, got ${values.constructor.name}; convert with ${wanted}.from(values)`,
+  );
 }
 
 function nestedShape(values: Nested): number[] {
@@ -224,11 +235,19 @@ function flatten(values: Nested): number[] {
   const out: number[] = [];
   const walk = (at: Nested, depth: number): void => {
     if (!Array.isArray(at)) {
-      check(typeof at === "number" && depth === shape.length, "ERR_LCONV_SHAPE", () => "tensor: nested arrays must be rectangular and hold numbers");
+      check(
+        typeof at === "number" && depth === shape.length,
+        "ERR_LCONV_SHAPE",
+        () => "tensor: nested arrays must be rectangular and hold numbers",
+      );
       out.push(at as number);
       return;
     }
-    check(depth < shape.length && at.length === shape[depth], "ERR_LCONV_SHAPE", () => `tensor: nested arrays must be rectangular: expected ${shape[depth] ?? 1} entries at depth ${depth}, got ${at.length}`);
+    check(
+      depth < shape.length && at.length === shape[depth],
+      "ERR_LCONV_SHAPE",
+      () => `tensor: nested arrays must be rectangular: expected ${shape[depth] ?? 1} entries at depth ${depth}, got ${at.length}`,
+    );
     for (const item of at) walk(item, depth + 1);
   };
   walk(values, 0);

@@ -172,7 +172,7 @@ class Run {
       valLoss: validated?.loss ?? null,
       valAccuracy: validated?.accuracy ?? null,
       seconds: state.seconds - secondsBefore,
-      learningRate: this.#rates[end - 1],
+      learningRate: Number(this.#rates[end - 1].toPrecision(7)), // float32 on the device
     };
     state.history.push(event);
     state.lossSum = state.correctSum = 0;

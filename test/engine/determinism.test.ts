@@ -57,7 +57,11 @@ for (const isa of ["baseline", "avx2", "avx512"]) {
 }
 
 test("the two GEMMs, and thread counts, agree within 1e-5", async () => {
-  const [oneDNN, builtin, single] = [await trainOnce({ LCONV_GEMM: "" }), await trainOnce({ LCONV_GEMM: "builtin" }), await trainOnce({ LCONV_THREADS: "1" })];
+  const [oneDNN, builtin, single] = [
+    await trainOnce({ LCONV_GEMM: "" }),
+    await trainOnce({ LCONV_GEMM: "builtin" }),
+    await trainOnce({ LCONV_THREADS: "1" }),
+  ];
   assert.ok(relError(oneDNN.weights, builtin.weights) < 1e-5);
   assert.ok(relError(oneDNN.weights, single.weights) < 1e-5);
 });

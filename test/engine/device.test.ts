@@ -40,8 +40,14 @@ test("the native engine refuses a device it does not know, and impossible thread
 });
 
 test("LCONV_THREADS: an integer from 1 to 1024, or nothing", () => {
-  for (const [value, threads] of [["1", 1], ["3", 3], ["1024", 1024]] as const) withEnv("LCONV_THREADS", value, () => assert.is(threadCount(), threads));
-  for (const value of ["0", "-1", "1.5", "1025", "many", " ", "1e9", "NaN"]) withEnv("LCONV_THREADS", value, () => throwsCode(threadCount, "ERR_LCONV_ARGUMENT", "LCONV_THREADS", `"${value}"`));
+  for (const [value, threads] of [
+    ["1", 1],
+    ["3", 3],
+    ["1024", 1024],
+  ] as const)
+    withEnv("LCONV_THREADS", value, () => assert.is(threadCount(), threads));
+  for (const value of ["0", "-1", "1.5", "1025", "many", " ", "1e9", "NaN"])
+    withEnv("LCONV_THREADS", value, () => throwsCode(threadCount, "ERR_LCONV_ARGUMENT", "LCONV_THREADS", `"${value}"`));
   for (const value of ["", undefined]) withEnv("LCONV_THREADS", value, () => assert.ok(threadCount() >= 1));
 });
 
@@ -141,12 +147,21 @@ test("a promise of the addon rejects with our errors, too", async () => {
   own.beginRecord();
   own.execute(native().ops["fill"], [a, 0], [10, 1]);
   const program = own.endRecord([]);
-  await rejectsCode(Promise.resolve().then(() => program.run(-1)), "ERR_LCONV_ARGUMENT");
-  await rejectsCode(Promise.resolve().then(() => program.run(1.5)), "ERR_LCONV_NATIVE");
+  await rejectsCode(
+    Promise.resolve().then(() => program.run(-1)),
+    "ERR_LCONV_ARGUMENT",
+  );
+  await rejectsCode(
+    Promise.resolve().then(() => program.run(1.5)),
+    "ERR_LCONV_NATIVE",
+  );
   assert.is(await program.run(0), 0);
   program.dispose();
   program.dispose();
-  await rejectsCode(Promise.resolve().then(() => program.run(1)), "ERR_LCONV_DISPOSED");
+  await rejectsCode(
+    Promise.resolve().then(() => program.run(1)),
+    "ERR_LCONV_DISPOSED",
+  );
   own.dispose();
 });
 

@@ -29,7 +29,10 @@ test("the definition above has the known answers of Random123", () => {
   const ones = 0xffffffff;
   assert.equal(philox([0, 0, 0, 0], [0, 0]), [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]);
   assert.equal(philox([ones, ones, ones, ones], [ones, ones]), [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd]);
-  assert.equal(philox([0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344], [0xa4093822, 0x299f31d0]), [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1]);
+  assert.equal(
+    philox([0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344], [0xa4093822, 0x299f31d0]),
+    [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1],
+  );
 });
 
 test("seed 0, stream 0 begins with the known answer", () => {
@@ -42,7 +45,11 @@ test("any seed, stream and position agree with the definition", () => {
   for (let i = 0; i < 200; i++) {
     const [seed, stream, position] = [below(2 ** 53), below(2 ** 53), below(2 ** 50)];
     const got = new Philox(seed, stream, position).uint32s(7);
-    assert.equal([...got], Array.from(got, (_, k) => draw(seed, stream, position + k)), `seed ${seed}, stream ${stream}, position ${position}`);
+    assert.equal(
+      [...got],
+      Array.from(got, (_, k) => draw(seed, stream, position + k)),
+      `seed ${seed}, stream ${stream}, position ${position}`,
+    );
   }
   assert.equal([...new Philox(-1, -1).uint32s(4)], philox([0, 0, 0xffffffff, 0xffffffff], [0xffffffff, 0xffffffff]));
 });
@@ -78,7 +85,10 @@ test("uniform and normal have their moments", () => {
 
 test("a permutation holds every number once, and all are about as likely", () => {
   const sorted = [...new Philox(3, 2).permutation(1000)].sort((a, b) => a - b);
-  assert.equal(sorted, Array.from({ length: 1000 }, (_, i) => i));
+  assert.equal(
+    sorted,
+    Array.from({ length: 1000 }, (_, i) => i),
+  );
   assert.equal([...new Philox(3, 2).permutation(0)], []);
   const counts = new Map<string, number>();
   const random = new Philox(4, 2);

@@ -4,8 +4,8 @@ import * as assert from "uvu/assert";
 import { gradients } from "../../src/autograd/autograd.js";
 import { add, broadcastTo, div, mul, type Operand, sub } from "../../src/ops/arithmetic.js";
 import { sum } from "../../src/ops/reduce.js";
-import { scope } from "../../src/tensor/scope.js";
 import { record } from "../../src/tensor/record.js";
+import { scope } from "../../src/tensor/scope.js";
 import { type Tensor, tensor, zeros } from "../../src/tensor/tensor.js";
 import { everyDevice } from "../support/everyDevice.js";
 import { checkOp } from "../support/gradcheck.js";
@@ -32,20 +32,50 @@ const pairs: [number[], number[]][] = [
   [[], []],
   [[], [3]],
   [[7], [7]],
-  [[3, 4], [3, 4]],
+  [
+    [3, 4],
+    [3, 4],
+  ],
   [[3, 4], [4]],
   [[4], [3, 4]],
-  [[3, 1], [1, 4]],
+  [
+    [3, 1],
+    [1, 4],
+  ],
   [[3, 1], [4]],
-  [[2, 3, 4], [3, 1]],
-  [[2, 1, 4], [1, 3, 1]],
-  [[1, 1, 1], [2, 3, 4]],
+  [
+    [2, 3, 4],
+    [3, 1],
+  ],
+  [
+    [2, 1, 4],
+    [1, 3, 1],
+  ],
+  [
+    [1, 1, 1],
+    [2, 3, 4],
+  ],
   [[2, 3, 4], [1]],
-  [[5, 1, 2, 1], [1, 3, 1, 4]],
-  [[2, 1, 2, 1, 2, 1], [1, 2, 1, 2, 1, 2]],
-  [[7, 9], [7, 9]],
-  [[0, 3], [1, 3]],
-  [[2, 0], [2, 1]],
+  [
+    [5, 1, 2, 1],
+    [1, 3, 1, 4],
+  ],
+  [
+    [2, 1, 2, 1, 2, 1],
+    [1, 2, 1, 2, 1, 2],
+  ],
+  [
+    [7, 9],
+    [7, 9],
+  ],
+  [
+    [0, 3],
+    [1, 3],
+  ],
+  [
+    [2, 0],
+    [2, 1],
+  ],
 ];
 for (const name of Object.keys(operations)) {
   everyDevice(test, `${name}: value and gradient over ${pairs.length} pairs of shapes`, (device) => {
@@ -56,10 +86,18 @@ for (const name of Object.keys(operations)) {
 }
 
 test("any pair of shapes that broadcast gives the reference (fast-check)", () => {
-  const operand = (full: number[]) => fc.record({ drop: fc.integer({ min: 0, max: full.length }), ones: fc.array(fc.boolean(), { minLength: full.length, maxLength: full.length }) }).map(({ drop, ones }) => full.map((size, i) => (ones[i] ? 1 : size)).slice(drop));
+  const operand = (full: number[]) =>
+    fc
+      .record({
+        drop: fc.integer({ min: 0, max: full.length }),
+        ones: fc.array(fc.boolean(), { minLength: full.length, maxLength: full.length }),
+      })
+      .map(({ drop, ones }) => full.map((size, i) => (ones[i] ? 1 : size)).slice(drop));
   const shapes = fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 5 }).chain((full) => fc.tuple(operand(full), operand(full)));
   fc.assert(
-    fc.property(shapes, fc.constantFrom(...Object.keys(operations)), fc.nat(1000), ([a, b], name, seed) => checkBinary(name, randn(a, seed), randn(b, seed + 1))),
+    fc.property(shapes, fc.constantFrom(...Object.keys(operations)), fc.nat(1000), ([a, b], name, seed) =>
+      checkBinary(name, randn(a, seed), randn(b, seed + 1)),
+    ),
     { numRuns: 150, seed: 3 },
   );
 });
@@ -102,18 +140,26 @@ test("div: the gradient survives a small denominator whose square underflows", (
 
 everyDevice(test, "broadcastTo: value and gradient", (device) => {
   const cases: [number[], number[]][] = [
-    [[3, 1], [3, 4]],
+    [
+      [3, 1],
+      [3, 4],
+    ],
     [[1], [2, 3]],
     [[], [4]],
-    [[2, 1, 3], [5, 2, 4, 3]],
+    [
+      [2, 1, 3],
+      [5, 2, 4, 3],
+    ],
     [[3], [3]],
   ];
-  for (const [from, to] of cases) checkOp({ op: (x) => broadcastTo(x, to), reference: (x) => build(to, (index) => at(x, index)), inputs: [randn(from, 5)], device });
+  for (const [from, to] of cases)
+    checkOp({ op: (x) => broadcastTo(x, to), reference: (x) => build(to, (index) => at(x, index)), inputs: [randn(from, 5)], device });
 });
 
 test("misuse: both shapes are in the message", () => {
   scope(() => {
-    for (const { op } of Object.values(operations)) throwsCode(() => op(zeros([2, 3]), zeros([4, 3])), "ERR_LCONV_SHAPE", "[2, 3]", "[4, 3]", "axis 0");
+    for (const { op } of Object.values(operations))
+      throwsCode(() => op(zeros([2, 3]), zeros([4, 3])), "ERR_LCONV_SHAPE", "[2, 3]", "[4, 3]", "axis 0");
     throwsCode(() => broadcastTo(zeros([2, 3]), [2, 4]), "ERR_LCONV_SHAPE", "[2, 3]", "[2, 4]");
     throwsCode(() => broadcastTo(zeros([2, 3]), [3]), "ERR_LCONV_SHAPE", "[2, 3]", "[3]");
     throwsCode(() => add(zeros([2], { dtype: "int32" }), zeros([2])), "ERR_LCONV_DTYPE", "int32");

@@ -26,7 +26,12 @@ const convolutions: [number[], number[], Padding, number][] = [
 ];
 everyDevice(test, "conv2d: value and gradient", (device) => {
   for (const [x, W, padding, pad] of convolutions) {
-    checkOp({ op: (x, W) => conv2d(x, W, { padding }), reference: (x, W) => conv64(x, W, pad), inputs: [randn(x, 1), randn(W, 2)], device });
+    checkOp({
+      op: (x, W) => conv2d(x, W, { padding }),
+      reference: (x, W) => conv64(x, W, pad),
+      inputs: [randn(x, 1), randn(W, 2)],
+      device,
+    });
   }
 });
 
@@ -37,7 +42,10 @@ everyDevice(test, "conv2d: images and channels as in the networks", (device) => 
   ]) {
     const [x, W] = [randn([B, m, size, size], 1), randn([o, m, 3, 3], 2)];
     scope(() => {
-      const y = conv2d(tensor(Float32Array.from(x.data), { shape: x.shape, device }), tensor(Float32Array.from(W.data), { shape: W.shape, device }));
+      const y = conv2d(
+        tensor(Float32Array.from(x.data), { shape: x.shape, device }),
+        tensor(Float32Array.from(W.data), { shape: W.shape, device }),
+      );
       const want = conv64(x, W);
       let worst = 0;
       y.dataSync().forEach((value, i) => {
@@ -70,19 +78,38 @@ everyDevice(test, "maxPool2d: value and gradient, windows apart and overlapping,
 
 test("maxPool2d: the first of equal values wins, a NaN wins over all", () => {
   scope(() => {
-    const x = tensor([[[[1, 5, Number.NaN, 2], [5, 5, 9, 2]]]]);
+    const x = tensor([
+      [
+        [
+          [1, 5, Number.NaN, 2],
+          [5, 5, 9, 2],
+        ],
+      ],
+    ]);
     const [a, b] = maxPool2d(x).dataSync();
     assert.ok(a === 5 && Number.isNaN(b));
   });
 });
 
-for (const fn of [undefined, { name: "relu" }, { name: "leakyRelu", parameter: 0.01 }, { name: "tanh" }, { name: "sigmoid" }] as (Fn | undefined)[]) {
+for (const fn of [undefined, { name: "relu" }, { name: "leakyRelu", parameter: 0.01 }, { name: "tanh" }, { name: "sigmoid" }] as (
+  | Fn
+  | undefined
+)[]) {
   everyDevice(test, `biasActivation with ${fn?.name ?? "nothing"}: value and gradient`, (device) => {
     const f = pointwise[fn?.name ?? "linear"];
-    for (const shape of [[2, 3], [2, 3, 5], [3, 2, 4, 5], [2, 3, 1]]) {
+    for (const shape of [
+      [2, 3],
+      [2, 3, 5],
+      [3, 2, 4, 5],
+      [2, 3, 1],
+    ]) {
       checkOp({
         op: (x, b) => biasActivation(x, b, fn),
-        reference: (x, b) => map(build(x.shape, (i) => at(x, i) + b.data[i[1]]), f),
+        reference: (x, b) =>
+          map(
+            build(x.shape, (i) => at(x, i) + b.data[i[1]]),
+            f,
+          ),
         inputs: [randn(shape, 1), randn([shape[1]], 2)],
         device,
       });

@@ -49,7 +49,8 @@ for (const [name, { op, f, positive }] of Object.entries(rows)) {
       const host = Float32Array.from({ length: n }, (_, i) => (positive ? 0.1 + (i % 997) / 100 : (i % 997) / 100 - 5));
       const all = op(tensor(host, { device })).dataSync();
       const last = op(tensor(host.slice(-5), { device })).dataSync();
-      for (let i = 0; i < 5; i++) assert.ok(Math.abs(all[n - 5 + i] - last[i]) <= 2e-6 * Math.abs(last[i]), `${all[n - 5 + i]} against ${last[i]}`);
+      for (let i = 0; i < 5; i++)
+        assert.ok(Math.abs(all[n - 5 + i] - last[i]) <= 2e-6 * Math.abs(last[i]), `${all[n - 5 + i]} against ${last[i]}`);
     });
   });
 }

@@ -29,7 +29,10 @@ everyDevice(test, "rows by number, also repeated ones: value and gradient", (dev
 
 test("an index out of range gives NaN and gets no gradient", () => {
   scope(() => {
-    const table = tensor([[1, 2], [3, 4]]);
+    const table = tensor([
+      [1, 2],
+      [3, 4],
+    ]);
     const [a, b, c, d, e, f] = gather(table, int32(-1, 1, 2)).dataSync();
     assert.equal([c, d], [3, 4]);
     assert.ok([a, b, e, f].every(Number.isNaN));
@@ -47,7 +50,12 @@ test("step ops: a list is walked round and round, and written at the counter", (
       stepWrite(sink, step, tensor([i + 1]));
       stepAdvance(step);
     }
-    assert.equal(seen, [[10, 11], [12, 13], [14, 10], [11, 12]]);
+    assert.equal(seen, [
+      [10, 11],
+      [12, 13],
+      [14, 10],
+      [11, 12],
+    ]);
     assert.equal([...sink.dataSync()], [4, 2, 3]);
     assert.is(step.item(), 4);
     step.set(Int32Array.of(-1));

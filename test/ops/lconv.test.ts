@@ -13,7 +13,17 @@ import { type Tensor, tensor, zeros } from "../../src/tensor/tensor.js";
 import { sparseOf } from "../support/csr.js";
 import { everyDevice } from "../support/everyDevice.js";
 import { assertNear, checkDirections, checkOp, differences, onDevice, toArray64 } from "../support/gradcheck.js";
-import { array64, type Array64, generatorApply as apply64, generators as generators64, lconv as lconv64, map, pointwise, randn, weightContract as contract64 } from "../support/reference.js";
+import {
+  type Array64,
+  generatorApply as apply64,
+  array64,
+  weightContract as contract64,
+  generators as generators64,
+  lconv as lconv64,
+  map,
+  pointwise,
+  randn,
+} from "../support/reference.js";
 import { throwsCode } from "../support/throws.js";
 
 const test = suite("ops/lconv");
@@ -22,7 +32,13 @@ const orders: Order[] = ["VWU", "VUW"];
 
 /** h, U, V, W, b for B samples, m to o channels, d positions, n_L generators of rank d_h. */
 function layer(B: number, m: number, o: number, d: number, n_L: number, d_h: number): Array64[] {
-  return [randn([B, m, d], 1), randn([n_L, d, d_h], 2, d_h ** -0.5), randn([n_L, d_h, d], 3, d ** -0.5), randn([n_L + 1, m, o], 4, (m * (n_L + 1)) ** -0.5), randn([o], 5)];
+  return [
+    randn([B, m, d], 1),
+    randn([n_L, d, d_h], 2, d_h ** -0.5),
+    randn([n_L, d_h, d], 3, d ** -0.5),
+    randn([n_L + 1, m, o], 4, (m * (n_L + 1)) ** -0.5),
+    randn([o], 5),
+  ];
 }
 const sizes: [number, number, number, number, number, number][] = [
   [1, 1, 1, 1, 1, 1],
@@ -48,13 +64,30 @@ for (const order of orders) {
   }
 }
 
-for (const fn of [undefined, { name: "linear" }, { name: "relu" }, { name: "leakyRelu", parameter: 0.01 }, { name: "tanh" }, { name: "sigmoid" }] as (Fn | undefined)[]) {
+for (const fn of [
+  undefined,
+  { name: "linear" },
+  { name: "relu" },
+  { name: "leakyRelu", parameter: 0.01 },
+  { name: "tanh" },
+  { name: "sigmoid" },
+] as (Fn | undefined)[]) {
   everyDevice(test, `activation ${fn?.name ?? "none"}, with and without bias, in every order`, (device) => {
     const [h, U, V, W, b] = layer(2, 2, 3, 5, 2, 3);
     const f = pointwise[fn?.name ?? "linear"];
     for (const order of [...orders, "auto"] as const) {
-      checkOp({ op: (h, U, V, W, b) => lconv(h, { kind: "lowRank", U, V }, W, b, { order, fn }), reference: (h, U, V, W, b) => lconv64(h, generators64(U, V), W, b, f), inputs: [h, U, V, W, b], device });
-      checkOp({ op: (h, U, V, W) => lconv(h, { kind: "lowRank", U, V }, W, undefined, { order, fn }), reference: (h, U, V, W) => lconv64(h, generators64(U, V), W, undefined, f), inputs: [h, U, V, W], device });
+      checkOp({
+        op: (h, U, V, W, b) => lconv(h, { kind: "lowRank", U, V }, W, b, { order, fn }),
+        reference: (h, U, V, W, b) => lconv64(h, generators64(U, V), W, b, f),
+        inputs: [h, U, V, W, b],
+        device,
+      });
+      checkOp({
+        op: (h, U, V, W) => lconv(h, { kind: "lowRank", U, V }, W, undefined, { order, fn }),
+        reference: (h, U, V, W) => lconv64(h, generators64(U, V), W, undefined, f),
+        inputs: [h, U, V, W],
+        device,
+      });
     }
   });
 }
@@ -78,7 +111,12 @@ test("every combination of trained and frozen parts in every pair of orders", ()
   for (let bits = 1; bits < 32; bits++) {
     for (const order of orders) {
       for (const backwardOrder of orders) {
-        const got = trainedSubset(inputs, bits, (h, U, V, W, b) => lconv(h, { kind: "lowRank", U, V }, W, b, { order, backwardOrder, fn: { name: "tanh" } }), c);
+        const got = trainedSubset(
+          inputs,
+          bits,
+          (h, U, V, W, b) => lconv(h, { kind: "lowRank", U, V }, W, b, { order, backwardOrder, fn: { name: "tanh" } }),
+          c,
+        );
         got.forEach((grad, i) => {
           if (grad) assertNear(`${order}/${backwardOrder}, trained ${bits.toString(2)}, input ${i}`, grad, want[i], 1e-4);
         });
@@ -122,7 +160,8 @@ everyDevice(test, "low rank equals dense with L = U V, at the sizes of a network
 });
 
 /** Three zeros to every value, and one whole row and column of zeros. */
-const thinned = (L: Array64): Array64 => map(L, (value, i) => (i % 4 === 0 && i % L.shape[1] !== 1 && Math.floor(i / L.shape[1]) % L.shape[1] !== 2 ? value : 0));
+const thinned = (L: Array64): Array64 =>
+  map(L, (value, i) => (i % 4 === 0 && i % L.shape[1] !== 1 && Math.floor(i / L.shape[1]) % L.shape[1] !== 2 ? value : 0));
 
 everyDevice(test, "sparse generators equal dense ones: value and gradient", (device) => {
   for (const [B, m, o, d, n_L] of sizes) {
@@ -180,7 +219,12 @@ everyDevice(test, "generatorApply and weightContract: value and gradient, and to
   for (const size of sizes) {
     const [h, U, V, W] = layer(...size);
     const L = generators64(U, V);
-    checkOp({ op: (h, U, V) => generatorApply(h, { kind: "lowRank", U, V }), reference: (h, U, V) => apply64(h, generators64(U, V)), inputs: [h, U, V], device });
+    checkOp({
+      op: (h, U, V) => generatorApply(h, { kind: "lowRank", U, V }),
+      reference: (h, U, V) => apply64(h, generators64(U, V)),
+      inputs: [h, U, V],
+      device,
+    });
     checkOp({ op: (h, L) => generatorApply(h, { kind: "dense", L }), reference: apply64, inputs: [h, map(L, Math.fround)], device });
     const S = thinned(L);
     const rounded = map(S, Math.fround);
@@ -190,7 +234,8 @@ everyDevice(test, "generatorApply and weightContract: value and gradient, and to
 });
 
 test("differences of the float32 forward pass", () => {
-  for (const order of orders) checkDirections((h, U, V, W, b) => lconv(h, { kind: "lowRank", U, V }, W, b, { order, fn: { name: "tanh" } }), layer(2, 2, 3, 6, 2, 3));
+  for (const order of orders)
+    checkDirections((h, U, V, W, b) => lconv(h, { kind: "lowRank", U, V }, W, b, { order, fn: { name: "tanh" } }), layer(2, 2, 3, 6, 2, 3));
 });
 
 test("misuse: code and both shapes", () => {

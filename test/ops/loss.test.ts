@@ -24,7 +24,12 @@ everyDevice(test, "crossEntropy: value and gradient", (device) => {
     [3, 100],
   ]) {
     const labels = labelsOf(B, classes);
-    checkOp({ op: (x) => crossEntropy(x, tensor(labels, { device })), reference: (x) => crossEntropy64(x, labels), inputs: [randn([B, classes], B, 3)], device });
+    checkOp({
+      op: (x) => crossEntropy(x, tensor(labels, { device })),
+      reference: (x) => crossEntropy64(x, labels),
+      inputs: [randn([B, classes], B, 3)],
+      device,
+    });
   }
 });
 
@@ -63,7 +68,8 @@ test("huge logits do not overflow", () => {
 
 everyDevice(test, "mse: value and gradient", (device) => {
   for (const shape of [[1], [3, 4], [2, 3, 4]]) {
-    const reference = (a: ReturnType<typeof randn>, b: ReturnType<typeof randn>) => array64([], [a.data.reduce((sum, x, i) => sum + (x - b.data[i]) ** 2, 0) / a.data.length]);
+    const reference = (a: ReturnType<typeof randn>, b: ReturnType<typeof randn>) =>
+      array64([], [a.data.reduce((sum, x, i) => sum + (x - b.data[i]) ** 2, 0) / a.data.length]);
     checkOp({ op: mse, reference, inputs: [randn(shape, 1), randn(shape, 2)], device });
   }
   checkDirections(mse, [randn([3, 4], 1), randn([3, 4], 2)], { device });

@@ -33,7 +33,10 @@ const batches: [number | undefined, number | undefined][] = [
   [undefined, 3],
   [1, 1],
 ];
-const stored = (batch: number | undefined, rows: number, cols: number, transposed: boolean): number[] => [...(batch === undefined ? [] : [batch]), ...(transposed ? [cols, rows] : [rows, cols])];
+const stored = (batch: number | undefined, rows: number, cols: number, transposed: boolean): number[] => [
+  ...(batch === undefined ? [] : [batch]),
+  ...(transposed ? [cols, rows] : [rows, cols]),
+];
 
 for (const options of transposes) {
   for (const [ba, bb] of batches) {
@@ -80,12 +83,28 @@ test("empty factors: no rows, no columns, nothing between (a product of zeros), 
   });
 });
 
-const activations: (Fn | undefined)[] = [undefined, { name: "linear" }, { name: "relu" }, { name: "leakyRelu", parameter: 0.01 }, { name: "tanh" }, { name: "sigmoid" }];
+const activations: (Fn | undefined)[] = [
+  undefined,
+  { name: "linear" },
+  { name: "relu" },
+  { name: "leakyRelu", parameter: 0.01 },
+  { name: "tanh" },
+  { name: "sigmoid" },
+];
 for (const fn of activations) {
   everyDevice(test, `linear with ${fn?.name ?? "no"} activation, with and without bias`, (device) => {
     const [x, W, b] = [randn([4, 5], 1), randn([5, 3], 2), randn([3], 3)];
     const f = pointwise[fn?.name ?? "linear"];
-    checkOp({ op: (x, W, b) => linear(x, W, b, fn), reference: (x, W, b) => map(binary(matmul64(x, W), b, (y, bias) => y + bias), f), inputs: [x, W, b], device });
+    checkOp({
+      op: (x, W, b) => linear(x, W, b, fn),
+      reference: (x, W, b) =>
+        map(
+          binary(matmul64(x, W), b, (y, bias) => y + bias),
+          f,
+        ),
+      inputs: [x, W, b],
+      device,
+    });
     checkOp({ op: (x, W) => linear(x, W, undefined, fn), reference: (x, W) => map(matmul64(x, W), f), inputs: [x, W], device });
   });
 }

@@ -31,14 +31,22 @@ const layers: LayerSizes[] = [
 ];
 const orders: Order[] = ["VWU", "VUW"];
 const names = ["h", "U", "V", "W"] as const;
-const trainedSets = Array.from({ length: 15 }, (_, bits) => Object.fromEntries(names.map((name, i) => [name, ((bits + 1) & (1 << i)) !== 0])) as Record<(typeof names)[number], boolean>);
+const trainedSets = Array.from(
+  { length: 15 },
+  (_, bits) => Object.fromEntries(names.map((name, i) => [name, ((bits + 1) & (1 << i)) !== 0])) as Record<(typeof names)[number], boolean>,
+);
 
 function makeLayer({ B, m, m_out, d, n_L, d_h }: LayerSizes, trained: Record<string, boolean>): Record<(typeof names)[number], Tensor> {
   const make = (name: string, ...shape: number[]) => zeros(shape, { requiresGrad: trained[name] });
   return { h: make("h", B, m, d), U: make("U", n_L, d, d_h), V: make("V", n_L, d_h, d), W: make("W", n_L + 1, m, m_out) };
 }
 
-function counted(s: LayerSizes, trained: Record<string, boolean>, order: Order, backwardOrder: Order): { forward: number; backward: number } {
+function counted(
+  s: LayerSizes,
+  trained: Record<string, boolean>,
+  order: Order,
+  backwardOrder: Order,
+): { forward: number; backward: number } {
   return scope(() => {
     const { h, U, V, W } = makeLayer(s, trained);
     let y: Tensor | undefined;
@@ -69,7 +77,11 @@ test("the backward cost is what the commands multiply, for everything that may b
           const encode = s.n_L * s.d_h * d * m;
           const shared = (trained.V ? encode : 0) + (trained.h ? encode + m * m_out * d : 0) + (trained.W ? m * m_out * d : 0);
           const cost = backwardCost(s, trained, forward)[backward];
-          assert.is(counted(s, trained, forward, backward).backward - shared, cost, `${forward} then ${backward}, trained ${JSON.stringify(trained)}, ${JSON.stringify(s)}`);
+          assert.is(
+            counted(s, trained, forward, backward).backward - shared,
+            cost,
+            `${forward} then ${backward}, trained ${JSON.stringify(trained)}, ${JSON.stringify(s)}`,
+          );
         }
       }
     }
@@ -105,7 +117,11 @@ test("a forced order is taken; the backward pass follows it unless forced itself
     const trained = trainedSets[14];
     for (const order of orders) {
       assert.equal(chooseOrder({ kind: "lowRank", U, V }, s, s.m_out, trained, { order }), { forward: order, backward: order });
-      for (const backwardOrder of orders) assert.equal(chooseOrder({ kind: "lowRank", U, V }, s, s.m_out, trained, { order, backwardOrder }), { forward: order, backward: backwardOrder });
+      for (const backwardOrder of orders)
+        assert.equal(chooseOrder({ kind: "lowRank", U, V }, s, s.m_out, trained, { order, backwardOrder }), {
+          forward: order,
+          backward: backwardOrder,
+        });
     }
   });
 });
@@ -116,7 +132,11 @@ test("misuse: unknown orders, orders that these generators cannot take", () => {
     const { U, V } = makeLayer(layers[1], {});
     throwsCode(() => lconv(h, { kind: "dense", L }, W, undefined, { order: "VWU" }), "ERR_LCONV_ARGUMENT", "VWU", "dense");
     throwsCode(() => lconv(h, { kind: "dense", L }, W, undefined, { backwardOrder: "VWU" }), "ERR_LCONV_ARGUMENT", "VWU", "dense");
-    throwsCode(() => lconv(zeros([1, 3, 7]), { kind: "lowRank", U, V }, zeros([3, 3, 5]), undefined, { order: "UVW" as Order }), "ERR_LCONV_ARGUMENT", "UVW");
+    throwsCode(
+      () => lconv(zeros([1, 3, 7]), { kind: "lowRank", U, V }, zeros([3, 3, 5]), undefined, { order: "UVW" as Order }),
+      "ERR_LCONV_ARGUMENT",
+      "UVW",
+    );
   });
 });
 

@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { argmax, max, mean, sum, sumSquares } from "../../src/ops/reduce.js";
 import { gradients } from "../../src/autograd/autograd.js";
+import { argmax, max, mean, sum, sumSquares } from "../../src/ops/reduce.js";
 import { scope } from "../../src/tensor/scope.js";
 import { type Tensor, tensor, zeros } from "../../src/tensor/tensor.js";
 import { everyDevice } from "../support/everyDevice.js";
@@ -17,14 +17,20 @@ const rows: Record<string, { op: Reduction; combine: (values: number[]) => numbe
   mean: { op: mean, combine: (values) => total(values) / values.length },
   max: { op: max, combine: (values) => Math.max(...values) },
 };
-const subsets = (rank: number): number[][] => Array.from({ length: 2 ** rank }, (_, bits) => Array.from({ length: rank }, (_, i) => i).filter((i) => bits & (1 << i)));
+const subsets = (rank: number): number[][] =>
+  Array.from({ length: 2 ** rank }, (_, bits) => Array.from({ length: rank }, (_, i) => i).filter((i) => bits & (1 << i)));
 
 for (const [name, { op, combine }] of Object.entries(rows)) {
   for (const shape of [[], [5], [3, 4], [2, 3, 4], [2, 3, 2, 3]]) {
     everyDevice(test, `${name} of [${shape}] over every subset of the axes`, (device) => {
       for (const axes of subsets(shape.length)) {
         for (const keepDims of [false, true]) {
-          checkOp({ op: (x) => op(x, axes, keepDims), reference: (x) => reduce(x, axes, combine, keepDims), inputs: [randn(shape, 3)], device });
+          checkOp({
+            op: (x) => op(x, axes, keepDims),
+            reference: (x) => reduce(x, axes, combine, keepDims),
+            inputs: [randn(shape, 3)],
+            device,
+          });
         }
       }
     });
@@ -36,7 +42,8 @@ for (const [name, { op, combine }] of Object.entries(rows)) {
     checkOp({ op: (t) => op(t, -1), reference: (a) => reduce(a, [2], combine), inputs: [x], device });
     checkOp({ op: (t) => op(t, [2, 0]), reference: (a) => reduce(a, [0, 2], combine), inputs: [x], device });
   });
-  test(`${name}: differences of the float32 forward pass`, () => checkDirections((x) => op(x, [0, 2]), [randn([2, 3, 4], 8)], { step: 2e-3 }));
+  test(`${name}: differences of the float32 forward pass`, () =>
+    checkDirections((x) => op(x, [0, 2]), [randn([2, 3, 4], 8)], { step: 2e-3 }));
 }
 
 everyDevice(test, "argmax along every axis", (device) => {
@@ -55,7 +62,13 @@ everyDevice(test, "argmax along every axis", (device) => {
 
 test("max: the first of equal values gets the gradient, a NaN wins", () => {
   scope(() => {
-    const x = tensor([[1, 3, 3], [2, 2, 2]], { requiresGrad: true });
+    const x = tensor(
+      [
+        [1, 3, 3],
+        [2, 2, 2],
+      ],
+      { requiresGrad: true },
+    );
     assert.equal([...gradients(sum(max(x, 1)), [x])[0].dataSync()], [0, 1, 0, 1, 0, 0]);
     assert.equal([...argmax(x).dataSync()], [1, 0]);
     assert.ok(Number.isNaN(max(tensor([1, Number.NaN, 3])).item()));

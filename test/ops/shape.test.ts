@@ -10,11 +10,13 @@ import { throwsCode } from "../support/throws.js";
 
 const test = suite("ops/shape");
 
-const orders = (n: number): number[][] => (n === 0 ? [[]] : orders(n - 1).flatMap((rest) => Array.from({ length: n }, (_, i) => [...rest.slice(0, i), n - 1, ...rest.slice(i)])));
+const orders = (n: number): number[][] =>
+  n === 0 ? [[]] : orders(n - 1).flatMap((rest) => Array.from({ length: n }, (_, i) => [...rest.slice(0, i), n - 1, ...rest.slice(i)]));
 
 everyDevice(test, "permute: every order of up to four axes", (device) => {
   for (const shape of [[], [3], [2, 3], [2, 3, 4], [2, 1, 3, 2]]) {
-    for (const axes of orders(shape.length)) checkOp({ op: (x) => permute(x, axes), reference: (x) => permute64(x, axes), inputs: [randn(shape, 4)], device });
+    for (const axes of orders(shape.length))
+      checkOp({ op: (x) => permute(x, axes), reference: (x) => permute64(x, axes), inputs: [randn(shape, 4)], device });
   }
   checkOp({ op: (x) => permute(x, [-1, 0, 1]), reference: (x) => permute64(x, [2, 0, 1]), inputs: [randn([2, 3, 4], 4)], device });
 });
@@ -28,10 +30,19 @@ everyDevice(test, "reshape: values stay, one size may be left open", (device) =>
   const x = randn([2, 3, 4], 2);
   for (const [asked, got] of [
     [[24], [24]],
-    [[4, 6], [4, 6]],
+    [
+      [4, 6],
+      [4, 6],
+    ],
     [[-1], [24]],
-    [[2, -1, 2], [2, 6, 2]],
-    [[1, 24, 1, -1], [1, 24, 1, 1]],
+    [
+      [2, -1, 2],
+      [2, 6, 2],
+    ],
+    [
+      [1, 24, 1, -1],
+      [1, 24, 1, 1],
+    ],
   ]) {
     checkOp({ op: (t) => reshape(t, asked), reference: (a) => reshape64(a, got), inputs: [x], device });
   }
@@ -51,14 +62,43 @@ test("a reshaped tensor outlives the tensor it shares memory with", () => {
 everyDevice(test, "slice: boxes at every place", (device) => {
   const shape = [3, 4, 5];
   for (const [starts, sizes] of [
-    [[0, 0, 0], [3, 4, 5]],
-    [[1, 0, 0], [1, 4, 5]],
-    [[0, 2, 1], [3, 2, 3]],
-    [[2, 3, 4], [1, 1, 1]],
-    [[1, 1, 1], [2, 0, 2]],
-    [[3, 0, 0], [0, 4, 5]],
+    [
+      [0, 0, 0],
+      [3, 4, 5],
+    ],
+    [
+      [1, 0, 0],
+      [1, 4, 5],
+    ],
+    [
+      [0, 2, 1],
+      [3, 2, 3],
+    ],
+    [
+      [2, 3, 4],
+      [1, 1, 1],
+    ],
+    [
+      [1, 1, 1],
+      [2, 0, 2],
+    ],
+    [
+      [3, 0, 0],
+      [0, 4, 5],
+    ],
   ]) {
-    checkOp({ op: (x) => slice(x, starts, sizes), reference: (x) => build(sizes, (index) => at(x, index.map((i, axis) => i + starts[axis]))), inputs: [randn(shape, 3)], device });
+    checkOp({
+      op: (x) => slice(x, starts, sizes),
+      reference: (x) =>
+        build(sizes, (index) =>
+          at(
+            x,
+            index.map((i, axis) => i + starts[axis]),
+          ),
+        ),
+      inputs: [randn(shape, 3)],
+      device,
+    });
   }
 });
 
@@ -71,7 +111,10 @@ function concat64(xs: readonly Array64[], axis: number): Array64 {
       place -= candidate.shape[axis];
       return false;
     }) as Array64;
-    return at({ shape: x.shape, data: x.data }, index.map((i, k) => (k === axis ? place : i)));
+    return at(
+      { shape: x.shape, data: x.data },
+      index.map((i, k) => (k === axis ? place : i)),
+    );
   });
 }
 
@@ -82,7 +125,12 @@ everyDevice(test, "concat along every axis, also of one tensor and of empty ones
     checkOp({ op: (...xs) => concat(xs, axis), reference: (...xs) => concat64(xs, axis), inputs, device });
     checkOp({ op: (...xs) => concat(xs, axis - 3), reference: (...xs) => concat64(xs, axis), inputs: inputs.slice(0, 1), device });
   }
-  checkOp({ op: (...xs) => concat(xs), reference: (...xs) => concat64(xs, 0), inputs: [randn([2, 3], 1), randn([0, 3], 1), randn([1, 3], 2)], device });
+  checkOp({
+    op: (...xs) => concat(xs),
+    reference: (...xs) => concat64(xs, 0),
+    inputs: [randn([2, 3], 1), randn([0, 3], 1), randn([1, 3], 2)],
+    device,
+  });
 });
 
 test("integers move unchanged", () => {

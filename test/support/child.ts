@@ -14,7 +14,12 @@ const tsx = import.meta.resolve("tsx");
 export function runChild(name: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}, seconds = 120): Promise<Ended> {
   const script = fileURLToPath(new URL(`./children/${name}.ts`, import.meta.url));
   return new Promise((done, fail) => {
-    const child = spawn(process.execPath, ["--import", tsx, script, ...args], { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"], timeout: seconds * 1000, killSignal: "SIGKILL" });
+    const child = spawn(process.execPath, ["--import", tsx, script, ...args], {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: seconds * 1000,
+      killSignal: "SIGKILL",
+    });
     const ended: Ended = { code: null, signal: null, stdout: "", stderr: "" };
     child.stdout.setEncoding("utf8").on("data", (text: string) => (ended.stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (ended.stderr += text));

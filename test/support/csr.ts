@@ -1,5 +1,5 @@
-import type { Sparse } from "../../src/ops/generators.js";
 import { type Device, device as deviceOf } from "../../src/engine/device.js";
+import type { Sparse } from "../../src/ops/generators.js";
 import { tensor } from "../../src/tensor/tensor.js";
 import type { Array64 } from "./reference.js";
 
@@ -13,7 +13,11 @@ function compress(rows: number, entry: (row: number, col: number) => number, dev
     }
     rowStart.push(column.length);
   }
-  return { rowStart: tensor(Int32Array.from(rowStart), { device }), column: tensor(Int32Array.from(column), { device }), value: tensor(Float32Array.from(value), { device }) };
+  return {
+    rowStart: tensor(Int32Array.from(rowStart), { device }),
+    column: tensor(Int32Array.from(column), { device }),
+    value: tensor(Float32Array.from(value), { device }),
+  };
 }
 
 /** Dense generators L [n_L, d, d] in CSR form, with their transposes. */

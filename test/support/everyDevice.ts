@@ -11,9 +11,7 @@ export const devices: readonly Device[] = ["cpu", "cuda"].flatMap((name) => {
   }
 });
 
-interface Suite {
-  (name: string, body: () => void | Promise<void>): void;
-}
+type Suite = (name: string, body: () => void | Promise<void>) => void;
 
 /** Registers one test a device: "cpu: name". */
 export function everyDevice(test: Suite, name: string, body: (device: Device) => void | Promise<void>): void {

@@ -4,7 +4,7 @@ import { type Device, device as deviceOf } from "../../src/engine/device.js";
 import { mul } from "../../src/ops/arithmetic.js";
 import { sum } from "../../src/ops/reduce.js";
 import { scope } from "../../src/tensor/scope.js";
-import { Tensor, tensor } from "../../src/tensor/tensor.js";
+import { type Tensor, tensor } from "../../src/tensor/tensor.js";
 import { type Array64, randn, relError } from "./reference.js";
 
 export type Op = (...xs: Tensor[]) => Tensor;
@@ -14,7 +14,8 @@ export type Op64 = (...xs: Array64[]) => Array64;
 export const VALUE_TOLERANCE = 1e-5;
 export const GRADIENT_TOLERANCE = 1e-4;
 
-export const onDevice = (a: Array64, device: Device = deviceOf(), requiresGrad = false): Tensor => tensor(Float32Array.from(a.data), { shape: a.shape, device, requiresGrad });
+export const onDevice = (a: Array64, device: Device = deviceOf(), requiresGrad = false): Tensor =>
+  tensor(Float32Array.from(a.data), { shape: a.shape, device, requiresGrad });
 
 /** d(sum(op(xs) c)) / dx for every x, through autograd; the value of op(xs) too. */
 export function autogradOf(op: Op, xs: readonly Array64[], c: Array64, device?: Device): { value: Array64; grads: Array64[] } {
@@ -29,7 +30,10 @@ export function autogradOf(op: Op, xs: readonly Array64[], c: Array64, device?: 
 export const toArray64 = (t: Tensor): Array64 => ({ shape: [...t.shape], data: Float64Array.from(t.dataSync()) });
 
 const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => Array.from(a).reduce((sum, x, i) => sum + x * b[i], 0);
-const moved = (x: Array64, i: number, by: number): Array64 => ({ shape: x.shape, data: x.data.map((value, k) => (k === i ? value + by : value)) });
+const moved = (x: Array64, i: number, by: number): Array64 => ({
+  shape: x.shape,
+  data: x.data.map((value, k) => (k === i ? value + by : value)),
+});
 
 /** The same gradients by central differences of a float64 function. */
 export function differences(f: Op64, xs: readonly Array64[], c: Array64, step = 1e-5): Array64[] {
@@ -50,7 +54,14 @@ export interface OpCheck {
 }
 
 /** The value and all gradients of an op against its float64 reference. Throws an assertion error that says which differs. */
-export function checkOp({ op, reference, inputs, device, valueTolerance = VALUE_TOLERANCE, gradientTolerance = GRADIENT_TOLERANCE }: OpCheck): void {
+export function checkOp({
+  op,
+  reference,
+  inputs,
+  device,
+  valueTolerance = VALUE_TOLERANCE,
+  gradientTolerance = GRADIENT_TOLERANCE,
+}: OpCheck): void {
   const want = reference(...inputs);
   const c = randn(want.shape, 4711);
   const { value, grads } = autogradOf(op, inputs, c, device);
@@ -62,7 +73,12 @@ export function checkOp({ op, reference, inputs, device, valueTolerance = VALUE_
   });
 }
 
-export function assertNear(what: string, got: Pick<Array64, "data"> | { data: ArrayLike<number> }, want: { data: ArrayLike<number> }, tolerance: number): void {
+export function assertNear(
+  what: string,
+  got: Pick<Array64, "data"> | { data: ArrayLike<number> },
+  want: { data: ArrayLike<number> },
+  tolerance: number,
+): void {
   const error = relError(got.data, want.data);
   assert.ok(error <= tolerance, `${what}: relative error ${error} is above ${tolerance}`);
 }
@@ -71,7 +87,11 @@ export function assertNear(what: string, got: Pick<Array64, "data"> | { data: Ar
  * For closures without a reference: the derivative of the float32 forward pass along random directions, accumulated in float64,
  * against the gradient that autograd gives. The step balances rounding (~ 1e-7 / step) against curvature (~ step^2).
  */
-export function checkDirections(op: Op, inputs: readonly Array64[], { step = 1e-2, tolerance = 1e-2, directions = 4, device = deviceOf() } = {}): void {
+export function checkDirections(
+  op: Op,
+  inputs: readonly Array64[],
+  { step = 1e-2, tolerance = 1e-2, directions = 4, device = deviceOf() } = {},
+): void {
   const forward = (xs: readonly Array64[]): Array64 => scope(() => toArray64(op(...xs.map((x) => onDevice(x, device)))));
   const c = randn(forward(inputs).shape, 99);
   const { grads } = autogradOf(op, inputs, c, device);

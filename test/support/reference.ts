@@ -12,7 +12,10 @@ const count = (shape: readonly number[]): number => shape.reduce((n, size) => n 
 
 export function array64(shape: readonly number[], data: ArrayLike<number> | ((i: number) => number)): Array64 {
   const n = count(shape);
-  return { shape: [...shape], data: typeof data === "function" ? Float64Array.from({ length: n }, (_, i) => data(i)) : Float64Array.from(data) };
+  return {
+    shape: [...shape],
+    data: typeof data === "function" ? Float64Array.from({ length: n }, (_, i) => data(i)) : Float64Array.from(data),
+  };
 }
 
 /** mulberry32: uniform numbers in [0, 1) that need no native code. */
@@ -88,11 +91,16 @@ export function broadcastShape(a: readonly number[], b: readonly number[]): numb
   });
 }
 
-export const binary = (a: Array64, b: Array64, f: (x: number, y: number) => number): Array64 => build(broadcastShape(a.shape, b.shape), (i) => f(at(a, i), at(b, i)));
+export const binary = (a: Array64, b: Array64, f: (x: number, y: number) => number): Array64 =>
+  build(broadcastShape(a.shape, b.shape), (i) => f(at(a, i), at(b, i)));
 export const permute = (a: Array64, axes: readonly number[]): Array64 =>
   build(
     axes.map((axis) => a.shape[axis]),
-    (index) => at(a, a.shape.map((_, i) => index[axes.indexOf(i)])),
+    (index) =>
+      at(
+        a,
+        a.shape.map((_, i) => index[axes.indexOf(i)]),
+      ),
   );
 
 const matrixOf = (a: Array64, batch: number, transposed: boolean): Matrix => {
@@ -107,7 +115,10 @@ export function matmul(a: Array64, b: Array64, { transA = false, transB = false 
   const batch = a.shape.length === 3 ? a.shape[0] : b.shape.length === 3 ? b.shape[0] : undefined;
   const products = Array.from({ length: batch ?? 1 }, (_, j) => matrixOf(a, j, transA).mmul(matrixOf(b, j, transB)));
   const [{ rows, columns }] = products;
-  return array64(batch === undefined ? [rows, columns] : [batch, rows, columns], products.flatMap((product) => product.to1DArray()));
+  return array64(
+    batch === undefined ? [rows, columns] : [batch, rows, columns],
+    products.flatMap((product) => product.to1DArray()),
+  );
 }
 
 /** Combines the values along `axes` (all by default), which are removed, or kept with size 1. */
@@ -127,8 +138,17 @@ export const total = (values: number[]): number => values.reduce((sum, value) =>
 /** softmax along one axis, or its logarithm. */
 export function softmax(a: Array64, axis = -1, log = false): Array64 {
   const largest = reduce(a, [axis], (values) => Math.max(...values), true);
-  const sums = reduce(binary(a, largest, (x, top) => Math.exp(x - top)), [axis], total, true);
-  const logSoftmax = binary(binary(a, largest, (x, top) => x - top), sums, (x, sum) => x - Math.log(sum));
+  const sums = reduce(
+    binary(a, largest, (x, top) => Math.exp(x - top)),
+    [axis],
+    total,
+    true,
+  );
+  const logSoftmax = binary(
+    binary(a, largest, (x, top) => x - top),
+    sums,
+    (x, sum) => x - Math.log(sum),
+  );
   return log ? logSoftmax : map(logSoftmax, Math.exp);
 }
 
@@ -149,7 +169,8 @@ export function conv2d(x: Array64, W: Array64, pad = 0): Array64 {
       for (let u = 0; u < k_p; u++) {
         for (let v = 0; v < k_q; v++) {
           const [row, col] = [i + u - pad, j + v - pad];
-          if (row >= 0 && row < p && col >= 0 && col < q) sum += W.data[((a * m + c) * k_p + u) * k_q + v] * x.data[((b * m + c) * p + row) * q + col];
+          if (row >= 0 && row < p && col >= 0 && col < q)
+            sum += W.data[((a * m + c) * k_p + u) * k_q + v] * x.data[((b * m + c) * p + row) * q + col];
         }
       }
     }

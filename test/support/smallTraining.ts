@@ -26,13 +26,22 @@ export interface SmallTraining {
 /** A network with every large kernel in it (L-conv, convolution, pooling, linear, Adam), on random images: 64 of 512 a step. */
 export function smallTraining(seed: number): SmallTraining {
   const random = new Philox(seed, streams.user);
-  const normal = (shape: number[], factor: number, requiresGrad = true) => tensor(Float32Array.from(random.normal(shape.reduce((n, size) => n * size, 1)), (value) => factor * value), { shape, requiresGrad });
+  const normal = (shape: number[], factor: number, requiresGrad = true) =>
+    tensor(
+      Float32Array.from(random.normal(shape.reduce((n, size) => n * size, 1)), (value) => factor * value),
+      { shape, requiresGrad },
+    );
   const [N, B, m, p, o, n_L, d_h, classes] = [512, 64, 2, 16, 8, 3, 5, 10];
   const d = p * p;
   const x = normal([N, m, d], 1, false);
   const labels = tensor(Int32Array.from(random.uint32s(N), (bits) => bits % classes));
   const order = tensor(random.permutation(N));
-  const [U, V, W, b] = [normal([n_L, d, d_h], 0.4), normal([n_L, d_h, d], 0.06), normal([n_L + 1, m, o], 0.3), zeros([o], { requiresGrad: true })];
+  const [U, V, W, b] = [
+    normal([n_L, d, d_h], 0.4),
+    normal([n_L, d_h, d], 0.06),
+    normal([n_L + 1, m, o], 0.3),
+    zeros([o], { requiresGrad: true }),
+  ];
   const [K, bK] = [normal([o, o, 3, 3], 0.1), zeros([o], { requiresGrad: true })];
   const [Wc, bc] = [normal([o * 49, classes], 0.05), zeros([classes], { requiresGrad: true })];
   const parameters = [U, V, W, b, K, bK, Wc, bc];
@@ -46,5 +55,12 @@ export function smallTraining(seed: number): SmallTraining {
     optimizer.step(gradients(loss, parameters));
   };
   const weights = () => Float32Array.from(parameters.flatMap((t) => [...t.dataSync()]));
-  return { parameters, optimizer, step, program: () => record(step), weights, digest: () => createHash("sha256").update(weights()).digest("hex") };
+  return {
+    parameters,
+    optimizer,
+    step,
+    program: () => record(step),
+    weights,
+    digest: () => createHash("sha256").update(weights()).digest("hex"),
+  };
 }

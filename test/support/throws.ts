@@ -15,7 +15,8 @@ export function throwsCode(work: () => unknown, code: ErrorCode, ...texts: (stri
   try {
     work();
   } catch (error) {
-    return checkError(error, code, texts);
+    checkError(error, code, texts);
+    return;
   }
   assert.unreachable(`expected ${code}, nothing was thrown`);
 }
@@ -25,7 +26,8 @@ export async function rejectsCode(work: Promise<unknown>, code: ErrorCode, ...te
   try {
     await work;
   } catch (error) {
-    return checkError(error, code, texts);
+    checkError(error, code, texts);
+    return;
   }
   assert.unreachable(`expected ${code}, nothing was thrown`);
 }

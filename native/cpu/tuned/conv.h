@@ -2,12 +2,13 @@
 #include "../exec.h"
 #include "vec.h"
 
-// A convolution is a sum of shifted planes (paper, Prop. 4). With x copied into planes X [c_in, P, Q] that carry their zeros
-// (P = p + 2 pad_p, Q = q + 2 pad_q), every tap is one number times the same run of memory, further on by u Q + v:
+// A convolution is a sum of shifted planes (paper, Prop. 4). With x copied into planes X [c_in, P, Q] that carry their
+// zeros (P = p + 2 pad_p, Q = q + 2 pad_q), every tap is one number times the same run of memory, further on by u Q +
+// v:
 //   y[a, t] = sum_{c, u, v} W[a, c, u, v] X[c, t + u Q + v],   t = i Q + j; columns j >= out_q are dropped.
-// A register tile of kRows channels x kWidth pixels is summed over all (c, u, v), so y is written once; the planes of one
-// sample (115 kB for 32 x 28 x 28) are read from L2 once a tile and from L1 for the taps and channels in it.
-// The input gradient is the same sum with W flipped and transposed. Threads take whole samples.
+// A register tile of kRows channels x kWidth pixels is summed over all (c, u, v), so y is written once; the planes of
+// one sample (115 kB for 32 x 28 x 28) are read from L2 once a tile and from L1 for the taps and channels in it. The
+// input gradient is the same sum with W flipped and transposed. Threads take whole samples.
 
 namespace lieconv::LCONV_ISA {
 
@@ -17,8 +18,9 @@ struct Correlation {
   int64_t B, c_in, c_out, p, q, k_p, k_q, pad_p, pad_q;
   int64_t P = p + 2 * pad_p, Q = q + 2 * pad_q;
   int64_t out_p = P - k_p + 1, out_q = Q - k_q + 1;
-  int64_t flat = round_up(out_p * Q, kWidth);              // t of whole tiles
-  int64_t in_size = c_in * P * Q + flat - out_p * Q + k_q;  // what the last tile reads beyond a plane is dropped, but must exist
+  int64_t flat = round_up(out_p * Q, kWidth);  // t of whole tiles
+  int64_t in_size =
+      c_in * P * Q + flat - out_p * Q + k_q;  // what the last tile reads beyond a plane is dropped, but must exist
   int64_t packed = round_up(c_out, kRows) * c_in * k_p * k_q;
 
   /// Planes of one sample into X, whose borders are zero already.
@@ -76,7 +78,8 @@ struct Correlation {
     exec.split(threads, B, [&](int64_t thread, int64_t begin, int64_t end) {
       float* X = weights + packed + thread * (in_size + out_size);
       for (int64_t i = 0; i < in_size; ++i) X[i] = 0;
-      for (int64_t b = begin; b < end; ++b) sample(x + b * c_in * p * q, weights, X, X + in_size, y + b * c_out * out_p * out_q);
+      for (int64_t b = begin; b < end; ++b)
+        sample(x + b * c_in * p * q, weights, X, X + in_size, y + b * c_out * out_p * out_q);
     });
   }
 };
@@ -94,7 +97,8 @@ inline void tuned_run(const CpuExec& exec, const Conv2dInputGrad& op) {
   const int64_t taps = s.k_p * s.k_q;
   const float* W = op.W;
   const Correlation full{s.B, s.o, s.m, s.out_p, s.out_q, s.k_p, s.k_q, s.k_p - 1 - s.pad, s.k_q - 1 - s.pad};
-  full.run(exec, op.dy, op.dx, [=](int64_t c, int64_t a, int64_t tap) { return W[(a * s.m + c) * taps + taps - 1 - tap]; });
+  full.run(exec, op.dy, op.dx,
+           [=](int64_t c, int64_t a, int64_t tap) { return W[(a * s.m + c) * taps + taps - 1 - tap]; });
 }
 
 }  // namespace lieconv::LCONV_ISA

@@ -3,8 +3,9 @@
 #include "outer.h"
 
 // dW[a, c, u, v] = sum_{b, i, j} dy[b, a, i, j] X[b, c, i + u, j + v], X the padded planes of conv.h.
-// dy of a sample is transposed to D [a block, t, kBlock] and a tile is kBlock channels a x kTaps taps (c, u, v), see outer.h. A strip
-// of D (16 kB) stays in L1 for all taps. Every thread sums its samples into a dW of its own; those are added in order.
+// dy of a sample is transposed to D [a block, t, kBlock] and a tile is kBlock channels a x kTaps taps (c, u, v), see
+// outer.h. A strip of D (16 kB) stays in L1 for all taps. Every thread sums its samples into a dW of its own; those are
+// added in order.
 
 namespace lieconv::LCONV_ISA {
 
@@ -62,6 +63,8 @@ struct WeightGrad {
   }
 };
 
-inline void tuned_run(const CpuExec& exec, const Conv2dWeightGrad& op) { WeightGrad{op.s}.run(exec, op.x, op.dy, op.dW); }
+inline void tuned_run(const CpuExec& exec, const Conv2dWeightGrad& op) {
+  WeightGrad{op.s}.run(exec, op.x, op.dy, op.dW);
+}
 
 }  // namespace lieconv::LCONV_ISA

@@ -2,10 +2,11 @@
 #include "../exec.h"
 #include "outer.h"
 
-// s[b, a, i, h] = sum_c W[i, c, a] z[b, c, i, h] and its gradient dW[i, c, a] = sum_{b, h} z[b, c, i, h] ds[b, a, i, h]: n_L small
-// products over columns (b, h). Forward, a register tile is kMixRows channels a x kMixCols columns of L lanes, L the widest register
-// that divides d_h; the z of a few samples (9 kB each at 32 x 9 x 8) stays in L1 for all i and a, so z and s move once.
-// Backward, ds of one i is transposed and outer.h sums over (b, h); a thread owns whole (i, block of a), so no sum is shared.
+// s[b, a, i, h] = sum_c W[i, c, a] z[b, c, i, h] and its gradient dW[i, c, a] = sum_{b, h} z[b, c, i, h] ds[b, a, i,
+// h]: n_L small products over columns (b, h). Forward, a register tile is kMixRows channels a x kMixCols columns of L
+// lanes, L the widest register that divides d_h; the z of a few samples (9 kB each at 32 x 9 x 8) stays in L1 for all i
+// and a, so z and s move once. Backward, ds of one i is transposed and outer.h sums over (b, h); a thread owns whole
+// (i, block of a), so no sum is shared.
 
 namespace lieconv::LCONV_ISA {
 
@@ -47,7 +48,8 @@ struct MixTile {
       const float* W = op.W + i * op.m_in * op.m_out;
       for (int64_t a = 0; a < padded; a += kMixRows) {
         for (int64_t c = 0; c < op.m_in; ++c) {
-          for (int64_t k = a; k < a + kMixRows; ++k) *to++ = k >= op.m_out ? 0 : op.transposed ? W[k * op.m_in + c] : W[c * op.m_out + k];
+          for (int64_t k = a; k < a + kMixRows; ++k)
+            *to++ = k >= op.m_out ? 0 : op.transposed ? W[k * op.m_in + c] : W[c * op.m_out + k];
         }
       }
     }
@@ -56,7 +58,8 @@ struct MixTile {
       for (int64_t column = begin * mix.chunks; column < end * mix.chunks; column += kMixCols) {
         const float* weight = weights;
         for (int64_t i = 0; i < op.n_L; ++i) {
-          for (int64_t a = 0; a < op.m_out; a += kMixRows, weight += op.m_in * kMixRows) mix.tile(i, a, column, end * mix.chunks, weight);
+          for (int64_t a = 0; a < op.m_out; a += kMixRows, weight += op.m_in * kMixRows)
+            mix.tile(i, a, column, end * mix.chunks, weight);
         }
       }
     });

@@ -1,16 +1,17 @@
 #pragma once
 #include "vec.h"
 
-// sums[k, r] += sum_{i, j} at[k][i stride + j] D[i, j, r]: the inner loop of both weight gradients, a sum of outer products.
-// The lanes are the channels r of the output gradient, transposed to D [rows, cols, kBlock], so nothing is summed across
-// lanes: for each (i, j) two vectors and kTaps single numbers are loaded for 2 kTaps multiply-adds.
+// sums[k, r] += sum_{i, j} at[k][i stride + j] D[i, j, r]: the inner loop of both weight gradients, a sum of outer
+// products. The lanes are the channels r of the output gradient, transposed to D [rows, cols, kBlock], so nothing is
+// summed across lanes: for each (i, j) two vectors and kTaps single numbers are loaded for 2 kTaps multiply-adds.
 
 namespace lieconv::LCONV_ISA {
 
 constexpr int kTaps = 6, kBlock = 2 * kLanes;  // 12 sums in 16 registers
 constexpr int64_t kStrip = 4096 / kBlock;      // about as many (i, j) of D stay in L1
 
-inline void outer_tile(const float* const (&at)[kTaps], int64_t stride, const float* D, int64_t rows, int64_t cols, float* sums) {
+inline void outer_tile(const float* const (&at)[kTaps], int64_t stride, const float* D, int64_t rows, int64_t cols,
+                       float* sums) {
   Vec left[kTaps], right[kTaps];
   for (int k = 0; k < kTaps; ++k) {
     left[k] = load(sums + k * kBlock);

@@ -7,7 +7,10 @@ const how = process.argv[2];
 
 function startLongRun(then: () => void): void {
   const training = smallTraining(1);
-  training.program().run({ steps: 1e9, chunkMs: 1e6 }).catch((error) => console.error(String(error)));
+  training
+    .program()
+    .run({ steps: 1e9, chunkMs: 1e6 })
+    .catch((error) => console.error(String(error)));
   setTimeout(then, 300);
 }
 

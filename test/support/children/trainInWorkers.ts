@@ -12,7 +12,9 @@ async function digestOf(seed: number): Promise<string> {
 if (isMainThread) {
   const fromWorker = (seed: number) =>
     new Promise<string>((done, fail) => {
-      tsWorker(import.meta.url, { workerData: seed }).once("message", done).once("error", fail);
+      tsWorker(import.meta.url, { workerData: seed })
+        .once("message", done)
+        .once("error", fail);
     });
   const workers = await Promise.all([1, 2].map(fromWorker));
   const here = [await digestOf(1), await digestOf(2)];

@@ -1,0 +1,134 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { backward, gradients, noGrad } from "../../src/autograd/autograd.js";
+import { add, mul, sub } from "../../src/ops/arithmetic.js";
+import { tanh } from "../../src/ops/elementwise.js";
+import { matmul } from "../../src/ops/matmul.js";
+import { sum } from "../../src/ops/reduce.js";
+import { reshape } from "../../src/ops/shape.js";
+import { scope } from "../../src/tensor/scope.js";
+import { type Tensor, tensor, zeros } from "../../src/tensor/tensor.js";
+import { checkOp } from "../support/gradcheck.js";
+import { binary, map, matmul as matmul64, randn } from "../support/reference.js";
+import { throwsCode } from "../support/throws.js";
+
+const test = suite("autograd/autograd");
+
+const leaf = (...values: number[]) => tensor(values, { requiresGrad: true });
+const list = (t: Tensor | undefined) => (t ? [...t.dataSync()] : undefined);
+
+test("a tensor that is used on several ways gets the sum of its gradients", () => {
+  checkOp({
+    op: (x, y) => add(matmul(x, tanh(matmul(x, y))), mul(x, x)),
+    reference: (x, y) =>
+      binary(
+        matmul64(x, map(matmul64(x, y), Math.tanh)),
+        map(x, (value) => value ** 2),
+        (a, b) => a + b,
+      ),
+    inputs: [randn([3, 3], 1, 0.5), randn([3, 3], 2, 0.5)],
+  });
+});
+
+test("gradients: in the order asked for, also of results on the way, and zeros where nothing depends", () => {
+  scope(() => {
+    const [x, y, z] = [leaf(2), leaf(3), leaf(5)];
+    const product = mul(x, y);
+    const loss = sum(mul(product, product));
+    assert.equal(gradients(loss, [y, product, z, x, loss]).map(list), [[24], [12], [0], [36], [1]]);
+    assert.equal(gradients(loss, []), []);
+  });
+});
+
+test("gradients never share memory: each can be changed or disposed of alone", () => {
+  scope(() => {
+    const [a, b, c] = [leaf(1, 2), leaf(3, 4), leaf(5, 6)];
+    const [da, db, dc, again] = gradients(sum(add(add(a, b), reshape(c, [2]))), [a, b, c, a]);
+    da.set([7, 7]);
+    db.dispose();
+    assert.equal(
+      [list(dc), list(again)],
+      [
+        [1, 1],
+        [1, 1],
+      ],
+    );
+  });
+});
+
+test("backward adds to .grad, for leaves that share a gradient too", () => {
+  scope(() => {
+    const [a, b] = [leaf(1, 2), leaf(3, 4)];
+    for (let i = 1; i <= 3; i++) {
+      backward(sum(add(a, b)));
+      assert.equal(
+        [list(a.grad), list(b.grad)],
+        [
+          [i, i],
+          [i, i],
+        ],
+      );
+    }
+    backward(sum(mul(a, a)));
+    assert.equal(
+      [list(a.grad), list(b.grad)],
+      [
+        [5, 7],
+        [3, 3],
+      ],
+    );
+    a.grad?.dispose();
+    a.grad = undefined;
+    backward(sum(sub(a, b)));
+    assert.equal(
+      [list(a.grad), list(b.grad)],
+      [
+        [1, 1],
+        [2, 2],
+      ],
+    );
+  });
+});
+
+test("no gradient flows to what is not tracked, through noGrad, detach or integers", () => {
+  scope(() => {
+    const [x, frozen] = [leaf(2), tensor([3])];
+    const loss = sum(mul(mul(x, frozen), x.detach()));
+    backward(loss);
+    assert.equal([list(x.grad), list(frozen.grad)], [[6], undefined]);
+    const cut = noGrad(() => sum(mul(x, x)));
+    assert.not.ok(cut.tracked);
+    throwsCode(() => backward(cut), "ERR_LCONV_ARGUMENT", "noGrad");
+    assert.throws(
+      () =>
+        noGrad(() => {
+          throw new RangeError("on purpose");
+        }),
+      (error: Error) => error instanceof RangeError,
+    );
+    assert.ok(sum(x).tracked, "an error inside noGrad leaves it");
+  });
+});
+
+test("a graph of 20,000 operations needs no deep stack", () => {
+  scope(() => {
+    const x = leaf(1);
+    let y: Tensor = x;
+    for (let i = 0; i < 20_000; i++) y = add(y, x);
+    assert.equal(list(gradients(y, [x])[0]), [20_001]);
+  });
+});
+
+test("misuse: a loss of several elements, of none, or without a graph", () => {
+  scope(() => {
+    const x = leaf(1, 2);
+    throwsCode(() => gradients(mul(x, x), [x]), "ERR_LCONV_SHAPE", "[2]", "mean or sum");
+    throwsCode(() => backward(mul(x, x)), "ERR_LCONV_SHAPE", "[2]");
+    throwsCode(() => gradients(sum(zeros([2])), [x]), "ERR_LCONV_ARGUMENT", "requiresGrad");
+    const loss = sum(mul(x, x));
+    x.dispose();
+    throwsCode(() => gradients(loss, [x]), "ERR_LCONV_DISPOSED");
+  });
+});
+
+test.run();

@@ -1,0 +1,67 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { resumedSettings } from "../../src/cli/resume.js";
+import { readConfig, resolveSettings } from "../../src/cli/settings.js";
+import { throwsCode } from "../support/throws.js";
+import { temporaryFolder } from "./command.js";
+
+const test = suite("cli/settings");
+const folder = temporaryFolder();
+
+function config(text: string, name = "c.json"): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+test("the defaults are those of the contract", () => {
+  const settings = resolveSettings({ threads: 2, device: "cpu" });
+  assert.equal(settings, {
+    ...{ dataset: "mnist", variant: "default", splineOrder: 3, holdOut: 0.2, split: "last" },
+    ...{ model: "lconv", layers: 1, filters: 32, generators: 8, rank: 16, kernel: 3, padding: "valid" },
+    ...{ optimizer: "rmsprop", lr: 1e-3, schedule: "constant", warmup: 0, batch: 64, epochs: 30, seed: 0, device: "cpu", threads: 2 },
+  });
+});
+
+test("flags win over the preset, that over the file, that over the defaults", () => {
+  const settings = resolveSettings({ preset: "paper", epochs: 2 }, { batch: 8, epochs: 9, filters: 4 });
+  assert.equal([settings.epochs, settings.batch, settings.filters, settings.rank], [2, 32, 4, 16]);
+  assert.equal(resolveSettings({}, { preset: "paper", batch: 8 }).batch, 8, "a file's own keys win over the preset that it names");
+});
+
+test("the learning rate follows the optimizer", () => {
+  assert.is(resolveSettings({ optimizer: "sgd" }).lr, 0.01);
+  assert.is(resolveSettings({ optimizer: "sgd", preset: "paper" }).lr, 1e-3);
+});
+
+test("a file's keys and values are checked", () => {
+  assert.equal(readConfig(config('{"weightDecay": 0.1}')), { weightDecay: 0.1 });
+  throwsCode(() => readConfig(config('{"weight-decay": 0.1}')), "ERR_LCONV_OPTION", '"weight-decay"', 'did you mean "weightDecay"?');
+  throwsCode(() => readConfig(config('{"epochs": "3"}')), "ERR_LCONV_ARGUMENT", "epochs: expected an integer", '"3"');
+  throwsCode(() => readConfig(config('{"variant": "rotate"}')), "ERR_LCONV_ARGUMENT", 'did you mean "rotated"?');
+  throwsCode(() => readConfig(config('{"lr": 1, "lr": 2}')), "ERR_LCONV_OPTION", '"lr" is there twice');
+  throwsCode(() => readConfig(config("[1]")), "ERR_LCONV_FORMAT", "an array");
+  throwsCode(() => readConfig(config("{lr: 1}")), "ERR_LCONV_FORMAT", "expected JSON");
+  throwsCode(() => readConfig(join(folder, "none.json")), "ERR_LCONV_IO", "none.json");
+});
+
+test("a resumed run takes only changes that leave it what it is", () => {
+  const write = (extra: object): string => config(JSON.stringify({ ...resolveSettings({ threads: 2, device: "cpu" }), ...extra }), "config.json");
+  const warnings: string[] = [];
+  const resumed = (given: Parameters<typeof resumedSettings>[1]) => resumedSettings(folder, given, (text) => warnings.push(text));
+  write({ epochs: 5 });
+  assert.is(resumed({ epochs: 9 }).epochs, 9);
+  assert.is(resumed({ lr: 1e-3 }).lr, 1e-3, "the same value is no change");
+  throwsCode(() => resumed({ epochs: 4 }), "ERR_LCONV_CHECKPOINT", "--epochs 5, got 4");
+  throwsCode(() => resumed({ lr: 0.1 }), "ERR_LCONV_CHECKPOINT", "--lr 0.001, got 0.1");
+  throwsCode(() => resumed({ out: "x" }), "ERR_LCONV_ARGUMENT", "--out");
+  assert.is(warnings.length, 0);
+  assert.is(resumed({ threads: 1 }).threads, 1);
+  assert.match(warnings[0], "last bits");
+  write({ schedule: "cosine" });
+  throwsCode(() => resumed({ epochs: 40 }), "ERR_LCONV_CHECKPOINT", "cosine");
+});
+
+test.run();
