@@ -45,9 +45,9 @@ class CpuStream {
   static void onednn_gemm(void* self, const GemmDesc& desc, const float* a, const float* b, float* c) {
     if (trivial(desc, c)) return;
     char message[256] = "";
-    if (onednn()->gemm(static_cast<CpuStream*>(self)->state_, &desc, a, b, c, message, sizeof(message))) {
-      throw Error("ERR_LCONV_NATIVE", std::string("oneDNN could not multiply matrices: ") + message);
-    }
+    const int result = onednn()->gemm(static_cast<CpuStream*>(self)->state_, &desc, a, b, c, message, sizeof(message));
+    if (result == kGemmUnplanned) return builtin_gemm(self, desc, a, b, c);
+    if (result != kGemmDone) throw Error("ERR_LCONV_NATIVE", std::string("oneDNN could not multiply matrices: ") + message);
   }
   static void builtin_gemm(void* self, const GemmDesc& desc, const float* a, const float* b, float* c) {
     if (trivial(desc, c)) return;

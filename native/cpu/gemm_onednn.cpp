@@ -6,6 +6,7 @@
 #include <cstring>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <stdexcept>
+#include <memory>
 #include <unordered_map>
 #include <vector>
 
@@ -67,7 +68,7 @@ struct TallProduct {
 struct State {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
-  std::unordered_map<GemmDesc, Plan, HashDesc, SameDesc> plans;
+  std::unordered_map<GemmDesc, std::unique_ptr<Plan>, HashDesc, SameDesc> plans;  // null: oneDNN cannot do this one
   TallProduct tall;
 
   Plan make(const GemmDesc& d) {
@@ -107,18 +108,31 @@ struct State {
 
   static constexpr size_t kMaxPlans = 4096;  // eager code may come with ever new shapes
 
-  void gemm(const GemmDesc& d, const float* a, const float* b, float* c) {
-    if (TallProduct::fits(d)) return tall.run(d, a, b, c);
-    auto found = plans.find(d);
-    if (found == plans.end()) {
-      if (plans.size() >= kMaxPlans) plans.clear();
-      found = plans.emplace(d, make(d)).first;
+  /// Null for layouts that oneDNN has no descriptor for, such as overlapping members of a factor.
+  Plan* find(const GemmDesc& d) {
+    const auto found = plans.find(d);
+    if (found != plans.end()) return found->second.get();
+    if (plans.size() >= kMaxPlans) plans.clear();
+    std::unique_ptr<Plan> plan;
+    try {
+      plan = std::make_unique<Plan>(make(d));
+    } catch (const dnnl::error&) {
     }
-    Plan& plan = found->second;
-    plan.a.set_data_handle(const_cast<float*>(a));
-    plan.b.set_data_handle(const_cast<float*>(b));
-    plan.c.set_data_handle(c);
-    plan.primitive.execute(stream, plan.arguments);
+    return plans.emplace(d, std::move(plan)).first->second.get();
+  }
+
+  bool gemm(const GemmDesc& d, const float* a, const float* b, float* c) {
+    if (TallProduct::fits(d)) {
+      tall.run(d, a, b, c);
+      return true;
+    }
+    Plan* plan = find(d);
+    if (!plan) return false;
+    plan->a.set_data_handle(const_cast<float*>(a));
+    plan->b.set_data_handle(const_cast<float*>(b));
+    plan->c.set_data_handle(c);
+    plan->primitive.execute(stream, plan->arguments);
+    return true;
   }
 };
 
@@ -132,11 +146,10 @@ void* create() {
 
 int gemm(void* state, const GemmDesc* desc, const float* a, const float* b, float* c, char* message, uint64_t size) {
   try {
-    static_cast<State*>(state)->gemm(*desc, a, b, c);
-    return 0;
+    return static_cast<State*>(state)->gemm(*desc, a, b, c) ? kGemmDone : kGemmUnplanned;
   } catch (const std::exception& error) {
     std::snprintf(message, size, "%s", error.what());
-    return 1;
+    return kGemmFailed;
   }
 }
 

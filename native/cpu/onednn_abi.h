@@ -9,13 +9,15 @@
 extern "C" {
 
 constexpr uint32_t kOneDnnAbi = 1;
+constexpr int kGemmDone = 0, kGemmFailed = 1, kGemmUnplanned = 2;
 
 struct lconv_onednn {
   uint32_t abi;
   char version[32];
   void* (*create)();  // state of one host thread; null on failure
   void (*destroy)(void* state);
-  /// 0, or another number after which `message` says what failed. Uses the calling thread's OpenMP thread count.
+  /// kGemmUnplanned: oneDNN has no way to do this product, and C is untouched; kGemmFailed: `message` says what failed.
+  /// Uses the calling thread's OpenMP thread count.
   int (*gemm)(void* state, const lieconv::GemmDesc* desc, const float* a, const float* b, float* c, char* message, uint64_t size);
 };
 

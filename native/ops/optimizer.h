@@ -62,15 +62,15 @@ struct Adam {
   float *w, *m, *v;             // [n]
 
   struct Body {
-    float beta1, beta2, epsilon, decay;
+    float beta1, beta2, rest1, rest2, epsilon, decay;
     bool decoupled;
     const float *g, *correction;
     float *w, *m, *v;
     const float *lr, *scale;
     LCONV_HD void operator()(int64_t i) const {
       const float gradient = scale[0] * g[i] + (decoupled ? 0 : decay * w[i]);
-      const float first = beta1 * m[i] + (1 - beta1) * gradient;
-      const float second = beta2 * v[i] + (1 - beta2) * gradient * gradient;
+      const float first = beta1 * m[i] + rest1 * gradient;
+      const float second = beta2 * v[i] + rest2 * gradient * gradient;
       m[i] = first;
       v[i] = second;
       const float shrunk = decoupled ? w[i] - lr[0] * decay * w[i] : w[i];
@@ -108,7 +108,9 @@ struct Adam {
   template <class X>
   void run(X& exec) const {
     exec.for_each(1, Correction{beta1_exact, beta2_exact, step, correction});
-    exec.for_each(n, Body{beta1, beta2, epsilon, decay, decoupled, g, correction, w, m, v, lr, scale});
+    // 1 - beta in double: in float32 1 - .999 is off by 1e-5
+    const float rest1 = static_cast<float>(1 - beta1_exact), rest2 = static_cast<float>(1 - beta2_exact);
+    exec.for_each(n, Body{beta1, beta2, rest1, rest2, epsilon, decay, decoupled, g, correction, w, m, v, lr, scale});
   }
 };
 

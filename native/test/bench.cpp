@@ -11,7 +11,9 @@ constexpr int64_t B = 64, n_L = 9, d_h = 16, m = 32, d = 784;
 
 Row gemm(int64_t batch, int64_t M, int64_t N, int64_t K, bool trans_a, bool trans_b, bool same_a) {
   Row row("gemm");
-  row.integers({batch, M, N, K, trans_a ? M : K, trans_b ? K : N, N, same_a ? 0 : M * K, batch > 1 ? K * N : 0, M * N, trans_a, trans_b, 0, 0, 0}).number(0);
+  row.integers({batch, M, N, K, trans_a ? M : K, trans_b ? K : N, N, same_a ? 0 : M * K, batch > 1 ? K * N : 0, M * N,
+                trans_a, trans_b, 0, 0, 0})
+      .number(0);
   row.put("a", uniform((same_a ? 1 : batch) * M * K)).put("b", uniform(batch * K * N)).out("c", batch * M * N);
   return row.work(2.0 * static_cast<double>(batch * M * N * K)), row;
 }
@@ -21,16 +23,33 @@ void add_conv(Rows& rows, int64_t channels) {
   const double flops = 2.0 * 9 * static_cast<double>(B * channels * m * d);
   const Floats x = uniform(B * channels * d), W = uniform(m * channels * 9), dy = uniform(B * m * d);
   rows.push_back(Row("conv2d").integers(sizes).put("x", x).put("W", W).out("y", B * m * d).work(flops));
-  rows.push_back(Row("conv2dInputGrad").integers(sizes).put("dy", dy).put("W", W).out("dx", B * channels * d).work(flops));
-  rows.push_back(Row("conv2dWeightGrad").integers(sizes).put("x", x).put("dy", dy).out("dW", m * channels * 9).work(flops));
+  rows.push_back(
+      Row("conv2dInputGrad").integers(sizes).put("dy", dy).put("W", W).out("dx", B * channels * d).work(flops));
+  rows.push_back(
+      Row("conv2dWeightGrad").integers(sizes).put("x", x).put("dy", dy).out("dW", m * channels * 9).work(flops));
 }
 
 void add_mix(Rows& rows, int64_t m_in) {
   const Floats z = uniform(B * m_in * n_L * d_h), ds = uniform(B * m * n_L * d_h), W = uniform(n_L * m_in * m);
   const double flops = 2.0 * static_cast<double>(B * n_L * d_h * m_in * m);
-  rows.push_back(Row("mixChannels").integers({B, n_L, d_h, m_in, m, 0}).put("z", z).put("W", W).out("s", B * m * n_L * d_h).work(flops));
-  rows.push_back(Row("mixChannels").integers({B, n_L, d_h, m, m_in, 1}).put("z", ds).put("W", W).out("s", B * m_in * n_L * d_h).work(flops));
-  rows.push_back(Row("mixChannelsGrad").integers({B, n_L, d_h, m_in, m}).put("z", z).put("ds", ds).out("dW", n_L * m_in * m).work(flops));
+  rows.push_back(Row("mixChannels")
+                     .integers({B, n_L, d_h, m_in, m, 0})
+                     .put("z", z)
+                     .put("W", W)
+                     .out("s", B * m * n_L * d_h)
+                     .work(flops));
+  rows.push_back(Row("mixChannels")
+                     .integers({B, n_L, d_h, m, m_in, 1})
+                     .put("z", ds)
+                     .put("W", W)
+                     .out("s", B * m_in * n_L * d_h)
+                     .work(flops));
+  rows.push_back(Row("mixChannelsGrad")
+                     .integers({B, n_L, d_h, m_in, m})
+                     .put("z", z)
+                     .put("ds", ds)
+                     .out("dW", n_L * m_in * m)
+                     .work(flops));
 }
 
 /// Best time of a call, in seconds, over about a third of a second.
@@ -60,19 +79,55 @@ void add_bench_rows(Rows& rows) {
     add_conv(rows, channels);
   }
   const int64_t n = B * m * d;
-  for (const int fn : {1, 3, 4, 5}) rows.push_back(Row("unary").integers({fn}).number(0).integers({n}).put("x", uniform(n)).out("y", n));
-  rows.push_back(Row("biasActivation").integers({B, m, d, 1}).number(0).put("x", uniform(n)).put("bias", uniform(m)).out("y", n));
+  for (const int fn : {1, 3, 4, 5})
+    rows.push_back(Row("unary").integers({fn}).number(0).integers({n}).put("x", uniform(n)).out("y", n));
+  rows.push_back(
+      Row("biasActivation").integers({B, m, d, 1}).number(0).put("x", uniform(n)).put("bias", uniform(m)).out("y", n));
   Row grad("biasActivationGrad");
-  grad.integers({B, m, d, 1}).number(0).put("y", uniform(n)).put("dy", uniform(n)).out("dx", n).scratch("row_sums", B * m).out("dbias", m);
+  grad.integers({B, m, d, 1})
+      .number(0)
+      .put("y", uniform(n))
+      .put("dy", uniform(n))
+      .out("dx", n)
+      .scratch("row_sums", B * m)
+      .out("dbias", m);
   rows.push_back(grad);
   rows.push_back(Row("sum").integers({B, m, d}).number(1).put("x", uniform(n)).out("y", B * d));
-  rows.push_back(Row("maxPool").integers({B * m, 28, 28, 2, 2}).put("x", uniform(n)).out("y", n / 4).out("at", n / 4, DType::i32));
-  rows.push_back(Row("crossEntropy").integers({B, 100}).put("x", uniform(B * 100)).put("labels", integers(B, 0, 99)).out("loss", 1).out("dlogits", B * 100).out("correct", 1).scratch("scratch", 2 * B));
+  rows.push_back(
+      Row("maxPool").integers({B * m, 28, 28, 2, 2}).put("x", uniform(n)).out("y", n / 4).out("at", n / 4, DType::i32));
+  rows.push_back(Row("crossEntropy")
+                     .integers({B, 100})
+                     .put("x", uniform(B * 100))
+                     .put("labels", integers(B, 0, 99))
+                     .out("loss", 1)
+                     .out("dlogits", B * 100)
+                     .out("correct", 1)
+                     .scratch("scratch", 2 * B));
   Row adam("adam");
-  adam.integers({n}).number(0.9).number(0.999).number(1e-8).number(0).integers({0}).put("g", uniform(n)).put("lr", Floats{1e-3f}).put("scale", Floats{1});
-  adam.put("step", Ints{3}).put("w", uniform(n)).put("m", uniform(n)).put("v", uniform(n, 0, 1)).scratch("correction", 2);
+  adam.integers({n})
+      .number(0.9)
+      .number(0.999)
+      .number(1e-8)
+      .number(0)
+      .integers({0})
+      .put("g", uniform(n))
+      .put("lr", Floats{1e-3f})
+      .put("scale", Floats{1});
+  adam.put("step", Ints{3})
+      .put("w", uniform(n))
+      .put("m", uniform(n))
+      .put("v", uniform(n, 0, 1))
+      .scratch("correction", 2);
   rows.push_back(adam);
-  rows.push_back(Row("sgd").integers({n}).number(0).number(0).integers({0}).put("g", uniform(n)).put("lr", Floats{1e-3f}).put("scale", Floats{1}).put("w", uniform(n)));
+  rows.push_back(Row("sgd")
+                     .integers({n})
+                     .number(0)
+                     .number(0)
+                     .integers({0})
+                     .put("g", uniform(n))
+                     .put("lr", Floats{1e-3f})
+                     .put("scale", Floats{1})
+                     .put("w", uniform(n)));
 }
 
 void bench(const std::vector<std::unique_ptr<Target>>& targets) {
@@ -83,7 +138,8 @@ void bench(const std::vector<std::unique_ptr<Target>>& targets) {
     for (const Argument& argument : row.arguments) bytes += 4.0 * static_cast<double>(argument.size());
     for (const auto& target : targets) {
       const double seconds = time_of(*target, row), rate = (row.flops > 0 ? row.flops : bytes) / seconds * 1e-9;
-      std::printf("%-9s %9.3f ms %8.1f %s  %s\n", target->name().c_str(), seconds * 1e3, rate, row.flops > 0 ? "GFLOP/s" : "GB/s   ", row.title().c_str());
+      std::printf("%-9s %9.3f ms %8.1f %s  %s\n", target->name().c_str(), seconds * 1e3, rate,
+                  row.flops > 0 ? "GFLOP/s" : "GB/s   ", row.title().c_str());
     }
   }
 }

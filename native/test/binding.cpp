@@ -40,7 +40,8 @@ std::string check_misuse(const OpEntry& entry, Row& row) {
     for (const double value : {-1.0, 0.5, static_cast<double>(NAN), static_cast<double>(INFINITY), 0x1p60}) {
       attributes = row.attributes;
       attributes[i] = value;
-      if (row.integral[i] && binds(entry, good, attributes)) return "attribute " + std::to_string(i) + " may be " + std::to_string(value);
+      if (row.integral[i] && binds(entry, good, attributes))
+        return "attribute " + std::to_string(i) + " may be " + std::to_string(value);
     }
   }
   if (row.attributes.empty()) return "";
@@ -92,7 +93,8 @@ void check_overflow(Report& report) {
     if (std::string(op) == "gather" || std::string(op) == "crossEntropy") operands[1].dtype = DType::i32;
     if (std::string(op) == "maxPool" || std::string(op) == "max") operands[2].dtype = DType::i32;
     if (std::string(op) == "sparseApply") operands[0].dtype = operands[1].dtype = DType::i32;
-    report.check(std::string("binding ") + op, binds(op_table_reference().ops[find_op(op)], operands, attributes) ? "sizes overflow unseen" : "");
+    report.check(std::string("binding ") + op,
+                 binds(op_table_reference().ops[find_op(op)], operands, attributes) ? "sizes overflow unseen" : "");
   }
 }
 
@@ -118,7 +120,8 @@ std::vector<Operand> smallest(const OpEntry& entry, const Row& row, const std::v
 }
 
 /// Runs a command in memory of exactly the size it asked for: nothing outside may change, whatever the values are.
-std::string run_guarded(Target& target, int op, const std::vector<Operand>& sizes, const std::vector<double>& attributes, int threads) {
+std::string run_guarded(Target& target, int op, const std::vector<Operand>& sizes,
+                        const std::vector<double>& attributes, int threads) {
   std::vector<std::unique_ptr<Guarded>> blocks;
   std::vector<Operand> operands = sizes;
   for (Operand& operand : operands) {
@@ -127,7 +130,8 @@ std::string run_guarded(Target& target, int op, const std::vector<Operand>& size
     const Ints values = integers(operand.elements, -2, 6);
     for (int64_t i = 0; i < operand.elements; ++i) {
       const int32_t value = values[static_cast<size_t>(i)];
-      blocks.back()->data()[i] = operand.dtype == DType::i32 ? static_cast<uint32_t>(value) : bits_of(static_cast<float>(value));
+      blocks.back()->data()[i] =
+          operand.dtype == DType::i32 ? static_cast<uint32_t>(value) : bits_of(static_cast<float>(value));
     }
   }
   try {
@@ -136,7 +140,8 @@ std::string run_guarded(Target& target, int op, const std::vector<Operand>& size
     return std::string("threw ") + error.what();
   }
   for (size_t i = 0; i < blocks.size(); ++i) {
-    if (const std::string where = blocks[i]->damage(); !where.empty()) return "operand " + std::to_string(i) + " was overrun at " + where;
+    if (const std::string where = blocks[i]->damage(); !where.empty())
+      return "operand " + std::to_string(i) + " was overrun at " + where;
   }
   return "";
 }

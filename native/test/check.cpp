@@ -23,7 +23,8 @@ std::string number(uint32_t word, DType dtype) {
 }
 
 /// Contents of every operand after one run; the fault is empty unless memory was touched that the row does not offer.
-std::string run_once(Target& target, const Row& row, const std::vector<Access>& access, int threads, int64_t shift, Results& results) {
+std::string run_once(Target& target, const Row& row, const std::vector<Access>& access, int threads, int64_t shift,
+                     Results& results) {
   std::vector<std::unique_ptr<Guarded>> blocks;
   std::vector<Operand> operands;
   for (size_t i = 0; i < row.arguments.size(); ++i) {
@@ -36,9 +37,11 @@ std::string run_once(Target& target, const Row& row, const std::vector<Access>& 
   results.clear();
   for (size_t i = 0; i < row.arguments.size(); ++i) {
     const Argument& argument = row.arguments[i];
-    if (const std::string where = blocks[i]->damage(); !where.empty()) return argument.name + " was overrun at " + where;
+    if (const std::string where = blocks[i]->damage(); !where.empty())
+      return argument.name + " was overrun at " + where;
     results.emplace_back(blocks[i]->data(), blocks[i]->data() + argument.size());
-    if (access[i] == Access::read && results[i] != argument.words) return argument.name + " is an input, but was changed";
+    if (access[i] == Access::read && results[i] != argument.words)
+      return argument.name + " is an input, but was changed";
   }
   return "";
 }
@@ -46,7 +49,8 @@ std::string run_once(Target& target, const Row& row, const std::vector<Access>& 
 double largest(const Argument& argument, const Words& words) {
   double scale = 1;
   for (const uint32_t word : words) {
-    const double size = std::fabs(argument.dtype == DType::f32 ? float_of(word) : static_cast<double>(static_cast<int32_t>(word)));
+    const double size =
+        std::fabs(argument.dtype == DType::f32 ? float_of(word) : static_cast<double>(static_cast<int32_t>(word)));
     if (std::isfinite(size) && size > scale) scale = size;
   }
   return scale;
@@ -61,7 +65,8 @@ std::string compare(const Row& row, const Argument& argument, const Words& got, 
   const double allowed = tolerance(row.terms, largest(argument, want));
   for (size_t n = 0; n < got.size(); ++n) {
     if (agrees(argument.dtype, got[n], want[n], allowed)) continue;
-    return argument.name + "[" + std::to_string(n) + "] is " + number(got[n], argument.dtype) + ", " + with + " has " + number(want[n], argument.dtype);
+    return argument.name + "[" + std::to_string(n) + "] is " + number(got[n], argument.dtype) + ", " + with + " has " +
+           number(want[n], argument.dtype);
   }
   return "";
 }
@@ -70,9 +75,11 @@ std::string compare_expected(const Row& row, const Argument& argument, const Wor
   const double allowed = argument.dtype == DType::i32 ? 0 : tolerance(row.terms, largest(argument, got));
   for (size_t n = 0; n < argument.expected.size(); ++n) {
     const double want = argument.expected[n];
-    const double value = argument.dtype == DType::i32 ? static_cast<int32_t>(got[n]) : static_cast<double>(float_of(got[n]));
+    const double value =
+        argument.dtype == DType::i32 ? static_cast<int32_t>(got[n]) : static_cast<double>(float_of(got[n]));
     if (std::isnan(want) || close(value, want, allowed)) continue;
-    return argument.name + "[" + std::to_string(n) + "] is " + number(got[n], argument.dtype) + ", float64 loops give " + std::to_string(want);
+    return argument.name + "[" + std::to_string(n) + "] is " + number(got[n], argument.dtype) +
+           ", float64 loops give " + std::to_string(want);
   }
   return "";
 }
@@ -94,7 +101,8 @@ std::string check_threads(Target& target, const Row& row, const std::vector<Acce
     if (fault.empty()) fault = run_once(target, row, access, threads, shift, again);
     if (fault.empty() && first != again) fault = "two equal runs differ";
     if (fault.empty()) fault = compare_all(row, first, want, "the reference");
-    for (size_t i = 0; fault.empty() && i < first.size(); ++i) fault = compare_expected(row, row.arguments[i], first[i]);
+    for (size_t i = 0; fault.empty() && i < first.size(); ++i)
+      fault = compare_expected(row, row.arguments[i], first[i]);
     if (threads == 1) single = first;
     if (fault.empty()) fault = compare_all(row, first, single, "one thread");
     if (!fault.empty()) return fault + with;
@@ -115,7 +123,8 @@ void Report::skip(const std::string& why) {
 }
 
 void Report::summary(const std::string& part) {
-  std::printf("%s: %lld passed, %lld failed", part.c_str(), static_cast<long long>(passed - passed_before_), static_cast<long long>(failed - failed_before_));
+  std::printf("%s: %lld passed, %lld failed", part.c_str(), static_cast<long long>(passed - passed_before_),
+              static_cast<long long>(failed - failed_before_));
   if (skipped != skipped_before_) std::printf(", %lld skipped", static_cast<long long>(skipped - skipped_before_));
   std::printf("\n");
   std::fflush(stdout);
@@ -142,7 +151,8 @@ int find_op(const std::string& name) {
 
 std::vector<Operand> operands_of(Row& row) {
   std::vector<Operand> operands;
-  for (Argument& argument : row.arguments) operands.push_back({argument.words.data(), argument.size(), argument.dtype, Access::none});
+  for (Argument& argument : row.arguments)
+    operands.push_back({argument.words.data(), argument.size(), argument.dtype, Access::none});
   return operands;
 }
 
@@ -156,7 +166,8 @@ std::string check_row(Target& target, Target& reference, Row& row) {
     std::vector<Access> access;
     for (const Operand& operand : operands) access.push_back(operand.access);
     Results want;
-    if (const std::string fault = run_once(reference, row, access, 1, 0, want); !fault.empty()) return "reference: " + fault;
+    if (const std::string fault = run_once(reference, row, access, 1, 0, want); !fault.empty())
+      return "reference: " + fault;
     return check_threads(target, row, access, want);
   } catch (const std::exception& error) {
     return std::string("threw ") + error.what();

@@ -19,7 +19,9 @@ int64_t pick(std::initializer_list<int64_t> choices) {
 bool coin() { return integers(1, 0, 1)[0] != 0; }
 
 GemmDesc random_desc() {
-  const auto size = [] { return pick({1, 1, 2, 3, 5, 6, 7, 8, 12, 15, 16, 17, 31, 32, 33, 48, 64, 95, 96, 97, 130, 257, 300, 512, 520, 784}); };
+  const auto size = [] {
+    return pick({1, 1, 2, 3, 5, 6, 7, 8, 12, 15, 16, 17, 31, 32, 33, 48, 64, 95, 96, 97, 130, 257, 300, 512, 520, 784});
+  };
   GemmDesc d{};
   do {
     d.batch = pick({1, 1, 2, 3, 9}), d.M = size(), d.N = size(), d.K = size();
@@ -39,7 +41,8 @@ GemmDesc random_desc() {
 
 std::string title(const GemmDesc& d) {
   std::string text = "gemm(";
-  for (const int64_t value : {d.batch, d.M, d.N, d.K, d.lda, d.ldb, d.ldc, d.stride_a, d.stride_b, d.stride_c}) text += std::to_string(value) + ",";
+  for (const int64_t value : {d.batch, d.M, d.N, d.K, d.lda, d.ldb, d.ldc, d.stride_a, d.stride_b, d.stride_c})
+    text += std::to_string(value) + ",";
   return text + (d.trans_a ? "T" : "N") + (d.trans_b ? "T" : "N") + (d.accumulate ? "+)" : ")");
 }
 
@@ -102,10 +105,13 @@ class OneDnn final : public Provider {
   std::string multiply(const GemmDesc& d, const float* a, const float* b, float* c, int threads) override {
     omp_set_num_threads(threads);
     char message[256] = "";
-    return onednn()->gemm(state_, &d, a, b, c, message, sizeof(message)) ? message : "";
+    const int result = onednn()->gemm(state_, &d, a, b, c, message, sizeof(message));
+    if (result == kGemmUnplanned) return rest_.multiply(d, a, b, c, threads);  // as the CPU backend does
+    return result == kGemmFailed ? message : "";
   }
 
  private:
+  BuiltIn rest_{best_op_table()};
   void* state_;
 };
 
@@ -123,14 +129,16 @@ std::string check(Provider& provider, const Case& test, int threads, int64_t shi
   for (size_t n = 0; n < test.want.size(); ++n) {
     const uint32_t word = c.data()[n];
     if (std::isnan(test.want[n]) ? word == test.before[n] : close(float_of(word), test.want[n], allowed)) continue;
-    return "C[" + std::to_string(n) + "] is " + std::to_string(float_of(word)) + ", float64 loops give " + std::to_string(test.want[n]);
+    return "C[" + std::to_string(n) + "] is " + std::to_string(float_of(word)) + ", float64 loops give " +
+           std::to_string(test.want[n]);
   }
   return "";
 }
 
 void check_provider(Report& report, const std::string& name, Provider& provider, const std::vector<Case>& cases) {
   for (const Case& test : cases) {
-    for (const int threads : {1, 2}) report.check(name + " " + title(test.desc), check(provider, test, threads, threads - 1));
+    for (const int threads : {1, 2})
+      report.check(name + " " + title(test.desc), check(provider, test, threads, threads - 1));
   }
   report.summary(name);
 }

@@ -38,7 +38,8 @@ class Guarded {
     forbid(false);
     std::string where;
     for (int64_t i = 0; i < total() && where.empty(); ++i) {
-      if (!inside(i) && block_[i] != kPattern) where = "element " + std::to_string(i - kGuard - shift_) + " of " + std::to_string(words_);
+      if (!inside(i) && block_[i] != kPattern)
+        where = "element " + std::to_string(i - kGuard - shift_) + " of " + std::to_string(words_);
     }
     forbid(true);
     return where;

@@ -1,5 +1,5 @@
-// Checks every operation of every kernel table against the shared bodies run serially and against float64 loops; needs no
-// Node. `parity --bench` times the kernels instead.
+// Checks every operation of every kernel table against the shared bodies run serially and against float64 loops; needs
+// no Node. `parity --bench` times the kernels instead.
 #include <cstdio>
 #include <string>
 
@@ -50,7 +50,9 @@ void check_coverage(Report& report, const Rows& rows) {
     bool found = false;
     for (const Row& row : rows) found = found || row.op == table.ops[op].name;
     const bool same = op < static_cast<int>(names.size()) && names[static_cast<size_t>(op)] == table.ops[op].name;
-    report.check(table.ops[op].name, !found ? "no row checks this operation" : !same ? "has another number in the tables" : "");
+    report.check(table.ops[op].name, !found  ? "no row checks this operation"
+                                     : !same ? "has another number in the tables"
+                                             : "");
   }
   report.summary("coverage");
 }

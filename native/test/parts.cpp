@@ -55,10 +55,13 @@ void check_philox(Report& report) {
   const struct {
     uint32_t key[2], counter[4];
     Words want;
-  } answers[] = {  // of Random123
+  } answers[] = {
+      // of Random123
       {{0, 0}, {0, 0, 0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
       {{~0u, ~0u}, {~0u, ~0u, ~0u, ~0u}, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-      {{0xa4093822, 0x299f31d0}, {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+      {{0xa4093822, 0x299f31d0},
+       {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+       {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
   };
   for (const auto& answer : answers) {
     Words got(4);
@@ -70,7 +73,8 @@ void check_philox(Report& report) {
   for (int64_t at = 0; at < 20; ++at) {
     Words part(30);
     philox_fill(7, 3, static_cast<uint64_t>(at), part.data(), 30);
-    report.check("philox from position " + std::to_string(at), std::equal(part.begin(), part.end(), whole.begin() + at) ? "" : "the words differ");
+    report.check("philox from position " + std::to_string(at),
+                 std::equal(part.begin(), part.end(), whole.begin() + at) ? "" : "the words differ");
   }
   report.summary("philox");
 }
@@ -126,7 +130,8 @@ std::string check_any_angle(int order) {
   last.values.assign(images.values.end() - 28 * 31, images.values.end());
   last.count = 1;
   const Floats alone = last.rotated({0.25}, 1, order, 1, fault).values;
-  if (!std::equal(alone.begin(), alone.end(), got.values.end() - 28 * 31)) return "the last image did not get the last angle";
+  if (!std::equal(alone.begin(), alone.end(), got.values.end() - 28 * 31))
+    return "the last image did not get the last angle";
   Images flat = images;
   std::fill(flat.values.begin(), flat.values.end(), 0.5f);
   for (const float value : flat.rotated(degrees, 2, order, 2, fault).values) {
@@ -161,7 +166,8 @@ void check_rotation(Report& report) {
     report.check(name + ", an infinite angle", check_refused(order, INFINITY, 1));
     report.check(name + ", no images an angle", check_refused(order, 5, 0));
   }
-  for (const int order : {-1, 0, 2, 4, 5}) report.check("rotate, order " + std::to_string(order), check_refused(order, 5, 1));
+  for (const int order : {-1, 0, 2, 4, 5})
+    report.check("rotate, order " + std::to_string(order), check_refused(order, 5, 1));
   report.summary("rotate");
 }
 

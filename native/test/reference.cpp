@@ -1,4 +1,5 @@
-// The shared bodies of native/ops with nothing between them and the processor: serial loops and a triple loop in double.
+// The shared bodies of native/ops with nothing between them and the processor: serial loops and a triple loop in
+// double.
 #define LCONV_ISA reference
 #include "reference.h"
 
@@ -49,8 +50,9 @@ OpEntry entry() {
 template <class... Ops>
 OpTable table_of(OpList<Ops...>) {
   static const OpEntry ops[] = {entry<Ops>()...};
-  return {"reference", ops, sizeof...(Ops),
-          [](const CpuContext&, const GemmDesc& d, const float* a, const float* b, float* c) { gemm_loops(d, a, b, c); }};
+  return {
+      "reference", ops, sizeof...(Ops),
+      [](const CpuContext&, const GemmDesc& d, const float* a, const float* b, float* c) { gemm_loops(d, a, b, c); }};
 }
 
 }  // namespace lieconv::reference

@@ -16,7 +16,8 @@ Words random_words(int64_t n) {
 
 Floats uniform(int64_t n, float low, float high) {
   Floats values;
-  for (const uint32_t word : random_words(n)) values.push_back(low + (high - low) * static_cast<float>(word >> 8) * 0x1p-24f);
+  for (const uint32_t word : random_words(n))
+    values.push_back(low + (high - low) * static_cast<float>(word >> 8) * 0x1p-24f);
   return values;
 }
 
@@ -126,32 +127,52 @@ int64_t extent(int64_t batch, int64_t rows, int64_t cols, int64_t ld, int64_t st
 
 double function(int fn, double parameter, double x) {
   switch (fn) {
-    case 0: return x;
-    case 1: return x <= 0 ? 0 : x;
-    case 2: return x > 0 ? x : parameter * x;
-    case 3: return std::tanh(x);
-    case 4: return 1 / (1 + std::exp(-x));
-    case 5: return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
-    case 6: return std::exp(x);
-    case 7: return std::log(x);
-    case 8: return std::sqrt(x);
-    default: return parameter * x;
+    case 0:
+      return x;
+    case 1:
+      return x <= 0 ? 0 : x;
+    case 2:
+      return x > 0 ? x : parameter * x;
+    case 3:
+      return std::tanh(x);
+    case 4:
+      return 1 / (1 + std::exp(-x));
+    case 5:
+      return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
+    case 6:
+      return std::exp(x);
+    case 7:
+      return std::log(x);
+    case 8:
+      return std::sqrt(x);
+    default:
+      return parameter * x;
   }
 }
 
 double derivative(int fn, double parameter, double x, double y) {
   const double kSqrt2Pi = std::sqrt(2 * std::acos(-1.0));
   switch (fn) {
-    case 0: return 1;
-    case 1: return y > 0 ? 1 : 0;
-    case 2: return y > 0 ? 1 : parameter;
-    case 3: return 1 - y * y;
-    case 4: return y * (1 - y);
-    case 5: return 0.5 * std::erfc(-x / std::sqrt(2.0)) + x * std::exp(-x * x / 2) / kSqrt2Pi;
-    case 6: return y;
-    case 7: return 1 / x;
-    case 8: return 0.5 / y;
-    default: return parameter;
+    case 0:
+      return 1;
+    case 1:
+      return y > 0 ? 1 : 0;
+    case 2:
+      return y > 0 ? 1 : parameter;
+    case 3:
+      return 1 - y * y;
+    case 4:
+      return y * (1 - y);
+    case 5:
+      return 0.5 * std::erfc(-x / std::sqrt(2.0)) + x * std::exp(-x * x / 2) / kSqrt2Pi;
+    case 6:
+      return y;
+    case 7:
+      return 1 / x;
+    case 8:
+      return 0.5 / y;
+    default:
+      return parameter;
   }
 }
 

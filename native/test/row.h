@@ -32,8 +32,8 @@ Floats ties(int64_t n);     // multiples of 1/4 in [-1, 1]: many equal values
 Floats special(int64_t n);  // about every eighth one a NaN, an infinity or a zero of either sign
 Ints integers(int64_t n, int32_t low, int32_t high);
 
-/// An operand of a row: what it holds before the run. `expected` (empty: the reference alone decides) is what independent
-/// float64 loops say it holds after the run; a NaN there leaves that element to the reference.
+/// An operand of a row: what it holds before the run. `expected` (empty: the reference alone decides) is what
+/// independent float64 loops say it holds after the run; a NaN there leaves that element to the reference.
 struct Argument {
   std::string name;
   DType dtype;

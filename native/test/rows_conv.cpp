@@ -15,11 +15,13 @@ struct Conv {
   template <class F>
   void each(const F& f) const {
     for (int64_t n = 0; n < y_count(); ++n) {
-      const int64_t j = n % out_q(), i = n / out_q() % out_p(), a = n / out_q() / out_p() % o, b = n / out_q() / out_p() / o;
+      const int64_t j = n % out_q(), i = n / out_q() % out_p(), a = n / out_q() / out_p() % o,
+                    b = n / out_q() / out_p() / o;
       for (int64_t w = 0; w < m * k_p * k_q; ++w) {
         const int64_t c = w / k_q / k_p, row = i + w / k_q % k_p - pad, col = j + w % k_q - pad;
         if (row < 0 || row >= p || col < 0 || col >= q) continue;
-        f(static_cast<size_t>(((b * m + c) * p + row) * q + col), static_cast<size_t>(a * m * k_p * k_q + w), static_cast<size_t>(n));
+        f(static_cast<size_t>(((b * m + c) * p + row) * q + col), static_cast<size_t>(a * m * k_p * k_q + w),
+          static_cast<size_t>(n));
       }
     }
   }
@@ -35,9 +37,22 @@ void add(Rows& rows, const Conv& s) {
     dW[weight] += static_cast<double>(x[in]) * dy[out];
   });
   const int64_t window = s.k_p * s.k_q;
-  rows.push_back(Row("conv2d").integers(s.sizes()).put("x", x).put("W", W).out("y", s.y_count()).expect(y).length(s.m * window));
-  rows.push_back(Row("conv2dInputGrad").integers(s.sizes()).put("dy", dy).put("W", W).out("dx", s.x_count()).expect(dx).length(s.o * window));
-  rows.push_back(Row("conv2dWeightGrad").integers(s.sizes()).put("x", x).put("dy", dy).out("dW", s.w_count()).expect(dW).length(s.B * s.out_p() * s.out_q()));
+  rows.push_back(
+      Row("conv2d").integers(s.sizes()).put("x", x).put("W", W).out("y", s.y_count()).expect(y).length(s.m * window));
+  rows.push_back(Row("conv2dInputGrad")
+                     .integers(s.sizes())
+                     .put("dy", dy)
+                     .put("W", W)
+                     .out("dx", s.x_count())
+                     .expect(dx)
+                     .length(s.o * window));
+  rows.push_back(Row("conv2dWeightGrad")
+                     .integers(s.sizes())
+                     .put("x", x)
+                     .put("dy", dy)
+                     .out("dW", s.w_count())
+                     .expect(dW)
+                     .length(s.B * s.out_p() * s.out_q()));
 }
 
 }  // namespace
@@ -56,7 +71,7 @@ void add_conv_rows(Rows& rows) {
   }
   add(rows, {2, 3, 4, 6, 9, 3, 5, 1});
   add(rows, {2, 2, 3, 9, 6, 5, 3, 2});
-  add(rows, {1, 2, 2, 3, 2, 5, 5, 2});     // the kernel is larger than the image
+  add(rows, {1, 2, 2, 3, 2, 5, 5, 2});  // the kernel is larger than the image
   add(rows, {1, 1, 1, 1, 1, 1, 1, 0});
   add(rows, {2, 3, 2, 1, 40, 1, 7, 0});
   add(rows, {5, 1, 8, 28, 28, 3, 3, 1});

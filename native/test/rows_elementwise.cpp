@@ -64,7 +64,8 @@ Row bias_activation_grad(int64_t outer, int64_t channels, int64_t inner, int fn)
 }
 
 void add_bias_rows(Rows& rows) {
-  const int64_t sizes[][3] = {{1, 1, 1}, {2, 3, 5}, {3, 5, 17}, {7, 32, 16}, {2, 10, 1}, {64, 10, 1}, {5, 1, 31}, {2, 1, 784}, {3, 32, 784}, {4, 33, 200}};
+  const int64_t sizes[][3] = {{1, 1, 1},   {2, 3, 5},  {3, 5, 17},  {7, 32, 16},  {2, 10, 1},
+                              {64, 10, 1}, {5, 1, 31}, {2, 1, 784}, {3, 32, 784}, {4, 33, 200}};
   for (int fn = 0; fn < 5; ++fn) {
     for (const auto& [outer, channels, inner] : sizes) {
       rows.push_back(bias_activation(outer, channels, inner, fn));

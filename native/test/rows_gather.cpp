@@ -19,16 +19,36 @@ void add_gather(Rows& rows, int64_t n, int64_t size, int64_t count) {
       if (valid) dtable[static_cast<size_t>(from * size + i)] += dy[static_cast<size_t>(j * size + i)];
     }
   }
-  rows.push_back(Row("gather").integers({n, size, count}).put("table", table).put("index", index).out("y", count * size, DType::i32).expect(picked));
-  rows.push_back(Row("gather").integers({n, size, count}).put("table", uniform(n * size)).put("index", index).out("y", count * size));
-  rows.push_back(Row("gatherGrad").integers({n, size, count}).put("dy", dy).put("index", index).out("dtable", n * size).expect(dtable).length(count));
+  rows.push_back(Row("gather")
+                     .integers({n, size, count})
+                     .put("table", table)
+                     .put("index", index)
+                     .out("y", count * size, DType::i32)
+                     .expect(picked));
+  rows.push_back(Row("gather")
+                     .integers({n, size, count})
+                     .put("table", uniform(n * size))
+                     .put("index", index)
+                     .out("y", count * size));
+  rows.push_back(Row("gatherGrad")
+                     .integers({n, size, count})
+                     .put("dy", dy)
+                     .put("index", index)
+                     .out("dtable", n * size)
+                     .expect(dtable)
+                     .length(count));
 }
 
 Row step_slice(int64_t n, int64_t count, int32_t step) {
   const Ints x = integers(n, -1000, 1000);
   Doubles y;
   for (int64_t j = 0; j < count; ++j) y.push_back(x[static_cast<size_t>(((step * count + j) % n + n) % n)]);
-  return Row("stepSlice").integers({n, count}).put("x", x).put("step", Ints{step}).out("y", count, DType::i32).expect(y);
+  return Row("stepSlice")
+      .integers({n, count})
+      .put("x", x)
+      .put("step", Ints{step})
+      .out("y", count, DType::i32)
+      .expect(y);
 }
 
 Row step_write(int64_t n, int32_t step) {
@@ -43,7 +63,8 @@ Row sparse(int64_t batch, int64_t channels, int64_t n, int64_t cols, int64_t nnz
   Ints start{0}, column = integers(nnz, broken ? -2 : 0, static_cast<int32_t>(broken ? cols + 1 : cols - 1));
   for (int64_t mu = 1; mu <= n; ++mu) start.push_back(static_cast<int32_t>(nnz * mu / n));
   if (broken) start[0] = -5, start.back() = static_cast<int32_t>(nnz + 9);
-  const Floats value = uniform(nnz), x = uniform(extent(batch, channels, cols, xc, xb)), y = uniform(extent(batch, channels, n, yc, yb));
+  const Floats value = uniform(nnz), x = uniform(extent(batch, channels, cols, xc, xb)),
+               y = uniform(extent(batch, channels, n, yc, yb));
   Doubles after(y.size(), accumulate ? 0 : NAN);
   if (accumulate) after.assign(y.begin(), y.end());
   for (int64_t i = 0; i < batch * channels; ++i) {
@@ -52,13 +73,20 @@ Row sparse(int64_t batch, int64_t channels, int64_t n, int64_t cols, int64_t nnz
       if (!accumulate) to = 0;
       for (int64_t k = 0; k < nnz; ++k) {
         const int64_t nu = column[static_cast<size_t>(k)];
-        const bool here = k >= start[static_cast<size_t>(mu)] && k < start[static_cast<size_t>(mu + 1)] && nu >= 0 && nu < cols;
-        if (here) to += static_cast<double>(value[static_cast<size_t>(k)]) * x[static_cast<size_t>(i / channels * xb + i % channels * xc + nu)];
+        const bool here =
+            k >= start[static_cast<size_t>(mu)] && k < start[static_cast<size_t>(mu + 1)] && nu >= 0 && nu < cols;
+        if (here)
+          to += static_cast<double>(value[static_cast<size_t>(k)]) *
+                x[static_cast<size_t>(i / channels * xb + i % channels * xc + nu)];
       }
     }
   }
   Row row("sparseApply");
-  row.integers({batch, channels, n, cols, nnz, xb, xc, yb, yc, accumulate}).put("row_start", start).put("column", column).put("value", value).put("x", x);
+  row.integers({batch, channels, n, cols, nnz, xb, xc, yb, yc, accumulate})
+      .put("row_start", start)
+      .put("column", column)
+      .put("value", value)
+      .put("x", x);
   if (accumulate) {
     row.put("y", y);
   } else {
@@ -70,7 +98,8 @@ Row sparse(int64_t batch, int64_t channels, int64_t n, int64_t cols, int64_t nnz
 }  // namespace
 
 void add_gather_rows(Rows& rows) {
-  const int64_t sizes[][3] = {{1, 1, 1}, {5, 3, 7}, {10, 16, 4}, {3, 0, 2}, {4, 5, 0}, {100, 784, 64}, {60, 33, 16}, {257, 1, 500}};
+  const int64_t sizes[][3] = {{1, 1, 1}, {5, 3, 7},      {10, 16, 4},  {3, 0, 2},
+                              {4, 5, 0}, {100, 784, 64}, {60, 33, 16}, {257, 1, 500}};
   for (const auto& [n, size, count] : sizes) add_gather(rows, n, size, count);
   for (const int32_t step : {0, 1, 3, -2, 1000000, INT32_MAX, INT32_MIN}) {
     rows.push_back(step_slice(10, 4, step));
@@ -78,7 +107,9 @@ void add_gather_rows(Rows& rows) {
     rows.push_back(step_slice(1, 1, step));
     rows.push_back(step_write(1, step));
     rows.push_back(step_write(7, step));
-    rows.push_back(Row("stepAdvance").put("step", Ints{step}).expect({static_cast<double>(step == INT32_MAX ? INT32_MIN : step + 1)}));
+    rows.push_back(Row("stepAdvance")
+                       .put("step", Ints{step})
+                       .expect({static_cast<double>(step == INT32_MAX ? INT32_MIN : step + 1)}));
   }
   rows.push_back(step_slice(60000, 20000, 5));
   rows.push_back(step_slice(5, 0, 2));

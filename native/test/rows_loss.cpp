@@ -39,7 +39,8 @@ Row softmax_grad(bool log, int64_t rows, int64_t cols) {
       dot += log ? d[j] : d[j] * static_cast<double>(y.back());
     }
     const float* p = y.data() + r * cols;
-    for (int64_t j = 0; j < cols; ++j) dx.push_back(log ? d[j] - std::exp(static_cast<double>(p[j])) * dot : p[j] * (d[j] - dot));
+    for (int64_t j = 0; j < cols; ++j)
+      dx.push_back(log ? d[j] - std::exp(static_cast<double>(p[j])) * dot : p[j] * (d[j] - dot));
   }
   Row row("softmaxGrad");
   row.integers({log, rows, cols}).put("y", y).put("dy", dy).out("dx", rows * cols).expect(dx).length(16 + cols);
@@ -60,7 +61,8 @@ Row cross_entropy(int64_t rows, int64_t cols, const Floats& x, const Ints& label
     const bool valid = label >= 0 && label < cols;
     loss += valid ? -z[static_cast<size_t>(label)] : NAN;
     correct += std::max_element(logits, logits + cols) - logits == label;
-    for (int64_t j = 0; j < cols; ++j) dlogits.push_back((std::exp(z[static_cast<size_t>(j)]) - (j == label)) / static_cast<double>(rows));
+    for (int64_t j = 0; j < cols; ++j)
+      dlogits.push_back((std::exp(z[static_cast<size_t>(j)]) - (j == label)) / static_cast<double>(rows));
   }
   return row.expect(2, {loss / static_cast<double>(rows)}).expect(3, dlogits).expect(4, {correct}), row;
 }
@@ -79,7 +81,8 @@ void add_loss_rows(Rows& rows) {
     const auto classes = static_cast<int32_t>(cols);
     rows.push_back(cross_entropy(n, cols, uniform(n * cols, -8, 8), integers(n, 0, classes - 1), true));
     rows.push_back(cross_entropy(n, cols, ties(n * cols), integers(n, 0, classes - 1), true));
-    rows.push_back(cross_entropy(n, cols, uniform(n * cols), integers(n, -1, classes), true));  // some labels out of range
+    rows.push_back(
+        cross_entropy(n, cols, uniform(n * cols), integers(n, -1, classes), true));  // some labels out of range
     rows.push_back(cross_entropy(n, cols, special(n * cols), integers(n, 0, classes - 1), false));
   }
   rows.push_back(softmax(true, 0, 5, {}, true));

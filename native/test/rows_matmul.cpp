@@ -61,9 +61,12 @@ Row gemm(const Product& p) {
   const GemmDesc& d = p.d;
   const Floats a = uniform(extent(d.batch, d.trans_a ? d.K : d.M, d.trans_a ? d.M : d.K, d.lda, d.stride_a));
   const Floats b = uniform(extent(d.batch, d.trans_b ? d.N : d.K, d.trans_b ? d.K : d.N, d.ldb, d.stride_b));
-  const Floats c = uniform(extent(d.batch, d.M, d.N, d.ldc, d.stride_c)), bias = uniform(p.bias == 1 ? d.M : p.bias == 2 ? d.N : 0);
+  const Floats c = uniform(extent(d.batch, d.M, d.N, d.ldc, d.stride_c)), bias = uniform(p.bias == 1   ? d.M
+                                                                                         : p.bias == 2 ? d.N
+                                                                                                       : 0);
   Row row("gemm");
-  row.integers({d.batch, d.M, d.N, d.K, d.lda, d.ldb, d.ldc, d.stride_a, d.stride_b, d.stride_c, d.trans_a, d.trans_b, d.accumulate, p.bias, p.fn});
+  row.integers({d.batch, d.M, d.N, d.K, d.lda, d.ldb, d.ldc, d.stride_a, d.stride_b, d.stride_c, d.trans_a, d.trans_b,
+                d.accumulate, p.bias, p.fn});
   row.number(kSlope).put("a", a).put("b", b).length(d.K);
   if (p.bias) row.put("bias", bias);
   if (d.accumulate) {
@@ -77,7 +80,7 @@ Row gemm(const Product& p) {
 }  // namespace
 
 void add_matmul_rows(Rows& rows) {
-  const int64_t sizes[][4] = {{1, 1, 1, 1},   {1, 3, 5, 7},    {2, 5, 16, 8},   {3, 17, 33, 9}, {1, 64, 10, 784},
+  const int64_t sizes[][4] = {{1, 1, 1, 1},    {1, 3, 5, 7},    {2, 5, 16, 8},  {3, 17, 33, 9},  {1, 64, 10, 784},
                               {2, 97, 17, 65}, {1, 7, 513, 31}, {9, 16, 5, 49}, {1, 33, 40, 257}};
   int turn = 0;
   for (const auto& [batch, M, N, K] : sizes) {

@@ -6,8 +6,12 @@ namespace {
 struct Mix {
   int64_t B, n_L, d_h, m_in, m_out;
 
-  size_t left(int64_t b, int64_t c, int64_t i, int64_t h) const { return static_cast<size_t>(((b * m_in + c) * n_L + i) * d_h + h); }
-  size_t right(int64_t b, int64_t a, int64_t i, int64_t h) const { return static_cast<size_t>(((b * m_out + a) * n_L + i) * d_h + h); }
+  size_t left(int64_t b, int64_t c, int64_t i, int64_t h) const {
+    return static_cast<size_t>(((b * m_in + c) * n_L + i) * d_h + h);
+  }
+  size_t right(int64_t b, int64_t a, int64_t i, int64_t h) const {
+    return static_cast<size_t>(((b * m_out + a) * n_L + i) * d_h + h);
+  }
   template <class F>
   void each(const F& f) const {
     for (int64_t n = 0; n < B * m_in * m_out * n_L * d_h; ++n) {
@@ -24,7 +28,10 @@ Row mix(const Mix& m, bool transposed) {
     s[m.right(b, a, i, h)] += static_cast<double>(W[static_cast<size_t>(weight)]) * z[m.left(b, c, i, h)];
   });
   Row row("mixChannels");
-  row.integers({m.B, m.n_L, m.d_h, m.m_in, m.m_out, transposed}).put("z", z).put("W", W).out("s", static_cast<int64_t>(s.size()));
+  row.integers({m.B, m.n_L, m.d_h, m.m_in, m.m_out, transposed})
+      .put("z", z)
+      .put("W", W)
+      .out("s", static_cast<int64_t>(s.size()));
   return row.expect(s).length(m.m_in), row;
 }
 
@@ -32,10 +39,14 @@ Row mix_grad(const Mix& m) {
   const Floats z = uniform(m.B * m.m_in * m.n_L * m.d_h), ds = uniform(m.B * m.m_out * m.n_L * m.d_h);
   Doubles dW(static_cast<size_t>(m.n_L * m.m_in * m.m_out));
   m.each([&](int64_t b, int64_t c, int64_t a, int64_t i, int64_t h) {
-    dW[static_cast<size_t>((i * m.m_in + c) * m.m_out + a)] += static_cast<double>(z[m.left(b, c, i, h)]) * ds[m.right(b, a, i, h)];
+    dW[static_cast<size_t>((i * m.m_in + c) * m.m_out + a)] +=
+        static_cast<double>(z[m.left(b, c, i, h)]) * ds[m.right(b, a, i, h)];
   });
   Row row("mixChannelsGrad");
-  row.integers({m.B, m.n_L, m.d_h, m.m_in, m.m_out}).put("z", z).put("ds", ds).out("dW", static_cast<int64_t>(dW.size()));
+  row.integers({m.B, m.n_L, m.d_h, m.m_in, m.m_out})
+      .put("z", z)
+      .put("ds", ds)
+      .out("dW", static_cast<int64_t>(dW.size()));
   return row.expect(dW).length(m.B * m.d_h), row;
 }
 

@@ -81,7 +81,8 @@ void add_optimizer_rows(Rows& rows) {
   }
   for (const double squares : {0.0, 0.04, 1.0, 9.0, 1e12}) {
     const double factor = std::min(1.0, 1.5 / (std::sqrt(squares) + 1e-6));
-    rows.push_back(Row("clipFactor").number(1.5).put("squares", Floats{static_cast<float>(squares)}).out("y", 1).expect({factor}));
+    rows.push_back(
+        Row("clipFactor").number(1.5).put("squares", Floats{static_cast<float>(squares)}).out("y", 1).expect({factor}));
   }
 }
 

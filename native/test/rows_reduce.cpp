@@ -5,7 +5,9 @@
 namespace lieconv::parity {
 namespace {
 
-size_t index3(int64_t o, int64_t j, int64_t i, int64_t k, int64_t inner) { return static_cast<size_t>((o * k + j) * inner + i); }
+size_t index3(int64_t o, int64_t j, int64_t i, int64_t k, int64_t inner) {
+  return static_cast<size_t>((o * k + j) * inner + i);
+}
 
 Row sum(int64_t outer, int64_t k, int64_t inner, double scale) {
   const Floats x = uniform(outer * k * inner);
@@ -90,14 +92,21 @@ void add_pool_rows(Rows& rows, int64_t planes, int64_t p, int64_t q, int64_t siz
   pool.integers({planes, p, q, size, stride}).put("x", x).out("y", outputs).out("at", outputs, DType::i32);
   if (kind < 2) pool.expect(1, y).expect(2, place);
   rows.push_back(pool);
-  rows.push_back(Row("maxPoolGrad").integers({planes, p, q, size, stride}).put("dy", dy).put("at", at).out("dx", planes * p * q).expect(dx).length(size * size));
+  rows.push_back(Row("maxPoolGrad")
+                     .integers({planes, p, q, size, stride})
+                     .put("dy", dy)
+                     .put("at", at)
+                     .out("dx", planes * p * q)
+                     .expect(dx)
+                     .length(size * size));
 }
 
 }  // namespace
 
 void add_reduce_rows(Rows& rows) {
-  const int64_t sizes[][3] = {{1, 1, 1},  {0, 3, 2},    {2, 3, 0},    {3, 7, 1},   {5, 16, 1},  {2, 33, 5},
-                              {64, 10, 1}, {3, 784, 1}, {1, 5000, 3}, {1, 64, 320}, {7, 31, 17}, {40, 50, 33}, {3, 40, 100}, {20, 100, 65}, {1, 60000, 1}};
+  const int64_t sizes[][3] = {{1, 1, 1},   {0, 3, 2},    {2, 3, 0},    {3, 7, 1},     {5, 16, 1},
+                              {2, 33, 5},  {64, 10, 1},  {3, 784, 1},  {1, 5000, 3},  {1, 64, 320},
+                              {7, 31, 17}, {40, 50, 33}, {3, 40, 100}, {20, 100, 65}, {1, 60000, 1}};
   for (const auto& [outer, k, inner] : sizes) {
     rows.push_back(sum(outer, k, inner, 1));
     rows.push_back(sum(outer, k, inner, 1.0 / static_cast<double>(k)));

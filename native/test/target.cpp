@@ -34,7 +34,8 @@ class TableTarget final : public Target {
     Workspace workspace(table_, threads);
     table_.ops[op].run(bound.bytes, workspace.context);
     for (const auto& block : workspace.blocks) {
-      if (const std::string where = block->damage(); !where.empty()) throw Error("ERR_LCONV_NATIVE", "scratch overrun at " + where);
+      if (const std::string where = block->damage(); !where.empty())
+        throw Error("ERR_LCONV_NATIVE", "scratch overrun at " + where);
     }
   }
 
@@ -64,7 +65,8 @@ class BackendTarget final : public Target {
 }  // namespace
 
 void bind(const OpEntry& entry, BoundOp& bound, std::vector<Operand>& operands, const std::vector<double>& attributes) {
-  Binder binder(entry.name, operands.data(), static_cast<int>(operands.size()), attributes.data(), static_cast<int>(attributes.size()));
+  Binder binder(entry.name, operands.data(), static_cast<int>(operands.size()), attributes.data(),
+                static_cast<int>(attributes.size()));
   entry.bind(bound.bytes, binder);
   binder.finish();
 }
@@ -74,8 +76,11 @@ std::unique_ptr<Target> backend_target(bool compiled) { return std::make_unique<
 
 bool can_run([[maybe_unused]] const std::string& isa) {
 #if defined(__x86_64__)
-  if (isa == "avx512") return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  if (isa == "avx2") return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+  if (isa == "avx512")
+    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  if (isa == "avx2")
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
 #endif
   return true;
 }

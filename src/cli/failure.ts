@@ -13,7 +13,7 @@ export function fail(error: unknown, out: Output): number {
     return wrong ? fail(wrong, out) : 0;
   }
   if (error instanceof Interrupted) {
-    if (error.signal !== "SIGPIPE") tell("interrupted", error.message, out, { event: "interrupted", signal: error.signal });
+    if (error.signal !== "SIGPIPE") tell("interrupted:", error.message, out, { event: "interrupted", signal: error.signal });
     return error.exitCode;
   }
   const { message, code = "ERR_LCONV_UNEXPECTED" } =

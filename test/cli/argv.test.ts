@@ -46,7 +46,8 @@ test("numbers are read strictly", async () => {
   for (const bad of ["12abc", "", " ", "0x10", "Infinity", "NaN", "1e999", "1,5", "0", "2.5", "-3"]) {
     await rejectsCode(parse("train", "--epochs", bad), "ERR_LCONV_ARGUMENT", "--epochs: expected an integer from 1", JSON.stringify(bad));
   }
-  for (const bad of ["0", "-1", "Infinity", "1e400", "0,1"]) await rejectsCode(parse("train", "--lr", bad), "ERR_LCONV_ARGUMENT", "--lr: expected a number above 0");
+  for (const bad of ["0", "-1", "Infinity", "1e400", "0,1"])
+    await rejectsCode(parse("train", "--lr", bad), "ERR_LCONV_ARGUMENT", "--lr: expected a number above 0");
   await rejectsCode(parse("train", "--hold-out", "1"), "ERR_LCONV_ARGUMENT", "--hold-out: expected a number above 0 and below 1");
   await rejectsCode(parse("train", "--layers", "3"), "ERR_LCONV_ARGUMENT", "--layers: expected 1 or 2");
 });
@@ -58,7 +59,11 @@ test("choices name the nearest", async () => {
 });
 
 test("momentum is for sgd", async () => {
-  await rejectsCode(parse("train", "--momentum", "0.9", "--optimizer", "adam", "--dataset", "glyphs", "--progress", "silent"), "ERR_LCONV_ARGUMENT", "--momentum goes with --optimizer sgd");
+  await rejectsCode(
+    parse("train", "--momentum", "0.9", "--optimizer", "adam", "--dataset", "glyphs", "--progress", "silent"),
+    "ERR_LCONV_ARGUMENT",
+    "--momentum goes with --optimizer sgd",
+  );
 });
 
 test("exit codes: 2 for bad usage, 1 for other failures, 128 + signal when stopped", () => {

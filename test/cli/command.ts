@@ -31,10 +31,10 @@ export const commandLine = (args: readonly string[]): string[] => [process.execP
 
 export type Child = ChildProcessByStdio<null, Readable, Readable> & { ended: Promise<Ended> };
 
-/** Starts `lconv`; `onLine` hears of every line on stdout and stderr. */
+/** Starts `lconv` with one thread, as two wait for each other on a busy machine; `onLine` hears of every line on stdout and stderr. */
 export function start(cwd: string, args: readonly string[], env: Record<string, string> = {}, onLine?: (line: string) => void): Child {
   const [program, ...rest] = commandLine(args);
-  const child = spawn(program, rest, { cwd, env: { ...process.env, LCONV_THREADS: "2", ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, rest, { cwd, env: { ...process.env, LCONV_THREADS: "1", ...env }, stdio: ["ignore", "pipe", "pipe"] });
   const output = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {
     child[name].setEncoding("utf8").on("data", (text: string) => {
@@ -49,7 +49,8 @@ export function start(cwd: string, args: readonly string[], env: Record<string, 
   return Object.assign(child, { ended });
 }
 
-export const lconv = (cwd: string, args: readonly string[], env: Record<string, string> = {}): Promise<Ended> => start(cwd, args, env).ended;
+export const lconv = (cwd: string, args: readonly string[], env: Record<string, string> = {}): Promise<Ended> =>
+  start(cwd, args, env).ended;
 
 function objects(text: string): Record<string, unknown>[] {
   if (!text.startsWith("{")) return [];
@@ -65,8 +66,14 @@ const [SIDE, CLASSES] = [8, 4];
 export function writeTinyImages(path: string): void {
   const images = (count: number, seed: number) => {
     const noise = new Philox(seed, 7).uniform(count * SIDE * SIDE);
-    const x = Float32Array.from(noise, (u, i) => 0.5 * u + (Math.floor(i / SIDE) % SIDE === 2 * (Math.floor(i / SIDE / SIDE) % CLASSES) ? 0.5 : 0));
-    return { x: { shape: [count, SIDE, SIDE], data: x }, labels: { shape: [count], data: Int32Array.from({ length: count }, (_, i) => i % CLASSES) } };
+    const x = Float32Array.from(
+      noise,
+      (u, i) => 0.5 * u + (Math.floor(i / SIDE) % SIDE === 2 * (Math.floor(i / SIDE / SIDE) % CLASSES) ? 0.5 : 0),
+    );
+    return {
+      x: { shape: [count, SIDE, SIDE], data: x },
+      labels: { shape: [count], data: Int32Array.from({ length: count }, (_, i) => i % CLASSES) },
+    };
   };
   const [train, test] = [images(400, 1), images(60, 2)];
   writeNpz(path, [

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -17,8 +17,14 @@ test("trains both models and writes all files", async () => {
   const run = await lconv(folder, ["compare", "--dataset", images, ...sizes, "--epochs", "2", "--json"]);
   assert.is(run.code, 0, run.stderr);
   const path = join(folder, "runs/compare-tiny");
-  assert.equal(readdirSync(path).sort(), ["accuracy.svg", "cnn", "config.json", "loss.svg", "lconv", "metrics.jsonl", "report.html", "result.json"].sort());
-  const metrics = readFileSync(join(path, "metrics.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line));
+  assert.equal(
+    readdirSync(path).sort(),
+    ["accuracy.svg", "cnn", "config.json", "loss.svg", "lconv", "metrics.jsonl", "report.html", "result.json"].sort(),
+  );
+  const metrics = readFileSync(join(path, "metrics.jsonl"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
   assert.equal(
     metrics.map(({ model, epoch }) => `${model} ${epoch}`),
     ["lconv 1", "cnn 1", "lconv 2", "cnn 2"],

@@ -7,13 +7,39 @@ import { lconv, start, temporaryFolder } from "./command.js";
 const test = suite("cli/resume");
 const folder = temporaryFolder();
 
-// Many short steps: an epoch takes several chunks of 100 ms on a fast machine, too. One thread: on a busy machine two wait for each other.
+// Many short steps: an epoch takes several chunks of 100 ms on a fast machine, too.
 const EPOCHS = 2;
 const BATCH = 4;
 const SAMPLES = 4000;
 const stepsPerEpoch = Math.floor(SAMPLES / BATCH);
-const sizes = ["--filters", "16", "--generators", "3", "--rank", "8", "--batch", String(BATCH), "--samples", String(SAMPLES), "--threads", "1"];
-const train = (out: string, ...more: string[]): string[] => ["train", "--dataset", "glyphs", "--variant", "rotated", ...sizes, "--epochs", String(EPOCHS), "--out", out, "--json", ...more];
+const sizes = [
+  "--filters",
+  "16",
+  "--generators",
+  "3",
+  "--rank",
+  "8",
+  "--batch",
+  String(BATCH),
+  "--samples",
+  String(SAMPLES),
+  "--threads",
+  "1",
+];
+const train = (out: string, ...more: string[]): string[] => [
+  "train",
+  "--dataset",
+  "glyphs",
+  "--variant",
+  "rotated",
+  ...sizes,
+  "--epochs",
+  String(EPOCHS),
+  "--out",
+  out,
+  "--json",
+  ...more,
+];
 const frequent = ["--checkpoint-seconds", "0", "--progress", "jsonl"];
 
 const read = (...path: string[]): Buffer => readFileSync(join(folder, ...path));

@@ -48,7 +48,8 @@ test("a file's keys and values are checked", () => {
 });
 
 test("a resumed run takes only changes that leave it what it is", () => {
-  const write = (extra: object): string => config(JSON.stringify({ ...resolveSettings({ threads: 2, device: "cpu" }), ...extra }), "config.json");
+  const write = (extra: object): string =>
+    config(JSON.stringify({ ...resolveSettings({ threads: 2, device: "cpu" }), ...extra }), "config.json");
   const warnings: string[] = [];
   const resumed = (given: Parameters<typeof resumedSettings>[1]) => resumedSettings(folder, given, (text) => warnings.push(text));
   write({ epochs: 5 });

@@ -14,10 +14,37 @@ writeTinyImages(images);
 const small = ["--filters", "4", "--generators", "2", "--rank", "2", "--batch", "32"];
 const tiny = ["train", "--dataset", images, ...small];
 
-const doneFields = ["event", "valAccuracy", "bestValAccuracy", "testAccuracy", "trainAccuracy", "params", "layerParams", "seconds", "samplesPerSecond", "peakRssBytes", "device", "out"];
+const doneFields = [
+  "event",
+  "valAccuracy",
+  "bestValAccuracy",
+  "testAccuracy",
+  "trainAccuracy",
+  "params",
+  "layerParams",
+  "seconds",
+  "samplesPerSecond",
+  "peakRssBytes",
+  "device",
+  "out",
+];
 
 test("trains on glyphs into a run folder, and evaluate finds the same", async () => {
-  const run = await lconv(folder, ["train", "--dataset", "glyphs", "--variant", "rotated-scrambled", ...small, "--samples", "1500", "--epochs", "2", "--json"]);
+  const run = await lconv(folder, [
+    "train",
+    "--dataset",
+    "glyphs",
+    "--variant",
+    "rotated-scrambled",
+    ...small,
+    "--samples",
+    "1500",
+    "--threads",
+    "2",
+    "--epochs",
+    "2",
+    "--json",
+  ]);
   assert.is(run.code, 0, run.stderr);
   const done = run.lines.at(-1)!;
   assert.equal(Object.keys(done), doneFields);
@@ -29,7 +56,13 @@ test("trains on glyphs into a run folder, and evaluate finds the same", async ()
   );
   const path = join(folder, String(done.out));
   const metrics = readFileSync(join(path, "metrics.jsonl"), "utf8");
-  assert.equal(metrics.trim().split("\n").map((line) => JSON.parse(line)), run.lines.slice(0, 2));
+  assert.equal(
+    metrics
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line)),
+    run.lines.slice(0, 2),
+  );
   assert.is(JSON.parse(readFileSync(join(path, "result.json"), "utf8")).valAccuracy, done.valAccuracy);
   assert.match(readFileSync(join(path, "report.html"), "utf8"), "Generators of lconv");
   assert.not(existsSync(join(path, "lock")));
@@ -37,7 +70,10 @@ test("trains on glyphs into a run folder, and evaluate finds the same", async ()
   const again = await lconv(folder, ["evaluate", "--run", String(done.out), "--json"]);
   assert.is(again.code, 0, again.stderr);
   const measured = again.lines.at(-1)!;
-  assert.equal([measured.valAccuracy, measured.testAccuracy, measured.valLoss], [done.valAccuracy, done.testAccuracy, run.lines[1].valLoss]);
+  assert.equal(
+    [measured.valAccuracy, measured.testAccuracy, measured.valLoss],
+    [done.valAccuracy, done.testAccuracy, run.lines[1].valLoss],
+  );
 });
 
 test("without --json stdout is a short table, and progress stays on stderr", async () => {
@@ -53,7 +89,10 @@ test("without --json stdout is a short table, and progress stays on stderr", asy
 });
 
 test("a configuration file stands for flags; a wrong key is named with the nearest", async () => {
-  writeFileSync(join(folder, "good.json"), JSON.stringify({ dataset: images, model: "cnn", filters: 2, epochs: 1, batch: 32, out: "configured" }));
+  writeFileSync(
+    join(folder, "good.json"),
+    JSON.stringify({ dataset: images, model: "cnn", filters: 2, epochs: 1, batch: 32, out: "configured" }),
+  );
   const good = await lconv(folder, ["train", "--config", "good.json", "--filters", "3", "--json"]);
   assert.is(good.code, 0, good.stderr);
   const config = JSON.parse(readFileSync(join(folder, "configured/config.json"), "utf8"));

@@ -18,7 +18,18 @@ const root = temporaryFolder();
 let next = 0;
 const fresh = (): string => join(root, `run${next++}`);
 
-const epoch = (n: number): EpochEvent => ({ type: "epoch", model: "lconv", epoch: n, epochs: 2, loss: 1, accuracy: 0.5, valLoss: null, valAccuracy: null, seconds: 1, learningRate: 0.1 });
+const epoch = (n: number): EpochEvent => ({
+  type: "epoch",
+  model: "lconv",
+  epoch: n,
+  epochs: 2,
+  loss: 1,
+  accuracy: 0.5,
+  valLoss: null,
+  valAccuracy: null,
+  seconds: 1,
+  learningRate: 0.1,
+});
 
 test("a run that came to nothing leaves nothing behind", () => {
   const folder = RunFolder.create(fresh());
@@ -66,7 +77,12 @@ test("a lock of a process that has ended is taken over", async () => {
 });
 
 test("a lock of another host, or one half written, is respected", () => {
-  throwsCode(() => RunFolder.create(lockedBy({ pid: 1, host: "elsewhere" })), "ERR_LCONV_LOCKED", "process 1 on elsewhere", "remove that file");
+  throwsCode(
+    () => RunFolder.create(lockedBy({ pid: 1, host: "elsewhere" })),
+    "ERR_LCONV_LOCKED",
+    "process 1 on elsewhere",
+    "remove that file",
+  );
   const path = lockedBy("");
   throwsCode(() => RunFolder.create(path), "ERR_LCONV_LOCKED", "another process");
   utimesSync(join(path, "lock"), 1, 1);
