@@ -48,7 +48,14 @@ async function peer(by: string, script: string, args: string[]): Promise<Line[]>
     .map((line) => ({ by, ...JSON.parse(line) }));
 }
 
-const machine = { machine: cpus()[0].model.trim(), threads: device().threads, ...native().info(), node: process.version, date: new Date().toISOString(), peak_gflops: await measurePeak() };
+const machine = {
+  machine: cpus()[0].model.trim(),
+  threads: device().threads,
+  ...native().info(),
+  node: process.version,
+  date: new Date().toISOString(),
+  peak_gflops: await measurePeak(),
+};
 const ours: BenchResult[] = [];
 for await (const result of benchSteps({ cases, batch, seconds })) ours.push(result);
 const models = "lconv,lconv-cf1,lconv-cf2,lconv2,lconv2-cf1,rand,cnn,cnn2,fc";
@@ -64,11 +71,15 @@ for (const line of peers) {
   const key = caseOf(line.case);
   if (line.ms_per_step < (bestOf.get(key)?.ms_per_step ?? Number.POSITIVE_INFINITY)) bestOf.set(key, line);
 }
-console.log(`${machine.machine}, ${machine.threads} threads, oneDNN ${machine.oneDNN ?? "none"}, peak ${machine.peak_gflops.toFixed(0)} GFLOP/s (2048^3)`);
+console.log(
+  `${machine.machine}, ${machine.threads} threads, oneDNN ${machine.oneDNN ?? "none"}, peak ${machine.peak_gflops.toFixed(0)} GFLOP/s (2048^3)`,
+);
 console.log("| case | lconv ms | share of peak | best peer ms | which | ratio |\n|---|---|---|---|---|---|");
 for (const result of ours) {
   const best = bestOf.get(result.case);
-  const tail = best ? `${best.ms_per_step.toFixed(2)} | ${best.by}, ${best.case.split("/").slice(1, -1).join("/")} | ${(best.ms_per_step / result.ms_per_step).toFixed(1)} x` : "- | - | -";
+  const tail = best
+    ? `${best.ms_per_step.toFixed(2)} | ${best.by}, ${best.case.split("/").slice(1, -1).join("/")} | ${(best.ms_per_step / result.ms_per_step).toFixed(1)} x`
+    : "- | - | -";
   console.log(`| ${result.case} | ${result.ms_per_step.toFixed(2)} | ${(100 * result.share_of_peak).toFixed(0)} % | ${tail} |`);
 }
 if (values.out) {

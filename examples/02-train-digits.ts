@@ -9,7 +9,8 @@ const result = await fit(model, prepared, {
   epochs: 5,
   batch: 32,
   onEvent: (event) => {
-    if (event.type === "epoch") console.log(`epoch ${event.epoch}: loss ${event.loss.toFixed(3)}, validation accuracy ${event.valAccuracy?.toFixed(3)}`);
+    if (event.type === "epoch")
+      console.log(`epoch ${event.epoch}: loss ${event.loss.toFixed(3)}, validation accuracy ${event.valAccuracy?.toFixed(3)}`);
   },
 });
 console.log(`test accuracy ${result.testAccuracy?.toFixed(3)}, ${Math.round(result.samplesPerSecond)} samples/s`);

@@ -6,7 +6,14 @@ const shift = Float32Array.from({ length: d * d }, (_, k) => (k % d === Math.flo
 const x = randn([256, 1, d], { seed: 1 });
 const y = ops.reshape(ops.matmul(ops.reshape(x, [256, d]), tensor(shift, { shape: [d, d] }), { transB: true }), [256, 1, d]);
 
-const layer = new nn.LConv(new nn.WeightSource(device(), 0), { d, m_in: 1, m_out: 1, generators: { kind: "dense", n_L: 1 }, activation: "linear", bias: false });
+const layer = new nn.LConv(new nn.WeightSource(device(), 0), {
+  d,
+  m_in: 1,
+  m_out: 1,
+  generators: { kind: "dense", n_L: 1 },
+  activation: "linear",
+  bias: false,
+});
 const optimizer = optim.adam(layer.parameters(), { lr: 0.02 });
 const error = tensor([0]);
 

@@ -62,7 +62,11 @@ export function checkOptions(where: string, options: object, known: readonly str
 
 /** Throws ERR_LCONV_ARGUMENT unless `value` is an integer in [min, max]. */
 export function checkInteger(where: string, name: string, value: unknown, min: number, max = 2 ** 31 - 1): asserts value is number {
-  check(Number.isInteger(value) && (value as number) >= min && (value as number) <= max, "ERR_LCONV_ARGUMENT", () => `${where}: ${name} must be an integer from ${min} to ${max}, got ${String(value)}`);
+  check(
+    Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
+    "ERR_LCONV_ARGUMENT",
+    () => `${where}: ${name} must be an integer from ${min} to ${max}, got ${String(value)}`,
+  );
 }
 
 function editDistance(a: string, b: string): number {

@@ -50,7 +50,16 @@ export interface Native {
   openDevice(name: string, threads: number): NativeDevice;
   philox(seed: number, stream: number, position: number, out: Uint32Array): void;
   /** Rotates `count` images [height, width] in `images` in place by `degrees[i / imagesPerAngle]`; spline order 1 or 3, mode nearest, as scipy.ndimage.rotate(reshape=False). */
-  rotate(images: Float32Array, count: number, height: number, width: number, degrees: Float64Array, imagesPerAngle: number, order: number, threads: number): void;
+  rotate(
+    images: Float32Array,
+    count: number,
+    height: number,
+    width: number,
+    degrees: Float64Array,
+    imagesPerAngle: number,
+    order: number,
+    threads: number,
+  ): void;
 }
 
 /** Raised together with `kAbi` in native/addon/addon.cpp when this interface changes. */

@@ -24,12 +24,27 @@ export const unaryGrad = (d: Device, fn: Fn, n: number, x: Ref, y: Ref, dy: Ref,
   d.execute("unaryGrad", [...fnAttributes(fn), n], [x, y, dy, dx]);
 
 /** y = f(a, b) over the box `dims`; y contiguous. */
-export const binary = (d: Device, fn: BinaryName, dims: readonly number[], a: Ref, aStrides: readonly number[], b: Ref, bStrides: readonly number[], y: Ref): void =>
-  d.execute("binary", [binaryFunctions[fn], dims.length, ...dims, ...aStrides, ...bStrides], [a, b, y]);
+export const binary = (
+  d: Device,
+  fn: BinaryName,
+  dims: readonly number[],
+  a: Ref,
+  aStrides: readonly number[],
+  b: Ref,
+  bStrides: readonly number[],
+  y: Ref,
+): void => d.execute("binary", [binaryFunctions[fn], dims.length, ...dims, ...aStrides, ...bStrides], [a, b, y]);
 
 /** y[...] = x[...], or += with `accumulate`, each walked over the box `dims` with its own strides. */
-export const copy = (d: Device, dims: readonly number[], x: Ref, xStrides: readonly number[], y: Ref, yStrides: readonly number[], accumulate = false): void =>
-  d.execute("copy", [flag(accumulate), dims.length, ...dims, ...yStrides, ...xStrides], [x, y]);
+export const copy = (
+  d: Device,
+  dims: readonly number[],
+  x: Ref,
+  xStrides: readonly number[],
+  y: Ref,
+  yStrides: readonly number[],
+  accumulate = false,
+): void => d.execute("copy", [flag(accumulate), dims.length, ...dims, ...yStrides, ...xStrides], [x, y]);
 
 /** Sizes of a reduction: x is [outer, k, inner], the result [outer, inner]. */
 export interface Line {
@@ -37,15 +52,18 @@ export interface Line {
   k: number;
   inner: number;
 }
-export const sum = (d: Device, { outer, k, inner }: Line, scale: number, x: Ref, y: Ref): void => d.execute("sum", [outer, k, inner, scale], [x, y]);
+export const sum = (d: Device, { outer, k, inner }: Line, scale: number, x: Ref, y: Ref): void =>
+  d.execute("sum", [outer, k, inner, scale], [x, y]);
 export const max = (d: Device, { outer, k, inner }: Line, x: Ref, y: Ref, at: Ref): void => d.execute("max", [outer, k, inner], [x, y, at]);
-export const maxGrad = (d: Device, { outer, k, inner }: Line, dy: Ref, at: Ref, dx: Ref): void => d.execute("maxGrad", [outer, k, inner], [dy, at, dx]);
+export const maxGrad = (d: Device, { outer, k, inner }: Line, dy: Ref, at: Ref, dx: Ref): void =>
+  d.execute("maxGrad", [outer, k, inner], [dy, at, dx]);
 /** Elements of scratch space that sumSquares needs. */
 export const sumSquaresScratch = (n: number): number => Math.ceil(n / 4096);
 export const sumSquares = (d: Device, n: number, accumulate: boolean, x: Ref, scratch: Ref, y: Ref): void =>
   d.execute("sumSquares", [flag(accumulate), n], [x, scratch, y]);
 
-export const softmax = (d: Device, log: boolean, rows: number, cols: number, x: Ref, y: Ref): void => d.execute("softmax", [flag(log), rows, cols], [x, y]);
+export const softmax = (d: Device, log: boolean, rows: number, cols: number, x: Ref, y: Ref): void =>
+  d.execute("softmax", [flag(log), rows, cols], [x, y]);
 export const softmaxGrad = (d: Device, log: boolean, rows: number, cols: number, y: Ref, dy: Ref, dx: Ref): void =>
   d.execute("softmaxGrad", [flag(log), rows, cols], [y, dy, dx]);
 export const crossEntropy = (
@@ -60,7 +78,8 @@ export const gather = (d: Device, rows: number, size: number, count: number, tab
 export const gatherGrad = (d: Device, rows: number, size: number, count: number, dy: Ref, index: Ref, dtable: Ref): void =>
   d.execute("gatherGrad", [rows, size, count], [dy, index, dtable]);
 
-export const stepSlice = (d: Device, n: number, count: number, x: Ref, step: Ref, y: Ref): void => d.execute("stepSlice", [n, count], [x, step, y]);
+export const stepSlice = (d: Device, n: number, count: number, x: Ref, step: Ref, y: Ref): void =>
+  d.execute("stepSlice", [n, count], [x, step, y]);
 export const stepWrite = (d: Device, n: number, x: Ref, step: Ref, y: Ref): void => d.execute("stepWrite", [n], [x, step, y]);
 export const stepAdvance = (d: Device, step: Ref): void => d.execute("stepAdvance", [], [step]);
 
@@ -85,7 +104,18 @@ export interface Gemm {
 }
 export function gemm(d: Device, g: Gemm, a: Ref, b: Ref, c: Ref): void {
   const { batch = 1, M, N, K, transA = false, transB = false } = g;
-  const sizes = [batch, M, N, K, g.lda ?? (transA ? M : K), g.ldb ?? (transB ? K : N), g.ldc ?? N, g.strideA ?? M * K, g.strideB ?? K * N, g.strideC ?? M * N];
+  const sizes = [
+    batch,
+    M,
+    N,
+    K,
+    g.lda ?? (transA ? M : K),
+    g.ldb ?? (transB ? K : N),
+    g.ldc ?? N,
+    g.strideA ?? M * K,
+    g.strideB ?? K * N,
+    g.strideC ?? M * N,
+  ];
   const axis = g.bias ? (g.bias.axis === "row" ? 1 : 2) : 0;
   const attributes = [...sizes, flag(transA), flag(transB), flag(g.accumulate), axis, ...fnAttributes(g.fn)];
   d.execute("gemm", attributes, g.bias ? [a, b, g.bias.values, c] : [a, b, c]);
@@ -149,8 +179,10 @@ export interface Conv {
 }
 const convAttributes = (s: Conv): number[] => [s.B, s.m, s.o, s.p, s.q, s.k_p, s.k_q, s.pad];
 export const conv2d = (d: Device, s: Conv, x: Ref, W: Ref, y: Ref): void => d.execute("conv2d", convAttributes(s), [x, W, y]);
-export const conv2dInputGrad = (d: Device, s: Conv, dy: Ref, W: Ref, dx: Ref): void => d.execute("conv2dInputGrad", convAttributes(s), [dy, W, dx]);
-export const conv2dWeightGrad = (d: Device, s: Conv, x: Ref, dy: Ref, dW: Ref): void => d.execute("conv2dWeightGrad", convAttributes(s), [x, dy, dW]);
+export const conv2dInputGrad = (d: Device, s: Conv, dy: Ref, W: Ref, dx: Ref): void =>
+  d.execute("conv2dInputGrad", convAttributes(s), [dy, W, dx]);
+export const conv2dWeightGrad = (d: Device, s: Conv, x: Ref, dy: Ref, dW: Ref): void =>
+  d.execute("conv2dWeightGrad", convAttributes(s), [x, dy, dW]);
 
 /** Sizes of max pooling over planes of p x q. */
 export interface Pool {
@@ -162,7 +194,8 @@ export interface Pool {
 }
 const poolAttributes = (s: Pool): number[] => [s.planes, s.p, s.q, s.size, s.stride];
 export const maxPool = (d: Device, s: Pool, x: Ref, y: Ref, at: Ref): void => d.execute("maxPool", poolAttributes(s), [x, y, at]);
-export const maxPoolGrad = (d: Device, s: Pool, dy: Ref, at: Ref, dx: Ref): void => d.execute("maxPoolGrad", poolAttributes(s), [dy, at, dx]);
+export const maxPoolGrad = (d: Device, s: Pool, dy: Ref, at: Ref, dx: Ref): void =>
+  d.execute("maxPoolGrad", poolAttributes(s), [dy, at, dx]);
 
 /** What every optimiser takes: a gradient, device scalars for the learning rate and the clipping factor, the weights. */
 export interface Update {
@@ -179,7 +212,8 @@ export const adam = (
   u: Update,
   o: { beta1: number; beta2: number; epsilon: number; decay: number; decoupled: boolean },
   s: { step: Ref; m: Ref; v: Ref; scratch: Ref },
-): void => d.execute("adam", [u.n, o.beta1, o.beta2, o.epsilon, o.decay, flag(o.decoupled)], [u.g, u.lr, u.scale, s.step, u.w, s.m, s.v, s.scratch]);
+): void =>
+  d.execute("adam", [u.n, o.beta1, o.beta2, o.epsilon, o.decay, flag(o.decoupled)], [u.g, u.lr, u.scale, s.step, u.w, s.m, s.v, s.scratch]);
 export const rmsprop = (d: Device, u: Update, o: { rho: number; epsilon: number; decay: number }, v: Ref): void =>
   d.execute("rmsprop", [u.n, o.rho, o.epsilon, o.decay], [u.g, u.lr, u.scale, u.w, v]);
 export const clipFactor = (d: Device, limit: number, squares: Ref, y: Ref): void => d.execute("clipFactor", [limit], [squares, y]);

@@ -55,7 +55,11 @@ export class Device {
 
   /** Records what `trace` does. It returns the buffers whose values are wanted after a run. */
   record(trace: () => readonly number[]): Program {
-    check(!this.#recording, "ERR_LCONV_RECORDING", () => "record: a recording is already under way on this device; recordings cannot be nested");
+    check(
+      !this.#recording,
+      "ERR_LCONV_RECORDING",
+      () => "record: a recording is already under way on this device; recordings cannot be nested",
+    );
     this.#native.beginRecord();
     this.#recording = true;
     try {

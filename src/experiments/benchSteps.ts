@@ -2,8 +2,8 @@ import { type Device, device as deviceOf } from "../engine/device.js";
 import { Philox, streams } from "../engine/random.js";
 import { checkInteger, LconvError, nearest } from "../errors.js";
 import { type Classifier, type InputSize, type ModelName, makeModel } from "../models/models.js";
-import { forwardCost } from "../ops/order.js";
 import { matmul } from "../ops/matmul.js";
+import { forwardCost } from "../ops/order.js";
 import { sgd } from "../optim/optimizer.js";
 import { record } from "../tensor/record.js";
 import { keep, type Tensor, tensor, zeros } from "../tensor/tensor.js";
@@ -94,7 +94,10 @@ export async function* benchSteps(options: BenchOptions = {}): AsyncGenerator<Be
   for (const name of cases) {
     if (benchCases.includes(name)) continue;
     const near = nearest(name, benchCases);
-    throw new LconvError("ERR_LCONV_ARGUMENT", `bench steps: unknown case "${name}"; ${near ? `did you mean "${near}"?` : `known: ${benchCases.join(", ")}`}`);
+    throw new LconvError(
+      "ERR_LCONV_ARGUMENT",
+      `bench steps: unknown case "${name}"; ${near ? `did you mean "${near}"?` : `known: ${benchCases.join(", ")}`}`,
+    );
   }
   const peak = options.peak ?? (await measurePeak(device));
   for (const name of cases) {
@@ -121,7 +124,18 @@ async function benchCase(name: string, batch: number, seconds: number, device: D
     share_of_peak: round((3 * batch * forwardFlops(name)) / median / 1e6 / peak, 3),
     params: model.parameterCount(),
   };
-  for (const thing of [program, model, parts.optimizer, parts.order, parts.rates, parts.data.x, parts.data.labels, parts.metrics.loss, parts.metrics.correct]) thing.dispose();
+  for (const thing of [
+    program,
+    model,
+    parts.optimizer,
+    parts.order,
+    parts.rates,
+    parts.data.x,
+    parts.data.labels,
+    parts.metrics.loss,
+    parts.metrics.correct,
+  ])
+    thing.dispose();
   return result;
 }
 
@@ -143,7 +157,11 @@ function randomParts(model: Classifier, input: InputSize, batch: number, device:
 }
 
 /** Median and best milliseconds of one step, over groups of steps long enough (2 ms) that the call around them does not count. */
-async function timeSteps(run: (steps: number) => Promise<unknown>, warmUp: number, seconds: number): Promise<{ median: number; best: number }> {
+async function timeSteps(
+  run: (steps: number) => Promise<unknown>,
+  warmUp: number,
+  seconds: number,
+): Promise<{ median: number; best: number }> {
   await run(warmUp);
   const first = performance.now();
   await run(1);

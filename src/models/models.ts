@@ -82,13 +82,17 @@ export function makeModel(name: ModelName, input: InputSize, device: Device, opt
   const build = builders[name];
   if (!build) {
     const near = nearest(String(name), modelNames);
-    throw new LconvError("ERR_LCONV_ARGUMENT", `unknown model "${String(name)}"; ${near ? `did you mean "${near}"?` : `known: ${modelNames.join(", ")}`}`);
+    throw new LconvError(
+      "ERR_LCONV_ARGUMENT",
+      `unknown model "${String(name)}"; ${near ? `did you mean "${near}"?` : `known: ${modelNames.join(", ")}`}`,
+    );
   }
   const { hidden, features } = build(parts);
   return new Classifier(name, hidden, new Linear(parts.source, features, input.classes, initOf(parts)));
 }
 
-type Parts = Omit<ModelOptions, "seed"> & Required<Pick<ModelOptions, "layers" | "filters" | "generators" | "rank" | "kernel">> & { input: InputSize; source: WeightSource };
+type Parts = Omit<ModelOptions, "seed"> &
+  Required<Pick<ModelOptions, "layers" | "filters" | "generators" | "rank" | "kernel">> & { input: InputSize; source: WeightSource };
 interface Hidden {
   hidden: Module[];
   /** Values that reach the head. */
@@ -119,12 +123,18 @@ function convLayers(p: Parts, pooled: boolean): Hidden {
   const hidden: Module[] = [new Reshape(p.input.channels, p.input.height, p.input.width)];
   let [height, width] = [p.input.height, p.input.width];
   for (const m_in of channelsIn(p)) {
-    hidden.push(new Conv2d(p.source, m_in, p.filters, { kernel: p.kernel, padding: p.padding ?? "valid", activation: "relu", ...initOf(p) }));
+    hidden.push(
+      new Conv2d(p.source, m_in, p.filters, { kernel: p.kernel, padding: p.padding ?? "valid", activation: "relu", ...initOf(p) }),
+    );
     const lost = (p.padding === "same" ? 0 : p.kernel - 1) + (pooled ? 1 : 0);
     if (pooled) hidden.push(new MaxPool2d({ size: 2, stride: 1 }));
     height -= lost;
     width -= lost;
-    if (height < 1 || width < 1) throw new LconvError("ERR_LCONV_ARGUMENT", `model cnn: ${p.layers} layers with kernel ${p.kernel} leave nothing of images ${p.input.height} x ${p.input.width}; take a smaller kernel, or padding "same"`);
+    if (height < 1 || width < 1)
+      throw new LconvError(
+        "ERR_LCONV_ARGUMENT",
+        `model cnn: ${p.layers} layers with kernel ${p.kernel} leave nothing of images ${p.input.height} x ${p.input.width}; take a smaller kernel, or padding "same"`,
+      );
   }
   return { hidden, features: height * width * p.filters };
 }

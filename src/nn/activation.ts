@@ -20,7 +20,10 @@ export interface Activation {
 export function activation(where: string, name: ActivationName): Activation {
   if (!activationNames.includes(name)) {
     const near = nearest(String(name), activationNames);
-    throw new LconvError("ERR_LCONV_ARGUMENT", `${where}: unknown activation "${String(name)}"; ${near ? `did you mean "${near}"?` : `known: ${activationNames.join(", ")}`}`);
+    throw new LconvError(
+      "ERR_LCONV_ARGUMENT",
+      `${where}: unknown activation "${String(name)}"; ${near ? `did you mean "${near}"?` : `known: ${activationNames.join(", ")}`}`,
+    );
   }
   const fn: commands.Fn = name === "leakyRelu" ? { name, parameter: LEAKY_SLOPE } : { name };
   if (commands.fusable.includes(name)) return { fused: name === "linear" ? undefined : fn, after: (y) => y };

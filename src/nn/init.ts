@@ -67,7 +67,10 @@ export class WeightSource {
         return new Float32Array(n);
       default: {
         const near = nearest(String(initializer), initializers);
-        throw new LconvError("ERR_LCONV_ARGUMENT", `unknown initializer "${String(initializer)}"; ${near ? `did you mean "${near}"?` : `known: ${initializers.join(", ")}`}`);
+        throw new LconvError(
+          "ERR_LCONV_ARGUMENT",
+          `unknown initializer "${String(initializer)}"; ${near ? `did you mean "${near}"?` : `known: ${initializers.join(", ")}`}`,
+        );
       }
     }
   }

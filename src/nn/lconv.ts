@@ -1,7 +1,7 @@
 import type { Device } from "../engine/device.js";
 import { check, checkInteger, checkOptions, LconvError, showShape } from "../errors.js";
 import { type Csr, denseGenerators, type Generators } from "../ops/generators.js";
-import { type LconvOptions as OpOptions, lconv } from "../ops/lconv.js";
+import { lconv, type LconvOptions as OpOptions } from "../ops/lconv.js";
 import { keep, type Tensor, tensor } from "../tensor/tensor.js";
 import { type Activation, type ActivationName, activation } from "./activation.js";
 import type { Initializer, WeightSource } from "./init.js";
@@ -63,7 +63,10 @@ export class LConv extends Module {
     this.#f = activation("LConv", options.activation ?? "relu");
     this.#order = { order: options.order, backwardOrder: options.backwardOrder };
     this.generators = makeGenerators(source, options.generators, d, initializer);
-    const n_L = this.generators.kind === "sparse" ? this.generators.matrices.length : (this.generators.kind === "dense" ? this.generators.L : this.generators.U).shape[0];
+    const n_L =
+      this.generators.kind === "sparse"
+        ? this.generators.matrices.length
+        : (this.generators.kind === "dense" ? this.generators.L : this.generators.U).shape[0];
     this.W = source.parameter([n_L + 1, m_in, m_out], initializer);
     this.b = options.bias === false ? undefined : source.parameter([m_out], "zeros");
   }
@@ -110,21 +113,38 @@ function makeGenerators(source: WeightSource, spec: GeneratorSpec, d: number, in
       return { kind: "dense", L: source.parameter([spec.n_L, d, d], initializer) };
     case "fixed": {
       checkInteger("LConv", "generators (n_L)", spec.n_L, 1);
-      check(spec.L.length === spec.n_L * d * d, "ERR_LCONV_SHAPE", () => `LConv: fixed generators must be ${showShape([spec.n_L, d, d])}, that is ${spec.n_L * d * d} values, got ${spec.L.length}`);
+      check(
+        spec.L.length === spec.n_L * d * d,
+        "ERR_LCONV_SHAPE",
+        () => `LConv: fixed generators must be ${showShape([spec.n_L, d, d])}, that is ${spec.n_L * d * d} values, got ${spec.L.length}`,
+      );
       return { kind: "dense", L: keep(tensor(spec.L, { shape: [spec.n_L, d, d], device: source.device })) };
     }
     case "fixedSparse":
       check(spec.matrices.length > 0, "ERR_LCONV_ARGUMENT", () => "LConv: needs at least one sparse generator, got none");
       return { kind: "sparse", d, matrices: spec.matrices.map((matrix, i) => sparsePair(source.device, matrix, d, i)) };
     default:
-      throw new LconvError("ERR_LCONV_ARGUMENT", `LConv: unknown kind of generators "${String((spec as { kind: unknown }).kind)}"; known: learned, random, dense, fixed, fixedSparse`);
+      throw new LconvError(
+        "ERR_LCONV_ARGUMENT",
+        `LConv: unknown kind of generators "${String((spec as { kind: unknown }).kind)}"; known: learned, random, dense, fixed, fixedSparse`,
+      );
   }
 }
 
 /** Checks the entries and builds CSR forms of the matrix and of its transpose; equal places add up. */
 function sparsePair(device: Device, { rows, columns, values }: SparseMatrix, d: number, i: number): { forward: Csr; transposed: Csr } {
-  check(rows.length === columns.length && rows.length === values.length, "ERR_LCONV_SHAPE", () => `LConv: sparse generator ${i} has ${rows.length} rows, ${columns.length} columns and ${values.length} values; these must be equally many`);
-  for (const place of [...rows, ...columns]) check(Number.isInteger(place) && place >= 0 && place < d, "ERR_LCONV_ARGUMENT", () => `LConv: sparse generator ${i} names place ${place}; places go from 0 to ${d - 1}`);
+  check(
+    rows.length === columns.length && rows.length === values.length,
+    "ERR_LCONV_SHAPE",
+    () =>
+      `LConv: sparse generator ${i} has ${rows.length} rows, ${columns.length} columns and ${values.length} values; these must be equally many`,
+  );
+  for (const place of [...rows, ...columns])
+    check(
+      Number.isInteger(place) && place >= 0 && place < d,
+      "ERR_LCONV_ARGUMENT",
+      () => `LConv: sparse generator ${i} names place ${place}; places go from 0 to ${d - 1}`,
+    );
   return { forward: toCsr(device, rows, columns, values, d), transposed: toCsr(device, columns, rows, values, d) };
 }
 
@@ -135,7 +155,17 @@ function toCsr(device: Device, rows: readonly number[], columns: readonly number
   for (let row = 0; row < d; row++) rowStart[row + 1] += rowStart[row];
   return {
     rowStart: keep(tensor(rowStart, { device })),
-    column: keep(tensor(Int32Array.from(order, (k) => columns[k]), { device })),
-    value: keep(tensor(Float32Array.from(order, (k) => values[k]), { device })),
+    column: keep(
+      tensor(
+        Int32Array.from(order, (k) => columns[k]),
+        { device },
+      ),
+    ),
+    value: keep(
+      tensor(
+        Float32Array.from(order, (k) => values[k]),
+        { device },
+      ),
+    ),
   };
 }

@@ -42,11 +42,20 @@ export abstract class Module {
     const named = this.namedParameters();
     for (const [name, t] of named) {
       const value = values.get(name);
-      if (!value) throw new LconvError("ERR_LCONV_CHECKPOINT", `load: parameter "${name}" of shape ${showShape(t.shape)} is missing; the file holds ${[...values.keys()].join(", ")}`);
-      if (!sameShape(value.shape, t.shape)) throw new LconvError("ERR_LCONV_CHECKPOINT", `load: parameter "${name}" has shape ${showShape(t.shape)} in this model and ${showShape(value.shape)} in the file; was the model built with other sizes?`);
+      if (!value)
+        throw new LconvError(
+          "ERR_LCONV_CHECKPOINT",
+          `load: parameter "${name}" of shape ${showShape(t.shape)} is missing; the file holds ${[...values.keys()].join(", ")}`,
+        );
+      if (!sameShape(value.shape, t.shape))
+        throw new LconvError(
+          "ERR_LCONV_CHECKPOINT",
+          `load: parameter "${name}" has shape ${showShape(t.shape)} in this model and ${showShape(value.shape)} in the file; was the model built with other sizes?`,
+        );
     }
     for (const name of values.keys()) {
-      if (!named.has(name)) throw new LconvError("ERR_LCONV_CHECKPOINT", `load: this model has no parameter "${name}"; it has ${[...named.keys()].join(", ")}`);
+      if (!named.has(name))
+        throw new LconvError("ERR_LCONV_CHECKPOINT", `load: this model has no parameter "${name}"; it has ${[...named.keys()].join(", ")}`);
     }
     for (const [name, t] of named) t.set((values.get(name) as { data: Float32Array }).data);
   }

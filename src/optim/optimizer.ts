@@ -47,7 +47,11 @@ export class Optimizer {
 
   /** One update. `grads` (by default each parameter's .grad) are in the order of `parameters`. */
   step(grads: readonly Tensor[] = this.parameters.map((p, i) => p.grad ?? missing(this.name, i)), lr: Tensor = this.lr): void {
-    check(grads.length === this.parameters.length, "ERR_LCONV_ARGUMENT", () => `${this.name}: expected ${this.parameters.length} gradients, got ${grads.length}`);
+    check(
+      grads.length === this.parameters.length,
+      "ERR_LCONV_ARGUMENT",
+      () => `${this.name}: expected ${this.parameters.length} gradients, got ${grads.length}`,
+    );
     scope(() => {
       const scale = this.#clipNorm === undefined ? this.#one : this.#clipFactor(grads, this.#clipNorm);
       this.parameters.forEach((w, i) => {
@@ -98,7 +102,10 @@ export class Optimizer {
 }
 
 function missing(name: string, i: number): never {
-  throw new LconvError("ERR_LCONV_ARGUMENT", `${name}: parameter ${i} has no gradient; call backward(loss) before step(), or pass gradients`);
+  throw new LconvError(
+    "ERR_LCONV_ARGUMENT",
+    `${name}: parameter ${i} has no gradient; call backward(loss) before step(), or pass gradients`,
+  );
 }
 
 function checkPositive(where: string, name: string, value: number): void {
@@ -152,9 +159,11 @@ function adamLike(name: string, decoupled: boolean, parameters: readonly Tensor[
 }
 
 /** Adam (Kingma and Ba, 2015), weight decay added to the gradient. As PyTorch. */
-export const adam = (parameters: readonly Tensor[], options: AdamOptions = {}): Optimizer => adamLike("adam", false, parameters, options, 0);
+export const adam = (parameters: readonly Tensor[], options: AdamOptions = {}): Optimizer =>
+  adamLike("adam", false, parameters, options, 0);
 /** AdamW (Loshchilov and Hutter, 2019), weight decay applied to the weights. As PyTorch. */
-export const adamw = (parameters: readonly Tensor[], options: AdamOptions = {}): Optimizer => adamLike("adamw", true, parameters, options, 0.01);
+export const adamw = (parameters: readonly Tensor[], options: AdamOptions = {}): Optimizer =>
+  adamLike("adamw", true, parameters, options, 0.01);
 
 export interface RmspropOptions extends CommonOptions {
   rho?: number;
@@ -169,7 +178,12 @@ export function rmsprop(parameters: readonly Tensor[], options: RmspropOptions =
   checkRange("rmsprop", "epsilon", epsilon, 1);
   checkRange("rmsprop", "weightDecay", weightDecay, Number.POSITIVE_INFINITY);
   const constants = { rho, epsilon, decay: weightDecay };
-  return new Optimizer(parameters, { name: "rmsprop", slots: ["meanSquare"], update: (device, u, [v]) => commands.rmsprop(device, u, constants, v) }, lr, clipNorm);
+  return new Optimizer(
+    parameters,
+    { name: "rmsprop", slots: ["meanSquare"], update: (device, u, [v]) => commands.rmsprop(device, u, constants, v) },
+    lr,
+    clipNorm,
+  );
 }
 
 export const optimizers = { sgd, adam, adamw, rmsprop } as const;
@@ -177,9 +191,16 @@ export type OptimizerName = keyof typeof optimizers;
 export const optimizerNames = Object.keys(optimizers) as OptimizerName[];
 
 /** An optimiser by name. Throws ERR_LCONV_ARGUMENT for an unknown one. */
-export function makeOptimizer(name: OptimizerName, parameters: readonly Tensor[], options: SgdOptions & AdamOptions & RmspropOptions): Optimizer {
+export function makeOptimizer(
+  name: OptimizerName,
+  parameters: readonly Tensor[],
+  options: SgdOptions & AdamOptions & RmspropOptions,
+): Optimizer {
   const make = optimizers[name];
   if (make) return make(parameters, options);
   const near = nearest(String(name), optimizerNames);
-  throw new LconvError("ERR_LCONV_ARGUMENT", `unknown optimizer "${String(name)}"; ${near ? `did you mean "${near}"?` : `known: ${optimizerNames.join(", ")}`}`);
+  throw new LconvError(
+    "ERR_LCONV_ARGUMENT",
+    `unknown optimizer "${String(name)}"; ${near ? `did you mean "${near}"?` : `known: ${optimizerNames.join(", ")}`}`,
+  );
 }

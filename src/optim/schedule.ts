@@ -24,4 +24,5 @@ export function warmUp(warm: number, after: Schedule = constant): Schedule {
 }
 
 /** The rates of `steps` steps, float32, for a device-resident schedule. */
-export const ratesOf = (schedule: Schedule, lr: number, steps: number): Float32Array => Float32Array.from({ length: steps }, (_, step) => lr * schedule(step, steps));
+export const ratesOf = (schedule: Schedule, lr: number, steps: number): Float32Array =>
+  Float32Array.from({ length: steps }, (_, step) => lr * schedule(step, steps));

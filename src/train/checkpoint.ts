@@ -38,7 +38,10 @@ export function saveCheckpoint(path: string, model: Module, optimizer: Optimizer
 /** The error for a run that broke down; says what is left of it. */
 export function nonFinite(what: string, checkpoint: string | undefined): LconvError {
   const left = checkpoint ? `the last good checkpoint is ${checkpoint}` : "no checkpoint was asked for";
-  return new LconvError("ERR_LCONV_NONFINITE", `training broke down: ${what}; ${left}. Try a lower learning rate, or clip gradients (clipNorm)`);
+  return new LconvError(
+    "ERR_LCONV_NONFINITE",
+    `training broke down: ${what}; ${left}. Try a lower learning rate, or clip gradients (clipNorm)`,
+  );
 }
 
 /** The epochs that a checkpoint file holds. Throws ERR_LCONV_CHECKPOINT, ERR_LCONV_FORMAT, ERR_LCONV_IO. */
@@ -51,7 +54,8 @@ export function checkpointHistory(path: string): EpochEvent[] {
 export function loadCheckpoint(path: string, model: Module, optimizer: Optimizer, fingerprint: Fingerprint): RunState {
   const { tensors, metadata } = readSafetensors(path);
   const wrong = (why: string): LconvError => new LconvError("ERR_LCONV_CHECKPOINT", `${path}: ${why}`);
-  if (metadata["format"] !== String(FORMAT)) throw wrong(`is no training checkpoint of format ${FORMAT} (got ${metadata["format"] ?? "none"})`);
+  if (metadata["format"] !== String(FORMAT))
+    throw wrong(`is no training checkpoint of format ${FORMAT} (got ${metadata["format"] ?? "none"})`);
   checkFingerprint(parse(metadata["fingerprint"], wrong), fingerprint, wrong);
   const state = parseState(parse(metadata["state"], wrong), wrong);
 
@@ -62,8 +66,10 @@ export function loadCheckpoint(path: string, model: Module, optimizer: Optimizer
   const slots = [...optimizer.namedState()].map(([name, t]) => {
     const saved = tensors.get(`optimizer.${name}`);
     if (!saved) throw wrong(`optimiser state "${name}" is missing; was another optimiser used?`);
-    const fits = sameShape(saved.shape, t.shape) && (t.dtype === "float32" ? saved.data instanceof Float32Array : saved.data instanceof Int32Array);
-    if (!fits) throw wrong(`optimiser state "${name}" is ${saved.dtype} ${showShape(saved.shape)}, expected ${t.dtype} ${showShape(t.shape)}`);
+    const fits =
+      sameShape(saved.shape, t.shape) && (t.dtype === "float32" ? saved.data instanceof Float32Array : saved.data instanceof Int32Array);
+    if (!fits)
+      throw wrong(`optimiser state "${name}" is ${saved.dtype} ${showShape(saved.shape)}, expected ${t.dtype} ${showShape(t.shape)}`);
     return { t, data: saved.data as Float32Array | Int32Array };
   });
   model.load(weights);
@@ -82,14 +88,19 @@ function parse(text: string | undefined, wrong: (why: string) => LconvError): un
 function parseState(value: unknown, wrong: (why: string) => LconvError): RunState {
   const state = value as RunState;
   const numbers = [state?.step, state?.lossSum, state?.correctSum, state?.seconds];
-  if (!numbers.every(Number.isFinite) || !Number.isInteger(state.step) || state.step < 0 || !Array.isArray(state.history)) throw wrong("its run state is damaged");
+  if (!numbers.every(Number.isFinite) || !Number.isInteger(state.step) || state.step < 0 || !Array.isArray(state.history))
+    throw wrong("its run state is damaged");
   return state;
 }
 
 function checkFingerprint(saved: unknown, now: Fingerprint, wrong: (why: string) => LconvError): void {
   const before = (saved ?? {}) as Record<string, unknown>;
   for (const key of new Set([...Object.keys(before), ...Object.keys(now)])) {
-    if (isDeepStrictEqual(before[key], JSON.parse(JSON.stringify(now[key] ?? null)) ?? undefined) || (before[key] ?? null) === (now[key] ?? null)) continue;
+    if (
+      isDeepStrictEqual(before[key], JSON.parse(JSON.stringify(now[key] ?? null)) ?? undefined) ||
+      (before[key] ?? null) === (now[key] ?? null)
+    )
+      continue;
     throw wrong(`belongs to another run: ${key} was ${JSON.stringify(before[key] ?? null)}, now it is ${JSON.stringify(now[key] ?? null)}`);
   }
 }

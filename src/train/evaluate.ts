@@ -19,7 +19,11 @@ export interface HostData {
 export function upload({ x, labels, count, channels, height, width }: HostData, device: Device = deviceOf()): DeviceData {
   const shape = [count, channels, height * width];
   check(count > 0, "ERR_LCONV_DATA", () => "there are no samples to work on");
-  check(x.length === count * channels * height * width && labels.length === count, "ERR_LCONV_SHAPE", () => `samples ${showShape(shape)} do not fit ${x.length} pixels and ${labels.length} labels`);
+  check(
+    x.length === count * channels * height * width && labels.length === count,
+    "ERR_LCONV_SHAPE",
+    () => `samples ${showShape(shape)} do not fit ${x.length} pixels and ${labels.length} labels`,
+  );
   return { x: keep(tensor(x, { shape, device })), labels: keep(tensor(labels, { device })) };
 }
 
@@ -51,7 +55,12 @@ export class Evaluator {
     this.#count = count;
     this.#batch = Math.min(batch, count);
     const rest = count % this.#batch;
-    this.#order = keep(tensor(Int32Array.from({ length: count }, (_, i) => i), { device }));
+    this.#order = keep(
+      tensor(
+        Int32Array.from({ length: count }, (_, i) => i),
+        { device },
+      ),
+    );
     this.#step = keep(zeros([1], { device, dtype: "int32" }));
     const steps = Math.ceil(count / this.#batch);
     this.#metrics = { loss: keep(zeros([steps], { device })), correct: keep(zeros([steps], { device })) };
@@ -78,7 +87,8 @@ export class Evaluator {
   }
 
   dispose(): void {
-    for (const thing of [this.#whole, this.#rest, this.#restOrder, this.#order, this.#step, this.#metrics.loss, this.#metrics.correct]) thing?.dispose();
+    for (const thing of [this.#whole, this.#rest, this.#restOrder, this.#order, this.#step, this.#metrics.loss, this.#metrics.correct])
+      thing?.dispose();
   }
   [Symbol.dispose](): void {
     this.dispose();
@@ -86,13 +96,22 @@ export class Evaluator {
 
   #restOrder: Tensor | undefined;
   #recordRest(model: Module, data: DeviceData, rest: number): Program {
-    this.#restOrder = keep(tensor(Int32Array.from({ length: rest }, (_, i) => this.#count - rest + i), { device: data.x.device }));
+    this.#restOrder = keep(
+      tensor(
+        Int32Array.from({ length: rest }, (_, i) => this.#count - rest + i),
+        { device: data.x.device },
+      ),
+    );
     return recordEvalStep(model, data, this.#restOrder, rest, this.#step, this.#metrics);
   }
 }
 
 /** Loss and accuracy of `model` on `data`. Throws the reason of `signal`. */
-export async function evaluate(model: Module, data: HostData, options: { batch?: number; device?: Device; signal?: AbortSignal } = {}): Promise<Evaluation> {
+export async function evaluate(
+  model: Module,
+  data: HostData,
+  options: { batch?: number; device?: Device; signal?: AbortSignal } = {},
+): Promise<Evaluation> {
   const uploaded = upload(data, options.device);
   try {
     const evaluator = new Evaluator(model, uploaded, options.batch);

@@ -52,7 +52,11 @@ export interface FitResult extends DoneEvent {
 }
 
 /** Trains `model` and returns the final metrics; `onEvent` hears of every chunk, epoch and checkpoint. Throws as `train` does. */
-export async function fit(model: Module, data: FitData, options: FitOptions & { onEvent?: (event: TrainEvent) => void } = {}): Promise<FitResult> {
+export async function fit(
+  model: Module,
+  data: FitData,
+  options: FitOptions & { onEvent?: (event: TrainEvent) => void } = {},
+): Promise<FitResult> {
   const { onEvent, ...rest } = options;
   const run = train(model, data, rest);
   for (;;) {
@@ -106,12 +110,25 @@ class Run {
   #sessionSeconds = 0;
 
   constructor(model: Module, data: FitData, options: FitOptions) {
-    const { name = "model", epochs = 30, batch = 32, seed = 0, optimizer = "rmsprop", lr, schedule = constant, device = deviceOf() } = options;
+    const {
+      name = "model",
+      epochs = 30,
+      batch = 32,
+      seed = 0,
+      optimizer = "rmsprop",
+      lr,
+      schedule = constant,
+      device = deviceOf(),
+    } = options;
     const { count } = data.train;
     checkInteger("fit", "epochs", epochs, 1);
     checkInteger("fit", "seed", seed, 0, Number.MAX_SAFE_INTEGER);
     checkInteger("fit", "batch", batch, 1);
-    check(batch <= count, "ERR_LCONV_ARGUMENT", () => `fit: batch is ${batch}, but there are only ${count} training samples; take a batch of at most ${count}`);
+    check(
+      batch <= count,
+      "ERR_LCONV_ARGUMENT",
+      () => `fit: batch is ${batch}, but there are only ${count} training samples; take a batch of at most ${count}`,
+    );
     this.#model = model;
     this.#options = options;
     [this.#name, this.#epochs, this.#batch, this.#seed, this.#count] = [name, epochs, batch, seed, count];
@@ -119,14 +136,29 @@ class Run {
     try {
       const settings = { ...given(options, ["momentum", "nesterov", "weightDecay", "clipNorm"]), ...(lr === undefined ? {} : { lr }) };
       this.#optimizer = this.#own(makeOptimizer(optimizer, model.parameters(), settings));
-      this.#fingerprint = { optimizer, ...settings, batch, seed, samples: count, parameters: Object.fromEntries([...model.namedParameters()].map(([key, t]) => [key, [...t.shape]])) };
+      this.#fingerprint = {
+        optimizer,
+        ...settings,
+        batch,
+        seed,
+        samples: count,
+        parameters: Object.fromEntries([...model.namedParameters()].map(([key, t]) => [key, [...t.shape]])),
+      };
       this.#rates = ratesOf(schedule, this.#optimizer.lr.item(), epochs * this.#stepsPerEpoch);
       const samples = this.#onDevice(data.train, device);
       const list = (): Tensor => this.#own(keep(zeros([this.#stepsPerEpoch], { device })));
       [this.#losses, this.#corrects] = [list(), list()];
       this.#order = this.#own(keep(zeros([this.#stepsPerEpoch * batch], { device, dtype: "int32" })));
       const rates = this.#own(keep(tensor(this.#rates, { device })));
-      const parts = { model, optimizer: this.#optimizer, data: samples, batch, order: this.#order, rates, metrics: { loss: this.#losses, correct: this.#corrects } };
+      const parts = {
+        model,
+        optimizer: this.#optimizer,
+        data: samples,
+        batch,
+        order: this.#order,
+        rates,
+        metrics: { loss: this.#losses, correct: this.#corrects },
+      };
       this.#program = this.#own(recordTrainStep(parts));
       this.#validation = data.validation && this.#own(new Evaluator(model, this.#onDevice(data.validation, device)));
       this.#test = data.test && this.#own(new Evaluator(model, this.#onDevice(data.test, device)));
@@ -142,7 +174,8 @@ class Run {
 
   async *events(): AsyncGenerator<TrainEvent, FitResult> {
     const { checkpoint, resume } = this.#options;
-    if (checkpoint && resume && existsSync(checkpoint)) this.#state = loadCheckpoint(checkpoint, this.#model, this.#optimizer, this.#fingerprint);
+    if (checkpoint && resume && existsSync(checkpoint))
+      this.#state = loadCheckpoint(checkpoint, this.#model, this.#optimizer, this.#fingerprint);
     while (this.#state.history.length < this.#epochs) yield* this.#epoch();
     return this.#result();
   }
@@ -191,7 +224,8 @@ class Run {
     const losses = this.#losses.slice(first, wanted) as Float32Array;
     const corrects = this.#corrects.slice(first, wanted) as Float32Array;
     const broken = losses.findIndex((loss) => !Number.isFinite(loss));
-    if (broken >= 0) throw nonFinite(`the loss is ${losses[broken]} at step ${state.step + broken} (epoch ${epoch + 1})`, this.#goodCheckpoint());
+    if (broken >= 0)
+      throw nonFinite(`the loss is ${losses[broken]} at step ${state.step + broken} (epoch ${epoch + 1})`, this.#goodCheckpoint());
     for (const loss of losses) state.lossSum += loss;
     for (const correct of corrects) state.correctSum += correct;
     state.step += wanted;
@@ -243,7 +277,9 @@ class Run {
 
   /** The samples of one epoch: a permutation that depends on (seed, epoch) alone, so that a resumed run sees the same. */
   #orderOf(epoch: number): Int32Array {
-    return new Philox(this.#seed, streams.order, epoch * this.#count).permutation(this.#count).subarray(0, this.#stepsPerEpoch * this.#batch);
+    return new Philox(this.#seed, streams.order, epoch * this.#count)
+      .permutation(this.#count)
+      .subarray(0, this.#stepsPerEpoch * this.#batch);
   }
 
   #goodCheckpoint(): string | undefined {

@@ -61,7 +61,12 @@ test("every model maps [B, m, d] to [B, classes], with one and with two layers",
 
 test("the same seed gives the same weights, another seed others", () => {
   const weights = (seed: number): number[] => {
-    const model = makeModel("lconv", { channels: 1, height: 4, width: 4, classes: 3 }, device(), { filters: 2, generators: 2, rank: 2, seed });
+    const model = makeModel("lconv", { channels: 1, height: 4, width: 4, classes: 3 }, device(), {
+      filters: 2,
+      generators: 2,
+      rank: 2,
+      seed,
+    });
     const values = [...model.namedParameters().values()].flatMap((t) => [...t.dataSync()]);
     model.dispose();
     return values;
@@ -71,7 +76,12 @@ test("the same seed gives the same weights, another seed others", () => {
 });
 
 test("parameters have the names of the design", () => {
-  const model = makeModel("lconv", { channels: 1, height: 4, width: 4, classes: 3 }, device(), { layers: 2, filters: 2, generators: 2, rank: 2 });
+  const model = makeModel("lconv", { channels: 1, height: 4, width: 4, classes: 3 }, device(), {
+    layers: 2,
+    filters: 2,
+    generators: 2,
+    rank: 2,
+  });
   assert.equal([...model.namedParameters().keys()], ["0.U", "0.V", "0.W", "0.b", "1.U", "1.V", "1.W", "1.b", "3.W", "3.b"]);
   assert.equal(model.namedParameters().get("0.U")?.shape, [2, 16, 2]);
   assert.equal(model.namedParameters().get("0.V")?.shape, [2, 2, 16]);
@@ -83,7 +93,12 @@ const misuse: [string, () => unknown, string, RegExp][] = [
   ["rank 0", () => makeModel("lconv", mnist, device(), { rank: 0 }), "ERR_LCONV_ARGUMENT", /rank \(d_h\).*1 to 784.*got 0/],
   ["rank beyond d", () => makeModel("lconv", mnist, device(), { rank: 785 }), "ERR_LCONV_ARGUMENT", /785/],
   ["no generators", () => makeModel("lconv", mnist, device(), { generators: 0 }), "ERR_LCONV_ARGUMENT", /generators/],
-  ["unknown option", () => makeModel("lconv", mnist, device(), { filter: 3 } as ModelOptions), "ERR_LCONV_OPTION", /did you mean "filters"/],
+  [
+    "unknown option",
+    () => makeModel("lconv", mnist, device(), { filter: 3 } as ModelOptions),
+    "ERR_LCONV_OPTION",
+    /did you mean "filters"/,
+  ],
   ["unknown model", () => makeModel("lcon" as ModelName, mnist, device()), "ERR_LCONV_ARGUMENT", /did you mean "lconv"/],
   ["three layers", () => makeModel("cnn", mnist, device(), { layers: 3 as 2 }), "ERR_LCONV_ARGUMENT", /layers/],
   ["kernel that eats the image", () => makeModel("cnn", mnist, device(), { kernel: 28, layers: 2 }), "ERR_LCONV_ARGUMENT", /leave nothing/],

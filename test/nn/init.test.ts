@@ -37,7 +37,10 @@ test("the other normals and uniforms have the spread they name", () => {
 });
 
 test("orthogonal: each matrix of a stack has orthonormal rows or columns", () => {
-  for (const [rows, cols] of [[6, 4], [4, 6]]) {
+  for (const [rows, cols] of [
+    [6, 4],
+    [4, 6],
+  ]) {
     const values = draw([3, rows, cols], "orthogonal");
     for (let k = 0; k < 3; k++) {
       const at = (i: number, j: number): number => values[(k * rows + i) * cols + j];
@@ -54,7 +57,10 @@ test("orthogonal: each matrix of a stack has orthonormal rows or columns", () =>
 });
 
 test("an unknown initializer is refused with the nearest known one", () => {
-  assert.throws(() => draw([2, 2], "glorotnormal2" as Initializer), (error: unknown) => error instanceof LconvError && /glorotNormal/.test(error.message));
+  assert.throws(
+    () => draw([2, 2], "glorotnormal2" as Initializer),
+    (error: unknown) => error instanceof LconvError && /glorotNormal/.test(error.message),
+  );
 });
 
 test.run();

@@ -3,7 +3,19 @@ import * as assert from "uvu/assert";
 import { gradients } from "../../src/autograd/autograd.js";
 import { device } from "../../src/engine/device.js";
 import { LconvError } from "../../src/errors.js";
-import { Activate, Conv2d, Flatten, LConv, type LConvOptions, Linear, MaxPool2d, Reshape, Sequential, type SparseMatrix, WeightSource } from "../../src/nn/index.js";
+import {
+  Activate,
+  Conv2d,
+  Flatten,
+  LConv,
+  type LConvOptions,
+  Linear,
+  MaxPool2d,
+  Reshape,
+  Sequential,
+  type SparseMatrix,
+  WeightSource,
+} from "../../src/nn/index.js";
 import { mul } from "../../src/ops/arithmetic.js";
 import { conv2d } from "../../src/ops/conv.js";
 import { sum } from "../../src/ops/reduce.js";
@@ -47,12 +59,20 @@ test("L-conv with shift generators is conv2d (Prop 4): values and gradients", ()
     const taps: [number, number][] = [];
     for (let u = -1; u <= 1; u++) for (let v = -1; v <= 1; v++) if (u !== 0 || v !== 0) taps.push([u, v]);
     const matrices = taps.map(([u, v]) => shiftMatrix(p, q, u, v));
-    const layer = new LConv(source(), { d: p * q, m_in, m_out, generators: { kind: "fixedSparse", matrices }, activation: "linear", bias: false });
+    const layer = new LConv(source(), {
+      d: p * q,
+      m_in,
+      m_out,
+      generators: { kind: "fixedSparse", matrices },
+      activation: "linear",
+      bias: false,
+    });
     // W of the layer [9, m_in, m_out], tap (0, 0) first; kernel of conv2d [m_out, m_in, 3, 3]
     const W = layer.W.dataSync();
     const kernel = new Float32Array(m_out * m_in * 9);
     [[0, 0] as [number, number], ...taps].forEach(([u, v], i) => {
-      for (let c = 0; c < m_in; c++) for (let a = 0; a < m_out; a++) kernel[((a * m_in + c) * 3 + u + 1) * 3 + v + 1] = W[(i * m_in + c) * m_out + a];
+      for (let c = 0; c < m_in; c++)
+        for (let a = 0; a < m_out; a++) kernel[((a * m_in + c) * 3 + u + 1) * 3 + v + 1] = W[(i * m_in + c) * m_out + a];
     });
     const h = randn([4, m_in, p * q], { seed: 3 });
     h.requiresGrad = true;
@@ -69,15 +89,13 @@ test("L-conv with shift generators is conv2d (Prop 4): values and gradients", ()
     const dw = dW.dataSync();
     [[0, 0] as [number, number], ...taps].forEach(([u, v], i) => {
       for (let cc = 0; cc < m_in; cc++) {
-        for (let a = 0; a < m_out; a++) assert.ok(Math.abs(dk[((a * m_in + cc) * 3 + u + 1) * 3 + v + 1] - dw[(i * m_in + cc) * m_out + a]) < 1e-4);
+        for (let a = 0; a < m_out; a++)
+          assert.ok(Math.abs(dk[((a * m_in + cc) * 3 + u + 1) * 3 + v + 1] - dw[(i * m_in + cc) * m_out + a]) < 1e-4);
       }
     });
     layer.dispose();
   });
 });
-
-
-
 
 test("low-rank, dense and sparse layers of the same generators agree", () => {
   scope(() => {
@@ -115,7 +133,13 @@ test("gelu, which cannot be fused, works in every layer", () => {
   scope(() => {
     const x = randn([2, 1, 16]);
     for (const activation of ["gelu", "leakyRelu", "sigmoid"] as const) {
-      const plain = new LConv(source(), { d: 16, m_in: 1, m_out: 2, generators: { kind: "learned", n_L: 1, d_h: 2 }, activation: "linear" });
+      const plain = new LConv(source(), {
+        d: 16,
+        m_in: 1,
+        m_out: 2,
+        generators: { kind: "learned", n_L: 1, d_h: 2 },
+        activation: "linear",
+      });
       const fused = new LConv(source(), { d: 16, m_in: 1, m_out: 2, generators: { kind: "learned", n_L: 1, d_h: 2 }, activation });
       close(fused.forward(x), new Activate(activation).forward(plain.forward(x)));
     }
@@ -124,7 +148,13 @@ test("gelu, which cannot be fused, works in every layer", () => {
 
 test("Sequential: shapes through a small CNN, names by position", () => {
   scope(() => {
-    const model = new Sequential(new Reshape(1, 6, 6), new Conv2d(source(), 1, 2, { kernel: 3, activation: "relu" }), new MaxPool2d(), new Flatten(), new Linear(source(), 8, 3));
+    const model = new Sequential(
+      new Reshape(1, 6, 6),
+      new Conv2d(source(), 1, 2, { kernel: 3, activation: "relu" }),
+      new MaxPool2d(),
+      new Flatten(),
+      new Linear(source(), 8, 3),
+    );
     assert.equal(model.forward(randn([4, 1, 36])).shape, [4, 3]);
     assert.equal([...model.namedParameters().keys()], ["1.W", "1.b", "4.W", "4.b"]);
     const saved = model.save();
@@ -154,16 +184,35 @@ test("load refuses missing, foreign and misshapen parameters, and then changes n
   model.dispose();
 });
 
-const make = (options: Partial<LConvOptions>) => () => new LConv(source(), { d: 9, m_in: 1, m_out: 2, generators: { kind: "learned", n_L: 2, d_h: 3 }, ...options });
+const make = (options: Partial<LConvOptions>) => () =>
+  new LConv(source(), { d: 9, m_in: 1, m_out: 2, generators: { kind: "learned", n_L: 2, d_h: 3 }, ...options });
 const misuse: [string, () => unknown, string, RegExp][] = [
   ["rank 0", make({ generators: { kind: "learned", n_L: 2, d_h: 0 } }), "ERR_LCONV_ARGUMENT", /d_h/],
   ["rank beyond d", make({ generators: { kind: "learned", n_L: 2, d_h: 10 } }), "ERR_LCONV_ARGUMENT", /1 to 9, got 10/],
   ["negative n_L", make({ generators: { kind: "dense", n_L: -1 } }), "ERR_LCONV_ARGUMENT", /n_L/],
-  ["fixed generators of the wrong size", make({ generators: { kind: "fixed", n_L: 2, L: new Float32Array(5) } }), "ERR_LCONV_SHAPE", /\[2, 9, 9\].*162.*got 5/],
-  ["sparse entry outside", make({ generators: { kind: "fixedSparse", matrices: [{ rows: [9], columns: [0], values: [1] }] } }), "ERR_LCONV_ARGUMENT", /place 9/],
+  [
+    "fixed generators of the wrong size",
+    make({ generators: { kind: "fixed", n_L: 2, L: new Float32Array(5) } }),
+    "ERR_LCONV_SHAPE",
+    /\[2, 9, 9\].*162.*got 5/,
+  ],
+  [
+    "sparse entry outside",
+    make({ generators: { kind: "fixedSparse", matrices: [{ rows: [9], columns: [0], values: [1] }] } }),
+    "ERR_LCONV_ARGUMENT",
+    /place 9/,
+  ],
   ["unknown activation", make({ activation: "rleu" as "relu" }), "ERR_LCONV_ARGUMENT", /did you mean "relu"/],
   ["unknown option", make({ baias: true } as object), "ERR_LCONV_OPTION", /did you mean "bias"/],
-  ["order VWU for dense", () => scope(() => new LConv(source(), { d: 4, m_in: 1, m_out: 1, generators: { kind: "dense", n_L: 1 }, order: "VWU" }).forward(randn([1, 1, 4]))), "ERR_LCONV_ARGUMENT", /low-rank/],
+  [
+    "order VWU for dense",
+    () =>
+      scope(() =>
+        new LConv(source(), { d: 4, m_in: 1, m_out: 1, generators: { kind: "dense", n_L: 1 }, order: "VWU" }).forward(randn([1, 1, 4])),
+      ),
+    "ERR_LCONV_ARGUMENT",
+    /low-rank/,
+  ],
   ["wrong d", () => scope(() => make({})().forward(randn([1, 1, 8]))), "ERR_LCONV_SHAPE", /\[1, 1, 8\].*d = 8.*d = 9/],
   ["wrong channels", () => scope(() => make({})().forward(randn([1, 2, 9]))), "ERR_LCONV_SHAPE", /\[3, 2, 2\]|\[3, 1, 2\]/],
 ];

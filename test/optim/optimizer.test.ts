@@ -1,8 +1,8 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { LconvError } from "../../src/errors.js";
-import { constant, cosine, ratesOf, stepDecay, warmUp } from "../../src/optim/schedule.js";
 import { adam, adamw, makeOptimizer, type Optimizer, type OptimizerName, rmsprop, sgd } from "../../src/optim/optimizer.js";
+import { constant, cosine, ratesOf, stepDecay, warmUp } from "../../src/optim/schedule.js";
 import { scope } from "../../src/tensor/scope.js";
 import { type Tensor, tensor } from "../../src/tensor/tensor.js";
 
@@ -125,11 +125,17 @@ test("clipping sums squares over more than one block", () => {
 
 test("schedules: values at the places that matter", () => {
   assert.is(constant(7, 10), 1);
-  assert.equal([0, 9, 10, 20].map((step) => Number(stepDecay(10, 0.5)(step, 100).toFixed(6))), [1, 1, 0.5, 0.25]);
+  assert.equal(
+    [0, 9, 10, 20].map((step) => Number(stepDecay(10, 0.5)(step, 100).toFixed(6))),
+    [1, 1, 0.5, 0.25],
+  );
   const half = cosine(0.1);
   assert.ok(Math.abs(half(0, 100) - 1) < 1e-12 && Math.abs(half(50, 100) - 0.55) < 1e-12 && Math.abs(half(100, 100) - 0.1) < 1e-12);
   const warm = warmUp(4, cosine());
-  assert.equal([0, 1, 2, 3].map((step) => warm(step, 104)), [0.25, 0.5, 0.75, 1]);
+  assert.equal(
+    [0, 1, 2, 3].map((step) => warm(step, 104)),
+    [0.25, 0.5, 0.75, 1],
+  );
   assert.ok(Math.abs(warm(54, 104) - 0.5) < 1e-12);
   assert.equal([...ratesOf(stepDecay(2, 0.5), 0.5, 4)], [0.5, 0.5, 0.25, 0.25]);
 });

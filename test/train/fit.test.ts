@@ -17,9 +17,11 @@ const test = suite("train/fit");
 const data = { train: tinyData(203), validation: tinyData(77, 1), test: tinyData(50, 2) };
 const settings: FitOptions = { epochs: 4, batch: 16, optimizer: "adam", lr: 0.01, seed: 3, schedule: cosine() };
 
-const weights = (model: Module): string => JSON.stringify([...model.namedParameters().values()].map((t) => Buffer.from(t.dataSync().buffer).toString("hex")));
+const weights = (model: Module): string =>
+  JSON.stringify([...model.namedParameters().values()].map((t) => Buffer.from(t.dataSync().buffer).toString("hex")));
 const folder = (): string => mkdtempSync(join(tmpdir(), "lconv-fit-"));
-const failsWith = (code: string, message: RegExp) => (error: unknown) => error instanceof LconvError && error.code === code && message.test(error.message);
+const failsWith = (code: string, message: RegExp) => (error: unknown) =>
+  error instanceof LconvError && error.code === code && message.test(error.message);
 
 async function rejects(work: Promise<unknown>, matches: (error: unknown) => boolean): Promise<void> {
   const outcome = await work.then(
@@ -82,7 +84,10 @@ test("an aborted run writes a checkpoint, and resumes to the same weights and hi
   const onEvent = (event: TrainEvent): void => {
     if (event.type === "step" && ++chunks === 5) controller.abort(new Error("enough"));
   };
-  await rejects(fit(broken, data, { ...options, signal: controller.signal, onEvent }), (error) => error instanceof Error && error.message === "enough");
+  await rejects(
+    fit(broken, data, { ...options, signal: controller.signal, onEvent }),
+    (error) => error instanceof Error && error.message === "enough",
+  );
   assert.is.not(weights(broken), weights(whole));
 
   const resumed = tinyModel(9);
@@ -117,7 +122,15 @@ test("a loss that is no longer finite stops the run and keeps the last good chec
   await fit(model, data, { ...settings, epochs: 1, checkpoint, optimizer: "sgd", schedule: (step) => (step < 12 ? 1 : 1e30) });
   const good = readFileSync(checkpoint);
   const events: TrainEvent[] = [];
-  const broken = fit(model, data, { ...settings, epochs: 3, checkpoint, resume: true, optimizer: "sgd", schedule: (step) => (step < 12 ? 1 : 1e30), onEvent: (e) => events.push(e) });
+  const broken = fit(model, data, {
+    ...settings,
+    epochs: 3,
+    checkpoint,
+    resume: true,
+    optimizer: "sgd",
+    schedule: (step) => (step < 12 ? 1 : 1e30),
+    onEvent: (e) => events.push(e),
+  });
   await rejects(broken, failsWith("ERR_LCONV_NONFINITE", /last good checkpoint is .*c\.safetensors.*lower learning rate/));
   assert.ok(readFileSync(checkpoint).equals(good));
   const { tensors } = readSafetensors(checkpoint);
@@ -149,7 +162,11 @@ test("two runs at once in one process do not disturb each other", async () => {
 test("memory stays flat over thousands of steps", async () => {
   const model = tinyModel();
   const bytes: number[] = [];
-  await fit(model, { train: data.train }, { ...settings, epochs: 200, onEvent: (event) => event.type === "epoch" && bytes.push(device().memory().bytes) });
+  await fit(
+    model,
+    { train: data.train },
+    { ...settings, epochs: 200, onEvent: (event) => event.type === "epoch" && bytes.push(device().memory().bytes) },
+  );
   assert.is(Math.max(...bytes), Math.min(...bytes));
   model.dispose();
 });
