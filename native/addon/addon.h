@@ -34,7 +34,8 @@ auto guarded(Napi::Env env, const Work& work) -> decltype(work()) {
   }
 }
 
-/// Arguments of native calls come from our own TypeScript, yet a wrong one must not crash: these throw ERR_LCONV_NATIVE.
+/// Arguments of native calls come from our own TypeScript, yet a wrong one must not crash: these throw
+/// ERR_LCONV_NATIVE.
 int64_t to_integer(const Napi::Value& value, const char* name);
 std::vector<double> to_numbers(const Napi::Value& value, const char* name);
 std::vector<uint64_t> to_ids(const Napi::Value& value, const char* name);

@@ -4,14 +4,14 @@
 namespace lieconv::addon {
 
 Napi::Function DeviceObject::define(Napi::Env env) {
-  return DefineClass(env, "NativeDevice",
-                     {InstanceMethod<&DeviceObject::alloc>("alloc"), InstanceMethod<&DeviceObject::free>("free"),
-                      InstanceMethod<&DeviceObject::write>("write"), InstanceMethod<&DeviceObject::read>("read"),
-                      InstanceMethod<&DeviceObject::execute>("execute"),
-                      InstanceMethod<&DeviceObject::begin_record>("beginRecord"),
-                      InstanceMethod<&DeviceObject::end_record>("endRecord"),
-                      InstanceMethod<&DeviceObject::abort_record>("abortRecord"),
-                      InstanceMethod<&DeviceObject::memory>("memory"), InstanceMethod<&DeviceObject::dispose>("dispose")});
+  return DefineClass(
+      env, "NativeDevice",
+      {InstanceMethod<&DeviceObject::alloc>("alloc"), InstanceMethod<&DeviceObject::free>("free"),
+       InstanceMethod<&DeviceObject::write>("write"), InstanceMethod<&DeviceObject::read>("read"),
+       InstanceMethod<&DeviceObject::execute>("execute"), InstanceMethod<&DeviceObject::begin_record>("beginRecord"),
+       InstanceMethod<&DeviceObject::end_record>("endRecord"),
+       InstanceMethod<&DeviceObject::abort_record>("abortRecord"), InstanceMethod<&DeviceObject::memory>("memory"),
+       InstanceMethod<&DeviceObject::dispose>("dispose")});
 }
 
 DeviceObject::DeviceObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DeviceObject>(info) {
@@ -90,7 +90,8 @@ Napi::Value DeviceObject::end_record(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
     auto program = device(env).end_record(to_ids(info[0], "keep"));
-    return env.GetInstanceData<Instance>()->program_class.New({Napi::External<std::unique_ptr<Program>>::New(env, &program)});
+    return env.GetInstanceData<Instance>()->program_class.New(
+        {Napi::External<std::unique_ptr<Program>>::New(env, &program)});
   });
 }
 

@@ -9,11 +9,11 @@ struct ProgramObject::Finished {
 };
 
 Napi::Function ProgramObject::define(Napi::Env env) {
-  return DefineClass(env, "NativeProgram",
-                     {InstanceMethod<&ProgramObject::run>("run"), InstanceMethod<&ProgramObject::stop>("stop"),
-                      InstanceMethod<&ProgramObject::dispose>("dispose"),
-                      InstanceAccessor<&ProgramObject::commands>("commands"),
-                      InstanceAccessor<&ProgramObject::arena_bytes>("arenaBytes")});
+  return DefineClass(
+      env, "NativeProgram",
+      {InstanceMethod<&ProgramObject::run>("run"), InstanceMethod<&ProgramObject::stop>("stop"),
+       InstanceMethod<&ProgramObject::dispose>("dispose"), InstanceAccessor<&ProgramObject::commands>("commands"),
+       InstanceAccessor<&ProgramObject::arena_bytes>("arenaBytes")});
 }
 
 ProgramObject::ProgramObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ProgramObject>(info), env_(info.Env()) {

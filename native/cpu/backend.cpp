@@ -1,3 +1,5 @@
+#include "../runtime/backend.h"
+
 #include <omp.h>
 
 #include <cstdlib>
@@ -6,7 +8,6 @@
 #include <new>
 
 #include "../engine/error.h"
-#include "../runtime/backend.h"
 #include "onednn.h"
 #include "op_table.h"
 
@@ -47,7 +48,8 @@ class CpuStream {
     char message[256] = "";
     const int result = onednn()->gemm(static_cast<CpuStream*>(self)->state_, &desc, a, b, c, message, sizeof(message));
     if (result == kGemmUnplanned) return builtin_gemm(self, desc, a, b, c);
-    if (result != kGemmDone) throw Error("ERR_LCONV_NATIVE", std::string("oneDNN could not multiply matrices: ") + message);
+    if (result != kGemmDone)
+      throw Error("ERR_LCONV_NATIVE", std::string("oneDNN could not multiply matrices: ") + message);
   }
   static void builtin_gemm(void* self, const GemmDesc& desc, const float* a, const float* b, float* c) {
     if (trivial(desc, c)) return;
@@ -79,8 +81,8 @@ class CpuStream {
 
 void bind(Command& command, void* op) {
   const OpEntry& entry = best_op_table().ops[command.op];
-  Binder binder(entry.name, command.operands.data(), static_cast<int>(command.operands.size()), command.attributes.data(),
-                static_cast<int>(command.attributes.size()));
+  Binder binder(entry.name, command.operands.data(), static_cast<int>(command.operands.size()),
+                command.attributes.data(), static_cast<int>(command.attributes.size()));
   entry.bind(op, binder);
   binder.finish();
 }
@@ -133,13 +135,16 @@ class CpuBackend final : public Backend {
     void* data = nullptr;
     const bool hopeless = bytes > kCheckFrom && bytes > available_bytes();
     if (hopeless || posix_memalign(&data, kAlignment, static_cast<size_t>(bytes > 0 ? bytes : 1))) {
-      throw Error("ERR_LCONV_OOM", "wanted " + std::to_string(bytes) + " bytes, " + std::to_string(available_bytes()) + " are free");
+      throw Error("ERR_LCONV_OOM",
+                  "wanted " + std::to_string(bytes) + " bytes, " + std::to_string(available_bytes()) + " are free");
     }
     return data;
   }
   void release(void* data, int64_t) noexcept override { std::free(data); }
   void upload(void* to, const void* from, int64_t bytes) override { std::memcpy(to, from, static_cast<size_t>(bytes)); }
-  void download(void* to, const void* from, int64_t bytes) override { std::memcpy(to, from, static_cast<size_t>(bytes)); }
+  void download(void* to, const void* from, int64_t bytes) override {
+    std::memcpy(to, from, static_cast<size_t>(bytes));
+  }
 
   void validate(Command& command) override {
     BoundOp op;
@@ -170,12 +175,14 @@ const OpTable& best_op_table() {
     const std::string limit = forced ? forced : "avx512";
 #ifdef LCONV_HAVE_AVX512
     if (limit == "avx512" && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+        __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl")) {
       return op_table_avx512();
     }
 #endif
 #ifdef LCONV_HAVE_AVX2
-    if (limit != "baseline" && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) {
+    if (limit != "baseline" && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+        __builtin_cpu_supports("bmi2")) {
       return op_table_avx2();
     }
 #endif

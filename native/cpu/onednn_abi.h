@@ -18,7 +18,8 @@ struct lconv_onednn {
   void (*destroy)(void* state);
   /// kGemmUnplanned: oneDNN has no way to do this product, and C is untouched; kGemmFailed: `message` says what failed.
   /// Uses the calling thread's OpenMP thread count.
-  int (*gemm)(void* state, const lieconv::GemmDesc* desc, const float* a, const float* b, float* c, char* message, uint64_t size);
+  int (*gemm)(void* state, const lieconv::GemmDesc* desc, const float* a, const float* b, float* c, char* message,
+              uint64_t size);
 };
 
 /// Exported by lconv_onednn.so. Null when the ABI differs.

@@ -18,10 +18,9 @@ template <class... Ops>
 struct OpList {};
 
 /// Every operation. The order is the numbering that commands use within one build.
-using AllOps =
-    OpList<Fill, Unary, UnaryGrad, Binary, Copy, Sum, Max, MaxGrad, SumSquares, Softmax, SoftmaxGrad, CrossEntropy, Gather,
-           GatherGrad, StepSlice, StepWrite, StepAdvance, Gemm, BiasActivation, BiasActivationGrad, MixChannels,
-           MixChannelsGrad, SparseApply, Conv2d, Conv2dInputGrad, Conv2dWeightGrad, MaxPool, MaxPoolGrad, Sgd, Adam, RmsProp,
-           ClipFactor>;
+using AllOps = OpList<Fill, Unary, UnaryGrad, Binary, Copy, Sum, Max, MaxGrad, SumSquares, Softmax, SoftmaxGrad,
+                      CrossEntropy, Gather, GatherGrad, StepSlice, StepWrite, StepAdvance, Gemm, BiasActivation,
+                      BiasActivationGrad, MixChannels, MixChannelsGrad, SparseApply, Conv2d, Conv2dInputGrad,
+                      Conv2dWeightGrad, MaxPool, MaxPoolGrad, Sgd, Adam, RmsProp, ClipFactor>;
 
 }  // namespace lieconv::LCONV_ISA

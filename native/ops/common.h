@@ -5,13 +5,15 @@
 #include "../engine/binder.h"
 #include "../engine/gemm.h"
 
-// One body for every backend: g++ compiles these files for the CPU (once per instruction set, LCONV_ISA), nvcc for CUDA.
+// One body for every backend: g++ compiles these files for the CPU (once per instruction set, LCONV_ISA), nvcc for
+// CUDA.
 //
-// An operation is a plain struct: `bind` takes its attributes and operands from a command (checked), `run(exec)` does the
-// work. Exec is the backend:
+// An operation is a plain struct: `bind` takes its attributes and operands from a command (checked), `run(exec)` does
+// the work. Exec is the backend:
 //   exec.for_each(n, f)          f(i) for all i < n, in any order, possibly at once
 //   exec.gemm(desc, A, B, C)     the one matrix product (engine/gemm.h)
-//   Exec::tuned                  whether kernels of the CPU alone (cpu/tuned) replace a body; the body stays their oracle
+//   Exec::tuned                  whether kernels of the CPU alone (cpu/tuned) replace a body; the body stays their
+//   oracle
 // Bodies are structs with operator() (not lambdas), so that nvcc needs no extension to compile them.
 
 #if defined(__CUDACC__)

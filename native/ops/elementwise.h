@@ -55,16 +55,26 @@ struct Scale {
 template <class Use>
 void with_function(int fn, float parameter, const Use& use) {
   switch (fn) {
-    case 0: return use(Linear{});
-    case 1: return use(Relu{});
-    case 2: return use(LeakyRelu{parameter});
-    case 3: return use(Tanh{});
-    case 4: return use(Sigmoid{});
-    case 5: return use(Gelu{});
-    case 6: return use(Exp{});
-    case 7: return use(Log{});
-    case 8: return use(Sqrt{});
-    default: return use(Scale{parameter});
+    case 0:
+      return use(Linear{});
+    case 1:
+      return use(Relu{});
+    case 2:
+      return use(LeakyRelu{parameter});
+    case 3:
+      return use(Tanh{});
+    case 4:
+      return use(Sigmoid{});
+    case 5:
+      return use(Gelu{});
+    case 6:
+      return use(Exp{});
+    case 7:
+      return use(Log{});
+    case 8:
+      return use(Sqrt{});
+    default:
+      return use(Scale{parameter});
   }
 }
 constexpr int kFunctions = 10;

@@ -20,7 +20,7 @@ struct Gemm {
   }
   void bind(Binder& binder) {
     desc = GemmDesc{};
-    int64_t* sizes[] = {&desc.batch, &desc.M,  &desc.N,        &desc.K,        &desc.lda,
+    int64_t* sizes[] = {&desc.batch, &desc.M,   &desc.N,        &desc.K,        &desc.lda,
                         &desc.ldb,   &desc.ldc, &desc.stride_a, &desc.stride_b, &desc.stride_c};
     for (int64_t* size : sizes) *size = binder.integer("size", 0, INT32_MAX);
     desc.trans_a = binder.flag("transA");

@@ -6,7 +6,8 @@
 
 namespace lieconv::LCONV_ISA {
 
-/// s[b, a, i, h] = sum_c W[i, c, a] z[b, c, i, h]; with `transposed` W[i, a, c], which is the gradient with respect to z.
+/// s[b, a, i, h] = sum_c W[i, c, a] z[b, c, i, h]; with `transposed` W[i, a, c], which is the gradient with respect to
+/// z.
 struct MixChannels {
   static constexpr const char* name = "mixChannels";
   int64_t B, n_L, d_h, m_in, m_out;

@@ -6,7 +6,8 @@
 
 namespace lieconv::LCONV_ISA {
 
-/// g' = scale g + decay w;  v = momentum v + g';  w -= lr (nesterov ? g' + momentum v : v);  without momentum w -= lr g'.
+/// g' = scale g + decay w;  v = momentum v + g';  w -= lr (nesterov ? g' + momentum v : v);  without momentum w -= lr
+/// g'.
 struct Sgd {
   static constexpr const char* name = "sgd";
   int64_t n;
@@ -51,7 +52,8 @@ struct Sgd {
   }
 };
 
-/// Adam (Kingma and Ba) with t = step + 1; `decoupled` decay is AdamW (Loshchilov and Hutter), else decay joins the gradient.
+/// Adam (Kingma and Ba) with t = step + 1; `decoupled` decay is AdamW (Loshchilov and Hutter), else decay joins the
+/// gradient.
 struct Adam {
   static constexpr const char* name = "adam";
   int64_t n;

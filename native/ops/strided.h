@@ -46,7 +46,9 @@ LCONV_HD inline int64_t row_offset(const Box& box, const Strides& strides, int64
   return offset;
 }
 LCONV_HD inline int64_t inner_size(const Box& box) { return box.rank == 0 ? 1 : box.dims[box.rank - 1]; }
-LCONV_HD inline int64_t inner_stride(const Box& box, const Strides& s) { return box.rank == 0 ? 0 : s.of[box.rank - 1]; }
+LCONV_HD inline int64_t inner_stride(const Box& box, const Strides& s) {
+  return box.rank == 0 ? 0 : s.of[box.rank - 1];
+}
 LCONV_HD inline int64_t row_count(const Box& box) {
   int64_t rows = 1;
   for (int r = 0; r + 1 < box.rank; ++r) rows *= box.dims[r];
@@ -165,16 +167,21 @@ struct Binary {
   void launch(X& exec, F f) const {
     const int64_t n = inner_size(box);
     if (n == 0) return;
-    if (box.rank <= 1 && inner_stride(box, sa) == 1 && inner_stride(box, sb) == 1) return exec.for_each(n, Flat<F>{f, a, b, y});
+    if (box.rank <= 1 && inner_stride(box, sa) == 1 && inner_stride(box, sb) == 1)
+      return exec.for_each(n, Flat<F>{f, a, b, y});
     exec.for_each(row_count(box), Body<F>{f, box, sa, sb, a, b, y}, n);
   }
   template <class X>
   void run(X& exec) const {
     switch (fn) {
-      case 0: return launch(exec, Add{});
-      case 1: return launch(exec, Sub{});
-      case 2: return launch(exec, Mul{});
-      default: return launch(exec, Div{});
+      case 0:
+        return launch(exec, Add{});
+      case 1:
+        return launch(exec, Sub{});
+      case 2:
+        return launch(exec, Mul{});
+      default:
+        return launch(exec, Div{});
     }
   }
 };

@@ -8,15 +8,21 @@
 namespace lieconv {
 
 Binder::Binder(const char* op, Operand* operands, int operand_count, const double* attributes, int attribute_count)
-    : op_(op), operands_(operands), operand_count_(operand_count), attributes_(attributes), attribute_count_(attribute_count) {}
+    : op_(op),
+      operands_(operands),
+      operand_count_(operand_count),
+      attributes_(attributes),
+      attribute_count_(attribute_count) {}
 
-void Binder::fail(const char* what) const { throw Error("ERR_LCONV_NATIVE", std::string("command ") + op_ + ": " + what); }
+void Binder::fail(const char* what) const {
+  throw Error("ERR_LCONV_NATIVE", std::string("command ") + op_ + ": " + what);
+}
 
 int64_t Binder::integer(const char* name, int64_t min, int64_t max) {
   const double value = number(name);
   if (!(value >= static_cast<double>(min) && value <= static_cast<double>(max)) || value != std::floor(value)) {
-    fail((std::string("attribute ") + name + " must be an integer from " + std::to_string(min) + " to " + std::to_string(max) +
-          ", got " + std::to_string(value))
+    fail((std::string("attribute ") + name + " must be an integer from " + std::to_string(min) + " to " +
+          std::to_string(max) + ", got " + std::to_string(value))
              .c_str());
   }
   return static_cast<int64_t>(value);
@@ -33,7 +39,9 @@ void* Binder::claim(DType dtype, int64_t count, Access access) {
   const std::string where = "operand " + std::to_string(next_operand_ - 1);
   if (operand.dtype != dtype) fail((where + " has the wrong dtype").c_str());
   if (count < 0 || count > operand.elements) {
-    fail((where + " holds " + std::to_string(operand.elements) + " elements, but " + std::to_string(count) + " are needed").c_str());
+    fail((where + " holds " + std::to_string(operand.elements) + " elements, but " + std::to_string(count) +
+          " are needed")
+             .c_str());
   }
   operand.access = access;
   return operand.data;

@@ -9,7 +9,8 @@ constexpr int64_t kRound = 64;
 int64_t rounded(int64_t bytes) { return (bytes + kRound - 1) / kRound * kRound; }
 
 [[noreturn]] void busy(const char* what) {
-  throw Error("ERR_LCONV_BUSY", std::string("a running program ") + what + ": await program.run() first, or work on a copy");
+  throw Error("ERR_LCONV_BUSY",
+              std::string("a running program ") + what + ": await program.run() first, or work on a copy");
 }
 void check_free_to_read(const Buffer& buffer) {
   if (buffer.writer) busy("writes this tensor");
@@ -58,7 +59,8 @@ void MemoryPool::trim() noexcept {
   pooled_ = 0;
 }
 
-DeviceState::DeviceState(std::unique_ptr<Backend> made) : backend(std::move(made)), pool(std::make_unique<MemoryPool>(*backend)) {}
+DeviceState::DeviceState(std::unique_ptr<Backend> made)
+    : backend(std::move(made)), pool(std::make_unique<MemoryPool>(*backend)) {}
 
 void* DeviceState::take(int64_t byte_count) {
   try {
@@ -67,8 +69,8 @@ void* DeviceState::take(int64_t byte_count) {
     if (bytes > peak_bytes) peak_bytes = bytes;
     return data;
   } catch (const Error& error) {
-    throw Error(error.code(), std::string("out of memory: ") + error.what() + ", this device holds " + std::to_string(bytes) +
-                                  " (of it " + std::to_string(arena_bytes) +
+    throw Error(error.code(), std::string("out of memory: ") + error.what() + ", this device holds " +
+                                  std::to_string(bytes) + " (of it " + std::to_string(arena_bytes) +
                                   " for recorded programs); dispose of tensors, or take a smaller batch");
   }
 }
@@ -78,7 +80,8 @@ void DeviceState::give(void* data, int64_t byte_count) noexcept {
   bytes -= byte_count;
 }
 
-Arena::Arena(std::shared_ptr<DeviceState> on, int64_t size) : device(std::move(on)), data(device->take(size)), bytes(size) {
+Arena::Arena(std::shared_ptr<DeviceState> on, int64_t size)
+    : device(std::move(on)), data(device->take(size)), bytes(size) {
   device->arena_bytes += bytes;
 }
 
@@ -117,7 +120,8 @@ BufferRef Device::find_readable(BufferId id) const {
   BufferRef buffer = find(id);
   if (!buffer->data) {
     throw Error("ERR_LCONV_RECORDING",
-                "this tensor belongs to a recording and has no values: return it from record() to keep it, or write it to a tensor "
+                "this tensor belongs to a recording and has no values: return it from record() to keep it, or write it "
+                "to a tensor "
                 "made before");
   }
   return buffer;
@@ -138,7 +142,8 @@ void Device::write(BufferId id, const void* data, int64_t bytes, DType dtype) {
 void Device::read(BufferId id, void* data, int64_t bytes, int64_t offset, DType dtype) {
   const BufferRef buffer = find_readable(id);
   if (recording_) throw Error("ERR_LCONV_RECORDING", "values cannot be read while recording");
-  if (buffer->dtype != dtype || offset < 0 || bytes > buffer->bytes() || offset > buffer->elements - bytes / kElementBytes) {
+  if (buffer->dtype != dtype || offset < 0 || bytes > buffer->bytes() ||
+      offset > buffer->elements - bytes / kElementBytes) {
     throw Error("ERR_LCONV_NATIVE", "read: the array's type or range does not fit the tensor");
   }
   check_free_to_read(*buffer);

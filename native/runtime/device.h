@@ -59,10 +59,10 @@ struct Buffer {
   void* data = nullptr;
   int64_t elements = 0;
   DType dtype = DType::f32;
-  bool recorded = false;        // made while recording: lives in the arena of that program
+  bool recorded = false;         // made while recording: lives in the arena of that program
   std::shared_ptr<Arena> arena;  // set for the buffers a program keeps
-  int readers = 0;              // running programs that read it
-  bool writer = false;          // a running program writes it
+  int readers = 0;               // running programs that read it
+  bool writer = false;           // a running program writes it
   ~Buffer();
   int64_t bytes() const { return elements * kElementBytes; }
 };
@@ -80,7 +80,8 @@ struct RecordedCommand {
 /// A recorded command list with its arena and its own thread.
 class Program {
  public:
-  Program(std::shared_ptr<DeviceState> device, std::vector<RecordedCommand> commands, const std::vector<BufferRef>& keep);
+  Program(std::shared_ptr<DeviceState> device, std::vector<RecordedCommand> commands,
+          const std::vector<BufferRef>& keep);
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
@@ -134,7 +135,8 @@ class Device {
   void free(BufferId id);
   void write(BufferId id, const void* data, int64_t bytes, DType dtype);
   void read(BufferId id, void* data, int64_t bytes, int64_t offset, DType dtype);
-  void execute(int op, const std::vector<BufferId>& ids, const std::vector<int64_t>& offsets, std::vector<double> attributes);
+  void execute(int op, const std::vector<BufferId>& ids, const std::vector<int64_t>& offsets,
+               std::vector<double> attributes);
   void begin_record();
   std::unique_ptr<Program> end_record(const std::vector<BufferId>& keep);
   void abort_record();

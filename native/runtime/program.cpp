@@ -4,7 +4,8 @@
 
 namespace lieconv {
 
-Program::Program(std::shared_ptr<DeviceState> device, std::vector<RecordedCommand> commands, const std::vector<BufferRef>& keep)
+Program::Program(std::shared_ptr<DeviceState> device, std::vector<RecordedCommand> commands,
+                 const std::vector<BufferRef>& keep)
     : device_(std::move(device)), command_count_(static_cast<int64_t>(commands.size())) {
   if (commands.empty()) throw Error("ERR_LCONV_RECORDING", "the recording holds no command");
   place(commands, keep);
@@ -15,9 +16,10 @@ Program::Program(std::shared_ptr<DeviceState> device, std::vector<RecordedComman
     for (size_t i = 0; i < recorded.buffers.size(); ++i) {
       const Buffer& buffer = *recorded.buffers[i];
       char* data = static_cast<char*>(buffer.data);
-      if (const auto at = arena_offset_.find(&buffer); at != arena_offset_.end()) data = static_cast<char*>(arena_->data) + at->second;
-      command.operands.push_back(
-          {data + recorded.offsets[i] * kElementBytes, buffer.elements - recorded.offsets[i], buffer.dtype, Access::none});
+      if (const auto at = arena_offset_.find(&buffer); at != arena_offset_.end())
+        data = static_cast<char*>(arena_->data) + at->second;
+      command.operands.push_back({data + recorded.offsets[i] * kElementBytes, buffer.elements - recorded.offsets[i],
+                                  buffer.dtype, Access::none});
     }
     bound.push_back(std::move(command));
   }

@@ -3,8 +3,7 @@
 #include "vec.h"
 
 // A convolution is a sum of shifted planes (paper, Prop. 4). With x copied into planes X [c_in, P, Q] that carry their
-// zeros (P = p + 2 pad_p, Q = q + 2 pad_q), every tap is one number times the same run of memory, further on by u Q +
-// v:
+// zeros (P = p + 2 pad_p, Q = q + 2 pad_q), a tap is one number times the same run of memory, u Q + v further on:
 //   y[a, t] = sum_{c, u, v} W[a, c, u, v] X[c, t + u Q + v],   t = i Q + j; columns j >= out_q are dropped.
 // A register tile of kRows channels x kWidth pixels is summed over all (c, u, v), so y is written once; the planes of
 // one sample (115 kB for 32 x 28 x 28) are read from L2 once a tile and from L1 for the taps and channels in it. The
@@ -19,8 +18,8 @@ struct Correlation {
   int64_t P = p + 2 * pad_p, Q = q + 2 * pad_q;
   int64_t out_p = P - k_p + 1, out_q = Q - k_q + 1;
   int64_t flat = round_up(out_p * Q, kWidth);  // t of whole tiles
-  int64_t in_size =
-      c_in * P * Q + flat - out_p * Q + k_q;  // what the last tile reads beyond a plane is dropped, but must exist
+  // What the last tile reads beyond the planes is dropped, but must exist.
+  int64_t in_size = c_in * P * Q + flat - out_p * Q + k_q;
   int64_t packed = round_up(c_out, kRows) * c_in * k_p * k_q;
 
   /// Planes of one sample into X, whose borders are zero already.
