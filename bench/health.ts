@@ -30,7 +30,12 @@ await fit(model, prepared, {
   },
 });
 delay.disable();
-report({ measure: "event loop delay while training, ms", p50: delay.percentile(50) / 1e6, p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 });
+report({
+  measure: "event loop delay while training, ms",
+  p50: delay.percentile(50) / 1e6,
+  p99: delay.percentile(99) / 1e6,
+  max: delay.max / 1e6,
+});
 report({ measure: "resident memory from step 1,000 to step 10,000, MB", growth: ((rss.get(10_000) ?? 0) - (rss.get(1000) ?? 0)) / 1e6 });
 
 for (const side of [28, 32]) {
