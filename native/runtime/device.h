@@ -93,6 +93,8 @@ class Program {
   void stop() { stop_ = true; }
   /// Stops, waits for the thread and refuses further runs.
   void shut_down();
+  /// The part of it that an ending process needs: stops the run under way and joins the thread.
+  void end_thread();
 
   int64_t commands() const { return command_count_; }
   int64_t arena_bytes() const { return arena_ ? arena_->bytes : 0; }

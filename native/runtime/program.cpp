@@ -1,8 +1,48 @@
+#include <cstdlib>
+#include <set>
+
 #include "../engine/error.h"
 #include "device.h"
 #include "planner.h"
 
 namespace lieconv {
+namespace {
+
+/// Programs that have a thread. process.exit() and uncaught errors end the process without closing the JavaScript
+/// environment first: exit() would then take libraries down under running threads. So the first start registers a
+/// handler, after all libraries that a run uses are loaded, that ends the threads before anything of them goes.
+class Threads {
+ public:
+  static Threads& all() {
+    static auto* threads = new Threads();  // never destroyed: exit handlers still need it
+    return *threads;
+  }
+  void add(Program* program) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!registered_) std::atexit([] { all().end(); });
+    registered_ = true;
+    programs_.insert(program);
+  }
+  void remove(Program* program) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    programs_.erase(program);
+  }
+  bool ending() const { return ending_; }
+
+ private:
+  void end() {
+    ending_ = true;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (Program* program : programs_) program->end_thread();
+  }
+
+  std::mutex mutex_;
+  std::set<Program*> programs_;
+  bool registered_ = false;
+  std::atomic<bool> ending_{false};
+};
+
+}  // namespace
 
 Program::Program(std::shared_ptr<DeviceState> device, std::vector<RecordedCommand> commands,
                  const std::vector<BufferRef>& keep)
@@ -108,7 +148,10 @@ void Program::release_buffers() {
 void Program::start(int64_t steps, std::function<void(int64_t, const std::string&)> done) {
   if (running_) throw Error("ERR_LCONV_BUSY", "this program is already running: await the first run");
   if (!executable_) throw Error("ERR_LCONV_DISPOSED", "this program was disposed");
-  if (!thread_.joinable()) thread_ = std::thread([this] { serve(); });
+  if (!thread_.joinable()) {
+    thread_ = std::thread([this] { serve(); });
+    Threads::all().add(this);
+  }
   hold_buffers();
   running_ = true;
   stop_ = false;
@@ -143,12 +186,13 @@ void Program::serve() {
     } catch (const std::exception& error) {
       fault = error.what();
     }
+    if (Threads::all().ending()) return;  // nobody is left to hear of it
     done(ran, fault);
     lock.lock();
   }
 }
 
-void Program::shut_down() {
+void Program::end_thread() {
   stop_ = true;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -156,6 +200,11 @@ void Program::shut_down() {
   }
   wake_.notify_one();
   if (thread_.joinable()) thread_.join();
+}
+
+void Program::shut_down() {
+  Threads::all().remove(this);
+  end_thread();
   finished();
   executable_.reset();
   external_.clear();
