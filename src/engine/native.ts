@@ -68,11 +68,11 @@ function open(path: string): Native {
 
 /**
  * GNU OpenMP's threads spin for milliseconds while they wait for each other. Beside other work that is a time slice a loop: a
- * train step of 3 ms took 300 ms. Spinning for some 20 microseconds still covers the gap from one kernel to the next. libgomp
+ * train step of 3 ms took 300 ms. Spinning for some 100 microseconds still covers the gap from one kernel to the next. libgomp
  * reads this once, when it is loaded; a worker's process.env does not reach it, so the main thread should load first.
  */
 function limitSpinning(): void {
-  if (process.env["OMP_WAIT_POLICY"] === undefined) process.env["GOMP_SPINCOUNT"] ??= "1000";
+  if (process.env["OMP_WAIT_POLICY"] === undefined) process.env["GOMP_SPINCOUNT"] ??= "5000";
 }
 
 /** The build writes `lconv.node.sha256` beside the binary; without that file there is nothing to compare. */
