@@ -9,6 +9,17 @@ export type ErrorCode =
   | "ERR_LCONV_RECORDING" // a call that cannot be recorded, or needs a recording
   | "ERR_LCONV_OOM" // no memory left on the device
   | "ERR_LCONV_DEVICE" // a device that is not there
+  | "ERR_LCONV_CUDA_MODULE" // lconv_cuda.so is not part of this build, or does not load
+  | "ERR_LCONV_CUDA_ABI" // lconv_cuda.so belongs to another version
+  | "ERR_LCONV_CUDA_NO_DRIVER" // no NVIDIA driver
+  | "ERR_LCONV_CUDA_DRIVER" // an NVIDIA driver that does not work
+  | "ERR_LCONV_CUDA_OLD_DRIVER" // a driver that is too old for this build
+  | "ERR_LCONV_CUDA_NO_GPU" // a driver without a GPU, or without the one that was named
+  | "ERR_LCONV_CUDA_HIDDEN" // CUDA_VISIBLE_DEVICES hides every GPU
+  | "ERR_LCONV_CUDA_OLD_GPU" // a GPU that is too old for this build
+  | "ERR_LCONV_CUDA_CUBLAS" // cuBLAS is missing, broken or of the wrong major version
+  | "ERR_LCONV_CUDA_LOST" // an error after which the GPU's context is unusable: the device is closed
+  | "ERR_LCONV_CUDA" // any other CUDA call that failed
   | "ERR_LCONV_NATIVE" // the native binary is missing, broken or of another version
   | "ERR_LCONV_FORMAT" // a file that is not what it should be
   | "ERR_LCONV_DATA" // data that cannot be trained on (labels out of range, NaN pixels, no samples)

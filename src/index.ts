@@ -1,7 +1,7 @@
 export { backward, gradients, noGrad } from "./autograd/autograd.js";
 export * as data from "./data/index.js";
-export type { BuildInfo, MemoryInfo } from "./engine/addon.js";
-export { type Device, type DType, device } from "./engine/device.js";
+export type { BuildInfo, DeviceInfo, MemoryInfo, ProgramStats } from "./engine/addon.js";
+export { type Device, type DeviceOptions, type DType, device, type Precision } from "./engine/device.js";
 export type { Program, RunOptions } from "./engine/program.js";
 export { Philox, streams } from "./engine/random.js";
 export { type ErrorCode, LconvError } from "./errors.js";

@@ -10,7 +10,7 @@
 namespace lieconv::addon {
 namespace {
 
-constexpr double kAbi = 1;  // with ABI in src/engine/addon.ts
+constexpr double kAbi = 2;  // with ABI in src/engine/addon.ts
 
 Napi::Value info(const Napi::CallbackInfo& call) {
   const Napi::Env env = call.Env();
@@ -33,7 +33,7 @@ Napi::Value set_error_class(const Napi::CallbackInfo& call) {
 }
 
 Napi::Value open_device(const Napi::CallbackInfo& call) {
-  return call.Env().GetInstanceData<Instance>()->device_class.New({call[0], call[1]});
+  return call.Env().GetInstanceData<Instance>()->device_class.New({call[0], call[1], call[2]});
 }
 
 Napi::Value philox(const Napi::CallbackInfo& call) {
@@ -146,6 +146,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("ops", op_table(env));
   exports.Set("setErrorClass", Napi::Function::New(env, set_error_class));
   exports.Set("openDevice", Napi::Function::New(env, open_device));
+  exports.Set("probeCuda", Napi::Function::New(env, probe_cuda));
+  exports.Set("cudaLibraries", Napi::Function::New(env, cuda_libraries));
   exports.Set("philox", Napi::Function::New(env, philox));
   exports.Set("rotate", Napi::Function::New(env, rotate));
   return exports;

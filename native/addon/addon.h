@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "../cuda/abi.h"
 #include "../engine/error.h"
 #include "../runtime/device.h"
 
@@ -47,6 +48,12 @@ struct HostArray {
 };
 HostArray to_host_array(const Napi::Value& value, const char* name);
 
+/// What src/engine/addon.ts declares as CudaProbe and CudaLibraries.
+Napi::Value probe_cuda(const Napi::CallbackInfo& info);
+Napi::Value cuda_libraries(const Napi::CallbackInfo& info);
+/// { version, path }, or undefined.
+Napi::Value cublas_of(Napi::Env env, const lconv_cuda_version& version);
+
 class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
  public:
   static Napi::Function define(Napi::Env env);
@@ -62,9 +69,11 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
   Napi::Value end_record(const Napi::CallbackInfo& info);
   Napi::Value abort_record(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
+  Napi::Value info(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
   Device& device(Napi::Env env);
 
+  std::string name_;
   std::unique_ptr<Device> device_;
 };
 
@@ -82,6 +91,7 @@ class ProgramObject : public Napi::ObjectWrap<ProgramObject> {
   Napi::Value dispose(const Napi::CallbackInfo& info);
   Napi::Value commands(const Napi::CallbackInfo& info);
   Napi::Value arena_bytes(const Napi::CallbackInfo& info);
+  Napi::Value stats(const Napi::CallbackInfo& info);
   static void on_finished(Napi::Env env, Napi::Function, ProgramObject* self, Finished* finished);
   static void on_exit(void* self);
   void open_channel(Napi::Env env);

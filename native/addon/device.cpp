@@ -1,4 +1,5 @@
 #include "../engine/error.h"
+#include "../gpu/module.h"
 #include "addon.h"
 
 namespace lieconv::addon {
@@ -11,16 +12,33 @@ Napi::Function DeviceObject::define(Napi::Env env) {
        InstanceMethod<&DeviceObject::execute>("execute"), InstanceMethod<&DeviceObject::begin_record>("beginRecord"),
        InstanceMethod<&DeviceObject::end_record>("endRecord"),
        InstanceMethod<&DeviceObject::abort_record>("abortRecord"), InstanceMethod<&DeviceObject::memory>("memory"),
+       InstanceMethod<&DeviceObject::info>("info"),
        InstanceMethod<&DeviceObject::dispose>("dispose")});
 }
 
+namespace {
+
+/// "cpu", "cuda:plan" or "cuda:k".
+std::unique_ptr<Backend> make_backend(const std::string& name, int threads, int precision) {
+  if (name == "cpu" && precision == kCudaFp32) return make_cpu_backend(threads);
+  if (name == "cuda:plan") return make_cuda_planner();
+  const std::string prefix = "cuda:";
+  if (name.rfind(prefix, 0) == 0 && name.size() > prefix.size() && name.size() < prefix.size() + 5 &&
+      name.find_first_not_of("0123456789", prefix.size()) == std::string::npos) {
+    return make_cuda_backend(std::stoi(name.substr(prefix.size())), precision);
+  }
+  throw Error("ERR_LCONV_DEVICE", "there is no device \"" + name + "\" of this precision: this build knows cpu and cuda:k");
+}
+
+}  // namespace
+
 DeviceObject::DeviceObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DeviceObject>(info) {
   guarded(info.Env(), [&] {
-    const std::string name = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
-    const int64_t threads = to_integer(info[1], "threads");
+    name_ = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
+    const int64_t threads = to_integer(info[1], "threads"), precision = to_integer(info[2], "precision");
     if (threads < 1 || threads > 1024) throw Error("ERR_LCONV_ARGUMENT", "threads must be an integer from 1 to 1024");
-    if (name != "cpu") throw Error("ERR_LCONV_DEVICE", "there is no device \"" + name + "\": this build knows cpu");
-    device_ = std::make_unique<Device>(make_cpu_backend(static_cast<int>(threads)));
+    if (precision < kCudaFp32 || precision > kCudaBf16) throw Error("ERR_LCONV_ARGUMENT", "precision must be 0, 1 or 2");
+    device_ = std::make_unique<Device>(make_backend(name_, static_cast<int>(threads), static_cast<int>(precision)));
   });
 }
 
@@ -111,6 +129,28 @@ Napi::Value DeviceObject::memory(const Napi::CallbackInfo& info) {
     out.Set("bytes", static_cast<double>(state.bytes));
     out.Set("peakBytes", static_cast<double>(state.peak_bytes));
     out.Set("arenaBytes", static_cast<double>(state.arena_bytes));
+    return out;
+  });
+}
+
+Napi::Value DeviceObject::info(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    Napi::Object out = Napi::Object::New(env);
+    out.Set("name", name_);
+    lconv_cuda_device_info found{};
+    if (!device(env).state().backend->describe(found)) return out;
+    Napi::Array capability = Napi::Array::New(env, 2);
+    capability.Set(0u, static_cast<double>(found.major));
+    capability.Set(1u, static_cast<double>(found.minor));
+    out.Set("capability", capability);
+    out.Set("multiprocessors", static_cast<double>(found.multiprocessors));
+    out.Set("totalBytes", static_cast<double>(found.total_bytes));
+    out.Set("freeBytes", static_cast<double>(found.free_bytes));
+    out.Set("l2Bytes", static_cast<double>(found.l2_bytes));
+    const CudaLibraries libraries = lieconv::cuda_libraries();
+    out.Set("runtime", static_cast<double>(libraries.version.runtime));
+    out.Set("cublas", cublas_of(env, libraries.version));
     return out;
   });
 }

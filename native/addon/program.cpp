@@ -1,18 +1,19 @@
+#include "../cuda/abi.h"
 #include "../engine/error.h"
 #include "addon.h"
 
 namespace lieconv::addon {
 
 struct ProgramObject::Finished {
-  int64_t steps;
-  std::string fault;
+  Outcome outcome;
 };
 
 Napi::Function ProgramObject::define(Napi::Env env) {
   return DefineClass(
       env, "NativeProgram",
       {InstanceMethod<&ProgramObject::run>("run"), InstanceMethod<&ProgramObject::stop>("stop"),
-       InstanceMethod<&ProgramObject::dispose>("dispose"), InstanceAccessor<&ProgramObject::commands>("commands"),
+       InstanceMethod<&ProgramObject::dispose>("dispose"), InstanceMethod<&ProgramObject::stats>("stats"),
+       InstanceAccessor<&ProgramObject::commands>("commands"),
        InstanceAccessor<&ProgramObject::arena_bytes>("arenaBytes")});
 }
 
@@ -52,8 +53,8 @@ Napi::Value ProgramObject::run(const Napi::CallbackInfo& info) {
     const int64_t steps = to_integer(info[0], "steps");
     if (steps < 0) throw Error("ERR_LCONV_ARGUMENT", "steps must not be negative");
     open_channel(env);
-    program_->start(steps, [this](int64_t ran, const std::string& fault) {
-      auto* finished = new Finished{ran, fault};
+    program_->start(steps, [this](const Outcome& outcome) {
+      auto* finished = new Finished{outcome};
       if (channel_.NonBlockingCall(finished) != napi_ok) delete finished;
     });
     deferred_ = std::make_unique<Napi::Promise::Deferred>(env);
@@ -70,12 +71,13 @@ void ProgramObject::on_finished(Napi::Env env, Napi::Function, ProgramObject* se
   self->channel_.Unref(env);
   const auto deferred = std::move(self->deferred_);
   self->self_.Reset();
-  if (finished->fault.empty()) {
-    deferred->Resolve(Napi::Number::New(env, static_cast<double>(finished->steps)));
+  const Outcome& outcome = finished->outcome;
+  if (!outcome.code) {
+    deferred->Resolve(Napi::Number::New(env, static_cast<double>(outcome.steps)));
     return;
   }
   try {
-    throw_js(env, "ERR_LCONV_NATIVE", finished->fault);
+    throw_js(env, outcome.code, outcome.fault);
   } catch (const Napi::Error& error) {
     deferred->Reject(error.Value());
   }
@@ -103,6 +105,22 @@ Napi::Value ProgramObject::commands(const Napi::CallbackInfo& info) {
 
 Napi::Value ProgramObject::arena_bytes(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), program_ ? static_cast<double>(program_->arena_bytes()) : 0);
+}
+
+Napi::Value ProgramObject::stats(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    const lconv_cuda_stats* stats = program_ ? program_->stats() : nullptr;
+    if (!stats) return env.Undefined();
+    Napi::Object out = Napi::Object::New(env);
+    out.Set("launches", static_cast<double>(stats->launches));
+    out.Set("longestPath", static_cast<double>(stats->longest_path));
+    out.Set("branches", static_cast<double>(stats->branches));
+    out.Set("graphNodes", static_cast<double>(stats->graph_nodes));
+    out.Set("bytes", stats->bytes);
+    out.Set("flops", stats->flops);
+    return out;
+  });
 }
 
 }  // namespace lieconv::addon

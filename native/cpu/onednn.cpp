@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <vector>
 
+#include "../runtime/folder.h"
+
 namespace lieconv {
 namespace {
 
@@ -13,14 +15,6 @@ struct Opened {
   const lconv_onednn* api = nullptr;
   std::string note;
 };
-
-std::string folder_of_this_binary() {
-  Dl_info info;
-  if (!dladdr(reinterpret_cast<void*>(&folder_of_this_binary), &info) || !info.dli_fname) return ".";
-  const std::string path = info.dli_fname;
-  const size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash);
-}
 
 /// A library that opens may still not work on this processor: a small product must come out right.
 std::string self_test(const lconv_onednn& api) {

@@ -8,12 +8,14 @@ constexpr int64_t kElementBytes = 4;  // every dtype has 32 bits
 
 enum class Access : uint8_t { none = 0, read = 1, write = 2, update = 3 };
 
-/// One operand of a command: `elements` 32-bit values from `data`. `access` is set by the operation that claims it.
+/// One operand of a command: `elements` 32-bit values from `data`. The operation that claims it sets `access` and how many
+/// elements from the first on it may touch.
 struct Operand {
   void* data;
   int64_t elements;
   DType dtype;
   Access access;
+  int64_t claimed = 0;
 };
 
 /// Hands attributes and operands to an operation in order, and checks each against what the operation says it touches.

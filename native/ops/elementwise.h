@@ -53,7 +53,7 @@ struct Scale {
 
 /// Calls use(functor) with the function numbered `fn`. The numbers are those of `functions` in src/engine/commands.ts.
 template <class Use>
-void with_function(int fn, float parameter, const Use& use) {
+LCONV_HD void with_function(int fn, float parameter, const Use& use) {
   switch (fn) {
     case 0:
       return use(Linear{});

@@ -44,6 +44,7 @@ void* Binder::claim(DType dtype, int64_t count, Access access) {
              .c_str());
   }
   operand.access = access;
+  operand.claimed = count;
   return operand.data;
 }
 

@@ -1,5 +1,8 @@
 #include "device.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "../engine/error.h"
 
 namespace lieconv {
@@ -21,6 +24,8 @@ void check_free_to_write(const Buffer& buffer) {
 
 }  // namespace
 
+bool is_oom(const Error& error) { return std::strcmp(error.code(), "ERR_LCONV_OOM") == 0; }
+
 MemoryPool::~MemoryPool() { trim(); }
 
 void* MemoryPool::take(int64_t bytes) {
@@ -33,9 +38,8 @@ void* MemoryPool::take(int64_t bytes) {
   }
   try {
     return backend_.allocate(rounded(bytes));
-  } catch (const Error&) {
-    if (free_.empty()) throw;
-    trim();
+  } catch (const Error& error) {
+    if (!is_oom(error) || !trim()) throw;
     return backend_.allocate(rounded(bytes));
   }
 }
@@ -53,35 +57,55 @@ void MemoryPool::give(void* data, int64_t bytes) noexcept {
   backend_.release(data, bytes);
 }
 
-void MemoryPool::trim() noexcept {
+bool MemoryPool::trim() noexcept {
+  const bool any = !free_.empty();
   for (const auto& [bytes, data] : free_) backend_.release(data, bytes);
   free_.clear();
   pooled_ = 0;
+  return any;
 }
 
 DeviceState::DeviceState(std::unique_ptr<Backend> made)
     : backend(std::move(made)), pool(std::make_unique<MemoryPool>(*backend)) {}
 
-void* DeviceState::take(int64_t byte_count) {
+void* DeviceState::take(int64_t byte_count, const char* what) {
+  void* data = nullptr;
   try {
-    void* data = pool->take(byte_count);
-    bytes += byte_count;
-    if (bytes > peak_bytes) peak_bytes = bytes;
-    return data;
+    data = pool->take(byte_count);
   } catch (const Error& error) {
+    if (!is_oom(error)) throw;
     throw Error(error.code(), std::string("out of memory: ") + error.what() + ", this device holds " +
                                   std::to_string(bytes) + " (of it " + std::to_string(arena_bytes) +
-                                  " for recorded programs); dispose of tensors, or take a smaller batch");
+                                  " for recorded programs)" + largest_holders() +
+                                  "; dispose of tensors, or take a smaller batch");
   }
+  holders_[data] = {byte_count, what};
+  bytes += byte_count;
+  if (bytes > peak_bytes) peak_bytes = bytes;
+  return data;
+}
+
+std::string DeviceState::largest_holders() const {
+  constexpr size_t kShown = 3;
+  std::vector<Holder> all;
+  for (const auto& [data, holder] : holders_) all.push_back(holder);
+  const size_t shown = std::min(kShown, all.size());
+  std::partial_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(shown), all.end(),
+                    [](const Holder& x, const Holder& y) { return x.bytes > y.bytes; });
+  std::string text;
+  for (size_t i = 0; i < shown; ++i)
+    text += (i == 0 ? ", most for: " : ", ") + std::string(all[i].what) + " of " + std::to_string(all[i].bytes);
+  return text;
 }
 
 void DeviceState::give(void* data, int64_t byte_count) noexcept {
+  holders_.erase(data);
   pool->give(data, byte_count);
   bytes -= byte_count;
 }
 
 Arena::Arena(std::shared_ptr<DeviceState> on, int64_t size)
-    : device(std::move(on)), data(device->take(size)), bytes(size) {
+    : device(std::move(on)), data(device->take(size, "a program")), bytes(size) {
   device->arena_bytes += bytes;
 }
 
@@ -105,7 +129,7 @@ BufferId Device::alloc(int64_t bytes, DType dtype) {
   buffer->elements = bytes / kElementBytes;
   buffer->dtype = dtype;
   buffer->recorded = recording_;
-  if (!recording_) buffer->data = state_->take(bytes);
+  if (!recording_) buffer->data = state_->take(bytes, "a tensor");
   buffers_.emplace(next_, std::move(buffer));
   return next_++;
 }

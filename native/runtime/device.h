@@ -9,11 +9,15 @@
 #include <unordered_map>
 #include <vector>
 
+#include "../engine/error.h"
 #include "backend.h"
 
 namespace lieconv {
 
 using BufferId = uint64_t;
+
+/// Whether an error says that memory ran out.
+bool is_oom(const Error& error);
 
 /// Memory of a device with the count of who holds it; freed with the last holder. Blocks are pooled by size.
 class MemoryPool {
@@ -22,9 +26,10 @@ class MemoryPool {
   ~MemoryPool();
   void* take(int64_t bytes);
   void give(void* data, int64_t bytes) noexcept;
+  /// Gives unused blocks back to the system; false when there was none.
+  bool trim() noexcept;
 
  private:
-  void trim() noexcept;
   static constexpr int64_t kMaxPooled = int64_t{256} << 20;
   Backend& backend_;
   std::multimap<int64_t, void*> free_;
@@ -38,8 +43,17 @@ struct DeviceState {
   int64_t bytes = 0, peak_bytes = 0, arena_bytes = 0;
 
   explicit DeviceState(std::unique_ptr<Backend> made);
-  void* take(int64_t byte_count);
+  /// Throws ERR_LCONV_OOM with what holds most.
+  void* take(int64_t byte_count, const char* what);
   void give(void* data, int64_t byte_count) noexcept;
+
+ private:
+  struct Holder {
+    int64_t bytes;
+    const char* what;  // a string literal
+  };
+  std::string largest_holders() const;
+  std::unordered_map<void*, Holder> holders_;
 };
 
 /// One block that a program's buffers live in.
@@ -77,6 +91,13 @@ struct RecordedCommand {
   std::vector<double> attributes;
 };
 
+/// How a run ended. `code` is null unless it failed; `fault` then says why.
+struct Outcome {
+  int64_t steps = 0;
+  const char* code = nullptr;
+  std::string fault;
+};
+
 /// A recorded command list with its arena and its own thread.
 class Program {
  public:
@@ -86,8 +107,8 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  /// Starts a run; `done(steps, error text)` is called on the program's thread. Throws ERR_LCONV_BUSY.
-  void start(int64_t steps, std::function<void(int64_t, const std::string&)> done);
+  /// Starts a run; `done` is called on the program's thread. Throws ERR_LCONV_BUSY.
+  void start(int64_t steps, std::function<void(const Outcome&)> done);
   /// To be called on the JavaScript thread after `done`: releases the buffers.
   void finished();
   void stop() { stop_ = true; }
@@ -98,6 +119,7 @@ class Program {
 
   int64_t commands() const { return command_count_; }
   int64_t arena_bytes() const { return arena_ ? arena_->bytes : 0; }
+  const lconv_cuda_stats* stats() const { return executable_ ? executable_->stats() : nullptr; }
   bool running() const { return running_; }
 
  private:
@@ -121,7 +143,7 @@ class Program {
   std::thread thread_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::function<void(int64_t, const std::string&)> done_;
+  std::function<void(const Outcome&)> done_;
   int64_t steps_ = 0;
   bool pending_ = false, quit_ = false;  // under mutex_
   bool running_ = false;                 // JavaScript thread only

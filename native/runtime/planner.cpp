@@ -24,6 +24,15 @@ int64_t lowest_gap(const Lifetime& block, const std::vector<const Lifetime*>& pl
 
 }  // namespace
 
+int64_t plan_apart(std::vector<Lifetime>& blocks) {
+  int64_t size = 0;
+  for (Lifetime& block : blocks) {
+    block.offset = size;
+    size += aligned(block.bytes);
+  }
+  return size;
+}
+
 int64_t plan_arena(std::vector<Lifetime>& blocks) {
   std::vector<size_t> order(blocks.size());
   std::iota(order.begin(), order.end(), size_t{0});

@@ -63,7 +63,12 @@ Program::Program(std::shared_ptr<DeviceState> device, std::vector<RecordedComman
     }
     bound.push_back(std::move(command));
   }
-  executable_ = device_->backend->compile(std::move(bound));
+  try {
+    executable_ = device_->backend->compile(bound);
+  } catch (const Error& error) {
+    if (!is_oom(error) || !device_->pool->trim()) throw;
+    executable_ = device_->backend->compile(bound);
+  }
   arena_offset_.clear();
 }
 
@@ -91,7 +96,9 @@ void Program::place(const std::vector<RecordedCommand>& commands, const std::vec
     const auto found = index.find(kept.get());
     if (found != index.end()) blocks[found->second].last = static_cast<int64_t>(commands.size());
   }
-  arena_ = std::make_shared<Arena>(device_, plan_arena(blocks));
+  int64_t size = plan_apart(blocks);
+  if (size > device_->backend->apart_up_to()) size = plan_arena(blocks);
+  arena_ = std::make_shared<Arena>(device_, size);
   for (size_t i = 0; i < blocks.size(); ++i) arena_offset_.emplace(owners[i], blocks[i].offset);
   for (const BufferRef& kept : keep) {
     const auto at = arena_offset_.find(kept.get());
@@ -145,7 +152,7 @@ void Program::release_buffers() {
   }
 }
 
-void Program::start(int64_t steps, std::function<void(int64_t, const std::string&)> done) {
+void Program::start(int64_t steps, std::function<void(const Outcome&)> done) {
   if (running_) throw Error("ERR_LCONV_BUSY", "this program is already running: await the first run");
   if (!executable_) throw Error("ERR_LCONV_DISPOSED", "this program was disposed");
   if (!thread_.joinable()) {
@@ -179,15 +186,18 @@ void Program::serve() {
     const int64_t steps = steps_;
     const auto done = std::move(done_);
     lock.unlock();
-    int64_t ran = 0;
-    std::string fault;
+    Outcome outcome;
     try {
-      ran = executable_->run(steps, stop_);
+      outcome.steps = executable_->run(steps, stop_);
+    } catch (const Error& error) {
+      outcome.code = error.code();
+      outcome.fault = error.what();
     } catch (const std::exception& error) {
-      fault = error.what();
+      outcome.code = "ERR_LCONV_NATIVE";
+      outcome.fault = error.what();
     }
     if (Threads::all().ending()) return;  // nobody is left to hear of it
-    done(ran, fault);
+    done(outcome);
     lock.lock();
   }
 }

@@ -94,7 +94,7 @@ std::string compare_all(const Row& row, const Results& got, const Results& want,
 
 std::string check_threads(Target& target, const Row& row, const std::vector<Access>& access, const Results& want) {
   Results first, again, single;
-  for (int threads = 1; threads <= kMaxThreads; ++threads) {
+  for (int threads = 1; threads <= target.threads(); ++threads) {
     const int64_t shift = threads == 2 ? 3 : 0;  // operands need not lie at round addresses
     const std::string with = " (" + std::to_string(threads) + " threads)";
     std::string fault = run_once(target, row, access, threads, shift, first);

@@ -1,5 +1,5 @@
 // Checks every operation of every kernel table against the shared bodies run serially and against float64 loops; needs
-// no Node. `parity --bench` times the kernels instead.
+// no Node. `parity --gpu` checks the first GPU alone, `parity --bench` times the kernels instead.
 #include <cstdio>
 #include <string>
 
@@ -23,6 +23,17 @@ Rows all_rows() {
   return rows;
 }
 
+void add_gpu(Report& report, std::vector<std::unique_ptr<Target>>& targets) {
+  for (const bool compiled : {false, true}) {
+    std::string why_not;
+    if (auto target = gpu_target(compiled, why_not)) {
+      targets.push_back(std::move(target));
+    } else {
+      report.skip("GPU: " + why_not);
+    }
+  }
+}
+
 std::vector<std::unique_ptr<Target>> all_targets(Report& report) {
   std::vector<std::unique_ptr<Target>> targets;
   const auto add = [&](const OpTable& (*table)(), const char* isa) {
@@ -38,6 +49,7 @@ std::vector<std::unique_ptr<Target>> all_targets(Report& report) {
 #endif
   targets.push_back(backend_target(false));
   targets.push_back(backend_target(true));
+  add_gpu(report, targets);
   return targets;
 }
 
@@ -62,6 +74,27 @@ void check_table(Report& report, Target& target, Target& reference, Rows& rows) 
   report.summary(target.name());
 }
 
+int close(const Report& report) {
+  std::printf("%lld passed, %lld failed", static_cast<long long>(report.passed), static_cast<long long>(report.failed));
+  if (report.skipped > 0) std::printf(", %lld skipped", static_cast<long long>(report.skipped));
+  std::printf("\n");
+  return report.failed > 0 ? 1 : 0;
+}
+
+/// The GPU alone; that there is none is a failure here.
+int check_gpu() {
+  Report report;
+  Rows rows = all_rows();
+  const std::unique_ptr<Target> reference = table_target(op_table_reference());
+  std::vector<std::unique_ptr<Target>> targets;
+  add_gpu(report, targets);
+  report.check("a GPU", targets.empty() ? "there is none" : "");
+  for (const auto& target : targets) check_table(report, *target, *reference, rows);
+  check_random_sizes(report, rows, targets);
+  report.summary("random sizes");
+  return close(report);
+}
+
 int check_all() {
   Report report;
   Rows rows = all_rows();
@@ -76,10 +109,7 @@ int check_all() {
   report.summary("random sizes");
   check_gemm_providers(report);
   check_parts(report);
-  std::printf("%lld passed, %lld failed", static_cast<long long>(report.passed), static_cast<long long>(report.failed));
-  if (report.skipped > 0) std::printf(", %lld skipped", static_cast<long long>(report.skipped));
-  std::printf("\n");
-  return report.failed > 0 ? 1 : 0;
+  return close(report);
 }
 
 int bench_all() {
@@ -94,6 +124,7 @@ int bench_all() {
 int main(int count, char** arguments) {
   if (count == 1) return lieconv::parity::check_all();
   if (count == 2 && std::string(arguments[1]) == "--bench") return lieconv::parity::bench_all();
-  std::fprintf(stderr, "usage: parity [--bench]\n");
+  if (count == 2 && std::string(arguments[1]) == "--gpu") return lieconv::parity::check_gpu();
+  std::fprintf(stderr, "usage: parity [--bench | --gpu]\n");
   return 2;
 }

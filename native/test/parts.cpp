@@ -43,6 +43,10 @@ std::string check_plan(const std::vector<Lifetime>& blocks, int64_t size) {
 void check_planner(Report& report) {
   for (int turn = 0; turn < 300; ++turn) {
     std::vector<Lifetime> blocks = random_lifetimes();
+    std::vector<Lifetime> apart = blocks;
+    for (Lifetime& block : apart) block.first = 0, block.last = 1000;
+    const int64_t apart_size = plan_apart(apart);
+    report.check("planner apart " + std::to_string(turn), check_plan(apart, apart_size));
     const int64_t size = plan_arena(blocks);
     report.check("planner " + std::to_string(turn), check_plan(blocks, size));
   }

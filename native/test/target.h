@@ -16,6 +16,8 @@ class Target {
  public:
   virtual ~Target() = default;
   virtual std::string name() const = 0;
+  /// Thread counts from 1 on that make a difference.
+  virtual int threads() const { return kMaxThreads; }
   /// Throws Error where the command does not fit. `operands` get their access.
   virtual void run(int op, std::vector<Operand>& operands, const std::vector<double>& attributes, int threads) = 0;
 };
@@ -29,6 +31,8 @@ void bind(const OpEntry& entry, BoundOp& bound, std::vector<Operand>& operands, 
 std::unique_ptr<Target> table_target(const OpTable& table);
 /// The CPU backend as the engine uses it: eager, or as a compiled program of one command.
 std::unique_ptr<Target> backend_target(bool compiled);
+/// The first GPU, eager or as a captured graph; null with the reason where there is none.
+std::unique_ptr<Target> gpu_target(bool compiled, std::string& why_not);
 /// Whether this processor has the instructions.
 bool can_run(const std::string& isa);
 

@@ -2,23 +2,27 @@ import { device as deviceOf } from "../engine/device.js";
 import { benchCases, benchSteps, measurePeak } from "../experiments/benchSteps.js";
 import type { Context } from "./context.js";
 import { type Given, integer, positive, text } from "./flags.js";
-import { deviceFlag, threadsFlag } from "./trainFlags.js";
+import { deviceFlag, precisionFlag, threadsFlag } from "./trainFlags.js";
+import { cudaNote } from "./workload.js";
 
 export const benchFlags = {
   cases: { value: "A,B", kind: text("names of cases, with commas"), help: `which: ${benchCases.join(", ")} (default: all)` },
   batch: { value: "N", kind: integer(1, 1 << 20), help: "samples in a step", default: 64 },
   seconds: { value: "S", kind: positive, help: "time for each case, in seconds", default: 3 },
   device: deviceFlag,
+  precision: precisionFlag,
   threads: threadsFlag,
 } as const;
 
 /** `lconv bench steps`: a line for each case as soon as it is measured. */
 export async function bench(
-  { cases, batch, seconds, device: name, threads }: Given<typeof benchFlags>,
+  { cases, batch, seconds, device: name, precision = "fp32", threads }: Given<typeof benchFlags>,
   { out, signal }: Context,
 ): Promise<void> {
   if (threads !== undefined) process.env["LCONV_THREADS"] = String(threads);
-  const device = deviceOf(name);
+  const device = deviceOf(name, { precision });
+  const note = cudaNote(device);
+  if (note !== undefined) process.stderr.write(`${note}\n`);
   const options = {
     device,
     signal,
@@ -27,10 +31,11 @@ export async function bench(
     ...(seconds !== undefined && { seconds }),
   };
   const peak = await measurePeak(device);
-  out.text(`${peak.toFixed(1)} GFLOP/s: a 2048^3 product, the peak that shares are of (${device.name}, ${device.threads} threads)`);
+  const how = device.name === "cpu" ? `${device.threads} threads` : precision;
+  out.text(`${peak.toFixed(1)} GFLOP/s: a 2048^3 product, the peak that shares are of (${device.name}, ${how})`);
   out.text(row("case", "ms/step", "best", "GFLOP/s", "share"));
   for await (const result of benchSteps({ ...options, peak })) {
-    out.emit(result);
+    out.emit({ ...result, precision });
     out.text(
       row(
         result.case,

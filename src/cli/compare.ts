@@ -37,6 +37,7 @@ export const compareFlags = {
   lr: runFlags.lr,
   seed: runFlags.seed,
   device: runFlags.device,
+  precision: runFlags.precision,
   threads: runFlags.threads,
   name: { ...nameFlag, help: "name of the run; its folder is runs/NAME (default: compare-<dataset>)" },
   out: { ...outFlag, help: "folder of the run (default: a new one, runs/NAME, runs/NAME-2, ...)" },

@@ -2,21 +2,12 @@ import { accessSync, constants, existsSync } from "node:fs";
 import { availableParallelism, cpus, freemem, release, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { cacheFolder, findDataset, officialNames } from "../data/catalog.js";
-import { device as deviceOf } from "../engine/device.js";
 import { native } from "../engine/native.js";
 import { threadCount } from "../engine/threads.js";
-import { matmul } from "../ops/matmul.js";
-import { scope } from "../tensor/scope.js";
-import { tensor } from "../tensor/tensor.js";
 import type { Context } from "./context.js";
+import { attempt, type CudaFindings, type DeviceState, examineCuda, examineDevice, showCuda } from "./devices.js";
 import { list, megabytes } from "./output.js";
 import { type Variable, variablesInForce } from "./variables.js";
-
-interface DeviceState {
-  name: string;
-  available: boolean;
-  reason: string;
-}
 
 interface Findings {
   ok: boolean; // training on the CPU can work
@@ -26,6 +17,7 @@ interface Findings {
   memory: { totalBytes: number; freeBytes: number };
   engine: { loaded: boolean; version?: string; isa?: string; gemm?: string; problem?: string };
   devices: DeviceState[];
+  cuda: CudaFindings;
   datasets: { name: string; folder: string | null }[];
   cache: { folder: string; writable: boolean; problem?: string };
   variables: Variable[];
@@ -41,7 +33,8 @@ export function doctor({ out }: Context): void {
 
 function examine(): Findings {
   const engine = examineEngine();
-  const cpu = examineCpu();
+  const cpu = examineDevice("cpu");
+  const { devices, cuda } = examineCuda();
   return {
     ok: cpu.available,
     node: process.versions.node,
@@ -49,7 +42,8 @@ function examine(): Findings {
     cpu: { model: cpus()[0]?.model ?? "unknown", processors: availableParallelism(), threads: attempt(threadCount).value ?? null },
     memory: { totalBytes: totalmem(), freeBytes: freemem() },
     engine,
-    devices: [cpu, { name: "cuda", available: false, reason: whyNoCuda() }],
+    devices: [cpu, ...devices],
+    cuda,
     datasets: [
       ...officialNames.map((name) => ({ name, folder: attempt(() => findDataset(name)).value ?? null })),
       { name: "glyphs", folder: "built in" },
@@ -59,44 +53,12 @@ function examine(): Findings {
   };
 }
 
-function attempt<T>(work: () => T): { value?: T; problem?: string } {
-  try {
-    return { value: work() };
-  } catch (error) {
-    return { problem: error instanceof Error ? error.message : String(error) };
-  }
-}
-
 function examineEngine(): Findings["engine"] {
   const { value: info, problem } = attempt(() => native().info());
   if (!info) return { loaded: false, problem: problem ?? "unknown" };
   const { version, isa, oneDNN, gemmNote } = info;
   const builtIn = `built-in, several times slower than oneDNN (${gemmNote ?? "oneDNN was not found"}); for full speed: apt-get install libdnnl-dev && npm run setup`;
   return { loaded: true, version, isa, gemm: oneDNN ? `oneDNN ${oneDNN}` : builtIn };
-}
-
-/** Multiplies two matrices: what a binary reports is one thing, whether it works another. */
-function examineCpu(): DeviceState {
-  const { value, problem } = attempt(() =>
-    scope(() => {
-      const device = deviceOf("cpu");
-      const a = tensor(Float32Array.of(1, 2, 3, 4), { shape: [2, 2], device });
-      return [...matmul(a, a).dataSync()].join(" ");
-    }),
-  );
-  const works = value === "7 10 15 22";
-  return { name: "cpu", available: works, reason: works ? "works" : (problem ?? `gives wrong results: a product is ${value}`) };
-}
-
-function whyNoCuda(): string {
-  const driver = ["/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg"].some((path) => existsSync(path));
-  const card = existsSync("/dev/nvidia0") || existsSync("/dev/dxg");
-  const hardware = card
-    ? "an NVIDIA device is there"
-    : driver
-      ? "an NVIDIA driver is there, a device is not"
-      : "neither an NVIDIA driver nor a device is there";
-  return `this version of lconv has no CUDA backend; ${hardware}`;
 }
 
 function examineCache(): Findings["cache"] {
@@ -117,11 +79,13 @@ function show(found: Findings): string {
     ["engine", engine.loaded ? `${engine.version}, ${engine.isa}; matrix products: ${engine.gemm}` : (engine.problem ?? "missing")],
     ...found.devices.map(({ name, available, reason }): [string, string] => [
       `device ${name}`,
-      `${available ? "yes" : "no"}: ${available || engine.loaded || name !== "cpu" ? reason : "see engine"}`,
+      `${available ? "yes" : "no"}: ${engine.loaded ? reason : "see engine"}`,
     ]),
+    ...showCuda(found.cuda),
     ...found.datasets.map(({ name, folder }): [string, string] => [`data ${name}`, folder ?? `not here; lconv data fetch ${name}`]),
     ["cache", `${found.cache.folder}, ${found.cache.writable ? "writable" : `not writable: ${found.cache.problem}`}`],
     ...found.variables.map(({ name, value, problem }): [string, string] => [name, problem ? `${value} (${problem})` : value]),
   ];
-  return `${list(rows)}\n${found.ok ? "Training on the CPU works." : "Training cannot work here yet; see above."}`;
+  const works = found.devices.filter(({ available }) => available).map(({ name }) => name);
+  return `${list(rows)}\n${found.ok ? `Training works on: ${works.join(", ")}.` : "Training cannot work here yet; see above."}`;
 }

@@ -7,10 +7,12 @@ import { type Context, withReporter } from "./context.js";
 import type { Given } from "./flags.js";
 import { list, percent } from "./output.js";
 import { readConfig, resolveSettings } from "./settings.js";
-import { deviceFlag, progressFlag, runFlags, threadsFlag } from "./trainFlags.js";
+import { deviceFlag, precisionFlag, progressFlag, runFlags, threadsFlag } from "./trainFlags.js";
 import { buildModel, prepareWorkload } from "./workload.js";
 
-export const evaluateFlags = { device: deviceFlag, threads: threadsFlag, progress: progressFlag } as const;
+const { default: _none, ...precision } = precisionFlag;
+
+export const evaluateFlags = { device: deviceFlag, precision, threads: threadsFlag, progress: progressFlag } as const;
 
 /** `lconv evaluate`: the data and the model of a finished run again, measured as at its end. */
 export async function evaluate(

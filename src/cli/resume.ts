@@ -3,37 +3,42 @@ import { device as deviceOf } from "../engine/device.js";
 import { check, LconvError } from "../errors.js";
 import { runFiles } from "../train/runFolder.js";
 import { flagName } from "./flags.js";
-import { readConfig, resolveSettings, type Settings } from "./settings.js";
-import { runFlags, type TrainValues } from "./trainFlags.js";
+import { mergeSettings, readConfig, resolveSettings, type Settings } from "./settings.js";
+import { type RunValues, runFlags, type TrainValues } from "./trainFlags.js";
 
 const unrelated = ["preset", "name", "out"] as const;
+const rounding: readonly (keyof RunValues)[] = ["device", "precision", "threads"];
 
 /**
  * The settings of the run in `folder`. Flags may not change what the run has been so far: only more epochs are taken, where the
- * learning rate does not depend on how many there are, and another number of threads, with a warning as sums are then rounded otherwise.
- * Throws ERR_LCONV_CHECKPOINT for other changes, ERR_LCONV_ARGUMENT for flags that begin a run, and as readConfig does.
+ * learning rate does not depend on how many there are, and what merely rounds sums otherwise, with a warning. The device that the run
+ * began on is not needed when another is given.
+ * Throws ERR_LCONV_CHECKPOINT for other changes, ERR_LCONV_ARGUMENT for flags that begin a run, and as readConfig and device() do.
  */
 export function resumedSettings(folder: string, given: TrainValues, warn: (text: string) => void): Settings {
   for (const key of unrelated)
     check(given[key] === undefined, "ERR_LCONV_ARGUMENT", () => `${flagName(key)} begins a run and does not go with --resume`);
-  const before = resolveSettings({}, readConfig(join(folder, runFiles.config), runFlags));
+  const before = mergeSettings({}, readConfig(join(folder, runFiles.config), runFlags));
   const changes: TrainValues = {};
   for (const key of Object.keys(runFlags) as (keyof typeof runFlags)[]) {
-    const value = key === "device" && given.device ? deviceOf(given.device).name : given[key];
+    const value = key === "device" ? deviceName(given, before) : given[key];
     if (value === undefined || value === before[key]) continue;
     if (key === "epochs") checkEpochs(folder, before, value as number);
-    else if (key !== "threads") throw refusal(folder, key, value, before[key]);
+    else if (!rounding.includes(key)) throw refusal(folder, key, value, before[key]);
+    else warn(`${change(key, before[key], value)}; the last bits of its weights, or more, will differ from those of an uninterrupted run`);
     Object.assign(changes, { [key]: value });
   }
-  if (changes.threads)
-    warn(
-      `the run began with ${before.threads} threads; with ${changes.threads} the last bits of its weights will differ from those of an uninterrupted run`,
-    );
   return resolveSettings(changes, before);
 }
 
-function checkEpochs(folder: string, before: Settings, epochs: number): void {
-  if (epochs < before.epochs) throw refusal(folder, "epochs", epochs, before.epochs);
+const deviceName = ({ device, precision }: TrainValues, before: RunValues): string | undefined =>
+  device && deviceOf(device, { precision: precision ?? before.precision ?? "fp32" }).name;
+
+const change = (key: string, before: unknown, now: unknown): string =>
+  `the run began with ${flagName(key)} ${String(before ?? "unset")} and goes on with ${String(now)}`;
+
+function checkEpochs(folder: string, before: RunValues, epochs: number): void {
+  if (epochs < (before.epochs ?? 0)) throw refusal(folder, "epochs", epochs, before.epochs);
   const reason = "; its cosine schedule is spread over the whole run";
   if (before.schedule === "cosine") throw refusal(folder, "epochs", epochs, before.epochs, reason);
 }

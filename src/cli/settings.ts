@@ -16,7 +16,10 @@ type Optional = "samples" | "momentum" | "weightDecay" | "clipNorm";
 export type Settings = Required<Omit<RunValues, Optional>> & Pick<RunValues, Optional>;
 
 /** Flags win over --preset, that over the keys of --config, these over the preset that the file names, and all over the defaults. */
-export function resolveSettings(given: TrainValues, config: TrainValues = {}): Settings {
+export const resolveSettings = (given: TrainValues, config: TrainValues = {}): Settings => settle(mergeSettings(given, config));
+
+/** The same with all left open that depends on other settings or on this machine. */
+export function mergeSettings(given: TrainValues, config: TrainValues): RunValues {
   const merged: TrainValues = {
     ...(config.preset && presets[config.preset]),
     ...config,
@@ -25,10 +28,10 @@ export function resolveSettings(given: TrainValues, config: TrainValues = {}): S
   };
   const settings: Record<string, unknown> = {};
   for (const [key, flag] of Object.entries(runFlags)) settings[key] = merged[key as keyof RunValues] ?? (flag as Flag).default;
-  return settle(settings as unknown as RunValues);
+  return settings as RunValues;
 }
 
-/** Fills in what depends on other settings or on this machine. Throws ERR_LCONV_ARGUMENT, ERR_LCONV_DEVICE. */
+/** Fills in what depends on other settings or on this machine. Throws ERR_LCONV_ARGUMENT, and as device() does. */
 function settle(values: RunValues): Settings {
   const { optimizer = "rmsprop", momentum, threads = threadCount() } = values;
   check(
@@ -37,7 +40,7 @@ function settle(values: RunValues): Settings {
     () => `--momentum goes with --optimizer sgd only, got ${optimizer}`,
   );
   process.env["LCONV_THREADS"] = String(threads);
-  const device = deviceOf(values.device).name;
+  const device = deviceOf(values.device, { precision: values.precision ?? "fp32" }).name;
   const settled = {
     ...values,
     dataset: absolute(values.dataset ?? "mnist"),

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { basename } from "node:path";
-import { check } from "../errors.js";
+import { check, LconvError } from "../errors.js";
 import type { Classifier } from "../models/models.js";
 import { renderReport } from "../report/html.js";
 import { checkpointHistory } from "../train/checkpoint.js";
@@ -89,7 +89,11 @@ class Training {
       const result = await this.#fit(model, work, checkpointSeconds);
       this.#write(model, work, result);
     } catch (error) {
-      if (signal.aborted && this.#folder.hasOutcome) this.#reporter.line(`stopped; go on with: lconv train --resume ${this.#folder.path}`);
+      const lost = error instanceof LconvError && error.code === "ERR_LCONV_CUDA_LOST";
+      const onCpu = `--device cpu${this.#settings.precision === "fp32" ? "" : " --precision fp32"}`;
+      const goOn = `go on with: lconv train --resume ${this.#folder.path}`;
+      if (this.#folder.hasOutcome && lost) this.#reporter.line(`the GPU failed; ${goOn}, on the CPU with ${onCpu}`);
+      else if (this.#folder.hasOutcome && signal.aborted) this.#reporter.line(`stopped; ${goOn}`);
       throw error;
     } finally {
       model.dispose();

@@ -1,4 +1,5 @@
 import { variants } from "../data/transform.js";
+import { precisions } from "../engine/device.js";
 import { modelNames } from "../models/models.js";
 import { optimizerNames } from "../optim/optimizer.js";
 import { choice, type Flag, fraction, type Given, integer, type Kind, oneOf, positive, text } from "./flags.js";
@@ -15,6 +16,7 @@ export const deviceFlag = flag(
   text("auto, cpu, cuda or cuda:k", /^(auto|cpu|cuda(:\d+)?)$/),
   "auto, cpu or cuda[:k] (default: LCONV_DEVICE, else auto)",
 );
+export const precisionFlag = flag("NAME", choice(precisions), "of products on a GPU: fp32, tf32 or bf16; the CPU knows fp32", "fp32");
 export const threadsFlag = flag("N", integer(1, 1024), "threads of the CPU backend (default: LCONV_THREADS, else all processors)");
 export const progressFlag = flag(
   "MODE",
@@ -61,6 +63,7 @@ export const runFlags = {
   epochs: flag("N", integer(1, 1_000_000), "passes over the training samples", 30),
   seed: flag("N", integer(0, Number.MAX_SAFE_INTEGER), "decides weights, order, rotations and scrambling", 0),
   device: deviceFlag,
+  precision: precisionFlag,
   threads: threadsFlag,
 } as const;
 

@@ -1,5 +1,6 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { device } from "../engine/device.js";
+import { elfFault } from "../engine/elf.js";
 import { threadCount } from "../engine/threads.js";
 import { LconvError, nearest } from "../errors.js";
 
@@ -12,9 +13,14 @@ export interface Variable {
 
 const isThere = (path: string): string | undefined => (existsSync(path) ? undefined : "no such file or folder");
 
+const isLibrary = (path: string): string | undefined =>
+  isThere(path) ?? (statSync(path).isDirectory() ? "a folder, expected the library itself" : elfFault(path));
+
 const checks: Record<string, (value: string) => string | undefined> = {
   LCONV_DATA: isThere,
   LCONV_DEVICE: (value) => refusal(() => device(value)),
+  LCONV_CUDA: isLibrary,
+  LCONV_CUBLAS: (value) => (value.includes("/") ? isLibrary(value) : undefined), // a bare name is looked for by the loader
   LCONV_THREADS: () => refusal(threadCount),
   LCONV_VECTORS: isThere,
   LCONV_NATIVE: isThere,

@@ -2,7 +2,7 @@ import type { Dataset, LoadedDataset } from "../data/dataset.js";
 import type { DownloadProgress } from "../data/download.js";
 import { loadDataset } from "../data/load.js";
 import { type PreparedData, pixelScale, prepare } from "../data/transform.js";
-import { type Device, device as deviceOf } from "../engine/device.js";
+import { autoFault, type Device, device as deviceOf } from "../engine/device.js";
 import { type Classifier, makeModel } from "../models/models.js";
 import { constant, cosine, type Schedule, stepDecay, warmUp } from "../optim/schedule.js";
 import type { FitOptions } from "../train/fit.js";
@@ -18,7 +18,10 @@ export interface Workload {
   source: string;
 }
 
-type DataSettings = Pick<Settings, "dataset" | "variant" | "seed" | "splineOrder" | "split" | "holdOut" | "samples" | "threads" | "device">;
+type DataSettings = Pick<
+  Settings,
+  "dataset" | "variant" | "seed" | "splineOrder" | "split" | "holdOut" | "samples" | "threads" | "device" | "precision"
+>;
 
 /** Loads (or takes) a data set and makes samples of it. Throws as loadDataset and prepare do. */
 export async function prepareWorkload(
@@ -27,7 +30,9 @@ export async function prepareWorkload(
   signal: AbortSignal,
   loaded?: LoadedDataset,
 ): Promise<Workload> {
-  const device = deviceOf(settings.device);
+  const device = deviceOf(settings.device, { precision: settings.precision });
+  const note = cudaNote(device);
+  if (note !== undefined) reporter.line(note);
   const raw = loaded ?? (await loadDataset(settings.dataset, { signal, onProgress: downloadProgress(reporter) }));
   signal.throwIfAborted();
   const total = raw.train.count + (raw.test?.count ?? 0);
@@ -45,6 +50,14 @@ export async function prepareWorkload(
     input: { channels, height, width, classes, scale },
     source: raw.source,
   };
+}
+
+/** Why "auto" chose `device`, for those who have an NVIDIA driver and may expect a GPU; nothing to tell where there is no driver. */
+export function cudaNote(device: Device): string | undefined {
+  const fault = autoFault();
+  if (device.name !== "cpu" || fault === undefined || fault.code === "ERR_LCONV_CUDA_NO_DRIVER") return undefined;
+  const [cause] = fault.message.replace(/;? tried:$/m, "").split("\n");
+  return `CUDA is not used: ${cause}; training on the CPU (lconv doctor tells more)`;
 }
 
 export const downloadProgress =

@@ -1,4 +1,4 @@
-import type { LconvError } from "../errors.js";
+import type { ErrorCode, LconvError } from "../errors.js";
 
 /** Bytes and tensors a device holds now; `arena` is the part that programs own. */
 export interface MemoryInfo {
@@ -17,6 +17,63 @@ export interface BuildInfo {
   gemmNote?: string;
 }
 
+/** An NVIDIA GPU as its driver describes it. `ordinal` is the k of "cuda:k". */
+export interface Gpu {
+  ordinal: number;
+  name: string;
+  /** Compute capability, such as [9, 0]. */
+  capability: [number, number];
+  totalBytes: number;
+}
+
+/** Why CUDA, or a part of it, cannot be used. */
+export interface CudaFault {
+  code: ErrorCode;
+  message: string;
+}
+
+/** What the driver says, found without loading anything large. `driver` is the newest CUDA version it serves, 13000 for 13.0. */
+export interface CudaProbe {
+  driver?: number;
+  gpus: Gpu[];
+  /** lconv_cuda.so as it would be opened, whether it exists or not. */
+  module: string;
+  fault?: CudaFault;
+}
+
+/** The libraries behind a CUDA device; finding them opens lconv_cuda.so and cuBLAS, but needs no GPU. */
+export interface CudaLibraries {
+  /** CUDA runtime built into lconv_cuda.so, 13000 for 13.0. */
+  runtime?: number;
+  cublas?: { version: number; path: string };
+  fault?: CudaFault;
+}
+
+/** A device as it runs. The fields after `name` are there for GPUs only. */
+export interface DeviceInfo {
+  name: string;
+  capability?: [number, number];
+  multiprocessors?: number;
+  totalBytes?: number;
+  freeBytes?: number;
+  l2Bytes?: number;
+  runtime?: number;
+  cublas?: { version: number; path: string };
+}
+
+/**
+ * What one step of a program does on a GPU, counted from its launches: kernels and matrix products in all, those on the longest chain of
+ * dependencies, streams in the captured graph and its nodes (0 where nothing was captured), bytes that the commands read and write, flops.
+ */
+export interface ProgramStats {
+  launches: number;
+  longestPath: number;
+  branches: number;
+  graphNodes: number;
+  bytes: number;
+  flops: number;
+}
+
 /** A recorded list of commands with its arena. `run` replays it `steps` times on a native thread. */
 export interface NativeProgram {
   run(steps: number): Promise<number>; // steps done, fewer when stop() was called
@@ -24,6 +81,8 @@ export interface NativeProgram {
   dispose(): void;
   readonly commands: number;
   readonly arenaBytes: number;
+  /** Undefined on the CPU. */
+  stats(): ProgramStats | undefined;
 }
 
 /** One device: memory, commands and recordings. Buffers are numbers; a command names an operation by its index in `ops`. */
@@ -39,6 +98,7 @@ export interface NativeDevice {
   endRecord(keep: number[]): NativeProgram;
   abortRecord(): void;
   memory(): MemoryInfo;
+  info(): DeviceInfo;
   dispose(): void;
 }
 
@@ -47,7 +107,12 @@ export interface Native {
   info(): BuildInfo;
   ops: Record<string, number>;
   setErrorClass(type: typeof LconvError): void;
-  openDevice(name: string, threads: number): NativeDevice;
+  /** "cpu", "cuda:k", or "cuda:plan", which counts what programs would do and cannot run them. Precision: 0 fp32, 1 tf32, 2 bf16. */
+  openDevice(name: string, threads: number, precision: 0 | 1 | 2): NativeDevice;
+  /** Asks the NVIDIA driver; never throws. */
+  probeCuda(): CudaProbe;
+  /** Opens lconv_cuda.so and cuBLAS; never throws. */
+  cudaLibraries(): CudaLibraries;
   philox(seed: number, stream: number, position: number, out: Uint32Array): void;
   /** Rotates `count` images [height, width] in `images` in place by `degrees[i / imagesPerAngle]`; spline order 1 or 3, mode nearest, as scipy.ndimage.rotate(reshape=False). */
   rotate(
@@ -63,4 +128,4 @@ export interface Native {
 }
 
 /** Raised together with `kAbi` in native/addon/addon.cpp when this interface changes. */
-export const ABI = 1;
+export const ABI = 2;

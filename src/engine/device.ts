@@ -1,11 +1,21 @@
-import { check, LconvError } from "../errors.js";
-import type { MemoryInfo, NativeDevice } from "./addon.js";
+import { check, checkOptions, LconvError, nearest } from "../errors.js";
+import type { CudaFault, DeviceInfo, MemoryInfo, NativeDevice } from "./addon.js";
 import { native } from "./native.js";
 import { Program } from "./program.js";
 import { threadCount } from "./threads.js";
 
 export type DType = "float32" | "int32";
 export type HostArray = Float32Array | Int32Array;
+
+/** How a GPU multiplies matrices: in float32, or with factors rounded to 10 (tf32) or 7 (bf16) bits of mantissa. Sums are float32 always. */
+export type Precision = "fp32" | "tf32" | "bf16";
+/** Numbered as `openDevice` of the native engine takes them. */
+export const precisions: readonly Precision[] = ["fp32", "tf32", "bf16"];
+
+export interface DeviceOptions {
+  /** Default "fp32", which is all that the CPU knows. */
+  precision?: Precision;
+}
 
 /** Where a command finds an operand: a buffer of the device and an offset in elements. */
 export interface Ref {
@@ -17,13 +27,15 @@ export interface Ref {
 export class Device {
   readonly name: string;
   readonly threads: number;
+  readonly precision: Precision;
   #native: NativeDevice;
   #recording = false;
 
-  constructor(name: string, threads: number) {
+  constructor(name: string, threads: number, precision: Precision = "fp32") {
     this.name = name;
     this.threads = threads;
-    this.#native = native().openDevice(name, threads);
+    this.precision = precision;
+    this.#native = native().openDevice(name, threads, precisions.indexOf(precision) as 0 | 1 | 2);
   }
 
   get recording(): boolean {
@@ -76,25 +88,88 @@ export class Device {
   memory(): MemoryInfo {
     return this.#native.memory();
   }
+
+  /** What this device is; for a GPU also its memory and the libraries it runs on. */
+  info(): DeviceInfo {
+    return this.#native.info();
+  }
 }
 
 const opened = new Map<string, Device>();
+const automatic = new Map<Precision, Device>();
+let passedOver: CudaFault | undefined;
 
 /**
- * A device by name: "cpu", or "auto" (the best there is). Without a name LCONV_DEVICE decides, else "auto".
- * Throws ERR_LCONV_DEVICE for a device that is not there.
+ * A device by name: "cpu", "cuda:k" (the k-th GPU; "cuda" is "cuda:0"), or "auto" (the first usable GPU, else the CPU). Without a
+ * name LCONV_DEVICE decides, else "auto". The same name and precision give the same device every time.
+ * Throws ERR_LCONV_DEVICE for an unknown name, ERR_LCONV_ARGUMENT for a precision that is unknown or not the CPU's, and one of
+ * ERR_LCONV_CUDA_... or ERR_LCONV_OOM for a GPU that cannot be used.
  */
-export function device(name: string = process.env["LCONV_DEVICE"] || "auto"): Device {
-  const wanted = name === "auto" ? "cpu" : name;
-  if (wanted !== "cpu") {
-    const known = /^cuda(:\d+)?$/.test(wanted);
-    const why = known ? "this version has no CUDA backend yet" : 'devices are "auto" and "cpu"';
-    throw new LconvError("ERR_LCONV_DEVICE", `there is no device "${name}": ${why}; use --device cpu, or LCONV_DEVICE=cpu`);
-  }
-  let found = opened.get(wanted);
+export function device(name: string = process.env["LCONV_DEVICE"] || "auto", options: DeviceOptions = {}): Device {
+  checkOptions("device", options, ["precision"]);
+  const { precision = "fp32" } = options;
+  check(precisions.includes(precision), "ERR_LCONV_ARGUMENT", () => unknownPrecision(precision));
+  if (name === "auto") return firstUsable(precision);
+  const gpu = /^cuda(?::(\d{1,4}))?$/.exec(name);
+  check(name === "cpu" || gpu !== null, "ERR_LCONV_DEVICE", () => unknownDevice(name));
+  return gpu ? openNamed(`cuda:${Number(gpu[1] ?? 0)}`, precision) : open("cpu", precision);
+}
+
+/** Why "auto" passed over CUDA, or the first of its GPUs; undefined where it did not, or was not asked for yet. */
+export const autoFault = (): CudaFault | undefined => passedOver;
+
+function firstUsable(precision: Precision): Device {
+  let found = automatic.get(precision);
   if (!found) {
-    found = new Device(wanted, threadCount());
-    opened.set(wanted, found);
+    found = firstGpu(precision) ?? open("cpu", precision);
+    automatic.set(precision, found);
   }
   return found;
 }
+
+function firstGpu(precision: Precision): Device | undefined {
+  const { gpus, fault } = native().probeCuda();
+  passedOver = fault;
+  for (const { ordinal } of fault ? [] : gpus) {
+    try {
+      return open(`cuda:${ordinal}`, precision);
+    } catch (error) {
+      if (!(error instanceof LconvError)) throw error;
+      passedOver ??= error;
+    }
+  }
+  return undefined;
+}
+
+function openNamed(name: string, precision: Precision): Device {
+  try {
+    return open(name, precision);
+  } catch (error) {
+    const refused = error instanceof LconvError && /^ERR_LCONV_(CUDA|OOM)/.test(error.code);
+    if (!refused || error.message.includes("--device cpu")) throw error;
+    throw new LconvError(error.code, `${error.message}; or use --device cpu, or LCONV_DEVICE=cpu`, { cause: error });
+  }
+}
+
+function open(name: string, precision: Precision): Device {
+  const key = `${name} ${precision}`;
+  let found = opened.get(key);
+  if (!found) {
+    check(
+      name !== "cpu" || precision === "fp32",
+      "ERR_LCONV_ARGUMENT",
+      () => `the CPU computes in fp32, got precision "${precision}"; use --precision fp32, or a GPU`,
+    );
+    found = new Device(name, threadCount(), precision);
+    opened.set(key, found);
+  }
+  return found;
+}
+
+function unknownPrecision(precision: string): string {
+  const near = nearest(precision, precisions);
+  return `device: precision must be one of ${precisions.join(", ")}, got "${precision}"${near ? `; did you mean "${near}"?` : ""}`;
+}
+
+const unknownDevice = (name: string): string =>
+  `there is no device "${name}": devices are "auto", "cpu", "cuda" and "cuda:k"; use --device cpu, or LCONV_DEVICE=cpu`;

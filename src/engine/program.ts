@@ -1,5 +1,5 @@
 import { check, checkInteger, checkOptions } from "../errors.js";
-import type { NativeProgram } from "./addon.js";
+import type { NativeProgram, ProgramStats } from "./addon.js";
 
 export interface RunOptions {
   /** How often the program is replayed. Default 1. */
@@ -33,6 +33,11 @@ export class Program {
   /** Bytes of the arena that the intermediate results share. */
   get arenaBytes(): number {
     return this.#native.arenaBytes;
+  }
+
+  /** What one step launches on a GPU, and what that moves and computes; undefined on the CPU. Counted by the program, not measured. */
+  get stats(): ProgramStats | undefined {
+    return this.#native.stats();
   }
 
   /** Replays the program. Resolves to the number of steps done. Throws ERR_LCONV_BUSY, or the reason of `signal`. */

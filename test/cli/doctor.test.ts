@@ -2,7 +2,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { lconv, temporaryFolder } from "./command.js";
+import { native } from "../../src/engine/native.js";
+import { skip } from "../support/skip.js";
+import { lconv, temporaryFolder, writeTinyImages } from "./command.js";
 
 const test = suite("cli/doctor");
 const folder = temporaryFolder();
@@ -11,6 +13,7 @@ interface Device {
   name: string;
   available: boolean;
   reason: string;
+  code?: string;
 }
 
 test("tells what is here as one JSON object", async () => {
@@ -19,17 +22,45 @@ test("tells what is here as one JSON object", async () => {
   assert.is(lines.length, 1);
   const [found] = lines;
   assert.ok(found.ok);
-  const devices = found.devices as Device[];
-  assert.equal(
-    devices.map(({ name, available }) => [name, available]),
-    [
-      ["cpu", true],
-      ["cuda", false],
-    ],
-  );
+  const [cpu, ...gpus] = found.devices as Device[];
+  assert.equal(cpu, { name: "cpu", available: true, reason: "works" });
+  assert.ok(gpus.length > 0);
   const problems = new Map((found.variables as { name: string; problem?: string }[]).map(({ name, problem }) => [name, problem]));
   assert.match(problems.get("LCONV_DATA") ?? "", "no such file");
   assert.match(problems.get("LCONV_THREDS") ?? "", "did you mean LCONV_THREADS?");
+});
+
+test("without an NVIDIA driver: one quiet line, and training that does not mention CUDA", async () => {
+  if (native().probeCuda().fault?.code !== "ERR_LCONV_CUDA_NO_DRIVER") return skip("there is an NVIDIA driver here");
+  const text = await lconv(folder, ["doctor"]);
+  assert.is(text.code, 0, text.stderr);
+  const cuda = text.stdout.split("\n").filter((line) => /cuda|nvidia|gpu/i.test(line));
+  assert.equal(cuda, ["device cuda         no: there is no NVIDIA driver"]);
+  const { lines } = await lconv(folder, ["doctor", "--json"], { LCONV_DEVICE: "cuda" });
+  const [, gpu] = lines[0].devices as Device[];
+  assert.equal(gpu, { name: "cuda", available: false, reason: "there is no NVIDIA driver", code: "ERR_LCONV_CUDA_NO_DRIVER" });
+  assert.match((lines[0].variables as { problem?: string }[])[0].problem ?? "", "--device cpu");
+
+  writeTinyImages(join(folder, "tiny.npz"));
+  const train = ["train", "--dataset", "tiny.npz", "--epochs", "1", "--filters", "2", "--json"];
+  const automatic = await lconv(folder, [...train, "--device", "auto"]);
+  assert.is(automatic.code, 0, automatic.stderr);
+  assert.is(automatic.lines.at(-1)?.device, "cpu");
+  assert.not.match(automatic.stderr, /cuda|nvidia|gpu/i);
+  const refused = await lconv(folder, [...train, "--device", "cuda", "--out", "refused"]);
+  assert.is(refused.code, 1);
+  assert.is(refused.lines[0].code, "ERR_LCONV_CUDA_NO_DRIVER");
+  const rounded = await lconv(folder, [...train, "--precision", "tf32", "--out", "rounded"]);
+  assert.is(rounded.code, 2);
+  assert.match(rounded.stderr, "the CPU computes in fp32");
+});
+
+test("paths of libraries are checked", async () => {
+  writeFileSync(join(folder, "text.so"), "no library");
+  const { lines } = await lconv(folder, ["doctor", "--json"], { LCONV_CUDA: "text.so", LCONV_CUBLAS: join(folder, "none.so") });
+  const problems = (lines[0].variables as { name: string; problem?: string }[]).filter(({ name }) => /^LCONV_CU/.test(name));
+  assert.match(problems[0].problem ?? "", "no such file");
+  assert.match(problems[1].problem ?? "", "corrupted");
 });
 
 test("a corrupted engine is told, not thrown", async () => {
@@ -62,7 +93,7 @@ test("data lists what is here, and writes the generated set", async () => {
 test("bench steps gives a line for each case, in the form of bench/peers", async () => {
   const run = await lconv(folder, ["bench", "steps", "--cases", "mnist/cnn", "--batch", "2", "--seconds", "0.05", "--json"]);
   assert.is(run.code, 0, run.stderr);
-  assert.equal(Object.keys(run.lines[0]), ["case", "device", "ms_per_step", "best_ms", "gflops", "share_of_peak", "params"]);
+  assert.equal(Object.keys(run.lines[0]), ["case", "device", "ms_per_step", "best_ms", "gflops", "share_of_peak", "params", "precision"]);
   assert.is(run.lines[0].case, "mnist/cnn/b2");
   const unknown = await lconv(folder, ["bench", "steps", "--cases", "mnist/ccn", "--json"]);
   assert.is(unknown.code, 2);

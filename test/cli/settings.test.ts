@@ -21,7 +21,8 @@ test("the defaults are those of the contract", () => {
   assert.equal(settings, {
     ...{ dataset: "mnist", variant: "default", splineOrder: 3, holdOut: 0.2, split: "last" },
     ...{ model: "lconv", layers: 1, filters: 32, generators: 8, rank: 16, kernel: 3, padding: "valid" },
-    ...{ optimizer: "rmsprop", lr: 1e-3, schedule: "constant", warmup: 0, batch: 64, epochs: 30, seed: 0, device: "cpu", threads: 2 },
+    ...{ optimizer: "rmsprop", lr: 1e-3, schedule: "constant", warmup: 0, batch: 64, epochs: 30, seed: 0 },
+    ...{ device: "cpu", precision: "fp32", threads: 2 },
   });
 });
 
@@ -61,6 +62,10 @@ test("a resumed run takes only changes that leave it what it is", () => {
   assert.is(warnings.length, 0);
   assert.is(resumed({ threads: 1 }).threads, 1);
   assert.match(warnings[0], "last bits");
+  write({ device: "cuda:7", precision: "bf16" });
+  assert.is(resumed({ device: "cpu", precision: "fp32" }).device, "cpu", "the GPU that it began on need not be here");
+  assert.match(warnings.slice(1).join(), /--device cuda:7 and goes on with cpu.*--precision bf16 and goes on with fp32/);
+  throwsCode(() => resumed({ device: "cpu" }), "ERR_LCONV_ARGUMENT", "the CPU computes in fp32");
   write({ schedule: "cosine" });
   throwsCode(() => resumed({ epochs: 40 }), "ERR_LCONV_CHECKPOINT", "cosine");
 });

@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { device } from "../../src/engine/device.js";
+import { autoFault, device } from "../../src/engine/device.js";
 import { native } from "../../src/engine/native.js";
 import { threadCount } from "../../src/engine/threads.js";
 import { add } from "../../src/ops/arithmetic.js";
@@ -25,18 +25,44 @@ function withEnv(name: string, value: string | undefined, work: () => void): voi
   }
 }
 
-test("devices by name: cpu and auto are one, others are not there", () => {
-  assert.is(device("cpu"), device("auto"));
+test("devices by name, one object for each name and precision", () => {
   withEnv("LCONV_DEVICE", "cpu", () => assert.is(device(), device("cpu")));
-  for (const name of ["cuda", "cuda:0", "cuda:7"]) throwsCode(() => device(name), "ERR_LCONV_DEVICE", name, "CUDA", "--device cpu");
-  for (const name of ["tpu", "", "CPU", "cuda:x", "cpu:1"]) throwsCode(() => device(name), "ERR_LCONV_DEVICE", `"${name}"`);
+  assert.is(device("auto"), device("auto"));
+  assert.is(device("cpu", { precision: "fp32" }), device("cpu"));
+  assert.equal(
+    [device("cpu").name, device("cpu").precision, device("cpu").info()],
+    ["cpu", "fp32", { name: "cpu" }],
+    "the CPU tells no more than its name",
+  );
+  for (const name of ["tpu", "", "CPU", "cuda:", "cuda:x", "cuda:-1", "cuda:plan", "cpu:1"])
+    throwsCode(() => device(name), "ERR_LCONV_DEVICE", `"${name}"`, '"cuda:k"', "--device cpu");
   withEnv("LCONV_DEVICE", "tpu", () => throwsCode(() => device(), "ERR_LCONV_DEVICE", "tpu", "LCONV_DEVICE"));
 });
 
+test("a GPU, or why there is none and what to type", () => {
+  const { fault } = native().probeCuda();
+  if (!fault) {
+    assert.is(device("cuda"), device("cuda:0"));
+    assert.is(device("cuda:00"), device("cuda:0"));
+    return assert.match(device("auto").name, /^cuda:\d+$/);
+  }
+  for (const name of ["cuda", "cuda:0", "cuda:7"]) throwsCode(() => device(name), fault.code, fault.message.split("\n")[0], "--device cpu");
+  withEnv("LCONV_DEVICE", "cuda", () => throwsCode(() => device(), fault.code));
+  assert.is(device("auto"), device("cpu"));
+  assert.equal(autoFault(), fault);
+});
+
+test("the precision is known, and the CPU's is fp32", () => {
+  for (const precision of ["tf32", "bf16"] as const)
+    throwsCode(() => device("cpu", { precision }), "ERR_LCONV_ARGUMENT", "the CPU computes in fp32", precision);
+  throwsCode(() => device("cpu", { precision: "bf61" as never }), "ERR_LCONV_ARGUMENT", '"bf61"', 'did you mean "bf16"?');
+  throwsCode(() => device("cpu", { precison: "fp32" } as never), "ERR_LCONV_OPTION", 'did you mean "precision"?');
+});
+
 test("the native engine refuses a device it does not know, and impossible thread counts", () => {
-  throwsCode(() => native().openDevice("tpu", 1), "ERR_LCONV_DEVICE", "tpu");
-  for (const threads of [0, -1, 1025]) throwsCode(() => native().openDevice("cpu", threads), "ERR_LCONV_ARGUMENT", "1 to 1024");
-  throwsCode(() => native().openDevice("cpu", 1.5), "ERR_LCONV_NATIVE", "threads");
+  throwsCode(() => native().openDevice("tpu", 1, 0), "ERR_LCONV_DEVICE", "tpu");
+  for (const threads of [0, -1, 1025]) throwsCode(() => native().openDevice("cpu", threads, 0), "ERR_LCONV_ARGUMENT", "1 to 1024");
+  throwsCode(() => native().openDevice("cpu", 1.5, 0), "ERR_LCONV_NATIVE", "threads");
 });
 
 test("LCONV_THREADS: an integer from 1 to 1024, or nothing", () => {
@@ -82,7 +108,7 @@ test("the native engine tells what it was built with", () => {
 });
 
 test("memory(): bytes and tensors come and go, the peak stays", async () => {
-  const own = native().openDevice("cpu", 1);
+  const own = native().openDevice("cpu", 1, 0);
   assert.equal(own.memory(), { tensors: 0, bytes: 0, peakBytes: 0, arenaBytes: 0 });
   const a = own.alloc(400, 0);
   const b = own.alloc(4000, 1);
@@ -109,7 +135,7 @@ test("memory(): bytes and tensors come and go, the peak stays", async () => {
 });
 
 test("the native engine checks what memory safety needs", () => {
-  const own = native().openDevice("cpu", 1);
+  const own = native().openDevice("cpu", 1, 0);
   const a = own.alloc(40, 0);
   const { fill, copy } = native().ops;
   throwsCode(() => own.alloc(41, 0), "ERR_LCONV_NATIVE", "41");
@@ -142,7 +168,7 @@ test("the native engine checks what memory safety needs", () => {
 });
 
 test("a promise of the addon rejects with our errors, too", async () => {
-  const own = native().openDevice("cpu", 1);
+  const own = native().openDevice("cpu", 1, 0);
   const a = own.alloc(40, 0);
   own.beginRecord();
   own.execute(native().ops["fill"], [a, 0], [10, 1]);

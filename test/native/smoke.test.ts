@@ -12,7 +12,7 @@ test("info tells version, instruction set and GEMM", () => {
 });
 
 test("a device allocates, writes, reads and frees", () => {
-  const device = native().openDevice("cpu", 1);
+  const device = native().openDevice("cpu", 1, 0);
   const buffer = device.alloc(16, 0);
   const back = new Float32Array(4);
   device.write(buffer, Float32Array.of(1, -2, 3.5, 0));

@@ -88,7 +88,7 @@ function validCommands(): { commands: Command[]; elements: number[]; dtypes: (0 
 }
 
 const known = validCommands();
-const own = native().openDevice("cpu", 2);
+const own = native().openDevice("cpu", 2, 0);
 const opCount = Object.keys(native().ops).length;
 
 /** A pool of small buffers that random commands use, and those of the valid commands. */

@@ -1,0 +1,79 @@
+#pragma once
+#include <atomic>
+#include <cstdint>
+
+#include "../engine/binder.h"
+
+// The C interface between the core and lconv_cuda.so, which is opened on the first use of a CUDA device. Functions that
+// can fail return 0, or 1 with `error` filled in; none throws.
+
+extern "C" {
+
+constexpr uint32_t kCudaAbi = 1;
+
+/// One of the codes of src/errors.ts, and its text.
+struct lconv_cuda_error {
+  char code[40];
+  char message[1500];
+};
+
+/// One operation on operands in device memory. `access` of the operands is filled in by validate.
+struct lconv_cuda_command {
+  int32_t op;
+  int32_t operand_count;
+  int32_t attribute_count;
+  lieconv::Operand* operands;
+  const double* attributes;
+};
+
+struct lconv_cuda_version {
+  int32_t runtime;          // CUDA runtime linked in, 13000 = 13.0
+  int32_t cublas;           // 0 when none was found
+  char cublas_path[512];    // or what was tried
+};
+
+struct lconv_cuda_device_info {
+  int32_t major, minor;  // compute capability
+  int32_t multiprocessors;
+  int64_t total_bytes, free_bytes, l2_bytes;
+  lconv_cuda_version version;
+};
+
+/// What one replay of a program does, counted from its launches.
+struct lconv_cuda_stats {
+  int64_t launches;       // kernels and matrix products
+  int64_t longest_path;   // launches on the longest chain of dependencies
+  int64_t branches;       // streams that the capture used
+  int64_t graph_nodes;    // of the captured graph; a product may be several. 0 before it is captured
+  double bytes;           // operands read and written once by each command
+  double flops;           // of matrix products, convolutions and channel mixing
+};
+
+/// Numbers of `precision` in open.
+constexpr int32_t kCudaFp32 = 0, kCudaTf32 = 1, kCudaBf16 = 2;
+/// An ordinal that needs neither driver nor GPU: programs are planned and counted, but have no memory and cannot run.
+constexpr int32_t kCudaPlanOnly = -1;
+
+struct lconv_cuda {
+  uint32_t abi;
+  /// Looks for cuBLAS; needs no GPU. Fails with ERR_LCONV_CUDA_CUBLAS, `version` filled in all the same.
+  int (*libraries)(lconv_cuda_version* version, lconv_cuda_error* error);
+  int (*open)(int32_t ordinal, int32_t precision, void** device, lconv_cuda_error* error);
+  void (*close)(void* device);
+  int (*info)(void* device, lconv_cuda_device_info* info, lconv_cuda_error* error);
+  int (*allocate)(void* device, int64_t bytes, void** data, lconv_cuda_error* error);
+  void (*release)(void* device, void* data);
+  int (*upload)(void* device, void* to, const void* from, int64_t bytes, lconv_cuda_error* error);
+  int (*download)(void* device, void* to, const void* from, int64_t bytes, lconv_cuda_error* error);
+  int (*validate)(lconv_cuda_command* command, lconv_cuda_error* error);
+  int (*execute)(void* device, const lconv_cuda_command* command, lconv_cuda_error* error);
+  int (*compile)(void* device, const lconv_cuda_command* commands, int64_t count, void** executable,
+                 lconv_cuda_error* error);
+  int (*run)(void* executable, int64_t steps, const std::atomic<bool>* stop, int64_t* ran, lconv_cuda_error* error);
+  int (*stats)(void* executable, lconv_cuda_stats* stats, lconv_cuda_error* error);
+  void (*discard)(void* executable);
+};
+
+/// Exported by lconv_cuda.so. Null when the ABI differs.
+const lconv_cuda* lconv_cuda_init(uint32_t abi);
+}

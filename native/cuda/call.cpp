@@ -1,0 +1,35 @@
+#include "call.h"
+
+#include <cstring>
+
+namespace lieconv::cuda {
+
+bool is_sticky(cudaError_t error) {
+  switch (error) {
+    case cudaErrorECCUncorrectable:
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorAssert:
+    case cudaErrorHardwareStackError:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorLaunchFailure:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void check_call(cudaError_t result, const char* call, const char* file, int line) {
+  if (result == cudaSuccess) return;
+  cudaGetLastError();  // an error that is not sticky must not show up again at the next call
+  const char* slash = std::strrchr(file, '/');
+  const std::string text = std::string(call) + " failed: " + cudaGetErrorName(result) + " (" +
+                           cudaGetErrorString(result) + "), " + (slash ? slash + 1 : file) + ":" + std::to_string(line);
+  if (is_sticky(result)) throw Error("ERR_LCONV_CUDA_LOST", text);
+  throw Error(result == cudaErrorMemoryAllocation ? "ERR_LCONV_OOM" : "ERR_LCONV_CUDA", text);
+}
+
+}  // namespace lieconv::cuda

@@ -1,0 +1,67 @@
+#include "cublas.h"
+
+#include "../engine/error.h"
+#include "abi.h"
+#include "call.h"
+
+namespace lieconv::cuda {
+namespace {
+
+cublasComputeType_t compute_type(int32_t precision) {
+  switch (precision) {
+    case kCudaTf32:
+      return CUBLAS_COMPUTE_32F_FAST_TF32;
+    case kCudaBf16:
+      return CUBLAS_COMPUTE_32F_FAST_16BF;
+    default:
+      return CUBLAS_COMPUTE_32F;
+  }
+}
+
+void check(const Cublas& api, cublasStatus_t status, const char* call) {
+  if (status == CUBLAS_STATUS_SUCCESS) return;
+  // A failed product may stand for an error of the context, which says more.
+  const cudaError_t behind = cudaPeekAtLastError();
+  if (behind != cudaSuccess) check_call(behind, call, __FILE__, __LINE__);
+  throw Error(status == CUBLAS_STATUS_ALLOC_FAILED ? "ERR_LCONV_OOM" : "ERR_LCONV_CUDA",
+              std::string(call) + " failed: " + api.status_name(status));
+}
+
+}  // namespace
+
+BlasHandle::BlasHandle(int32_t precision) : api_(cublas()), compute_(compute_type(precision)) {
+  check(api_, api_.create(&handle_), "cublasCreate");
+}
+BlasHandle::~BlasHandle() {
+  if (handle_) api_.destroy(handle_);
+}
+
+void BlasHandle::use(cudaStream_t stream, void* workspace, size_t bytes) {
+  check(api_, api_.set_stream(handle_, stream), "cublasSetStream");
+  // After the stream: setting that takes the workspace back.
+  check(api_, api_.set_workspace(handle_, workspace, bytes), "cublasSetWorkspace");
+}
+
+/// cuBLAS is column-major: what is a row-major matrix to us is its transpose to cuBLAS, so we ask for C^T = op(B)^T op(A)^T,
+/// with the factors in the other order and each transposed where we do not transpose it against its storage.
+void BlasHandle::multiply(const Product& product) {
+  const GemmDesc& d = product.desc;
+  const float one = 1, beta = d.accumulate ? 1.0f : 0.0f;
+  const auto op = [](int32_t transposed) { return transposed ? CUBLAS_OP_T : CUBLAS_OP_N; };
+  const auto size = [](int64_t n) { return static_cast<int>(n); };  // at most INT32_MAX, by Gemm::bind
+  // A distance counts only between two rows; cuBLAS wants one that could be real all the same.
+  const auto distance = [&](int64_t ld, int64_t columns) { return size(ld > columns ? ld : columns > 0 ? columns : 1); };
+  const int lda = distance(d.lda, d.trans_a ? d.M : d.K), ldb = distance(d.ldb, d.trans_b ? d.K : d.N);
+  const int ldc = distance(d.ldc, d.N);
+  const cublasStatus_t status =
+      d.batch == 1
+          ? api_.gemm(handle_, op(d.trans_b), op(d.trans_a), size(d.N), size(d.M), size(d.K), &one, product.b, CUDA_R_32F,
+                      ldb, product.a, CUDA_R_32F, lda, &beta, product.c, CUDA_R_32F, ldc, compute_, CUBLAS_GEMM_DEFAULT)
+          : api_.gemm_strided_batched(handle_, op(d.trans_b), op(d.trans_a), size(d.N), size(d.M), size(d.K), &one,
+                                      product.b, CUDA_R_32F, ldb, d.stride_b, product.a, CUDA_R_32F, lda, d.stride_a, &beta,
+                                      product.c, CUDA_R_32F, ldc, d.stride_c, size(d.batch), compute_,
+                                      CUBLAS_GEMM_DEFAULT);
+  check(api_, status, d.batch == 1 ? "cublasGemmEx" : "cublasGemmStridedBatchedEx");
+}
+
+}  // namespace lieconv::cuda

@@ -1,0 +1,193 @@
+#include "device.h"
+
+#include "call.h"
+
+namespace lieconv::cuda {
+namespace {
+
+std::string dotted(int version) { return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10); }
+
+int attribute(cudaDeviceAttr which, int ordinal) {
+  int value = 0;
+  LCONV_CUDA_CALL(cudaDeviceGetAttribute(&value, which, ordinal));
+  return value;
+}
+
+/// A runtime works with every driver of its own major version or a newer one.
+void check_driver() {
+  constexpr int runtime = CUDART_VERSION;
+  int driver = 0;
+  LCONV_CUDA_CALL(cudaDriverGetVersion(&driver));
+  if (driver / 1000 >= runtime / 1000) return;
+  const char* needed = runtime / 1000 >= 13 ? "580" : "525";
+  throw Error("ERR_LCONV_CUDA_OLD_DRIVER", "the NVIDIA driver serves CUDA " + dotted(driver) + ", lconv_cuda.so was built with " +
+                                               dotted(runtime) + ": install driver " + needed + " or newer");
+}
+
+}  // namespace
+
+CudaDevice::CudaDevice(int32_t ordinal, int32_t precision) : ordinal_(ordinal), precision_(precision) {
+  if (plan_only()) return;
+  check_driver();
+  try {
+    use([this] { open(); });
+  } catch (...) {
+    close();
+    throw;
+  }
+}
+
+void CudaDevice::open() {
+  major_ = attribute(cudaDevAttrComputeCapabilityMajor, ordinal_);
+  minor_ = attribute(cudaDevAttrComputeCapabilityMinor, ordinal_);
+  multiprocessors_ = attribute(cudaDevAttrMultiProcessorCount, ordinal_);
+  if (major_ * 10 + minor_ < 75) {
+    throw Error("ERR_LCONV_CUDA_OLD_GPU", "cuda:" + std::to_string(ordinal_) + " has compute capability " +
+                                              std::to_string(major_) + "." + std::to_string(minor_) +
+                                              ", at least 7.5 (Turing) is needed: use --device cpu, or another GPU");
+  }
+  cublas();  // before any memory is taken
+  LCONV_CUDA_CALL(cudaStreamCreateWithFlags(&eager_, cudaStreamNonBlocking));
+  for (cudaStream_t& stream : branches_) LCONV_CUDA_CALL(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+}
+
+CudaDevice::~CudaDevice() { close(); }
+
+/// After a sticky error every call here fails, which is all right: the context is gone with all it holds.
+void CudaDevice::close() noexcept {
+  if (plan_only()) return;
+  cudaSetDevice(ordinal_);
+  if (eager_) cudaStreamSynchronize(eager_);
+  for (auto& handle : blas_) handle.reset();
+  if (eager_workspace_) cudaFree(eager_workspace_);
+  if (scratch_) cudaFree(scratch_);
+  for (const cudaStream_t stream : branches_) {
+    if (stream) cudaStreamDestroy(stream);
+  }
+  if (eager_) cudaStreamDestroy(eager_);
+  cudaGetLastError();
+}
+
+void CudaDevice::enter() {
+  if (plan_only()) return;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!lost_.empty()) throw Error("ERR_LCONV_CUDA_LOST", lost_);
+  }
+  LCONV_CUDA_CALL(cudaSetDevice(ordinal_));
+}
+
+Error CudaDevice::noted(const Error& error) {
+  if (std::string(error.code()) != "ERR_LCONV_CUDA_LOST") return error;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (lost_.empty()) {
+    lost_ = "cuda:" + std::to_string(ordinal_) + " is closed after an error that its context does not survive: " + error.what() +
+            "; checkpoints on disk are safe; go on with --device cpu, or in a new process";
+  }
+  return Error("ERR_LCONV_CUDA_LOST", lost_);
+}
+
+void* CudaDevice::allocate(int64_t bytes) {
+  constexpr int64_t kLeast = 64;
+  if (bytes < kLeast) bytes = kLeast;
+  if (plan_only()) {
+    const uintptr_t at = planned_;
+    planned_ += static_cast<uintptr_t>((bytes + 255) / 256 * 256);
+    return reinterpret_cast<void*>(at);
+  }
+  return use([&] {
+    void* data = nullptr;
+    const cudaError_t result = cudaMalloc(&data, static_cast<size_t>(bytes));
+    if (result == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      size_t free = 0, total = 0;
+      LCONV_CUDA_CALL(cudaMemGetInfo(&free, &total));
+      throw Error("ERR_LCONV_OOM", "wanted " + std::to_string(bytes) + " bytes, " + std::to_string(free) + " of " +
+                                       std::to_string(total) + " are free on cuda:" + std::to_string(ordinal_));
+    }
+    check_call(result, "cudaMalloc", __FILE__, __LINE__);
+    return data;
+  });
+}
+
+void CudaDevice::release(void* data) noexcept {
+  if (plan_only()) return;
+  cudaSetDevice(ordinal_);
+  cudaFree(data);
+  cudaGetLastError();
+}
+
+void CudaDevice::upload(void* to, const void* from, int64_t bytes) {
+  if (plan_only() || bytes == 0) return;
+  use([&] {
+    LCONV_CUDA_CALL(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyHostToDevice, eager_));
+    LCONV_CUDA_CALL(cudaStreamSynchronize(eager_));
+  });
+}
+
+void CudaDevice::download(void* to, const void* from, int64_t bytes) {
+  if (plan_only()) throw Error("ERR_LCONV_ARGUMENT", "the device cuda:plan counts launches and has no values");
+  if (bytes == 0) return;
+  use([&] {
+    LCONV_CUDA_CALL(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost, eager_));
+    LCONV_CUDA_CALL(cudaStreamSynchronize(eager_));
+  });
+}
+
+BlasHandle& CudaDevice::blas(int branch) {
+  auto& handle = blas_[static_cast<size_t>(branch)];
+  if (!handle) handle = std::make_unique<BlasHandle>(precision_);
+  return *handle;
+}
+
+/// Work that still uses the old block is ahead on the same stream, and cudaFree waits for it.
+float* CudaDevice::eager_scratch(int64_t floats) {
+  if (floats <= scratch_floats_) return scratch_;
+  if (scratch_) LCONV_CUDA_CALL(cudaFree(scratch_));
+  scratch_ = nullptr;
+  scratch_floats_ = 0;
+  LCONV_CUDA_CALL(cudaMalloc(reinterpret_cast<void**>(&scratch_), static_cast<size_t>(floats) * sizeof(float)));
+  scratch_floats_ = floats;
+  return scratch_;
+}
+
+void CudaDevice::run(const Task& task) {
+  for (const Launch& launch : task.launches) {
+    if (!launch.is_product()) {
+      LCONV_CUDA_CALL(launch.start(eager_));
+      continue;
+    }
+    if (!eager_workspace_) LCONV_CUDA_CALL(cudaMalloc(&eager_workspace_, static_cast<size_t>(workspace_bytes())));
+    blas(0).use(eager_, eager_workspace_, static_cast<size_t>(workspace_bytes()));
+    blas(0).multiply(launch.product());
+  }
+  if (!task.updates.empty()) LCONV_CUDA_CALL(task.updates[0].join()(task.updates, multiprocessors_).start(eager_));
+}
+
+void CudaDevice::execute(const CommandView& command) {
+  if (plan_only()) return validate(command);
+  use([&] {
+    Lowered lowered = lower_command(command, nullptr, multiprocessors_);
+    if (lowered.scratch_floats > 0)
+      lowered = lower_command(command, eager_scratch(lowered.scratch_floats), multiprocessors_);
+    for (const Task& task : lowered.tasks) run(task);
+  });
+}
+
+lconv_cuda_device_info CudaDevice::info() {
+  lconv_cuda_device_info info{};
+  info.major = major_;
+  info.minor = minor_;
+  info.multiprocessors = multiprocessors_;
+  if (plan_only()) return info;
+  return use([&] {
+    size_t free = 0, total = 0;
+    LCONV_CUDA_CALL(cudaMemGetInfo(&free, &total));
+    info.free_bytes = static_cast<int64_t>(free);
+    info.total_bytes = static_cast<int64_t>(total);
+    info.l2_bytes = attribute(cudaDevAttrL2CacheSize, ordinal_);
+    return info;
+  });
+}
+
+}  // namespace lieconv::cuda

@@ -1,0 +1,74 @@
+#pragma once
+#include <array>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "../engine/error.h"
+#include "abi.h"
+#include "cublas.h"
+#include "ops.h"
+#include "schedule.h"
+
+namespace lieconv::cuda {
+
+/// One GPU as a backend: memory, a stream for eager commands, and what programs are captured with. Commands, memory and captures
+/// belong to one host thread (JavaScript's); executables run on threads of their own.
+class CudaDevice {
+ public:
+  /// Throws ERR_LCONV_CUDA_OLD_DRIVER, _OLD_GPU, _CUBLAS, ERR_LCONV_CUDA. With kCudaPlanOnly no call of CUDA is ever made.
+  CudaDevice(int32_t ordinal, int32_t precision);
+  ~CudaDevice();
+  CudaDevice(const CudaDevice&) = delete;
+  CudaDevice& operator=(const CudaDevice&) = delete;
+
+  void* allocate(int64_t bytes);
+  void release(void* data) noexcept;
+  void upload(void* to, const void* from, int64_t bytes);
+  void download(void* to, const void* from, int64_t bytes);
+  void execute(const CommandView& command);
+  lconv_cuda_device_info info();
+
+  bool plan_only() const { return ordinal_ == kCudaPlanOnly; }
+  int multiprocessors() const { return multiprocessors_; }
+  cudaStream_t eager_stream() const { return eager_; }
+  cudaStream_t branch_stream(int branch) const { return branches_[static_cast<size_t>(branch)]; }
+  BlasHandle& blas(int branch);
+  /// Of one cuBLAS workspace: what NVIDIA recommends, 32 MiB on Hopper and later, else 4.
+  int64_t workspace_bytes() const { return int64_t{major_ >= 9 ? 32 : 4} << 20; }
+
+  /// Runs `work` with this GPU as the thread's current one. After a sticky error this and every later call throws
+  /// ERR_LCONV_CUDA_LOST.
+  template <class Work>
+  auto use(const Work& work) -> decltype(work()) {
+    enter();
+    try {
+      return work();
+    } catch (const Error& error) {
+      throw noted(error);
+    }
+  }
+
+ private:
+  void enter();
+  /// The error to throw for `error`; remembers the first sticky one.
+  Error noted(const Error& error);
+  void open();
+  void close() noexcept;
+  void run(const Task& task);
+  float* eager_scratch(int64_t floats);
+
+  int32_t ordinal_, precision_;
+  int major_ = 9, minor_ = 0, multiprocessors_ = 132;  // H100, where nothing is asked
+  cudaStream_t eager_ = nullptr;
+  std::array<cudaStream_t, kBranches> branches_{};
+  std::array<std::unique_ptr<BlasHandle>, kBranches> blas_;
+  void* eager_workspace_ = nullptr;
+  float* scratch_ = nullptr;
+  int64_t scratch_floats_ = 0;
+  uintptr_t planned_ = uintptr_t{1} << 40;  // where memory that is only planned would lie
+  std::mutex mutex_;
+  std::string lost_;  // under mutex_: text of the first sticky error
+};
+
+}  // namespace lieconv::cuda

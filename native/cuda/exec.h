@@ -1,0 +1,125 @@
+#pragma once
+#include <initializer_list>
+#include <utility>
+
+#include "../ops/common.h"
+#include "kernels.cuh"
+#include "launch.h"
+
+namespace lieconv::cuda {
+
+/// The GPU as a backend of the shared bodies: it runs nothing, it writes down what a command launches.
+class CudaExec {
+ public:
+  static constexpr bool tuned = false;  // cpu/tuned is not for us; what is ours are the overloads of lower()
+
+  /// `operands` are those of the command, claimed. Scratch space is handed out from `scratch` on.
+  CudaExec(const Operand* operands, int count, float* scratch, int multiprocessors)
+      : scratch_(scratch), multiprocessors_(multiprocessors), tasks_(1) {
+    for (int i = 0; i < count; ++i) {
+      const Operand& operand = operands[i];
+      if (operand.claimed == 0) continue;
+      const bool write = operand.access != Access::read;
+      tasks_[0].ranges.push_back(range_of(operand.data, operand.claimed, write));
+      tasks_[0].bytes += static_cast<double>(operand.claimed * kElementBytes) * (operand.access == Access::update ? 2 : 1);
+    }
+  }
+
+  /// f(i) for all i < n. `cost`, the work of one f, is of no interest here.
+  template <class F>
+  void for_each(int64_t n, const F& f, int64_t /*cost*/ = 0) {
+    if (n > 0) kernel(each<F>, grid_for(n), dim3(kThreads), 0, Each<F>{n, f});
+  }
+  /// f(row, column) for all of rows x columns; neighbours in a warp are neighbours in a row.
+  template <class F>
+  void for_rows(int64_t rows, int64_t columns, const F& f) {
+    if (rows == 0 || columns == 0) return;
+    unsigned width = 1;
+    while (width < kThreads && static_cast<int64_t>(width) < columns) width *= 2;
+    const dim3 block(width, kThreads / width);
+    const int64_t across = (columns + width - 1) / width, down = (rows + block.y - 1) / block.y;
+    const int64_t most = most_blocks();
+    const auto x = static_cast<unsigned>(across < most ? across : most);
+    const int64_t room = most / x > 0 ? most / x : 1;
+    kernel(each_of_rows<F>, dim3(x, static_cast<unsigned>(down < room ? down : room)), block, 0,
+           EachOfRows<F>{rows, columns, f});
+  }
+  void gemm(const GemmDesc& desc, const float* a, const float* b, float* c) {
+    tasks_.back().launches.emplace_back(Product{desc, a, b, c});
+    work(2.0 * static_cast<double>(desc.batch) * static_cast<double>(desc.M) * static_cast<double>(desc.N) *
+         static_cast<double>(desc.K));
+  }
+  template <class P>
+  void kernel(void (*function)(P), dim3 grid, dim3 block, size_t shared, const P& arguments) {
+    tasks_.back().launches.emplace_back(function, grid, block, shared, arguments);
+  }
+  /// An update that may join others in one launch.
+  template <class F>
+  void update(int64_t n, const F& f) {
+    if (n > 0) tasks_.back().updates.emplace_back(n, f, join_updates<F>);
+  }
+
+  /// Memory for this command alone, until its last launch is done.
+  float* scratch(int64_t floats) {
+    float* at = scratch_ + scratch_used_;
+    scratch_used_ += (floats + 63) / 64 * 64;
+    tasks_.back().ranges.push_back(range_of(at, floats, true));
+    return at;
+  }
+  /// What follows is a task of its own that touches `ranges`; the task before it touches none of those that `ranges` writes, but
+  /// for what this one reads.
+  void next_task(std::initializer_list<Range> ranges) {
+    auto& before = tasks_.back().ranges;
+    for (const Range& range : ranges) {
+      if (!range.write) continue;
+      for (size_t i = before.size(); i-- > 0;) {
+        if (before[i].begin == range.begin) before.erase(before.begin() + static_cast<std::ptrdiff_t>(i));
+      }
+    }
+    tasks_.emplace_back();
+    tasks_.back().ranges = ranges;
+  }
+  /// The task touches `ranges` and nothing else, and reads nothing that it writes.
+  void repeatable(std::initializer_list<Range> ranges) {
+    tasks_.back().ranges = ranges;
+    tasks_.back().repeatable = true;
+    traffic(0);
+  }
+  void traffic(double bytes) { tasks_.back().bytes = bytes; }  // where not all that is claimed is touched
+  void work(double flops) { tasks_.back().flops += flops; }
+
+  int multiprocessors() const { return multiprocessors_; }
+  /// Blocks of kThreads that the GPU can hold at once.
+  int64_t most_blocks() const { return int64_t{2048 / kThreads} * multiprocessors_; }
+  int64_t scratch_used() const { return scratch_used_; }
+  std::vector<Task> take_tasks() { return std::move(tasks_); }
+
+ private:
+  dim3 grid_for(int64_t n) const {
+    const int64_t blocks = (n + kThreads - 1) / kThreads, most = most_blocks();
+    return dim3(static_cast<unsigned>(blocks < most ? blocks : most));
+  }
+  template <class F>
+  static Launch join_updates(const std::vector<Update>& updates, int multiprocessors);
+
+  float* scratch_;
+  int64_t scratch_used_ = 0;
+  int multiprocessors_;
+  std::vector<Task> tasks_;
+};
+
+/// The updates, at most EachOfMany<F>::kMost of them, as one launch.
+template <class F>
+Launch CudaExec::join_updates(const std::vector<Update>& updates, int multiprocessors) {
+  EachOfMany<F> many{};
+  for (const Update& update : updates) {
+    many.f[many.count] = update.template body<F>();
+    const int64_t before = many.count > 0 ? many.end[many.count - 1] : 0;
+    many.end[many.count++] = before + update.size();
+  }
+  const int64_t blocks = (many.end[many.count - 1] + kThreads - 1) / kThreads;
+  const int64_t most = int64_t{2048 / kThreads} * multiprocessors;
+  return Launch(each_of_many<F>, dim3(static_cast<unsigned>(blocks < most ? blocks : most)), dim3(kThreads), 0, many);
+}
+
+}  // namespace lieconv::cuda

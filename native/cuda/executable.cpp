@@ -1,0 +1,175 @@
+#include "executable.h"
+
+#include <array>
+
+#include "call.h"
+
+namespace lieconv::cuda {
+namespace {
+
+constexpr int64_t kAhead = 64;  // steps that may be queued before the host waits: how soon a stop is heard
+
+/// A capture that ends with its scope: a stream that is left capturing would be unusable.
+class Capture {
+ public:
+  explicit Capture(cudaStream_t stream) : stream_(stream) {
+    // Of this thread alone: programs on other threads may go on.
+    LCONV_CUDA_CALL(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
+  }
+  ~Capture() {
+    if (!open_) return;
+    cudaGraph_t broken = nullptr;
+    cudaStreamEndCapture(stream_, &broken);
+    if (broken) cudaGraphDestroy(broken);
+    cudaGetLastError();
+  }
+  cudaGraph_t end() {
+    open_ = false;
+    cudaGraph_t graph = nullptr;
+    LCONV_CUDA_CALL(cudaStreamEndCapture(stream_, &graph));
+    return graph;
+  }
+
+ private:
+  cudaStream_t stream_;
+  bool open_ = true;
+};
+
+}  // namespace
+
+CudaExecutable::CudaExecutable(CudaDevice& device, const std::vector<CommandView>& commands) : device_(device) {
+  try {
+    device_.use([&] {
+      const std::vector<Node> nodes = schedule(lower(commands), device_.multiprocessors());
+      stats_ = count(nodes);
+      if (!device_.plan_only() && !nodes.empty()) capture(nodes);
+    });
+  } catch (...) {
+    close();
+    throw;
+  }
+}
+
+CudaExecutable::~CudaExecutable() { close(); }
+
+void CudaExecutable::close() noexcept {
+  if (device_.plan_only()) return;
+  if (stream_) cudaStreamSynchronize(stream_);
+  if (graph_) cudaGraphExecDestroy(graph_);
+  for (const cudaEvent_t event : events_) cudaEventDestroy(event);
+  if (stream_) cudaStreamDestroy(stream_);
+  for (void* block : memory_) device_.release(block);
+  cudaGetLastError();
+}
+
+/// Each command has scratch space of its own: on parallel branches nothing may be shared.
+std::vector<Task> CudaExecutable::lower(const std::vector<CommandView>& commands) {
+  std::vector<Task> tasks;
+  for (const CommandView& command : commands) {
+    Lowered lowered = lower_command(command, nullptr, device_.multiprocessors());
+    if (lowered.scratch_floats > 0) {
+      memory_.push_back(device_.allocate(lowered.scratch_floats * kElementBytes));
+      lowered = lower_command(command, static_cast<float*>(memory_.back()), device_.multiprocessors());
+    }
+    for (Task& task : lowered.tasks) tasks.push_back(std::move(task));
+  }
+  return tasks;
+}
+
+cudaEvent_t CudaExecutable::make_event(unsigned flags) {
+  cudaEvent_t event = nullptr;
+  LCONV_CUDA_CALL(cudaEventCreateWithFlags(&event, cudaEventDisableTiming | flags));
+  events_.push_back(event);
+  return event;
+}
+
+/// A cuBLAS handle and a workspace for each branch that multiplies; nothing of it can be made during the capture.
+void CudaExecutable::prepare_branches(const std::vector<Node>& nodes) {
+  std::array<bool, kBranches> multiplies{};
+  for (const Node& node : nodes) {
+    for (const Launch& launch : node.task.launches) {
+      if (launch.is_product()) multiplies[static_cast<size_t>(node.branch)] = true;
+    }
+  }
+  for (int branch = 0; branch < kBranches; ++branch) {
+    if (!multiplies[static_cast<size_t>(branch)]) continue;
+    memory_.push_back(device_.allocate(device_.workspace_bytes()));
+    device_.blas(branch).use(device_.branch_stream(branch), memory_.back(), static_cast<size_t>(device_.workspace_bytes()));
+  }
+}
+
+void CudaExecutable::capture(const std::vector<Node>& nodes) {
+  LCONV_CUDA_CALL(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+  ready_ = make_event(0);
+  for (cudaEvent_t& event : done_) event = make_event(cudaEventBlockingSync);
+  prepare_branches(nodes);
+  cudaGraph_t graph = nullptr;
+  {
+    Capture capture(device_.branch_stream(0));
+    record(nodes);
+    graph = capture.end();
+  }
+  size_t count = 0;
+  cudaError_t result = cudaGraphGetNodes(graph, nullptr, &count);
+  if (result == cudaSuccess) result = cudaGraphInstantiateWithFlags(&graph_, graph, 0);
+  cudaGraphDestroy(graph);
+  check_call(result, "cudaGraphInstantiateWithFlags", __FILE__, __LINE__);
+  stats_.graph_nodes = static_cast<int64_t>(count);
+  LCONV_CUDA_CALL(cudaGraphUpload(graph_, stream_));
+}
+
+/// Issues all launches on the streams of their branches, with an event wherever one branch waits for another. A branch joins the
+/// capture by its first wait, and branch 0 waits for the last of each other one.
+void CudaExecutable::record(const std::vector<Node>& nodes) {
+  const cudaStream_t origin = device_.branch_stream(0);
+  const cudaEvent_t begin = make_event(0);
+  LCONV_CUDA_CALL(cudaEventRecord(begin, origin));
+  std::array<bool, kBranches> joined{true};
+  std::vector<cudaEvent_t> event_of(nodes.size());
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    const Node& node = nodes[i];
+    const auto branch = static_cast<size_t>(node.branch);
+    const cudaStream_t stream = device_.branch_stream(node.branch);
+    if (!joined[branch] && node.waits.empty()) LCONV_CUDA_CALL(cudaStreamWaitEvent(stream, begin, 0));
+    joined[branch] = true;
+    for (const int other : node.waits)
+      LCONV_CUDA_CALL(cudaStreamWaitEvent(stream, event_of[static_cast<size_t>(other)], 0));
+    for (const Launch& launch : node.task.launches) {
+      if (launch.is_product()) {
+        device_.blas(node.branch).multiply(launch.product());
+      } else {
+        LCONV_CUDA_CALL(launch.start(stream));
+      }
+    }
+    if (!node.awaited) continue;
+    event_of[i] = make_event(0);
+    LCONV_CUDA_CALL(cudaEventRecord(event_of[i], stream));
+  }
+  for (int branch = 1; branch < kBranches; ++branch) {
+    if (!joined[static_cast<size_t>(branch)]) continue;
+    const cudaEvent_t end = make_event(0);
+    LCONV_CUDA_CALL(cudaEventRecord(end, device_.branch_stream(branch)));
+    LCONV_CUDA_CALL(cudaStreamWaitEvent(origin, end, 0));
+  }
+}
+
+int64_t CudaExecutable::run(int64_t steps, const std::atomic<bool>& stop) {
+  if (device_.plan_only()) throw Error("ERR_LCONV_ARGUMENT", "the device cuda:plan counts launches and cannot run programs");
+  return device_.use([&]() -> int64_t {
+    LCONV_CUDA_CALL(cudaEventRecord(ready_, device_.eager_stream()));
+    LCONV_CUDA_CALL(cudaStreamWaitEvent(stream_, ready_, 0));
+    int64_t step = 0;
+    for (; step < steps && !stop.load(std::memory_order_relaxed); ++step) {
+      if (graph_) LCONV_CUDA_CALL(cudaGraphLaunch(graph_, stream_));
+      if (step % kAhead != kAhead - 1) continue;
+      // Waits for the batch before this one, so that the GPU always has one to work on.
+      LCONV_CUDA_CALL(cudaEventRecord(done_[step / kAhead % 2], stream_));
+      if (step >= kAhead) LCONV_CUDA_CALL(cudaEventSynchronize(done_[(step / kAhead + 1) % 2]));
+    }
+    LCONV_CUDA_CALL(cudaEventRecord(done_[0], stream_));
+    LCONV_CUDA_CALL(cudaEventSynchronize(done_[0]));
+    return step;
+  });
+}
+
+}  // namespace lieconv::cuda

@@ -1,0 +1,40 @@
+#pragma once
+#include <atomic>
+#include <vector>
+
+#include "device.h"
+
+namespace lieconv::cuda {
+
+/// A list of commands as one CUDA graph. Branches are captured on the device's streams and end up as edges of the graph; it is
+/// replayed on a stream of its own, so programs run beside each other.
+class CudaExecutable {
+ public:
+  CudaExecutable(CudaDevice& device, const std::vector<CommandView>& commands);
+  ~CudaExecutable();
+  CudaExecutable(const CudaExecutable&) = delete;
+  CudaExecutable& operator=(const CudaExecutable&) = delete;
+
+  /// Replays `steps` times behind what was executed eagerly before, and waits for the end. Any thread, one at a time.
+  int64_t run(int64_t steps, const std::atomic<bool>& stop);
+  const lconv_cuda_stats& stats() const { return stats_; }
+
+ private:
+  std::vector<Task> lower(const std::vector<CommandView>& commands);
+  void capture(const std::vector<Node>& nodes);
+  void record(const std::vector<Node>& nodes);
+  void prepare_branches(const std::vector<Node>& nodes);
+  void close() noexcept;
+  cudaEvent_t make_event(unsigned flags);
+
+  CudaDevice& device_;
+  lconv_cuda_stats stats_{};
+  std::vector<void*> memory_;  // scratch space and cuBLAS workspaces
+  std::vector<cudaEvent_t> events_;
+  cudaStream_t stream_ = nullptr;
+  cudaGraphExec_t graph_ = nullptr;
+  cudaEvent_t ready_ = nullptr;       // of the eager stream
+  cudaEvent_t done_[2] = {nullptr, nullptr};
+};
+
+}  // namespace lieconv::cuda

@@ -1,0 +1,115 @@
+#pragma once
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <vector>
+
+#include "../engine/binder.h"
+#include "../engine/gemm.h"
+
+namespace lieconv::cuda {
+
+/// A matrix product for cuBLAS.
+struct Product {
+  GemmDesc desc;
+  const float *a, *b;
+  float* c;
+};
+
+/// One kernel with its arguments, or one matrix product: what becomes a node of the graph.
+class Launch {
+ public:
+  template <class P>
+  Launch(void (*kernel)(P), dim3 grid, dim3 block, size_t shared, const P& arguments)
+      : grid_(grid), block_(block), shared_(shared), arguments_((sizeof(P) + kWord - 1) / kWord) {
+    static_assert(std::is_trivially_copyable<P>::value && sizeof(P) <= 4096, "a kernel's arguments are copied");
+    kernel_ = reinterpret_cast<void (*)()>(kernel);
+    std::memcpy(arguments_.data(), &arguments, sizeof(P));
+    start_ = [](const Launch& launch, cudaStream_t stream) {
+      const auto typed = reinterpret_cast<void (*)(P)>(launch.kernel_);
+      void* list[] = {const_cast<std::max_align_t*>(launch.arguments_.data())};
+      return cudaLaunchKernel(typed, launch.grid_, launch.block_, list, launch.shared_, stream);
+    };
+  }
+  explicit Launch(const Product& product) : product_(product), is_product_(true) {}
+
+  bool is_product() const { return is_product_; }
+  const Product& product() const { return product_; }
+  cudaError_t start(cudaStream_t stream) const { return start_(*this, stream); }
+  /// The same kernel with the same arguments.
+  bool equals(const Launch& other) const {
+    return !is_product_ && kernel_ == other.kernel_ && arguments_.size() == other.arguments_.size() &&
+           std::memcmp(arguments_.data(), other.arguments_.data(), arguments_.size() * kWord) == 0;
+  }
+
+ private:
+  static constexpr size_t kWord = sizeof(std::max_align_t);
+  dim3 grid_{1}, block_{1};
+  size_t shared_ = 0;
+  std::vector<std::max_align_t> arguments_;
+  void (*kernel_)() = nullptr;
+  cudaError_t (*start_)(const Launch&, cudaStream_t) = nullptr;
+  Product product_{};
+  bool is_product_ = false;
+};
+
+/// Bytes from `begin` to `end` that a task reads or writes.
+struct Range {
+  uintptr_t begin, end;
+  bool write;
+  bool conflicts(const Range& other) const {
+    return (write || other.write) && begin < other.end && other.begin < end;
+  }
+};
+inline Range range_of(const void* data, int64_t elements, bool write) {
+  const auto begin = reinterpret_cast<uintptr_t>(data);
+  return {begin, begin + static_cast<uintptr_t>(elements) * kElementBytes, write};
+}
+
+/// An elementwise update (an optimiser's) that can share one launch with others of its kind.
+class Update {
+ public:
+  using Join = Launch (*)(const std::vector<Update>& updates, int multiprocessors);
+  template <class F>
+  Update(int64_t n, const F& f, Join join) : n_(n), join_(join), body_((sizeof(F) + kWord - 1) / kWord) {
+    std::memcpy(body_.data(), &f, sizeof(F));
+  }
+  int64_t size() const { return n_; }
+  Join join() const { return join_; }
+  template <class F>
+  F body() const {
+    F f;
+    std::memcpy(&f, body_.data(), sizeof(F));
+    return f;
+  }
+
+ private:
+  static constexpr size_t kWord = sizeof(std::max_align_t);
+  int64_t n_;
+  Join join_;
+  std::vector<std::max_align_t> body_;
+};
+
+/// Launches that run in turn, and all that they touch. A command is one task, or a few where a part of its results is ready
+/// earlier than the rest.
+struct Task {
+  std::vector<Launch> launches;
+  std::vector<Range> ranges;
+  std::vector<Update> updates;  // instead of launches
+  double bytes = 0, flops = 0;
+  bool repeatable = false;  // reads nothing that it writes, so that doing it twice is doing it once
+
+  bool conflicts(const Task& other) const {
+    for (const Range& x : ranges) {
+      for (const Range& y : other.ranges) {
+        if (x.conflicts(y)) return true;
+      }
+    }
+    return false;
+  }
+};
+
+}  // namespace lieconv::cuda

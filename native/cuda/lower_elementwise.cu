@@ -1,0 +1,97 @@
+// Elementwise operations, copies, and the step counter's operations.
+#include "exec.h"
+#include "function.cuh"
+#include "lower.h"
+
+namespace lieconv::cuda {
+namespace {
+
+/// Offsets of a row of a box in two tensors: what the shared bodies of strided.h walk, one thread an element.
+struct CopyWords {
+  Box box;
+  Strides sy, sx;
+  uint32_t* y;
+  const uint32_t* x;
+  LCONV_HD void operator()(int64_t row, int64_t i) const {
+    y[row_offset(box, sy, row) + i * inner_stride(box, sy)] = x[row_offset(box, sx, row) + i * inner_stride(box, sx)];
+  }
+};
+struct CopyAdd {
+  Box box;
+  Strides sy, sx;
+  float* y;
+  const float* x;
+  LCONV_HD void operator()(int64_t row, int64_t i) const {
+    y[row_offset(box, sy, row) + i * inner_stride(box, sy)] += x[row_offset(box, sx, row) + i * inner_stride(box, sx)];
+  }
+};
+template <class F>
+struct BinaryRows {
+  F f;
+  Box box;
+  Strides sa, sb;
+  const float *a, *b;
+  float* y;
+  LCONV_HD void operator()(int64_t row, int64_t i) const {
+    y[row * inner_size(box) + i] = f(a[row_offset(box, sa, row) + i * inner_stride(box, sa)],
+                                     b[row_offset(box, sb, row) + i * inner_stride(box, sb)]);
+  }
+};
+template <class F>
+void lower_binary(const Binary& op, CudaExec& exec) {
+  exec.for_rows(row_count(op.box), inner_size(op.box), BinaryRows<F>{{}, op.box, op.sa, op.sb, op.a, op.b, op.y});
+}
+
+}  // namespace
+
+template <>
+void lower(const Unary& op, CudaExec& exec) {
+  exec.for_each(op.n, Unary::Body<AnyFunction>{{op.fn, op.parameter}, op.x, op.y});
+}
+template <>
+void lower(const UnaryGrad& op, CudaExec& exec) {
+  exec.for_each(op.n, UnaryGrad::Body<AnyFunction>{{op.fn, op.parameter}, op.x, op.y, op.dy, op.dx});
+}
+template <>
+void lower(const Copy& op, CudaExec& exec) {
+  const int64_t rows = row_count(op.box), columns = inner_size(op.box);
+  if (op.accumulate) return exec.for_rows(rows, columns, CopyAdd{op.box, op.sy, op.sx, op.sum, op.addend});
+  exec.for_rows(rows, columns, CopyWords{op.box, op.sy, op.sx, op.y, op.x});
+}
+template <>
+void lower(const Binary& op, CudaExec& exec) {
+  switch (op.fn) {
+    case 0:
+      return lower_binary<Add>(op, exec);
+    case 1:
+      return lower_binary<Sub>(op, exec);
+    case 2:
+      return lower_binary<Mul>(op, exec);
+    default:
+      return lower_binary<Div>(op, exec);
+  }
+}
+template <>
+void lower(const StepSlice& op, CudaExec& exec) {
+  op.run(exec);
+  exec.traffic(static_cast<double>(2 * op.count * kElementBytes));
+}
+template <>
+void lower(const StepWrite& op, CudaExec& exec) {
+  op.run(exec);
+  exec.traffic(2.0 * kElementBytes);
+}
+template <>
+void lower(const Fill& op, CudaExec& exec) {
+  op.run(exec);
+}
+template <>
+void lower(const StepAdvance& op, CudaExec& exec) {
+  op.run(exec);
+}
+template <>
+void lower(const ClipFactor& op, CudaExec& exec) {
+  op.run(exec);
+}
+
+}  // namespace lieconv::cuda

@@ -1,0 +1,34 @@
+// The updates of all parameters in one launch: each is written down as an update that joins its neighbours.
+#include "exec.h"
+#include "lower.h"
+
+namespace lieconv::cuda {
+
+template <>
+void lower(const Sgd& op, CudaExec& exec) {
+  if (op.momentum != 0) {
+    return exec.update(op.n, Sgd::Momentum{op.momentum, op.decay, op.nesterov, op.g, op.lr, op.scale, op.w, op.v});
+  }
+  exec.update(op.n, Sgd::Plain{op.decay, op.g, op.lr, op.scale, op.w});
+}
+
+/// The corrections, the same for all parameters of a step, are a task of their own, so that one of them serves all.
+template <>
+void lower(const Adam& op, CudaExec& exec) {
+  exec.repeatable({range_of(op.step, 1, false), range_of(op.correction, 2, true)});
+  exec.for_each(1, Adam::Correction{op.beta1_exact, op.beta2_exact, op.step, op.correction});
+  exec.next_task({range_of(op.correction, 2, false), range_of(op.g, op.n, false), range_of(op.lr, 1, false),
+                  range_of(op.scale, 1, false), range_of(op.w, op.n, true), range_of(op.m, op.n, true),
+                  range_of(op.v, op.n, true)});
+  const float rest1 = static_cast<float>(1 - op.beta1_exact), rest2 = static_cast<float>(1 - op.beta2_exact);
+  exec.update(op.n, Adam::Body{op.beta1, op.beta2, rest1, rest2, op.epsilon, op.decay, op.decoupled, op.g, op.correction,
+                               op.w, op.m, op.v, op.lr, op.scale});
+  exec.traffic(7.0 * static_cast<double>(op.n * kElementBytes));
+}
+
+template <>
+void lower(const RmsProp& op, CudaExec& exec) {
+  exec.update(op.n, RmsProp::Body{op.rho, op.epsilon, op.decay, op.g, op.lr, op.scale, op.w, op.v});
+}
+
+}  // namespace lieconv::cuda

@@ -1,0 +1,65 @@
+// The table of operations: the numbers of native/ops/all.h, bound as on every backend and lowered as lower_*.cu say.
+#include "ops.h"
+
+#include <new>
+#include <string>
+
+#include "../engine/error.h"
+#include "exec.h"
+#include "lower.h"
+
+namespace lieconv::cuda {
+namespace {
+
+constexpr size_t kOpBytes = 512;
+
+struct Entry {
+  const char* name;
+  void (*bind)(void* op, Binder& binder);
+  void (*lower)(const void* op, CudaExec& exec);
+};
+
+template <class Op>
+Entry entry() {
+  static_assert(sizeof(Op) <= kOpBytes, "enlarge kOpBytes");
+  return {Op::name, [](void* op, Binder& binder) { (new (op) Op())->bind(binder); },
+          [](const void* op, CudaExec& exec) { lower(*static_cast<const Op*>(op), exec); }};
+}
+
+template <class... Ops>
+const std::vector<Entry>& entries(OpList<Ops...>) {
+  static const std::vector<Entry> table{entry<Ops>()...};
+  return table;
+}
+
+struct alignas(64) BoundOp {
+  unsigned char bytes[kOpBytes];
+};
+
+const Entry& bind(const CommandView& command, BoundOp& op) {
+  const std::vector<Entry>& table = entries(AllOps{});
+  if (command.op < 0 || command.op >= static_cast<int>(table.size()))
+    throw Error("ERR_LCONV_NATIVE", "there is no operation " + std::to_string(command.op));
+  const Entry& found = table[static_cast<size_t>(command.op)];
+  Binder binder(found.name, command.operands, command.operand_count, command.attributes, command.attribute_count);
+  found.bind(op.bytes, binder);
+  binder.finish();
+  return found;
+}
+
+}  // namespace
+
+void validate(const CommandView& command) {
+  BoundOp op;
+  bind(command, op);
+}
+
+Lowered lower_command(const CommandView& command, float* scratch, int multiprocessors) {
+  BoundOp op;
+  const Entry& found = bind(command, op);
+  CudaExec exec(command.operands, command.operand_count, scratch, multiprocessors);
+  found.lower(op.bytes, exec);
+  return {exec.take_tasks(), exec.scratch_used()};
+}
+
+}  // namespace lieconv::cuda

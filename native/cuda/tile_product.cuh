@@ -1,0 +1,108 @@
+#pragma once
+#include "exec.h"
+#include "reduce.h"
+
+// A product whose factors are addressed by functors instead of strides: C_j[row, column] = sum_k left(j, row, k) right(j, k, column).
+// It serves the contractions that no plain GEMM fits: channel mixing and convolutions. A block of 128 threads owns a tile of
+// 32 x 64 (4 x 4 sums a thread) and walks k in slices of 16 through shared memory; long k are cut into parts that are added up
+// in order, so the result depends on sizes alone.
+//
+// P has: int64_t members, rows, columns, depth; float left(j, row, k), right(j, k, column) const; float* place(j, row, column);
+// static bool kLeftAlongDepth, kRightAlongDepth: whether neighbours in k are neighbours in memory.
+
+namespace lieconv::cuda {
+
+constexpr int kTileRows = 32, kTileColumns = 64, kTileDepth = 16, kTileThreads = 128;
+constexpr int kLeftPitch = kTileRows + 1, kRightPitch = kTileColumns + 1;
+constexpr size_t kTileShared = kTileDepth * (kLeftPitch + kRightPitch) * sizeof(float);
+
+template <class P>
+struct TileProduct {
+  P p;
+  int64_t parts;
+  float* partials;  // [parts, members, rows, columns] when parts > 1
+};
+
+/// [kTileDepth, width] of a factor from (first, k0) on into shared memory; zero outside.
+template <int width, int pitch, bool along_depth, class Load>
+__device__ inline void load_slice(float* to, int64_t first, int64_t limit, int64_t k0, int64_t k_end, const Load& load) {
+  for (int t = threadIdx.x; t < width * kTileDepth; t += kTileThreads) {
+    const int k = along_depth ? t % kTileDepth : t / width, i = along_depth ? t / kTileDepth : t % width;
+    to[k * pitch + i] = first + i < limit && k0 + k < k_end ? load(first + i, k0 + k) : 0.0f;
+  }
+}
+
+template <class P>
+struct LoadLeft {
+  const P& p;
+  int64_t j;
+  __device__ float operator()(int64_t row, int64_t k) const { return p.left(j, row, k); }
+};
+template <class P>
+struct LoadRight {
+  const P& p;
+  int64_t j;
+  __device__ float operator()(int64_t column, int64_t k) const { return p.right(j, k, column); }
+};
+
+template <class P>
+__device__ inline void tile_of(const TileProduct<P>& t, int64_t j, int64_t part, int64_t row0, int64_t column0) {
+  const P& p = t.p;
+  float* left = shared_memory<float>();
+  float* right = left + kTileDepth * kLeftPitch;
+  const int x = threadIdx.x % (kTileColumns / 4), y = threadIdx.x / (kTileColumns / 4);
+  float sum[4][4] = {};
+  const int64_t end = (part + 1) * p.depth / t.parts;
+  for (int64_t k0 = part * p.depth / t.parts; k0 < end; k0 += kTileDepth) {
+    load_slice<kTileRows, kLeftPitch, P::kLeftAlongDepth>(left, row0, p.rows, k0, end, LoadLeft<P>{p, j});
+    load_slice<kTileColumns, kRightPitch, P::kRightAlongDepth>(right, column0, p.columns, k0, end, LoadRight<P>{p, j});
+    __syncthreads();
+    for (int k = 0; k < kTileDepth; ++k) {
+      for (int r = 0; r < 4; ++r) {
+        const float value = left[k * kLeftPitch + y + 8 * r];
+        for (int c = 0; c < 4; ++c) sum[r][c] += value * right[k * kRightPitch + x + 16 * c];
+      }
+    }
+    __syncthreads();
+  }
+  for (int r = 0; r < 4; ++r) {
+    for (int c = 0; c < 4; ++c) {
+      const int64_t row = row0 + y + 8 * r, column = column0 + x + 16 * c;
+      if (row >= p.rows || column >= p.columns) continue;
+      if (t.parts == 1) {
+        *p.place(j, row, column) = sum[r][c];
+      } else {
+        t.partials[((part * p.members + j) * p.rows + row) * p.columns + column] = sum[r][c];
+      }
+    }
+  }
+}
+
+template <class P>
+__global__ void __launch_bounds__(kTileThreads) tile_product(const __grid_constant__ TileProduct<P> t) {
+  const int64_t across = (t.p.columns + kTileColumns - 1) / kTileColumns, down = (t.p.rows + kTileRows - 1) / kTileRows;
+  const int64_t tiles = across * down * t.p.members * t.parts;
+  for (int64_t tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
+    const int64_t member = tile / across / down;
+    tile_of(t, member % t.p.members, member / t.p.members, tile / across % down * kTileRows,
+            tile % across * kTileColumns);
+  }
+}
+
+/// Cuts the depth only where `result`, the first of members * rows * columns values in that order, is given.
+template <class P>
+void lower_tiles(CudaExec& exec, const P& p, float* result = nullptr) {
+  if (p.members == 0 || p.rows == 0 || p.columns == 0) return;
+  const int64_t tiles = (p.columns + kTileColumns - 1) / kTileColumns * ((p.rows + kTileRows - 1) / kTileRows) * p.members;
+  const int64_t wanted = 4 * exec.multiprocessors() / tiles, possible = p.depth / (8 * kTileDepth);
+  const int64_t parts = !result || wanted < 2 || possible < 2 ? 1 : wanted < possible ? wanted : possible;
+  const int64_t size = p.members * p.rows * p.columns;
+  float* partials = parts > 1 ? exec.scratch(parts * size) : nullptr;
+  const int64_t blocks = tiles * parts, most = int64_t{1} << 30;
+  exec.kernel(tile_product<P>, dim3(static_cast<unsigned>(blocks < most ? blocks : most)), dim3(kTileThreads), kTileShared,
+              TileProduct<P>{p, parts, partials});
+  exec.work(2.0 * static_cast<double>(size) * static_cast<double>(p.depth));
+  if (parts > 1) lower_sum(exec, 1, parts, size, 1, partials, result);
+}
+
+}  // namespace lieconv::cuda

@@ -1,0 +1,164 @@
+#include "module.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <mutex>
+#include <set>
+
+#include "../engine/error.h"
+#include "../runtime/folder.h"
+#include "probe.h"
+
+namespace lieconv {
+namespace {
+
+/// Error keeps a pointer to its code; codes that come from the module need a home that lasts.
+const char* lasting(const std::string& code) {
+  static std::mutex mutex;
+  static auto* codes = new std::set<std::string>();
+  const std::lock_guard<std::mutex> lock(mutex);
+  return codes->insert(code).first->c_str();
+}
+
+[[noreturn]] void fail(const lconv_cuda_error& error) { throw Error(lasting(error.code), error.message); }
+
+const lconv_cuda& open_module() {
+  const std::string path = cuda_module_path();
+  if (!std::ifstream(path)) {
+    throw Error("ERR_LCONV_CUDA_MODULE", path + " is missing: this build has no CUDA part; install the CUDA toolkit (nvcc) and run "
+                                                "npm run setup, or use --device cpu");
+  }
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);  // never closed: the CUDA runtime has exit handlers
+  if (!library) {
+    throw Error("ERR_LCONV_CUDA_MODULE",
+                std::string("lconv_cuda.so cannot be opened: ") + dlerror() + "; build it again: npm run build:native -- --clean");
+  }
+  using Init = const lconv_cuda* (*)(uint32_t);
+  const auto init = reinterpret_cast<Init>(dlsym(library, "lconv_cuda_init"));
+  if (!init) throw Error("ERR_LCONV_CUDA_MODULE", path + " is not lconv's CUDA part; LCONV_CUDA may name a wrong file");
+  const lconv_cuda* api = init(kCudaAbi);
+  if (!api || api->abi != kCudaAbi) {
+    throw Error("ERR_LCONV_CUDA_ABI", path + " belongs to another version of lconv (its interface is not number " +
+                                          std::to_string(kCudaAbi) + "): build again: npm run build:native");
+  }
+  return *api;
+}
+
+const lconv_cuda& module() {
+  static const lconv_cuda& opened = open_module();
+  return opened;
+}
+
+lconv_cuda_command view(Command& command) {
+  return {command.op, static_cast<int32_t>(command.operands.size()), static_cast<int32_t>(command.attributes.size()),
+          command.operands.data(), command.attributes.data()};
+}
+
+class CudaProgram final : public Executable {
+ public:
+  CudaProgram(void* device, std::vector<Command> commands) {
+    std::vector<lconv_cuda_command> views;
+    for (Command& command : commands) views.push_back(view(command));
+    lconv_cuda_error error;
+    if (module().compile(device, views.data(), static_cast<int64_t>(views.size()), &handle_, &error)) fail(error);
+  }
+  ~CudaProgram() override { module().discard(handle_); }
+  int64_t run(int64_t steps, const std::atomic<bool>& stop) override {
+    int64_t ran = 0;
+    lconv_cuda_error error;
+    if (module().run(handle_, steps, &stop, &ran, &error)) fail(error);
+    return ran;
+  }
+  const lconv_cuda_stats* stats() override {
+    lconv_cuda_error error;
+    if (module().stats(handle_, &stats_, &error)) fail(error);
+    return &stats_;
+  }
+
+ private:
+  void* handle_ = nullptr;
+  lconv_cuda_stats stats_{};
+};
+
+class CudaBackend final : public Backend {
+ public:
+  CudaBackend(int32_t ordinal, int32_t precision) {
+    lconv_cuda_error error;
+    if (module().open(ordinal, precision, &handle_, &error)) fail(error);
+  }
+  ~CudaBackend() override { module().close(handle_); }
+
+  void* allocate(int64_t bytes) override {
+    void* data = nullptr;
+    lconv_cuda_error error;
+    if (module().allocate(handle_, bytes, &data, &error)) fail(error);
+    return data;
+  }
+  void release(void* data, int64_t) noexcept override { module().release(handle_, data); }
+  void upload(void* to, const void* from, int64_t bytes) override {
+    lconv_cuda_error error;
+    if (module().upload(handle_, to, from, bytes, &error)) fail(error);
+  }
+  void download(void* to, const void* from, int64_t bytes) override {
+    lconv_cuda_error error;
+    if (module().download(handle_, to, const_cast<void*>(from), bytes, &error)) fail(error);
+  }
+  void validate(Command& command) override {
+    lconv_cuda_command seen = view(command);
+    lconv_cuda_error error;
+    if (module().validate(&seen, &error)) fail(error);
+  }
+  void execute(Command& command) override {
+    const lconv_cuda_command seen = view(command);
+    lconv_cuda_error error;
+    if (module().execute(handle_, &seen, &error)) fail(error);
+  }
+  std::unique_ptr<Executable> compile(std::vector<Command> commands) override {
+    return std::make_unique<CudaProgram>(handle_, std::move(commands));
+  }
+  /// Programs of this size are bound by the length of their chains of launches, not by memory.
+  int64_t apart_up_to() const override { return int64_t{128} << 20; }
+  bool describe(lconv_cuda_device_info& info) override {
+    lconv_cuda_error error;
+    if (module().info(handle_, &info, &error)) fail(error);
+    return true;
+  }
+
+ private:
+  void* handle_ = nullptr;
+};
+
+}  // namespace
+
+std::string cuda_module_path() {
+  const char* named = std::getenv("LCONV_CUDA");
+  return named && *named ? named : folder_of_this_binary() + "/lconv_cuda.so";
+}
+
+CudaLibraries cuda_libraries() {
+  CudaLibraries found;
+  try {
+    lconv_cuda_error error;
+    if (module().libraries(&found.version, &error)) fail(error);
+  } catch (const Error& error) {
+    found.fault_code = error.code();
+    found.fault = error.what();
+  }
+  return found;
+}
+
+std::unique_ptr<Backend> make_cuda_backend(int ordinal, int precision) {
+  const GpuProbe& probe = probe_gpus();
+  if (!probe.fault_code.empty()) throw Error(lasting(probe.fault_code), probe.fault);
+  if (ordinal >= static_cast<int>(probe.gpus.size())) {
+    throw Error("ERR_LCONV_CUDA_NO_GPU", "there is no cuda:" + std::to_string(ordinal) + ": this machine has " +
+                                             std::to_string(probe.gpus.size()) + " GPU(s), counted from cuda:0");
+  }
+  return std::make_unique<CudaBackend>(ordinal, precision);
+}
+
+std::unique_ptr<Backend> make_cuda_planner() { return std::make_unique<CudaBackend>(kCudaPlanOnly, kCudaFp32); }
+
+}  // namespace lieconv

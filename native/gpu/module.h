@@ -1,0 +1,25 @@
+#pragma once
+#include <memory>
+#include <string>
+
+#include "../cuda/abi.h"
+#include "../runtime/backend.h"
+
+namespace lieconv {
+
+/// Where lconv_cuda.so is looked for: LCONV_CUDA, else beside this binary.
+std::string cuda_module_path();
+
+/// Runtime and cuBLAS behind lconv_cuda.so, which is opened; needs no GPU. `fault_code` is empty when both can be used.
+struct CudaLibraries {
+  lconv_cuda_version version{};
+  std::string fault_code, fault;
+};
+CudaLibraries cuda_libraries();
+
+/// A GPU as a backend. Throws the probe's fault, ERR_LCONV_CUDA_MODULE, _ABI, and what opening the device throws.
+std::unique_ptr<Backend> make_cuda_backend(int ordinal, int precision);
+/// A backend that needs no GPU and counts what programs would do; their `run` throws.
+std::unique_ptr<Backend> make_cuda_planner();
+
+}  // namespace lieconv

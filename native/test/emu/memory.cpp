@@ -1,0 +1,185 @@
+#include "memory.h"
+
+#include <sys/mman.h>
+
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <map>
+
+#include "settings.h"
+
+namespace emu {
+namespace {
+
+constexpr size_t kPage = 4096, kAlignment = 256, kReservation = size_t{64} << 30;
+constexpr int kMaxReservations = 256;
+
+struct Reservation {
+  char* begin;
+  char* end;
+};
+
+// Read by the signal handler without a lock: an entry is written before the count that covers it.
+Reservation reservations[kMaxReservations];
+std::atomic<int> reservation_count{0};
+char* next_free = nullptr;
+
+std::map<uintptr_t, Allocation> live, freed;
+std::map<int, size_t> used;
+std::map<int, bool> opened;
+
+size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+uintptr_t key(const void* p) { return reinterpret_cast<uintptr_t>(p); }
+
+bool reserve(size_t bytes) {
+  const int count = reservation_count.load();
+  if (count == kMaxReservations) return false;
+  const size_t size = bytes > kReservation ? bytes : kReservation;
+  void* memory = mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) return false;
+  reservations[count] = {static_cast<char*>(memory), static_cast<char*>(memory) + size};
+  reservation_count.store(count + 1);
+  next_free = reservations[count].begin;
+  return true;
+}
+
+/// Address space with a page without access on both sides.
+char* take_addresses(size_t bytes) {
+  const size_t needed = bytes + 2 * kPage;
+  const int count = reservation_count.load();
+  if (count == 0 || static_cast<size_t>(reservations[count - 1].end - next_free) < needed) {
+    if (!reserve(needed)) return nullptr;
+  }
+  char* at = next_free + kPage;
+  next_free += bytes + kPage;
+  return at;
+}
+
+const Allocation* containing(const std::map<uintptr_t, Allocation>& in, const void* address, size_t slack) {
+  for (auto it = in.upper_bound(key(address) + slack); it != in.begin();) {
+    const Allocation& a = (--it)->second;
+    if (key(address) + slack < key(a.map)) continue;
+    return key(address) < key(a.map_end) + slack ? &a : nullptr;
+  }
+  return nullptr;
+}
+
+void protect(const Allocation& a, int access) { mprotect(a.map, static_cast<size_t>(a.map_end - a.map), access); }
+
+}  // namespace
+
+cudaError_t allocate(int device, size_t size, void** pointer) {
+  const size_t rounded = round_up(size, kAlignment);
+  if (rounded < size || used[device] + rounded > settings().memory) return cudaErrorMemoryAllocation;
+  const size_t bytes = round_up(rounded, kPage);
+  char* map = take_addresses(bytes);
+  if (!map || mprotect(map, bytes, PROT_READ | PROT_WRITE) != 0) return cudaErrorMemoryAllocation;
+  Allocation a = {map + bytes - rounded, size, map, map + bytes, device};
+  std::memset(a.base, 0xFF, size);
+  fill_canary(a.map, a.base);
+  fill_canary(a.base + size, a.map_end);
+  guard_bytes(a.map, a.base);
+  guard_bytes(a.base + size, a.map_end);
+  if (!opened[device]) protect(a, PROT_NONE);
+  live[key(a.base)] = a;
+  used[device] += rounded;
+  *pointer = a.base;
+  return cudaSuccess;
+}
+
+const Allocation* find_allocation(const void* pointer) {
+  const auto it = live.find(key(pointer));
+  return it == live.end() ? nullptr : &it->second;
+}
+
+void release(const void* pointer) {
+  const auto it = live.find(key(pointer));
+  const Allocation a = it->second;
+  const auto bytes = static_cast<size_t>(a.map_end - a.map);
+  mmap(a.map, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  used[a.device] -= round_up(a.size, kAlignment);
+  live.erase(it);
+  freed[key(a.base)] = a;
+}
+
+Place place_of(const void* pointer, size_t bytes, int* device) {
+  if (!in_device_addresses(pointer)) return Place::kHost;
+  const Allocation* a = containing(live, pointer, 0);
+  if (!a || key(pointer) < key(a->base)) return Place::kInvalid;
+  *device = a->device;
+  const size_t offset = key(pointer) - key(a->base);
+  return offset <= a->size && bytes <= a->size - offset ? Place::kDevice : Place::kInvalid;
+}
+
+void open_memory(int device) {
+  if (opened[device]) return;
+  opened[device] = true;
+  for (const auto& entry : live) {
+    if (entry.second.device == device) protect(entry.second, PROT_READ | PROT_WRITE);
+  }
+}
+
+void close_memory() {
+  for (const auto& entry : live) {
+    if (opened[entry.second.device]) protect(entry.second, PROT_NONE);
+  }
+  opened.clear();
+}
+
+bool check_canaries(bool thorough, std::string* what) {
+  for (const auto& entry : live) {
+    const Allocation& a = entry.second;
+    if (!opened[a.device]) continue;
+    const char* front = thorough || a.base - a.map < static_cast<long>(kAlignment) ? a.map : a.base - kAlignment;
+    const char* broken = broken_canary(front, a.base);
+    if (!broken) broken = broken_canary(a.base + a.size, a.map_end);
+    if (!broken) continue;
+    *what = "a write outside an allocation: " + describe_address(broken);
+    fill_canary(a.map, a.base);
+    fill_canary(a.base + a.size, a.map_end);
+    return false;
+  }
+  return true;
+}
+
+bool in_device_addresses(const void* address) {
+  const auto* at = static_cast<const char*>(address);
+  for (int i = 0; i < reservation_count.load(); ++i) {
+    if (at >= reservations[i].begin && at < reservations[i].end) return true;
+  }
+  return false;
+}
+
+std::string describe_address(const void* address) {
+  char text[160];
+  const char* state = "a";
+  const Allocation* a = containing(live, address, 0);
+  if (!a && (a = containing(freed, address, 0))) state = "a freed";
+  if (!a) a = containing(live, address, kPage);
+  if (!a) {
+    snprintf(text, sizeof text, "address %p", address);
+    return text;
+  }
+  const long offset = static_cast<const char*>(address) - a->base;
+  const long past = offset - static_cast<long>(a->size);
+  if (offset < 0) {
+    snprintf(text, sizeof text, "address %p, %ld bytes before %s allocation of %zu", address, -offset, state, a->size);
+  } else if (past < 0) {
+    snprintf(text, sizeof text, "address %p, at byte %ld of %s allocation of %zu", address, offset, state, a->size);
+  } else {
+    snprintf(text, sizeof text, "address %p, %ld bytes past the end of %s allocation of %zu", address, past, state,
+             a->size);
+  }
+  return text;
+}
+
+size_t used_memory(int device) { return used[device]; }
+
+void memory_totals(long* allocations, long* bytes) {
+  *allocations = static_cast<long>(live.size());
+  *bytes = 0;
+  for (const auto& entry : live) *bytes += static_cast<long>(entry.second.size);
+}
+
+}  // namespace emu

@@ -1,0 +1,244 @@
+// time limit: 900 s
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { lconv, temporaryFolder, writeTinyImages } from "../cli/command.js";
+import { runChild } from "../support/child.js";
+import { skip } from "../support/skip.js";
+
+const test = suite("engine/cuda");
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const emu = join(root, "build/emu");
+const module = join(emu, "lconv_cuda_emu.so");
+const folder = temporaryFolder();
+const at = (name: string): string => join(folder, name);
+
+/** The environment in which a driver, cuBLAS and one GPU are there, all emulated. */
+const emulated = { LD_LIBRARY_PATH: emu, LCONV_CUDA: module };
+
+function emulatedTest(name: string, body: () => Promise<void>): void {
+  test(name, async () => (existsSync(module) ? body() : skip("no emulated CUDA device was built (build/emu)")));
+}
+
+interface DeviceState {
+  name: string;
+  available: boolean;
+  reason: string;
+  code?: string;
+}
+
+const doctor = async (env: Record<string, string>): Promise<DeviceState[]> => {
+  const { code, lines, stderr } = await lconv(folder, ["doctor", "--json"], { ...emulated, ...env });
+  assert.is(code, 0, stderr);
+  const [cpu, ...gpus] = lines[0].devices as DeviceState[];
+  assert.ok(cpu.available);
+  return gpus;
+};
+
+writeTinyImages(at("tiny.npz"));
+const train = (out: string, ...more: string[]): string[] => [
+  ...["train", "--dataset", "tiny.npz", "--filters", "2", "--generators", "2", "--rank", "2", "--batch", "40", "--epochs", "2"],
+  ...["--checkpoint-seconds", "1000", "--json", "--out", out, ...more],
+];
+
+/** A shared library that is made of one line of C. */
+function library(name: string, code: string): string {
+  const path = at(name);
+  execFileSync("cc", ["-shared", "-fPIC", "-x", "c", "-o", path, "-"], { input: code });
+  return path;
+}
+
+test("docs/cuda.md has a heading for every code", () => {
+  const codes = readFileSync(join(root, "src/errors.ts"), "utf8").match(/ERR_LCONV_(CUDA|OOM)\w*/g) ?? [];
+  const headings = readFileSync(join(root, "docs/cuda.md"), "utf8").match(/^### \w+$/gm) ?? [];
+  assert.equal(headings.map((line) => line.slice(4)).sort(), [...codes].sort());
+});
+
+emulatedTest("a GPU that works: doctor, auto, precision, number", async () => {
+  const gpus = await doctor({ LCONV_EMU_DEVICES: "2" });
+  assert.equal(
+    gpus.map(({ name, available, reason }) => [name, available, reason]),
+    [
+      ["cuda:0", true, "works"],
+      ["cuda:1", true, "works"],
+    ],
+  );
+  const run = await lconv(folder, train("auto"), emulated);
+  assert.is(run.code, 0, run.stderr);
+  assert.is(run.lines.at(-1)?.device, "cuda:0");
+  const second = await lconv(folder, train("second", "--precision", "bf16"), {
+    ...emulated,
+    LCONV_EMU_DEVICES: "2",
+    LCONV_DEVICE: "cuda:1",
+  });
+  assert.is(second.code, 0, second.stderr);
+  const { device, precision } = JSON.parse(readFileSync(at("second/config.json"), "utf8"));
+  assert.equal([device, precision], ["cuda:1", "bf16"]);
+});
+
+interface Fault {
+  env: () => Record<string, string>;
+  code: string;
+  text: string | RegExp;
+}
+
+const faults: Record<string, Fault> = {
+  "no driver": { env: () => ({ LD_LIBRARY_PATH: "" }), code: "ERR_LCONV_CUDA_NO_DRIVER", text: "driver" },
+  "no GPU": { env: () => ({ LCONV_EMU_DEVICES: "0" }), code: "ERR_LCONV_CUDA_NO_GPU", text: "GPU" },
+  "GPUs hidden": { env: () => ({ CUDA_VISIBLE_DEVICES: "" }), code: "ERR_LCONV_CUDA_HIDDEN", text: "CUDA_VISIBLE_DEVICES" },
+  "GPUs hidden by number": { env: () => ({ CUDA_VISIBLE_DEVICES: "-1" }), code: "ERR_LCONV_CUDA_HIDDEN", text: "CUDA_VISIBLE_DEVICES" },
+  "driver too old": { env: () => ({ LCONV_EMU_DRIVER: "12080" }), code: "ERR_LCONV_CUDA_OLD_DRIVER", text: "12.8" },
+  "driver broken": { env: () => ({ LCONV_EMU_INIT: "999" }), code: "ERR_LCONV_CUDA_DRIVER", text: /999|UNKNOWN/ },
+  "GPU too old": { env: () => ({ LCONV_EMU_CAPABILITY: "7.0" }), code: "ERR_LCONV_CUDA_OLD_GPU", text: "7.0" },
+  "cuBLAS too old": { env: () => ({ LCONV_EMU_CUBLAS_VERSION: "110000" }), code: "ERR_LCONV_CUDA_CUBLAS", text: "11.0" },
+  "cuBLAS missing": { env: () => ({ LCONV_CUBLAS: at("none/libcublas.so.13") }), code: "ERR_LCONV_CUDA_CUBLAS", text: "none/libcublas" },
+  "cuBLAS of a short name": { env: () => ({ LCONV_CUBLAS: at("b") }), code: "ERR_LCONV_CUDA_CUBLAS", text: "LCONV_CUBLAS" },
+  "module missing": { env: () => ({ LCONV_CUDA: at("none.so") }), code: "ERR_LCONV_CUDA_MODULE", text: "none.so" },
+  "module a text file": {
+    env: () => {
+      writeFileSync(at("text.so"), "version https://git-lfs.github.com/spec/v1\n");
+      return { LCONV_CUDA: at("text.so") };
+    },
+    code: "ERR_LCONV_CUDA_MODULE",
+    text: "text.so",
+  },
+  "module another library": {
+    env: () => ({ LCONV_CUDA: library("other.so", "int other;") }),
+    code: "ERR_LCONV_CUDA_MODULE",
+    text: "other.so",
+  },
+  "module of another version": {
+    env: () => ({ LCONV_CUDA: library("abi.so", "const void* lconv_cuda_init(unsigned abi) { (void)abi; return 0; }") }),
+    code: "ERR_LCONV_CUDA_ABI",
+    text: "abi.so",
+  },
+};
+
+for (const [name, { env, code, text }] of Object.entries(faults)) {
+  emulatedTest(`${name}: doctor and train say ${code}`, async () => {
+    const [gpu] = await doctor(env());
+    assert.not(gpu.available);
+    assert.is(gpu.code, code, gpu.reason);
+    if (code !== "ERR_LCONV_CUDA_NO_DRIVER") {
+      assert.match(gpu.reason, text);
+      assert.match(gpu.reason, `docs/cuda.md#${code.toLowerCase()}`);
+    }
+    const refused = await lconv(folder, train("refused", "--device", "cuda"), { ...emulated, ...env() });
+    assert.is(refused.code, 1, refused.stderr);
+    assert.is(refused.lines.at(-1)?.code, code);
+    assert.match(refused.stderr, text);
+    assert.match(refused.stderr, "--device cpu");
+    assert.not(existsSync(at("refused")));
+  });
+}
+
+emulatedTest("a GPU that is not there is refused by its number", async () => {
+  const { code, lines } = await lconv(folder, train("refused", "--device", "cuda:7"), emulated);
+  assert.equal([code, lines[0].code], [1, "ERR_LCONV_CUDA_NO_GPU"]);
+  assert.match(String(lines[0].message), "cuda:7");
+});
+
+emulatedTest("auto passes a GPU over in one line, and goes on", async () => {
+  const env = { ...emulated, LCONV_EMU_DRIVER: "12080" };
+  for (const args of [train("over"), ["bench", "steps", "--cases", "mnist/cnn", "--batch", "2", "--seconds", "0.01"]]) {
+    const run = await lconv(folder, args, env);
+    assert.is(run.code, 0, run.stderr);
+    const told = run.stderr.split("\n").filter((line) => line.includes("CUDA"));
+    assert.is(told.length, 1, run.stderr);
+    assert.match(told[0], /^CUDA is not used: .*12\.8.*; training on the CPU/);
+  }
+});
+
+/** What is left on the emulated device when a process ends, and what it did there. */
+type Counters = Record<"allocations" | "bytes" | "streams" | "events" | "graphs" | "executables" | "launches", number>;
+const counters = (path: string): Counters => JSON.parse(readFileSync(path, "utf8"));
+
+async function twice(env: Record<string, string>) {
+  const report = at("report.json");
+  const ended = await runChild("gpu", ["cuda:0"], { ...emulated, LCONV_EMU_REPORT: report, ...env });
+  assert.is(ended.code, 0, `${ended.signal} ${ended.stderr}`);
+  const { first, second, cpu } = JSON.parse(ended.stdout);
+  assert.type(cpu.sum, "number", "the CPU works on after a fault");
+  for (const { sum } of [first, second]) assert.ok(sum === undefined || Math.abs(sum - cpu.sum) < 1e-4 * cpu.sum, `${sum}, CPU ${cpu.sum}`);
+  return { first, second, left: counters(report) };
+}
+
+function assertNothingLeft({ allocations, bytes, streams, events, graphs, executables }: Counters): void {
+  assert.equal(
+    { allocations, bytes, streams, events, graphs, executables },
+    { allocations: 0, bytes: 0, streams: 0, events: 0, graphs: 0, executables: 0 },
+  );
+}
+
+emulatedTest("a disposed device leaves nothing", async () => {
+  const { first, second, left } = await twice({});
+  assert.equal([first.code, second.code], [undefined, undefined]);
+  assertNothingLeft(left);
+});
+
+emulatedTest("no memory at any allocation: ERR_LCONV_OOM, nothing left, and the next try works", async () => {
+  let failed = 0;
+  for (let k = 1; ; k++) {
+    const { first, second, left } = await twice({ LCONV_EMU_OOM_AT: String(k) });
+    assertNothingLeft(left);
+    if (first.code === undefined) break;
+    assert.is(first.code, "ERR_LCONV_OOM", first.message);
+    assert.is(second.code, undefined, second.message);
+    failed++;
+  }
+  assert.ok(failed >= 3, `${failed} allocations`);
+});
+
+const calls = [
+  ...["cudaStreamCreateWithFlags", "cudaMemcpyAsync", "cudaStreamSynchronize", "cudaStreamBeginCapture", "cudaStreamEndCapture"],
+  ...["cudaGraphInstantiateWithFlags", "cudaGraphLaunch"],
+];
+for (const call of calls) {
+  emulatedTest(`${call} fails once: ERR_LCONV_CUDA, nothing left, and the next try works`, async () => {
+    const { first, second, left } = await twice({ LCONV_EMU_FAIL_CALL: call });
+    assert.is(first.code, "ERR_LCONV_CUDA", first.message);
+    assert.match(first.message, call);
+    assert.is(second.code, undefined, second.message);
+    assertNothingLeft(left);
+  });
+}
+
+for (const [k, error] of [
+  [1, 700],
+  [2, 719],
+  [4, 716],
+] as const) {
+  emulatedTest(`error ${error} at launch ${k}: ERR_LCONV_CUDA_LOST`, async () => {
+    const { first } = await twice({ LCONV_EMU_FAIL_LAUNCH_AT: `${k}:${error}` });
+    assert.is(first.code, "ERR_LCONV_CUDA_LOST", first.message);
+    assert.match(first.message, "--device cpu");
+  });
+}
+
+emulatedTest("a checkpoint survives a GPU that fails, and goes on on the CPU", async () => {
+  const report = at("whole.json");
+  const whole = await lconv(folder, train("whole", "--device", "cuda"), { ...emulated, LCONV_EMU_REPORT: report });
+  assert.is(whole.code, 0, whole.stderr);
+  const inSecondEpoch = Math.round(0.75 * counters(report).launches);
+  const lost = await lconv(folder, train("lost", "--device", "cuda"), { ...emulated, LCONV_EMU_FAIL_LAUNCH_AT: String(inSecondEpoch) });
+  assert.is(lost.code, 1, lost.stderr);
+  assert.is(lost.lines.at(-1)?.code, "ERR_LCONV_CUDA_LOST");
+  assert.match(lost.stderr, "lconv train --resume lost, on the CPU with --device cpu");
+  const [before] = epochs("lost");
+  assert.equal([epochs("lost").length, before], [1, { ...epochs("whole")[0], seconds: before.seconds }]);
+  const resumed = await lconv(folder, ["train", "--resume", "lost", "--device", "cpu", "--json"]);
+  assert.is(resumed.code, 0, resumed.stderr);
+  assert.is(resumed.lines.at(-1)?.device, "cpu");
+  assert.equal([epochs("lost").length, epochs("lost")[0]], [2, before]);
+});
+
+const epochs = (run: string): { seconds: number }[] =>
+  readFileSync(at(`${run}/metrics.jsonl`), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+
+test.run();
