@@ -1,101 +1,117 @@
 // ms per train step, ours beside PyTorch and JAX, in one run on one machine.
 //
-//   npx tsx bench/steps.ts --python VENV/bin/python [--batch 64] [--seconds 3] [--cases mnist/lconv,…] [--out FILE.jsonl]
+//   npx tsx bench/steps.ts --python VENV/bin/python [--device cpu|cuda] [--precision fp32,tf32,bf16] [--batch 64,256,1024,4096]
+//                          [--seconds 3] [--cases mnist/lconv,…] [--peers eager,compile,graph,jax]
+//                          [--peak GFLOP/s, not to measure it] [--out FILE.jsonl]
 //
-// Every line of every program goes to --out as it came, with who said it; the table is on stdout. The best peer of a case is the
-// fastest of: PyTorch eager and torch.compile in its three layouts, JAX jit in both contraction orders.
-import { execFile } from "node:child_process";
+// Every line of every program goes to --out as it came, with who said it; the tables are on stdout. The best peer of a case is the
+// fastest of: PyTorch eager, torch.compile and (on a GPU) a captured CUDA graph in its three layouts, JAX jit in both contraction orders.
 import { cpus } from "node:os";
-import { parseArgs, promisify } from "node:util";
-import { device } from "../src/engine/device.js";
+import { parseArgs } from "node:util";
+import { device as deviceOf, type Precision } from "../src/engine/device.js";
 import { native } from "../src/engine/native.js";
-import { type BenchResult, benchCases, benchSteps, measurePeak } from "../src/experiments/benchSteps.js";
+import { benchCases } from "../src/experiments/benchCases.js";
+import { type BenchResult, benchSteps, measurePeak } from "../src/experiments/benchSteps.js";
 import { writeAtomic } from "../src/io/atomic.js";
-
-interface Line {
-  by: string;
-  case: string;
-  ms_per_step: number;
-}
+import { caseOf, defaultPeers, type Failure, type PeerLine, peerLines } from "./peers.js";
 
 const { values } = parseArgs({
   options: {
     python: { type: "string" },
+    device: { type: "string", default: "cpu" },
+    precision: { type: "string", default: "fp32" },
     batch: { type: "string", default: "64" },
     seconds: { type: "string", default: "3" },
     cases: { type: "string" },
+    peers: { type: "string" },
+    peak: { type: "string" },
     out: { type: "string" },
   },
 });
-const batch = Number(values.batch);
+const ROUNDS = 3;
 const seconds = Number(values.seconds);
-const cases = values.cases?.split(",") ?? benchCases;
-const here = new URL("peers/", import.meta.url).pathname;
-const run = promisify(execFile);
+const cases = values.cases?.split(",") ?? [...benchCases];
+const onGpu = values.device !== "cpu";
+const peers = values.python === undefined ? [] : (values.peers?.split(",") ?? defaultPeers(onGpu));
+const lines: object[] = [];
 
-/** The peers name layouts ("lconv-cf1") and orders ("lconv1/vwu"); all of these do the work of one case of ours. */
-function caseOf(name: string): string {
-  const [data, model] = name.split("/");
-  return `${data}/${model.replace(/-(cf1|cf2|einsum)$/, "").replace(/^lconv1$/, "lconv")}/b${batch}`;
-}
-
-async function peer(by: string, script: string, args: string[]): Promise<Line[]> {
-  if (!values.python) return [];
-  const { stdout } = await run(values.python, [`${here}${script}`, ...args], { maxBuffer: 1 << 24 });
-  return stdout
-    .split("\n")
-    .filter((line) => line.startsWith("{"))
-    .map((line) => ({ by, ...JSON.parse(line) }));
-}
-
-const machine = {
-  machine: cpus()[0].model.trim(),
-  threads: device().threads,
-  ...native().info(),
-  node: process.version,
-  date: new Date().toISOString(),
-  peak_gflops: await measurePeak(),
-};
-const rounds: BenchResult[][] = [];
-async function measureOurs(): Promise<void> {
-  const round: BenchResult[] = [];
-  for await (const result of benchSteps({ cases, batch, seconds, peak: machine.peak_gflops })) round.push(result);
-  rounds.push(round);
-}
-const models = "lconv,lconv-cf1,lconv-cf2,lconv2,lconv2-cf1,rand,cnn,cnn2,fc";
-const common = ["--batch", String(batch), "--seconds", String(seconds), "--models", models];
-
-// Shared machines change their speed from minute to minute: ours runs three times, before, between and after the peers.
-await measureOurs();
-const eager = await peer("torch eager", "torch_lconv.py", common);
-await measureOurs();
-const compiled = await peer("torch compile", "torch_lconv.py", [...common, "--compile"]);
-const jax = await peer("jax jit", "jax_lconv.py", [String(batch)]);
-await measureOurs();
-const peers = [...eager, ...compiled, ...jax];
-const middle = (results: BenchResult[]): BenchResult =>
-  results.sort((x, y) => x.ms_per_step - y.ms_per_step)[Math.floor(results.length / 2)];
-const ours = cases.map((_, i) => middle(rounds.map((round) => round[i])));
-
-const bestOf = new Map<string, Line>();
-for (const line of peers) {
-  const key = caseOf(line.case);
-  if (line.ms_per_step < (bestOf.get(key)?.ms_per_step ?? Number.POSITIVE_INFINITY)) bestOf.set(key, line);
-}
+const first = deviceOf(values.device);
 console.log(
-  `${machine.machine}, ${machine.threads} threads, oneDNN ${machine.oneDNN ?? "none"}, peak ${machine.peak_gflops.toFixed(0)} GFLOP/s (2048^3)`,
+  onGpu
+    ? `${first.info().name}${first.info().name === "Emulated GPU" ? ": NOT a GPU, none of these figures is a speed" : ""}`
+    : `${cpus()[0].model.trim()}, ${first.threads} threads, oneDNN ${native().info().oneDNN ?? "none"}`,
 );
-console.log("| case | lconv ms | share of peak | best peer ms | which | ratio |\n|---|---|---|---|---|---|");
-for (const result of ours) {
-  const best = bestOf.get(result.case);
-  const tail = best
-    ? `${best.ms_per_step.toFixed(2)} | ${best.by}, ${best.case.split("/").slice(1, -1).join("/")} | ${(best.ms_per_step / result.ms_per_step).toFixed(1)} x`
-    : "- | - | -";
-  console.log(`| ${result.case} | ${result.ms_per_step.toFixed(2)} | ${(100 * result.share_of_peak).toFixed(0)} % | ${tail} |`);
-}
-if (values.out) {
-  const lines = [machine, ...rounds.flatMap((round, i) => round.map((result) => ({ by: "lconv", round: i + 1, ...result }))), ...peers].map(
-    (line) => JSON.stringify(line),
+for (const precision of values.precision.split(",") as Precision[])
+  for (const batch of values.batch.split(",").map(Number)) await compare(precision, batch);
+
+async function compare(precision: Precision, batch: number): Promise<void> {
+  const device = deviceOf(values.device, { precision });
+  const peak = values.peak === undefined ? await measurePeak(device) : Number(values.peak);
+  const machine = {
+    machine: cpus()[0].model.trim(),
+    threads: device.threads,
+    device: device.info(),
+    precision,
+    ...native().info(),
+    node: process.version,
+    date: new Date().toISOString(),
+    peak_gflops: peak,
+  };
+  const rounds: BenchResult[][] = [];
+  const measureOurs = async (): Promise<void> => {
+    const round: BenchResult[] = [];
+    for await (const result of benchSteps({ cases, batch, seconds, peak, device })) round.push(result);
+    rounds.push(round);
+  };
+  const found: (PeerLine | Failure)[] = [];
+
+  // Shared machines change their speed from minute to minute: ours runs three times, before, between and after the peers.
+  await measureOurs();
+  for (const [i, peer] of peers.entries()) {
+    found.push(...(await peerLines(peer, { python: values.python!, onGpu, precision, batch, seconds, cases })));
+    if (i === 0) await measureOurs();
+  }
+  while (rounds.length < ROUNDS) await measureOurs();
+  lines.push(
+    machine,
+    ...rounds.flatMap((round, i) => round.map((result) => ({ by: "lconv", precision, round: i + 1, ...result }))),
+    ...found,
   );
-  writeAtomic(values.out, `${lines.join("\n")}\n`);
+  if (values.out) writeAtomic(values.out, `${lines.map((line) => JSON.stringify(line)).join("\n")}\n`);
+  for (const line of found) if ("error" in line) console.log(`${line.by} failed: ${line.error}`);
+  console.log(`\n${precision}, batch ${batch}, peak ${peak.toFixed(0)} GFLOP/s (2048^3)`);
+  const ours = cases.map((_, i) => middle(rounds.map((round) => round[i])));
+  printTable(
+    ours,
+    found.filter((line): line is PeerLine => "case" in line),
+  );
+}
+
+function middle(results: BenchResult[]): BenchResult {
+  return results.sort((x, y) => x.ms_per_step - y.ms_per_step)[Math.floor(results.length / 2)];
+}
+
+function printTable(ours: readonly BenchResult[], found: readonly PeerLine[]): void {
+  console.log(
+    "| case | lconv ms | share of peak | best peer ms | which | ratio | PyTorch eager ms | ratio |\n|---|---|---|---|---|---|---|---|",
+  );
+  for (const result of ours) {
+    const same = found.filter((line) => caseOf(line.case) === result.case).sort((x, y) => x.ms_per_step - y.ms_per_step);
+    const [best] = same;
+    const eager = same.find((line) => line.by === "torch eager");
+    const ratio = (line: PeerLine): string => `${(line.ms_per_step / result.ms_per_step).toFixed(1)} x`;
+    const which = best ? `${best.by}, ${best.case.split("/").slice(1, -1).join("/")}` : "-";
+    const cells = [
+      result.case,
+      ms(result.ms_per_step),
+      `${(100 * result.share_of_peak).toFixed(0)} %`,
+      ...(best ? [ms(best.ms_per_step), which, ratio(best)] : ["-", "-", "-"]),
+      ...(eager ? [ms(eager.ms_per_step), ratio(eager)] : ["-", "-"]),
+    ];
+    console.log(`| ${cells.join(" | ")} |`);
+  }
+}
+
+function ms(value: number): string {
+  return value.toFixed(onGpu ? 4 : 2);
 }

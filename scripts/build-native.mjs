@@ -1,5 +1,5 @@
-// Builds lconv.node: node scripts/build-native.mjs [--gyp] [--clean] [--verbose] [--CDNAME=VALUE ...]
-// With CMake into build/Release; with --gyp, or where CMake is missing, by node-gyp into native/gyp/build/Release.
+// Builds lconv.node: node scripts/build-native.mjs [--gyp] [--tests] [--clean] [--verbose] [--CDNAME=VALUE ...]
+// --tests: also the emulated GPU of native/test/emu. With CMake into build/Release; with --gyp, or where CMake is missing, by node-gyp into native/gyp/build/Release.
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
@@ -28,7 +28,9 @@ function buildWithCMake() {
 function configureAndBuild(settings) {
   const cmakeJs = require.resolve("cmake-js/bin/cmake-js");
   const configured = build([cmakeJs, "configure", ...settings]);
-  return configured.failed ? configured : build([cmakeJs, "build", "--parallel", jobs]);
+  const built = configured.failed ? configured : build([cmakeJs, "build", "--parallel", jobs]);
+  if (built.failed || !args.includes("--tests")) return built;
+  return build([cmakeJs, "build", "--parallel", jobs, "--target", "emulation"]);
 }
 
 function buildWithGyp() {
@@ -98,8 +100,8 @@ const remedies = [
 ];
 
 main(() => {
-  const unknown = args.find((arg) => !["--gyp", "--clean", "--verbose"].includes(arg) && !arg.startsWith("--CD"));
-  if (unknown) throw new SetupError(`unknown argument ${unknown}; known: --gyp, --clean, --verbose, --CDNAME=VALUE`);
+  const unknown = args.find((arg) => !["--gyp", "--tests", "--clean", "--verbose"].includes(arg) && !arg.startsWith("--CD"));
+  if (unknown) throw new SetupError(`unknown argument ${unknown}; known: --gyp, --tests, --clean, --verbose, --CDNAME=VALUE`);
   if (!haveCompiler()) throw new SetupError("no C++ compiler found; install one: apt-get install g++");
   const gyp = args.includes("--gyp") || (!haveCMake() && haveGyp());
   if (!gyp && !haveCMake()) throw new SetupError("no CMake found (or neither make nor ninja); install it: apt-get install cmake make");

@@ -1,10 +1,12 @@
 // Makes a clone ready to run: npm packages, system packages where that is allowed, native engine, dist/.
 // Only Node built-ins here, as it runs before `npm ci`. Running it again does only what has changed.
-// node scripts/setup.mjs [--main]    --main: also find images for the main job    LCONV_SKIP_APT=1: never call apt-get
+// node scripts/setup.mjs [--main] [--tests]    --main: also find images for the main job; --tests: also build what only tests need
+// LCONV_SKIP_APT=1: never call apt-get
 import { chmodSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { canInstall, install } from "./apt.mjs";
+import { fetchCublasHeaders, haveCublasHeaders, nvcc } from "./cublas-headers.mjs";
 import { withLock } from "./lock.mjs";
 import { compiler, hashOf, haveCMake, haveCompiler, haveGyp, haveOneDnn, intact, main, root, run, SetupError, say } from "./support.mjs";
 
@@ -35,6 +37,19 @@ function installOneDnn(stamp) {
   say(
     `going on with the built-in GEMM, several times slower than oneDNN (${failure}); for full speed type: apt-get install libdnnl-dev && npm run setup`,
   );
+}
+
+/** Where nvcc is, the CUDA part is built; its cuBLAS headers may be missing. Without nvcc there is nothing to say. */
+function prepareCuda(stamp) {
+  if (!nvcc() || !haveCMake() || haveCublasHeaders()) return;
+  let failure = stamp.failed?.cublas;
+  if (!failure) {
+    say("fetching the headers of cuBLAS");
+    failure = fetchCublasHeaders();
+    if (failure) writeStamp(stamp, { failed: { ...stamp.failed, cublas: failure } });
+  }
+  if (failure)
+    say(`building without CUDA, cublas_v2.h is missing (${failure}); install the toolkit's cuBLAS headers, or set CUBLAS_ROOT, and run npm run setup`);
 }
 
 /** Real images for the main job where there is no MNIST: Fashion-MNIST, as Debian packages it. */
@@ -78,15 +93,17 @@ function packagesMatch() {
 
 function buildNative(stamp) {
   const { version } = readJson("package.json");
-  const facts = [version, process.arch, compiler(), haveCMake(), haveOneDnn()];
-  const native = hashOf(["native", "CMakeLists.txt", "scripts/build-native.mjs"], ...facts);
+  const tests = process.argv.includes("--tests");
+  const facts = [version, process.arch, compiler(), haveCMake(), haveOneDnn(), nvcc() ?? "", haveCublasHeaders()];
+  const native = hashOf(["native", "cmake", "CMakeLists.txt", "scripts/build-native.mjs"], ...facts);
   const binary = join(root, haveCMake() ? "build/Release/lconv.node" : "native/gyp/build/Release/lconv.node");
-  if (stamp.native === native && intact(binary)) return;
+  const done = stamp.native === native && intact(binary);
+  if (done && (!tests || stamp.nativeTests === native)) return;
   say("building the native engine");
-  writeStamp(stamp, { native: undefined });
-  if (run(process.execPath, ["scripts/build-native.mjs"], { stdio: "inherit" }).failed)
+  writeStamp(stamp, { native: undefined, nativeTests: undefined });
+  if (run(process.execPath, ["scripts/build-native.mjs", ...(tests && haveCMake() ? ["--tests"] : [])], { stdio: "inherit" }).failed)
     throw new SetupError("without the native engine there is nothing to run");
-  writeStamp(stamp, { native });
+  writeStamp(stamp, tests ? { native, nativeTests: native } : { native });
 }
 
 function buildDist(stamp) {
@@ -148,6 +165,7 @@ main(() => {
     installOneDnn(stamp);
     if (process.argv.includes("--main")) installImages(stamp);
     installPackages();
+    prepareCuda(stamp);
     buildNative(stamp);
     buildDist(stamp);
   });

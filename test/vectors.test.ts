@@ -1,3 +1,4 @@
+// also on a GPU
 // Reference vectors in float64, one safetensors file a case: LCONV_VECTORS, else the shared set beside the checkout, else test/fixtures/vectors.
 import { existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";

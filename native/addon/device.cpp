@@ -12,8 +12,7 @@ Napi::Function DeviceObject::define(Napi::Env env) {
        InstanceMethod<&DeviceObject::execute>("execute"), InstanceMethod<&DeviceObject::begin_record>("beginRecord"),
        InstanceMethod<&DeviceObject::end_record>("endRecord"),
        InstanceMethod<&DeviceObject::abort_record>("abortRecord"), InstanceMethod<&DeviceObject::memory>("memory"),
-       InstanceMethod<&DeviceObject::info>("info"),
-       InstanceMethod<&DeviceObject::dispose>("dispose")});
+       InstanceMethod<&DeviceObject::info>("info"), InstanceMethod<&DeviceObject::dispose>("dispose")});
 }
 
 namespace {
@@ -27,7 +26,8 @@ std::unique_ptr<Backend> make_backend(const std::string& name, int threads, int 
       name.find_first_not_of("0123456789", prefix.size()) == std::string::npos) {
     return make_cuda_backend(std::stoi(name.substr(prefix.size())), precision);
   }
-  throw Error("ERR_LCONV_DEVICE", "there is no device \"" + name + "\" of this precision: this build knows cpu and cuda:k");
+  throw Error("ERR_LCONV_DEVICE",
+              "there is no device \"" + name + "\" of this precision: this build knows cpu and cuda:k");
 }
 
 }  // namespace
@@ -37,7 +37,8 @@ DeviceObject::DeviceObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<De
     name_ = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
     const int64_t threads = to_integer(info[1], "threads"), precision = to_integer(info[2], "precision");
     if (threads < 1 || threads > 1024) throw Error("ERR_LCONV_ARGUMENT", "threads must be an integer from 1 to 1024");
-    if (precision < kCudaFp32 || precision > kCudaBf16) throw Error("ERR_LCONV_ARGUMENT", "precision must be 0, 1 or 2");
+    if (precision < kCudaFp32 || precision > kCudaBf16)
+      throw Error("ERR_LCONV_ARGUMENT", "precision must be 0, 1 or 2");
     device_ = std::make_unique<Device>(make_backend(name_, static_cast<int>(threads), static_cast<int>(precision)));
   });
 }

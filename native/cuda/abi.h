@@ -27,9 +27,9 @@ struct lconv_cuda_command {
 };
 
 struct lconv_cuda_version {
-  int32_t runtime;          // CUDA runtime linked in, 13000 = 13.0
-  int32_t cublas;           // 0 when none was found
-  char cublas_path[512];    // or what was tried
+  int32_t runtime;        // CUDA runtime linked in, 13000 = 13.0
+  int32_t cublas;         // 0 when none was found
+  char cublas_path[512];  // or what was tried
 };
 
 struct lconv_cuda_device_info {
@@ -41,12 +41,12 @@ struct lconv_cuda_device_info {
 
 /// What one replay of a program does, counted from its launches.
 struct lconv_cuda_stats {
-  int64_t launches;       // kernels and matrix products
-  int64_t longest_path;   // launches on the longest chain of dependencies
-  int64_t branches;       // streams that the capture used
-  int64_t graph_nodes;    // of the captured graph; a product may be several. 0 before it is captured
-  double bytes;           // operands read and written once by each command
-  double flops;           // of matrix products, convolutions and channel mixing
+  int64_t launches;      // kernels and matrix products
+  int64_t longest_path;  // launches on the longest chain of dependencies
+  int64_t branches;      // streams that the capture used
+  int64_t graph_nodes;   // of the captured graph; a product may be several. 0 before it is captured
+  double bytes;          // operands read and written once by each command
+  double flops;          // of matrix products, convolutions and channel mixing
 };
 
 /// Numbers of `precision` in open.

@@ -7,8 +7,8 @@ namespace lieconv::cuda {
 
 /// Whether a context is unusable after this error: every later call would return it again.
 bool is_sticky(cudaError_t error);
-/// Throws Error for anything but success: ERR_LCONV_CUDA_LOST after a sticky error, ERR_LCONV_OOM, else ERR_LCONV_CUDA; the text
-/// has call, name, file and line.
+/// Throws Error for anything but success: ERR_LCONV_CUDA_LOST after a sticky error, ERR_LCONV_OOM, else ERR_LCONV_CUDA;
+/// the text has call, name, file and line.
 void check_call(cudaError_t result, const char* call, const char* file, int line);
 
 }  // namespace lieconv::cuda

@@ -42,25 +42,27 @@ void BlasHandle::use(cudaStream_t stream, void* workspace, size_t bytes) {
   check(api_, api_.set_workspace(handle_, workspace, bytes), "cublasSetWorkspace");
 }
 
-/// cuBLAS is column-major: what is a row-major matrix to us is its transpose to cuBLAS, so we ask for C^T = op(B)^T op(A)^T,
-/// with the factors in the other order and each transposed where we do not transpose it against its storage.
+/// cuBLAS is column-major: what is a row-major matrix to us is its transpose to cuBLAS, so we ask for C^T = op(B)^T
+/// op(A)^T, with the factors in the other order and each transposed where we do not transpose it against its storage.
 void BlasHandle::multiply(const Product& product) {
   const GemmDesc& d = product.desc;
   const float one = 1, beta = d.accumulate ? 1.0f : 0.0f;
   const auto op = [](int32_t transposed) { return transposed ? CUBLAS_OP_T : CUBLAS_OP_N; };
   const auto size = [](int64_t n) { return static_cast<int>(n); };  // at most INT32_MAX, by Gemm::bind
   // A distance counts only between two rows; cuBLAS wants one that could be real all the same.
-  const auto distance = [&](int64_t ld, int64_t columns) { return size(ld > columns ? ld : columns > 0 ? columns : 1); };
+  const auto distance = [&](int64_t ld, int64_t columns) {
+    return size(ld > columns ? ld : columns > 0 ? columns : 1);
+  };
   const int lda = distance(d.lda, d.trans_a ? d.M : d.K), ldb = distance(d.ldb, d.trans_b ? d.K : d.N);
   const int ldc = distance(d.ldc, d.N);
   const cublasStatus_t status =
-      d.batch == 1
-          ? api_.gemm(handle_, op(d.trans_b), op(d.trans_a), size(d.N), size(d.M), size(d.K), &one, product.b, CUDA_R_32F,
-                      ldb, product.a, CUDA_R_32F, lda, &beta, product.c, CUDA_R_32F, ldc, compute_, CUBLAS_GEMM_DEFAULT)
-          : api_.gemm_strided_batched(handle_, op(d.trans_b), op(d.trans_a), size(d.N), size(d.M), size(d.K), &one,
-                                      product.b, CUDA_R_32F, ldb, d.stride_b, product.a, CUDA_R_32F, lda, d.stride_a, &beta,
-                                      product.c, CUDA_R_32F, ldc, d.stride_c, size(d.batch), compute_,
-                                      CUBLAS_GEMM_DEFAULT);
+      d.batch == 1 ? api_.gemm(handle_, op(d.trans_b), op(d.trans_a), size(d.N), size(d.M), size(d.K), &one, product.b,
+                               CUDA_R_32F, ldb, product.a, CUDA_R_32F, lda, &beta, product.c, CUDA_R_32F, ldc, compute_,
+                               CUBLAS_GEMM_DEFAULT)
+                   : api_.gemm_strided_batched(handle_, op(d.trans_b), op(d.trans_a), size(d.N), size(d.M), size(d.K),
+                                               &one, product.b, CUDA_R_32F, ldb, d.stride_b, product.a, CUDA_R_32F, lda,
+                                               d.stride_a, &beta, product.c, CUDA_R_32F, ldc, d.stride_c, size(d.batch),
+                                               compute_, CUBLAS_GEMM_DEFAULT);
   check(api_, status, d.batch == 1 ? "cublasGemmEx" : "cublasGemmStridedBatchedEx");
 }
 

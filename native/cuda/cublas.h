@@ -29,8 +29,8 @@ struct Cublas {
                                          cublasComputeType_t, cublasGemmAlgo_t);
 };
 
-/// cuBLAS 12 or 13, opened once a process: LCONV_CUBLAS, the loader's default, CUDA_PATH, the usual toolkit folders, Python's
-/// nvidia packages. Throws ERR_LCONV_CUDA_CUBLAS with every place that was tried and what to do.
+/// cuBLAS 12 or 13, opened once a process: LCONV_CUBLAS, the loader's default, CUDA_PATH, the usual toolkit folders,
+/// Python's nvidia packages. Throws ERR_LCONV_CUDA_CUBLAS with every place that was tried and what to do.
 const Cublas& cublas();
 
 /// A cuBLAS handle on one stream with a workspace of its own. One thread at a time.

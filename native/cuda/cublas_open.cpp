@@ -29,7 +29,8 @@ Paths toolkit_paths(const std::string& name) {
   Paths paths;
   for (const char* root : {"CUDA_PATH", "CUDA_HOME", "CUDA_ROOT"}) {
     if (const std::string folder = variable(root); !folder.empty()) {
-      for (const char* lib : {"/lib64/", "/lib/", "/targets/x86_64-linux/lib/"}) add_matches(paths, folder + lib + name);
+      for (const char* lib : {"/lib64/", "/lib/", "/targets/x86_64-linux/lib/"})
+        add_matches(paths, folder + lib + name);
     }
   }
   for (const char* lib : {"/usr/local/cuda/lib64/", "/usr/local/cuda-1[23]*/lib64/", "/opt/cuda/lib64/"})
@@ -98,7 +99,8 @@ std::string open(const std::string& path, Cublas& api) {
   if (!library) return dlerror();
   const bool complete =
       find(library, "cublasCreate_v2", api.create) && find(library, "cublasDestroy_v2", api.destroy) &&
-      find(library, "cublasSetStream_v2", api.set_stream) && find(library, "cublasSetWorkspace_v2", api.set_workspace) &&
+      find(library, "cublasSetStream_v2", api.set_stream) &&
+      find(library, "cublasSetWorkspace_v2", api.set_workspace) &&
       find(library, "cublasGetProperty", api.get_property) && find(library, "cublasGetStatusName", api.status_name) &&
       find(library, "cublasGemmEx", api.gemm) && find(library, "cublasGemmStridedBatchedEx", api.gemm_strided_batched);
   if (!complete) return path + ": not a cuBLAS that we know, a function is missing";
@@ -124,11 +126,12 @@ Opened search() {
     if (fault.empty()) return {opened.api, ""};
     opened.fault += "\n  - " + fault;
   }
-  opened.fault = "cuBLAS cannot be opened; tried:" + opened.fault +
-                 (variable("LCONV_CUBLAS").empty()
-                      ? "\ninstall it with the CUDA toolkit 12 or 13, or: pip install nvidia-cublas; or set LCONV_CUBLAS to the "
-                        "path of libcublas.so.13"
-                      : "\nLCONV_CUBLAS names this file: correct it, or unset it");
+  opened.fault =
+      "cuBLAS cannot be opened; tried:" + opened.fault +
+      (variable("LCONV_CUBLAS").empty()
+           ? "\ninstall it with the CUDA toolkit 12 or 13, or: pip install nvidia-cublas; or set LCONV_CUBLAS to the "
+             "path of libcublas.so.13"
+           : "\nLCONV_CUBLAS names this file: correct it, or unset it");
   return opened;
 }
 

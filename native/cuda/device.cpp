@@ -20,8 +20,9 @@ void check_driver() {
   LCONV_CUDA_CALL(cudaDriverGetVersion(&driver));
   if (driver / 1000 >= runtime / 1000) return;
   const char* needed = runtime / 1000 >= 13 ? "580" : "525";
-  throw Error("ERR_LCONV_CUDA_OLD_DRIVER", "the NVIDIA driver serves CUDA " + dotted(driver) + ", lconv_cuda.so was built with " +
-                                               dotted(runtime) + ": install driver " + needed + " or newer");
+  throw Error("ERR_LCONV_CUDA_OLD_DRIVER", "the NVIDIA driver serves CUDA " + dotted(driver) +
+                                               ", lconv_cuda.so was built with " + dotted(runtime) +
+                                               ": install driver " + needed + " or newer");
 }
 
 }  // namespace
@@ -81,7 +82,8 @@ Error CudaDevice::noted(const Error& error) {
   if (std::string(error.code()) != "ERR_LCONV_CUDA_LOST") return error;
   const std::lock_guard<std::mutex> lock(mutex_);
   if (lost_.empty()) {
-    lost_ = "cuda:" + std::to_string(ordinal_) + " is closed after an error that its context does not survive: " + error.what() +
+    lost_ = "cuda:" + std::to_string(ordinal_) +
+            " is closed after an error that its context does not survive: " + error.what() +
             "; checkpoints on disk are safe; go on with --device cpu, or in a new process";
   }
   return Error("ERR_LCONV_CUDA_LOST", lost_);

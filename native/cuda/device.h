@@ -12,11 +12,12 @@
 
 namespace lieconv::cuda {
 
-/// One GPU as a backend: memory, a stream for eager commands, and what programs are captured with. Commands, memory and captures
-/// belong to one host thread (JavaScript's); executables run on threads of their own.
+/// One GPU as a backend: memory, a stream for eager commands, and what programs are captured with. Commands, memory and
+/// captures belong to one host thread (JavaScript's); executables run on threads of their own.
 class CudaDevice {
  public:
-  /// Throws ERR_LCONV_CUDA_OLD_DRIVER, _OLD_GPU, _CUBLAS, ERR_LCONV_CUDA. With kCudaPlanOnly no call of CUDA is ever made.
+  /// Throws ERR_LCONV_CUDA_OLD_DRIVER, _OLD_GPU, _CUBLAS, ERR_LCONV_CUDA. With kCudaPlanOnly no call of CUDA is ever
+  /// made.
   CudaDevice(int32_t ordinal, int32_t precision);
   ~CudaDevice();
   CudaDevice(const CudaDevice&) = delete;

@@ -21,7 +21,8 @@ class CudaExec {
       if (operand.claimed == 0) continue;
       const bool write = operand.access != Access::read;
       tasks_[0].ranges.push_back(range_of(operand.data, operand.claimed, write));
-      tasks_[0].bytes += static_cast<double>(operand.claimed * kElementBytes) * (operand.access == Access::update ? 2 : 1);
+      tasks_[0].bytes +=
+          static_cast<double>(operand.claimed * kElementBytes) * (operand.access == Access::update ? 2 : 1);
     }
   }
 
@@ -66,8 +67,8 @@ class CudaExec {
     tasks_.back().ranges.push_back(range_of(at, floats, true));
     return at;
   }
-  /// What follows is a task of its own that touches `ranges`; the task before it touches none of those that `ranges` writes, but
-  /// for what this one reads.
+  /// What follows is a task of its own that touches `ranges`; the task before it touches none of those that `ranges`
+  /// writes, but for what this one reads.
   void next_task(std::initializer_list<Range> ranges) {
     auto& before = tasks_.back().ranges;
     for (const Range& range : ranges) {

@@ -94,7 +94,8 @@ void CudaExecutable::prepare_branches(const std::vector<Node>& nodes) {
   for (int branch = 0; branch < kBranches; ++branch) {
     if (!multiplies[static_cast<size_t>(branch)]) continue;
     memory_.push_back(device_.allocate(device_.workspace_bytes()));
-    device_.blas(branch).use(device_.branch_stream(branch), memory_.back(), static_cast<size_t>(device_.workspace_bytes()));
+    device_.blas(branch).use(device_.branch_stream(branch), memory_.back(),
+                             static_cast<size_t>(device_.workspace_bytes()));
   }
 }
 
@@ -118,8 +119,8 @@ void CudaExecutable::capture(const std::vector<Node>& nodes) {
   LCONV_CUDA_CALL(cudaGraphUpload(graph_, stream_));
 }
 
-/// Issues all launches on the streams of their branches, with an event wherever one branch waits for another. A branch joins the
-/// capture by its first wait, and branch 0 waits for the last of each other one.
+/// Issues all launches on the streams of their branches, with an event wherever one branch waits for another. A branch
+/// joins the capture by its first wait, and branch 0 waits for the last of each other one.
 void CudaExecutable::record(const std::vector<Node>& nodes) {
   const cudaStream_t origin = device_.branch_stream(0);
   const cudaEvent_t begin = make_event(0);
@@ -154,13 +155,15 @@ void CudaExecutable::record(const std::vector<Node>& nodes) {
 }
 
 int64_t CudaExecutable::run(int64_t steps, const std::atomic<bool>& stop) {
-  if (device_.plan_only()) throw Error("ERR_LCONV_ARGUMENT", "the device cuda:plan counts launches and cannot run programs");
+  if (device_.plan_only())
+    throw Error("ERR_LCONV_ARGUMENT", "the device cuda:plan counts launches and cannot run programs");
+  if (!graph_) return steps;  // no command had anything to do
   return device_.use([&]() -> int64_t {
     LCONV_CUDA_CALL(cudaEventRecord(ready_, device_.eager_stream()));
     LCONV_CUDA_CALL(cudaStreamWaitEvent(stream_, ready_, 0));
     int64_t step = 0;
     for (; step < steps && !stop.load(std::memory_order_relaxed); ++step) {
-      if (graph_) LCONV_CUDA_CALL(cudaGraphLaunch(graph_, stream_));
+      LCONV_CUDA_CALL(cudaGraphLaunch(graph_, stream_));
       if (step % kAhead != kAhead - 1) continue;
       // Waits for the batch before this one, so that the GPU always has one to work on.
       LCONV_CUDA_CALL(cudaEventRecord(done_[step / kAhead % 2], stream_));

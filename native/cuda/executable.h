@@ -6,8 +6,8 @@
 
 namespace lieconv::cuda {
 
-/// A list of commands as one CUDA graph. Branches are captured on the device's streams and end up as edges of the graph; it is
-/// replayed on a stream of its own, so programs run beside each other.
+/// A list of commands as one CUDA graph. Branches are captured on the device's streams and end up as edges of the
+/// graph; it is replayed on a stream of its own, so programs run beside each other.
 class CudaExecutable {
  public:
   CudaExecutable(CudaDevice& device, const std::vector<CommandView>& commands);
@@ -33,7 +33,7 @@ class CudaExecutable {
   std::vector<cudaEvent_t> events_;
   cudaStream_t stream_ = nullptr;
   cudaGraphExec_t graph_ = nullptr;
-  cudaEvent_t ready_ = nullptr;       // of the eager stream
+  cudaEvent_t ready_ = nullptr;  // of the eager stream
   cudaEvent_t done_[2] = {nullptr, nullptr};
 };
 

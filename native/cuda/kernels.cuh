@@ -3,8 +3,9 @@
 
 #include <cstdint>
 
-// The kernels that every operation is made of: a body for each index, a body for each place of a matrix, several updates in one,
-// and sums over a block. Blocks walk over their part with the stride of the grid, so any grid gives the same result.
+// The kernels that every operation is made of: a body for each index, a body for each place of a matrix, several
+// updates in one, and sums over a block. Blocks walk over their part with the stride of the grid, so any grid gives the
+// same result.
 
 namespace lieconv::cuda {
 
@@ -44,7 +45,8 @@ struct EachOfRows {
 };
 template <class F>
 __global__ void __launch_bounds__(kThreads) each_of_rows(EachOfRows<F> p) {
-  for (int64_t row = int64_t{blockIdx.y} * blockDim.y + threadIdx.y; row < p.rows; row += int64_t{gridDim.y} * blockDim.y) {
+  for (int64_t row = int64_t{blockIdx.y} * blockDim.y + threadIdx.y; row < p.rows;
+       row += int64_t{gridDim.y} * blockDim.y) {
     for (int64_t column = grid_thread(); column < p.columns; column += grid_size()) p.f(row, column);
   }
 }
@@ -79,8 +81,8 @@ __device__ inline float warp_max(float value) {
   }
   return value;
 }
-/// Sum over a block of whole warps (one dimension), warps in order; valid in thread 0. `shared` has a place for each warp. All
-/// threads must call; `shared` may be used again after the next barrier.
+/// Sum over a block of whole warps (one dimension), warps in order; valid in thread 0. `shared` has a place for each
+/// warp. All threads must call; `shared` may be used again after the next barrier.
 template <class T>
 __device__ inline T block_sum(T value, T* shared) {
   value = warp_sum(value);

@@ -60,9 +60,7 @@ class Launch {
 struct Range {
   uintptr_t begin, end;
   bool write;
-  bool conflicts(const Range& other) const {
-    return (write || other.write) && begin < other.end && other.begin < end;
-  }
+  bool conflicts(const Range& other) const { return (write || other.write) && begin < other.end && other.begin < end; }
 };
 inline Range range_of(const void* data, int64_t elements, bool write) {
   const auto begin = reinterpret_cast<uintptr_t>(data);
@@ -93,8 +91,8 @@ class Update {
   std::vector<std::max_align_t> body_;
 };
 
-/// Launches that run in turn, and all that they touch. A command is one task, or a few where a part of its results is ready
-/// earlier than the rest.
+/// Launches that run in turn, and all that they touch. A command is one task, or a few where a part of its results is
+/// ready earlier than the rest.
 struct Task {
   std::vector<Launch> launches;
   std::vector<Range> ranges;

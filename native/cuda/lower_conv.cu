@@ -1,9 +1,12 @@
 // Convolutions as products with the patches that the functors look up, and pooling by the shared bodies.
+#include "../engine/error.h"
 #include "lower.h"
 #include "tile_product.cuh"
 
 namespace lieconv::cuda {
 namespace {
+
+// Places are counted in 32 bits, since divisions are what these functors cost; a batch with more is lowered in parts.
 
 /// x[b, c, i + u - pad, j + v - pad] or 0, for n = (b, i, j) of a plane of rows x columns and t = (c, u, v).
 __device__ inline float patch(const ConvSizes& s, const float* x, int32_t n, int32_t t) {
@@ -25,9 +28,9 @@ struct ConvTiles {
   __device__ float right(int64_t, int64_t t, int64_t n) const {
     return patch(op.s, op.x, static_cast<int32_t>(n), static_cast<int32_t>(t));
   }
-  __device__ float* place(int64_t, int64_t a, int64_t n) const {
-    const int64_t plane = op.s.out_p * op.s.out_q;
-    return op.y + (n / plane * op.s.o + a) * plane + n % plane;
+  __device__ void store(int64_t, int64_t a, int64_t n, float sum) const {
+    const auto plane = static_cast<uint32_t>(op.s.out_p * op.s.out_q), at = static_cast<uint32_t>(n);
+    op.y[(at / plane * op.s.o + a) * plane + at % plane] = sum;
   }
 };
 
@@ -39,8 +42,8 @@ struct ConvInputTiles {
   explicit ConvInputTiles(const Conv2dInputGrad& o)
       : op(o), rows(o.s.m), columns(o.s.B * o.s.p * o.s.q), depth(o.s.o * o.s.k_p * o.s.k_q) {}
   __device__ float left(int64_t, int64_t c, int64_t t) const {
-    const int64_t taps = op.s.k_p * op.s.k_q;
-    return op.W[(t / taps * op.s.m + c) * taps + t % taps];
+    const auto taps = static_cast<uint32_t>(op.s.k_p * op.s.k_q), at = static_cast<uint32_t>(t);
+    return op.W[(at / taps * op.s.m + c) * taps + at % taps];
   }
   __device__ float right(int64_t, int64_t depth_at, int64_t place_at) const {
     const auto t = static_cast<int32_t>(depth_at), n = static_cast<int32_t>(place_at);
@@ -50,9 +53,9 @@ struct ConvInputTiles {
     if (row < 0 || row >= op.s.out_p || column < 0 || column >= op.s.out_q) return 0;
     return op.dy[((int64_t{n / q / p} * op.s.o + t / k_q / k_p) * op.s.out_p + row) * op.s.out_q + column];
   }
-  __device__ float* place(int64_t, int64_t c, int64_t n) const {
-    const int64_t plane = op.s.p * op.s.q;
-    return op.dx + (n / plane * op.s.m + c) * plane + n % plane;
+  __device__ void store(int64_t, int64_t c, int64_t n, float sum) const {
+    const auto plane = static_cast<uint32_t>(op.s.p * op.s.q), at = static_cast<uint32_t>(n);
+    op.dx[(at / plane * op.s.m + c) * plane + at % plane] = sum;
   }
 };
 
@@ -70,31 +73,58 @@ struct ConvWeightTiles {
   __device__ float right(int64_t, int64_t n, int64_t t) const {
     return patch(op.s, op.x, static_cast<int32_t>(n), static_cast<int32_t>(t));
   }
-  __device__ float* place(int64_t, int64_t a, int64_t t) const { return op.dW + a * columns + t; }
+  __device__ void store(int64_t, int64_t a, int64_t t, float sum) const { op.dW[a * columns + t] = sum; }
 };
 
-/// The functors count places in 32 bits; what is larger takes the shared body.
-template <class Tiles, class Op>
-void lower_conv(CudaExec& exec, const Op& op, float* result) {
-  const Tiles tiles(op);
-  const int64_t largest = tiles.columns > tiles.depth ? tiles.columns : tiles.depth;
-  if (largest <= INT32_MAX / 2) return lower_tiles(exec, tiles, result);
-  op.run(exec);
+/// Samples that are lowered at once. Throws ERR_LCONV_SHAPE where one alone has too many places.
+int64_t most_samples(const ConvSizes& s) {
+  constexpr int64_t kMost = int64_t{1} << 30;
+  const int64_t input = s.p * s.q, output = s.out_p * s.out_q, taps = (s.m > s.o ? s.m : s.o) * s.k_p * s.k_q;
+  const int64_t plane = input > output ? input : output;
+  if (plane > kMost || taps > kMost)
+    throw Error("ERR_LCONV_SHAPE", "conv2d: a GPU takes at most 2^30 pixels a channel and 2^30 weights a filter");
+  return kMost / plane;
+}
+/// f(b, count) for parts of the batch.
+template <class F>
+void for_parts(const ConvSizes& s, const F& f) {
+  const int64_t most = most_samples(s);
+  for (int64_t b = 0; b < s.B; b += most) f(b, s.B - b < most ? s.B - b : most);
 }
 
 }  // namespace
 
 template <>
 void lower(const Conv2d& op, CudaExec& exec) {
-  lower_conv<ConvTiles>(exec, op, nullptr);
+  for_parts(op.s, [&](int64_t b, int64_t count) {
+    Conv2d part = op;
+    part.s.B = count;
+    part.x += b * op.s.m * op.s.p * op.s.q;
+    part.y += b * op.s.o * op.s.out_p * op.s.out_q;
+    lower_tiles(exec, ConvTiles(part));
+  });
 }
 template <>
 void lower(const Conv2dInputGrad& op, CudaExec& exec) {
-  lower_conv<ConvInputTiles>(exec, op, nullptr);
+  for_parts(op.s, [&](int64_t b, int64_t count) {
+    Conv2dInputGrad part = op;
+    part.s.B = count;
+    part.dy += b * op.s.o * op.s.out_p * op.s.out_q;
+    part.dx += b * op.s.m * op.s.p * op.s.q;
+    lower_tiles(exec, ConvInputTiles(part));
+  });
 }
 template <>
 void lower(const Conv2dWeightGrad& op, CudaExec& exec) {
-  lower_conv<ConvWeightTiles>(exec, op, op.dW);
+  const int64_t size = op.s.o * op.s.m * op.s.k_p * op.s.k_q;
+  lower_in_parts(exec, op.s.B, most_samples(op.s), size, op.dW, [&](int64_t b, int64_t count, float* dW) {
+    Conv2dWeightGrad part = op;
+    part.s.B = count;
+    part.x += b * op.s.m * op.s.p * op.s.q;
+    part.dy += b * op.s.o * op.s.out_p * op.s.out_q;
+    part.dW = dW;
+    lower_tiles(exec, ConvWeightTiles(part), dW);
+  });
 }
 template <>
 void lower(const MaxPool& op, CudaExec& exec) {

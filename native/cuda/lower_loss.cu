@@ -11,8 +11,8 @@ __device__ inline int64_t first_row() { return int64_t{blockIdx.x} * kRowsOfBloc
 __device__ inline int64_t row_step() { return int64_t{gridDim.x} * kRowsOfBlock; }
 __device__ inline unsigned lane_of() { return threadIdx.x % kWarp; }
 
-/// The largest of a row, and sum_j exp(row[j] - largest); every lane gets both. A NaN that is not first does not win the
-/// comparison, but makes the sum NaN, as in the shared body.
+/// The largest of a row, and sum_j exp(row[j] - largest); every lane gets both. A NaN that is not first does not win
+/// the comparison, but makes the sum NaN, as in the shared body.
 __device__ inline void normaliser(const float* row, int64_t cols, float& largest, float& sum) {
   largest = row[0];
   for (int64_t j = lane_of(); j < cols; j += kWarp) largest = row[j] > largest ? row[j] : largest;
@@ -86,7 +86,8 @@ __global__ void __launch_bounds__(kThreads) cross_entropy_total(CrossEntropy::To
 template <class P>
 void launch_rows(CudaExec& exec, void (*kernel)(P), const P& arguments, int64_t rows) {
   const int64_t blocks = (rows + kRowsOfBlock - 1) / kRowsOfBlock, most = exec.most_blocks();
-  if (rows > 0) exec.kernel(kernel, dim3(static_cast<unsigned>(blocks < most ? blocks : most)), dim3(kThreads), 0, arguments);
+  if (rows > 0)
+    exec.kernel(kernel, dim3(static_cast<unsigned>(blocks < most ? blocks : most)), dim3(kThreads), 0, arguments);
 }
 
 }  // namespace
@@ -102,8 +103,8 @@ void lower(const SoftmaxGrad& op, CudaExec& exec) {
 /// The gradient does not wait for the sums over the batch.
 template <>
 void lower(const CrossEntropy& op, CudaExec& exec) {
-  launch_rows(exec, cross_entropy_rows,
-              CrossEntropy::Rows{op.rows, op.cols, op.x, op.labels, op.dlogits, op.scratch}, op.rows);
+  launch_rows(exec, cross_entropy_rows, CrossEntropy::Rows{op.rows, op.cols, op.x, op.labels, op.dlogits, op.scratch},
+              op.rows);
   exec.next_task({range_of(op.scratch, 2 * op.rows, false), range_of(op.loss, 1, true), range_of(op.correct, 1, true)});
   exec.kernel(cross_entropy_total, dim3(1), dim3(kThreads), 2 * kThreads / kWarp * sizeof(double),
               CrossEntropy::Total{op.rows, op.scratch, op.loss, op.correct});

@@ -3,11 +3,12 @@
 #include "function.cuh"
 #include "lower.h"
 #include "reduce.h"
+#include "tile_product.cuh"
 
 namespace lieconv::cuda {
 namespace {
 
-__device__ inline float4 shifted(const AnyFunction& f, const float4& x, const float4& s) {
+__device__ inline float4 shifted(const AnyActivation& f, const float4& x, const float4& s) {
   return make_float4(f.f(x.x + s.x), f.f(x.y + s.y), f.f(x.z + s.z), f.f(x.w + s.w));
 }
 
@@ -16,7 +17,9 @@ struct Bias {
   int axis;
   int64_t rows;
   const float* values;
-  __device__ float at(int64_t row, int64_t i) const { return axis == 2 ? values[i] : axis == 1 ? values[row % rows] : 0; }
+  __device__ float at(int64_t row, int64_t i) const {
+    return axis == 2 ? values[i] : axis == 1 ? values[row % rows] : 0;
+  }
   __device__ float4 quad(int64_t row, int64_t i) const {
     if (axis == 2) return reinterpret_cast<const float4*>(values)[i];
     const float value = at(row, i);
@@ -26,7 +29,7 @@ struct Bias {
 
 /// y[row, i] = f(x[row, i] + bias), rows of x and y at their own places.
 struct Shift {
-  AnyFunction f;
+  AnyActivation f;
   Bias bias;
   int64_t M, ld, stride;  // row = (member, row of M)
   const float* x;
@@ -41,8 +44,7 @@ struct ShiftQuads {
   Shift p;
   __device__ void operator()(int64_t row, int64_t i) const {
     const int64_t at = p.place(row) / 4 + i;
-    reinterpret_cast<float4*>(p.y)[at] =
-        shifted(p.f, reinterpret_cast<const float4*>(p.x)[at], p.bias.quad(row, i));
+    reinterpret_cast<float4*>(p.y)[at] = shifted(p.f, reinterpret_cast<const float4*>(p.x)[at], p.bias.quad(row, i));
   }
 };
 void lower_shift(CudaExec& exec, int64_t rows, int64_t columns, const Shift& p) {
@@ -51,6 +53,33 @@ void lower_shift(CudaExec& exec, int64_t rows, int64_t columns, const Shift& p) 
   if (quads) return exec.for_rows(rows, columns / 4, ShiftQuads{p});
   exec.for_rows(rows, columns, p);
 }
+
+/// The contraction with the weights of an L-conv layer, y_b = f(W^T T_b (+ y_b) + bias) with one small W for all b. It
+/// is bound by the bytes of T and y, and bias and activation behind a GEMM would move y twice more; here they are part
+/// of it.
+struct ContractTiles {
+  static constexpr bool kLeftAlongDepth = false, kRightAlongDepth = false;
+  static constexpr int64_t kMostRows = 64, kMostDepth = 64;  // beyond, the arithmetic counts and cuBLAS is better at it
+  Gemm op;
+  int64_t members, rows, columns, depth;
+  explicit ContractTiles(const Gemm& o)
+      : op(o), members(o.desc.batch), rows(o.desc.M), columns(o.desc.N), depth(o.desc.K) {}
+  static bool serves(const Gemm& op) {
+    const GemmDesc& d = op.desc;
+    return d.batch > 1 && d.trans_a && d.stride_a == 0 && !d.trans_b && d.M <= kMostRows && d.K <= kMostDepth &&
+           (op.bias_axis != 0 || op.fn != 0);
+  }
+  __device__ float left(int64_t, int64_t a, int64_t k) const { return op.a[k * op.desc.lda + a]; }
+  __device__ float right(int64_t b, int64_t k, int64_t mu) const {
+    return op.b[b * op.desc.stride_b + k * op.desc.ldb + mu];
+  }
+  __device__ void store(int64_t b, int64_t a, int64_t mu, float sum) const {
+    const AnyActivation f{op.fn, op.parameter};
+    float& y = op.c[b * op.desc.stride_c + a * op.desc.ldc + mu];
+    const float bias = op.bias_axis == 1 ? op.bias[a] : op.bias_axis == 2 ? op.bias[mu] : 0;
+    y = f.f((op.desc.accumulate ? y + sum : sum) + bias);
+  }
+};
 
 /// What a product over nothing leaves.
 struct Zero {
@@ -61,15 +90,15 @@ struct Zero {
 
 /// dx = f'(y) dy and the sum of dx over each row, a block a row.
 struct GradRows {
-  AnyFunction f;
+  AnyActivation f;
   int64_t rows, inner;
   bool quads;
   const float *y, *dy;
   float *dx, *row_sums;
-  __device__ float one(int64_t at) const { return dx[at] = f.d(y[at], y[at]) * dy[at]; }
+  __device__ float one(int64_t at) const { return dx[at] = f.d(y[at]) * dy[at]; }
   __device__ float four(int64_t at) const {  // at, in quads
     const float4 v = reinterpret_cast<const float4*>(y)[at], g = reinterpret_cast<const float4*>(dy)[at];
-    const float4 d = make_float4(f.d(v.x, v.x) * g.x, f.d(v.y, v.y) * g.y, f.d(v.z, v.z) * g.z, f.d(v.w, v.w) * g.w);
+    const float4 d = make_float4(f.d(v.x) * g.x, f.d(v.y) * g.y, f.d(v.z) * g.z, f.d(v.w) * g.w);
     reinterpret_cast<float4*>(dx)[at] = d;
     return (d.x + d.y) + (d.z + d.w);
   }
@@ -91,10 +120,10 @@ __global__ void __launch_bounds__(kThreads) grad_rows(GradRows p) {
 
 /// The same for short rows: an element a thread, dx doubles as what is summed.
 struct GradElement {
-  AnyFunction f;
+  AnyActivation f;
   const float *y, *dy;
   float *dx, *row_sums;
-  __device__ void operator()(int64_t i) const { row_sums[i] = dx[i] = f.d(y[i], y[i]) * dy[i]; }
+  __device__ void operator()(int64_t i) const { row_sums[i] = dx[i] = f.d(y[i]) * dy[i]; }
 };
 
 }  // namespace
@@ -103,16 +132,18 @@ template <>
 void lower(const Gemm& op, CudaExec& exec) {
   const GemmDesc& d = op.desc;
   if (d.batch == 0 || d.M == 0 || d.N == 0) return;
+  const bool fused = ContractTiles::serves(op), epilogue = !fused && (op.bias_axis != 0 || op.fn != 0);
+  const auto times = [](int64_t x, int64_t y, int64_t z) {
+    return 4.0 * static_cast<double>(x * y) * static_cast<double>(z);
+  };
+  exec.traffic(times(d.stride_a ? d.batch : 1, d.M, d.K) + times(d.stride_b ? d.batch : 1, d.K, d.N) +
+               times(d.batch, d.M, d.N) * (1 + (d.accumulate ? 1 : 0) + (epilogue ? 2 : 0)));
+  if (fused) return lower_tiles(exec, ContractTiles(op));
   if (d.K > 0) {
     exec.gemm(d, op.a, op.b, op.c);
   } else if (!d.accumulate) {
     exec.for_rows(d.batch * d.M, d.N, Zero{d.M, d.ldc, d.stride_c, op.c});
   }
-  const bool epilogue = op.bias_axis != 0 || op.fn != 0;
-  const auto times = [](int64_t x, int64_t y, int64_t z) { return 4.0 * static_cast<double>(x * y) * static_cast<double>(z); };
-  exec.traffic(times(d.stride_a || d.batch == 1 ? d.batch : 1, d.M, d.K) +
-               times(d.stride_b || d.batch == 1 ? d.batch : 1, d.K, d.N) +
-               times(d.batch, d.M, d.N) * (1 + (d.accumulate ? 1 : 0) + (epilogue ? 2 : 0)));
   if (!epilogue) return;
   const Bias bias{op.bias_axis, d.M, op.bias};
   lower_shift(exec, d.batch * d.M, d.N, {{op.fn, op.parameter}, bias, d.M, d.ldc, d.stride_c, op.c, op.c});
@@ -120,10 +151,9 @@ void lower(const Gemm& op, CudaExec& exec) {
 template <>
 void lower(const BiasActivation& op, CudaExec& exec) {
   const int64_t rows = op.outer * op.channels;
-  const AnyFunction f{op.fn, op.parameter};
+  const AnyActivation f{op.fn, op.parameter};
   if (op.inner == 1) {  // rows of the batch, one bias a column
-    return lower_shift(exec, op.outer, op.channels,
-                       {f, {2, 1, op.bias}, op.outer, op.channels, 0, op.x, op.y});
+    return lower_shift(exec, op.outer, op.channels, {f, {2, 1, op.bias}, op.outer, op.channels, 0, op.x, op.y});
   }
   lower_shift(exec, rows, op.inner, {f, {1, op.channels, op.bias}, rows, op.inner, 0, op.x, op.y});
 }
@@ -131,7 +161,7 @@ void lower(const BiasActivation& op, CudaExec& exec) {
 template <>
 void lower(const BiasActivationGrad& op, CudaExec& exec) {
   const int64_t rows = op.outer * op.channels;
-  const AnyFunction f{op.fn, op.parameter};
+  const AnyActivation f{op.fn, op.parameter};
   if (op.inner == 1) {
     exec.for_each(rows, GradElement{f, op.y, op.dy, op.dx, op.row_sums});
   } else if (rows > 0) {

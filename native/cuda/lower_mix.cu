@@ -5,6 +5,19 @@
 namespace lieconv::cuda {
 namespace {
 
+/// Samples that are lowered at once: places (b, h) are counted in 32 bits.
+template <class Op>
+int64_t most_samples(const Op& op) {
+  const int64_t most = (int64_t{1} << 30) / op.d_h;
+  return most > 0 ? most : 1;
+}
+struct Place {  // (b, h) of column q
+  uint32_t b, h;
+  __device__ Place(int64_t q, int64_t d_h)
+      : b(static_cast<uint32_t>(q) / static_cast<uint32_t>(d_h)),
+        h(static_cast<uint32_t>(q) % static_cast<uint32_t>(d_h)) {}
+};
+
 /// s_i [a, (b, h)] = sum_c W_i[a, c] z_i[c, (b, h)]
 struct MixTiles {
   static constexpr bool kLeftAlongDepth = false, kRightAlongDepth = false;
@@ -17,10 +30,12 @@ struct MixTiles {
     return op.W[i * op.m_in * op.m_out + (op.transposed ? a * op.m_in + c : c * op.m_out + a)];
   }
   __device__ float right(int64_t i, int64_t c, int64_t q) const {
-    return op.z[(q / op.d_h * op.m_in + c) * r + i * op.d_h + q % op.d_h];
+    const Place at(q, op.d_h);
+    return op.z[(at.b * op.m_in + c) * r + i * op.d_h + at.h];
   }
-  __device__ float* place(int64_t i, int64_t a, int64_t q) const {
-    return op.s + (q / op.d_h * op.m_out + a) * r + i * op.d_h + q % op.d_h;
+  __device__ void store(int64_t i, int64_t a, int64_t q, float sum) const {
+    const Place at(q, op.d_h);
+    op.s[(at.b * op.m_out + a) * r + i * op.d_h + at.h] = sum;
   }
 };
 
@@ -33,12 +48,16 @@ struct MixGradTiles {
   explicit MixGradTiles(const MixChannelsGrad& o)
       : op(o), members(o.n_L), rows(o.m_in), columns(o.m_out), depth(o.B * o.d_h), r(o.n_L * o.d_h) {}
   __device__ float left(int64_t i, int64_t c, int64_t q) const {
-    return op.z[(q / op.d_h * op.m_in + c) * r + i * op.d_h + q % op.d_h];
+    const Place at(q, op.d_h);
+    return op.z[(at.b * op.m_in + c) * r + i * op.d_h + at.h];
   }
   __device__ float right(int64_t i, int64_t q, int64_t a) const {
-    return op.ds[(q / op.d_h * op.m_out + a) * r + i * op.d_h + q % op.d_h];
+    const Place at(q, op.d_h);
+    return op.ds[(at.b * op.m_out + a) * r + i * op.d_h + at.h];
   }
-  __device__ float* place(int64_t i, int64_t c, int64_t a) const { return op.dW + (i * op.m_in + c) * op.m_out + a; }
+  __device__ void store(int64_t i, int64_t c, int64_t a, float sum) const {
+    op.dW[(i * op.m_in + c) * op.m_out + a] = sum;
+  }
 };
 
 /// As SparseApply, a row of L a thread.
@@ -77,11 +96,26 @@ struct GatherRows {
 
 template <>
 void lower(const MixChannels& op, CudaExec& exec) {
-  lower_tiles(exec, MixTiles(op));
+  const int64_t r = op.n_L * op.d_h, most = most_samples(op);
+  for (int64_t b = 0; b < op.B; b += most) {
+    MixChannels part = op;
+    part.B = op.B - b < most ? op.B - b : most;
+    part.z += b * op.m_in * r;
+    part.s += b * op.m_out * r;
+    lower_tiles(exec, MixTiles(part));
+  }
 }
 template <>
 void lower(const MixChannelsGrad& op, CudaExec& exec) {
-  lower_tiles(exec, MixGradTiles(op), op.dW);
+  const int64_t r = op.n_L * op.d_h, most = most_samples(op), size = op.n_L * op.m_in * op.m_out;
+  lower_in_parts(exec, op.B, most, size, op.dW, [&](int64_t b, int64_t count, float* dW) {
+    MixChannelsGrad part = op;
+    part.B = count;
+    part.z += b * op.m_in * r;
+    part.ds += b * op.m_out * r;
+    part.dW = dW;
+    lower_tiles(exec, MixGradTiles(part), dW);
+  });
 }
 template <>
 void lower(const SparseApply& op, CudaExec& exec) {

@@ -1,5 +1,5 @@
-// Sums with many threads a result. Terms are shared out by thread number and added in a fixed tree, so the result depends on
-// sizes alone.
+// Sums with many threads a result. Terms are shared out by thread number and added in a fixed tree, so the result
+// depends on sizes alone.
 #include "exec.h"
 #include "lower.h"
 #include "reduce.h"

@@ -64,7 +64,9 @@ const lconv_cuda table{
     [](void* device, void* to, const void* from, int64_t bytes, lconv_cuda_error* error) {
       return guarded(error, [&] { device_of(device).download(to, from, bytes); });
     },
-    [](lconv_cuda_command* command, lconv_cuda_error* error) { return guarded(error, [&] { validate(view(*command)); }); },
+    [](lconv_cuda_command* command, lconv_cuda_error* error) {
+      return guarded(error, [&] { validate(view(*command)); });
+    },
     [](void* device, const lconv_cuda_command* command, lconv_cuda_error* error) {
       return guarded(error, [&] { device_of(device).execute(view(*command)); });
     },

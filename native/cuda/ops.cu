@@ -1,12 +1,11 @@
 // The table of operations: the numbers of native/ops/all.h, bound as on every backend and lowered as lower_*.cu say.
-#include "ops.h"
-
 #include <new>
 #include <string>
 
 #include "../engine/error.h"
 #include "exec.h"
 #include "lower.h"
+#include "ops.h"
 
 namespace lieconv::cuda {
 namespace {

@@ -93,8 +93,8 @@ class Scheduler {
     nodes_.push_back(std::move(node));
   }
 
-  /// The branch of the deepest node that it needs, if that is the last one there; else an idle one; else the one whose last node
-  /// is least deep.
+  /// The branch of the deepest node that it needs, if that is the last one there; else an idle one; else the one whose
+  /// last node is least deep.
   int branch_for(const std::vector<int>& needs) const {
     int best = -1;
     for (const int need : needs) {

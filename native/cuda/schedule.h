@@ -9,16 +9,16 @@ namespace lieconv::cuda {
 /// A task with its place in the graph.
 struct Node {
   Task task;
-  int branch = 0;           // the stream it is captured on
-  std::vector<int> waits;   // earlier nodes of other branches that it has to wait for
-  bool awaited = false;     // a node of another branch waits for it
+  int branch = 0;          // the stream it is captured on
+  std::vector<int> waits;  // earlier nodes of other branches that it has to wait for
+  bool awaited = false;    // a node of another branch waits for it
 };
 
 constexpr int kBranches = 4;
 
-/// Brings tasks, which are in the order of their commands, on parallel branches: a task waits for those before it that touch
-/// the same memory (one of the two writing), and for nothing else but the order on its branch. Updates that follow each other
-/// become one launch, and a task that repeats an earlier one whose results still stand is left out.
+/// Brings tasks, which are in the order of their commands, on parallel branches: a task waits for those before it that
+/// touch the same memory (one of the two writing), and for nothing else but the order on its branch. Updates that
+/// follow each other become one launch, and a task that repeats an earlier one whose results still stand is left out.
 std::vector<Node> schedule(std::vector<Task> tasks, int multiprocessors);
 
 /// Launches, longest path, branches, bytes and flops of a schedule.

@@ -8,8 +8,8 @@ constexpr int64_t kElementBytes = 4;  // every dtype has 32 bits
 
 enum class Access : uint8_t { none = 0, read = 1, write = 2, update = 3 };
 
-/// One operand of a command: `elements` 32-bit values from `data`. The operation that claims it sets `access` and how many
-/// elements from the first on it may touch.
+/// One operand of a command: `elements` 32-bit values from `data`. The operation that claims it sets `access` and how
+/// many elements from the first on it may touch.
 struct Operand {
   void* data;
   int64_t elements;

@@ -27,13 +27,15 @@ const char* lasting(const std::string& code) {
 const lconv_cuda& open_module() {
   const std::string path = cuda_module_path();
   if (!std::ifstream(path)) {
-    throw Error("ERR_LCONV_CUDA_MODULE", path + " is missing: this build has no CUDA part; install the CUDA toolkit (nvcc) and run "
-                                                "npm run setup, or use --device cpu");
+    throw Error("ERR_LCONV_CUDA_MODULE",
+                path +
+                    " is missing: this build has no CUDA part; install the CUDA toolkit (nvcc) and run "
+                    "npm run setup, or use --device cpu");
   }
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);  // never closed: the CUDA runtime has exit handlers
   if (!library) {
-    throw Error("ERR_LCONV_CUDA_MODULE",
-                std::string("lconv_cuda.so cannot be opened: ") + dlerror() + "; build it again: npm run build:native -- --clean");
+    throw Error("ERR_LCONV_CUDA_MODULE", std::string("lconv_cuda.so cannot be opened: ") + dlerror() +
+                                             "; build it again: npm run build:native -- --clean");
   }
   using Init = const lconv_cuda* (*)(uint32_t);
   const auto init = reinterpret_cast<Init>(dlsym(library, "lconv_cuda_init"));

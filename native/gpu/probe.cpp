@@ -42,7 +42,8 @@ std::string describe(const Driver& driver, Result error) {
   const char *name = nullptr, *text = nullptr;
   driver.error_name(error, &name);
   driver.error_text(error, &text);
-  return std::string(name ? name : "error") + " (" + std::to_string(error) + (text ? std::string(", ") + text : "") + ")";
+  return std::string(name ? name : "error") + " (" + std::to_string(error) + (text ? std::string(", ") + text : "") +
+         ")";
 }
 
 GpuProbe failed(GpuProbe probe, const char* code, const std::string& message) {
@@ -54,8 +55,9 @@ GpuProbe failed(GpuProbe probe, const char* code, const std::string& message) {
 GpuProbe without_gpus(GpuProbe probe) {
   const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
   if (visible) {
-    return failed(std::move(probe), "ERR_LCONV_CUDA_HIDDEN",
-                  std::string("CUDA_VISIBLE_DEVICES=\"") + visible + "\" leaves no GPU: unset it, or name one, such as 0");
+    return failed(
+        std::move(probe), "ERR_LCONV_CUDA_HIDDEN",
+        std::string("CUDA_VISIBLE_DEVICES=\"") + visible + "\" leaves no GPU: unset it, or name one, such as 0");
   }
   return failed(std::move(probe), "ERR_LCONV_CUDA_NO_GPU",
                 "the NVIDIA driver finds no GPU: check with nvidia-smi; in a container, start it with --gpus all");

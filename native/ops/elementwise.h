@@ -51,9 +51,14 @@ struct Scale {
   LCONV_HD float d(float, float) const { return factor; }
 };
 
-/// Calls use(functor) with the function numbered `fn`. The numbers are those of `functions` in src/engine/commands.ts.
+/// The first functions have a derivative that needs y alone; those may be fused as activations.
+constexpr int kActivations = 5;
+constexpr int kFunctions = 10;
+
+/// Calls use(functor) with the activation numbered `fn`. The numbers are those of `functions` in
+/// src/engine/commands.ts.
 template <class Use>
-LCONV_HD void with_function(int fn, float parameter, const Use& use) {
+LCONV_HD void with_activation(int fn, float parameter, const Use& use) {
   switch (fn) {
     case 0:
       return use(Linear{});
@@ -63,8 +68,14 @@ LCONV_HD void with_function(int fn, float parameter, const Use& use) {
       return use(LeakyRelu{parameter});
     case 3:
       return use(Tanh{});
-    case 4:
+    default:
       return use(Sigmoid{});
+  }
+}
+/// The same for any function.
+template <class Use>
+LCONV_HD void with_function(int fn, float parameter, const Use& use) {
+  switch (fn) {
     case 5:
       return use(Gelu{});
     case 6:
@@ -73,13 +84,12 @@ LCONV_HD void with_function(int fn, float parameter, const Use& use) {
       return use(Log{});
     case 8:
       return use(Sqrt{});
-    default:
+    case 9:
       return use(Scale{parameter});
+    default:
+      return with_activation(fn, parameter, use);
   }
 }
-constexpr int kFunctions = 10;
-/// The first functions have a derivative that needs y alone; those may be fused as activations.
-constexpr int kActivations = 5;
 
 /// y = value
 struct Fill {

@@ -80,7 +80,7 @@ struct Gemm {
   void run(X& exec) const {
     if (desc.batch == 0 || desc.M == 0 || desc.N == 0) return;
     exec.gemm(desc, a, b, c);
-    if (bias_axis || fn) with_function(fn, parameter, Launch<X>{*this, exec});
+    if (bias_axis || fn) with_activation(fn, parameter, Launch<X>{*this, exec});
   }
 
  private:
@@ -131,7 +131,7 @@ struct BiasActivation {
   }
   template <class X>
   void run(X& exec) const {
-    if (inner > 0) with_function(fn, parameter, Launch<X>{*this, exec});
+    if (inner > 0) with_activation(fn, parameter, Launch<X>{*this, exec});
   }
 };
 
@@ -197,7 +197,7 @@ struct BiasActivationGrad {
   }
   template <class X>
   void run(X& exec) const {
-    with_function(fn, parameter, Launch<X>{*this, exec});
+    with_activation(fn, parameter, Launch<X>{*this, exec});
   }
 };
 

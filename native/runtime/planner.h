@@ -15,7 +15,8 @@ struct Lifetime {
 /// Largest blocks first, each into the lowest gap where it fits. Offsets are multiples of 64.
 int64_t plan_arena(std::vector<Lifetime>& blocks);
 
-/// As plan_arena, but no two blocks share memory: where commands run in parallel, a shared place makes one wait for the other.
+/// As plan_arena, but no two blocks share memory: where commands run in parallel, a shared place makes one wait for the
+/// other.
 int64_t plan_apart(std::vector<Lifetime>& blocks);
 
 }  // namespace lieconv

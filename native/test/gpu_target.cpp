@@ -1,6 +1,6 @@
 // The GPU as a target of the rows: every operand in device memory of exactly its size.
-#include "../gpu/module.h"
 #include "../engine/error.h"
+#include "../gpu/module.h"
 #include "target.h"
 
 namespace lieconv::parity {

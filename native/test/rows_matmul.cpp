@@ -91,6 +91,17 @@ void add_matmul_rows(Rows& rows) {
       rows.push_back(gemm(p.finish(flags & 4, 0, 0)));
     }
   }
+  const int64_t contractions[][4] = {{5, 32, 784, 10}, {2, 64, 33, 64}, {3, 65, 20, 9}, {3, 7, 20, 65}, {70, 4, 3, 2}};
+  for (const auto& [batch, M, N, K] : contractions) {  // one small A^T for all, bias and activation behind it
+    for (const bool accumulate : {false, true}) {
+      for (int fn = 0; fn < 5; ++fn)
+        rows.push_back(gemm(Product()
+                                .sizes(batch, M, N, K)
+                                .transposed(true, false)
+                                .layout(fn % 2, false)
+                                .finish(accumulate, fn % 3, fn)));
+    }
+  }
   for (const bool accumulate : {false, true}) {
     rows.push_back(gemm(Product().sizes(9, 6, 16, 49).interleaved().finish(accumulate, 0, 0)));
     rows.push_back(gemm(Product().sizes(9, 64, 5, 25).interleaved().finish(accumulate, 2, 1)));

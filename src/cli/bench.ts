@@ -1,9 +1,11 @@
 import { device as deviceOf } from "../engine/device.js";
-import { benchCases, benchSteps, measurePeak } from "../experiments/benchSteps.js";
+import { benchCases } from "../experiments/benchCases.js";
+import { type BenchResult, benchSteps, measurePeak } from "../experiments/benchSteps.js";
 import type { Context } from "./context.js";
+import { cudaNote } from "./devices.js";
 import { type Given, integer, positive, text } from "./flags.js";
+import { range } from "./planSteps.js";
 import { deviceFlag, precisionFlag, threadsFlag } from "./trainFlags.js";
-import { cudaNote } from "./workload.js";
 
 export const benchFlags = {
   cases: { value: "A,B", kind: text("names of cases, with commas"), help: `which: ${benchCases.join(", ")} (default: all)` },
@@ -33,19 +35,32 @@ export async function bench(
   const peak = await measurePeak(device);
   const how = device.name === "cpu" ? `${device.threads} threads` : precision;
   out.text(`${peak.toFixed(1)} GFLOP/s: a 2048^3 product, the peak that shares are of (${device.name}, ${how})`);
-  out.text(row("case", "ms/step", "best", "GFLOP/s", "share"));
+  const onGpu = device.name !== "cpu";
+  out.text(row("case", "ms/step", "best", "GFLOP/s", "share", ...(onGpu ? gpuColumns : [])));
   for await (const result of benchSteps({ ...options, peak })) {
     out.emit({ ...result, precision });
+    const digits = onGpu ? 4 : 3;
     out.text(
       row(
         result.case,
-        result.ms_per_step.toFixed(3),
-        result.best_ms.toFixed(3),
+        result.ms_per_step.toFixed(digits),
+        result.best_ms.toFixed(digits),
         result.gflops.toFixed(1),
         `${(100 * result.share_of_peak).toFixed(1)} %`,
+        ...(onGpu ? gpuCells(result) : []),
       ),
     );
   }
 }
+
+const gpuColumns = ["launches", "path", "nodes", "GB/s", "TFLOP/s", "predicted"];
+
+/** The prediction is in microseconds, and only there where the GPU's figures are known. */
+const gpuCells = (result: BenchResult): string[] => [
+  ...[result.launches, result.longest_path, result.graph_nodes].map(String),
+  result.gb_per_s?.toFixed(0) ?? "-",
+  result.tflops?.toFixed(2) ?? "-",
+  result.predicted_us_low === undefined ? "-" : `${range(result.predicted_us_low, result.predicted_us_high ?? 0)} us`,
+];
 
 const row = (name: string, ...cells: string[]): string => name.padEnd(22) + cells.map((cell) => cell.padStart(10)).join("");

@@ -1,5 +1,6 @@
+import { existsSync } from "node:fs";
 import type { CudaFault, CudaLibraries, CudaProbe } from "../engine/addon.js";
-import { device as deviceOf } from "../engine/device.js";
+import { autoFault, type Device, device as deviceOf } from "../engine/device.js";
 import { native } from "../engine/native.js";
 import { LconvError } from "../errors.js";
 import { matmul } from "../ops/matmul.js";
@@ -45,17 +46,30 @@ export function examineCuda(): { devices: DeviceState[]; cuda: CudaFindings } {
   const { value, problem = "" } = attempt(() => native().probeCuda());
   if (!value) return { devices: [{ name: "cuda", available: false, reason: problem, code: "ERR_LCONV_NATIVE" }], cuda: undefined };
   const { fault: first, ...probe } = value;
-  const noDriver = first?.code === "ERR_LCONV_CUDA_NO_DRIVER";
-  const { fault: second, ...libraries } = noDriver ? {} : native().cudaLibraries();
+  const { fault: second, ...libraries } = first?.code === "ERR_LCONV_CUDA_NO_DRIVER" ? {} : native().cudaLibraries();
   const faults = [first, second].filter((fault) => fault !== undefined);
-  const devices = faults.length > 0 ? [refused(faults, noDriver)] : probe.gpus.map(({ ordinal }) => examineDevice(`cuda:${ordinal}`));
+  const devices = faults.length > 0 ? [refused(faults)] : probe.gpus.map(({ ordinal }) => examineDevice(`cuda:${ordinal}`));
   return { devices, cuda: { ...probe, ...libraries, faults } };
 }
 
-function refused(faults: readonly CudaFault[], noDriver: boolean): DeviceState {
-  const [{ code }] = faults;
-  const reason = noDriver ? "there is no NVIDIA driver" : faults.map(({ code, message }) => withLink(code, message)).join("\n");
-  return { name: "cuda", available: false, reason, code };
+function refused(faults: readonly CudaFault[]): DeviceState {
+  const [first] = faults;
+  const reason = isUnremarkable(first)
+    ? "there is no NVIDIA driver"
+    : faults.map(({ code, message }) => withLink(code, message)).join("\n");
+  return { name: "cuda", available: false, reason, code: first.code };
+}
+
+/** Whether nobody expects a GPU here: no driver, and no trace of one, as there is in a container that was not given the host's. */
+const isUnremarkable = ({ code }: CudaFault): boolean =>
+  code === "ERR_LCONV_CUDA_NO_DRIVER" && !["/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg"].some((path) => existsSync(path));
+
+/** Why "auto" chose `device`, for those who may expect a GPU; undefined where there is nothing to tell. */
+export function cudaNote(device: Device): string | undefined {
+  const fault = autoFault();
+  if (device.name !== "cpu" || fault === undefined || isUnremarkable(fault)) return undefined;
+  const [cause] = fault.message.replace(/;? tried:$/m, "").split("\n");
+  return `CUDA is not used: ${cause}; training on the CPU (lconv doctor tells more)`;
 }
 
 const withLink = (code: string | undefined, reason: string): string =>

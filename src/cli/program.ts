@@ -7,6 +7,7 @@ import { data, dataFlags } from "./data.js";
 import { doctor } from "./doctor.js";
 import { evaluate, evaluateFlags } from "./evaluate.js";
 import { type Flags, toOptions } from "./flags.js";
+import { plan, planFlags } from "./planSteps.js";
 import { train } from "./train.js";
 import { trainFlags } from "./trainFlags.js";
 
@@ -43,6 +44,13 @@ export function buildProgram(context: Context): Command {
   add(benches, "steps", "Time full train steps: forward, backward and update", benchFlags, benchExamples).action((options) =>
     bench(without(options), context),
   );
+  add(
+    program,
+    "plan",
+    "Count what train steps would launch on a GPU and predict their time, without a GPU",
+    planFlags,
+    planExamples,
+  ).action((options) => plan(without(options), context));
   return program;
 }
 
@@ -70,4 +78,6 @@ const compareExamples = `  lconv compare
 const dataExamples = `  lconv data
   lconv data fetch mnist
   lconv data glyphs glyphs.npz`;
+const planExamples = `  lconv plan
+  lconv plan --cases mnist/lconv,cifar100/lconv2 --batch 1024 --gpu h200 --json`;
 const benchExamples = `  lconv bench steps --cases mnist/lconv,mnist/cnn --batch 64 --seconds 3`;

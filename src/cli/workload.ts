@@ -2,11 +2,12 @@ import type { Dataset, LoadedDataset } from "../data/dataset.js";
 import type { DownloadProgress } from "../data/download.js";
 import { loadDataset } from "../data/load.js";
 import { type PreparedData, pixelScale, prepare } from "../data/transform.js";
-import { autoFault, type Device, device as deviceOf } from "../engine/device.js";
+import { type Device, device as deviceOf } from "../engine/device.js";
 import { type Classifier, makeModel } from "../models/models.js";
 import { constant, cosine, type Schedule, stepDecay, warmUp } from "../optim/schedule.js";
 import type { FitOptions } from "../train/fit.js";
 import type { ModelInfo } from "../train/runFolder.js";
+import { cudaNote } from "./devices.js";
 import type { Reporter } from "./reporter.js";
 import type { Settings } from "./settings.js";
 
@@ -50,14 +51,6 @@ export async function prepareWorkload(
     input: { channels, height, width, classes, scale },
     source: raw.source,
   };
-}
-
-/** Why "auto" chose `device`, for those who have an NVIDIA driver and may expect a GPU; nothing to tell where there is no driver. */
-export function cudaNote(device: Device): string | undefined {
-  const fault = autoFault();
-  if (device.name !== "cpu" || fault === undefined || fault.code === "ERR_LCONV_CUDA_NO_DRIVER") return undefined;
-  const [cause] = fault.message.replace(/;? tried:$/m, "").split("\n");
-  return `CUDA is not used: ${cause}; training on the CPU (lconv doctor tells more)`;
 }
 
 export const downloadProgress =

@@ -93,7 +93,18 @@ export class Device {
   info(): DeviceInfo {
     return this.#native.info();
   }
+
+  /** Closes the device with all that lives on it. Not for those of device(), which everybody shares. */
+  dispose(): void {
+    this.#native.dispose();
+  }
 }
+
+/**
+ * A GPU that counts what programs would launch and cannot run them; none is needed. A new one every time, to be disposed.
+ * Throws ERR_LCONV_CUDA_MODULE where lconv_cuda.so is not part of the build.
+ */
+export const planningDevice = (): Device => new Device("cuda:plan", 1);
 
 const opened = new Map<string, Device>();
 const automatic = new Map<Precision, Device>();

@@ -1,3 +1,4 @@
+// also on a GPU
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";

@@ -7,20 +7,23 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { lconv, temporaryFolder, writeTinyImages } from "../cli/command.js";
 import { runChild } from "../support/child.js";
+import { emulated, haveEmulation } from "../support/emulated.js";
 import { skip } from "../support/skip.js";
 
 const test = suite("engine/cuda");
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const emu = join(root, "build/emu");
-const module = join(emu, "lconv_cuda_emu.so");
 const folder = temporaryFolder();
 const at = (name: string): string => join(folder, name);
 
-/** The environment in which a driver, cuBLAS and one GPU are there, all emulated. */
-const emulated = { LD_LIBRARY_PATH: emu, LCONV_CUDA: module };
+/** The environment in which a driver, cuBLAS and one GPU are there, all emulated; which device is used is left open. */
+const gpu = emulated(emu, { LCONV_DEVICE: "" }) as Record<string, string>;
+
+const built = haveEmulation(emu);
+if (!built) test("on an emulated GPU", () => skip("no emulated CUDA device was built (build/emu)"));
 
 function emulatedTest(name: string, body: () => Promise<void>): void {
-  test(name, async () => (existsSync(module) ? body() : skip("no emulated CUDA device was built (build/emu)")));
+  if (built) test(name, body);
 }
 
 interface DeviceState {
@@ -31,7 +34,7 @@ interface DeviceState {
 }
 
 const doctor = async (env: Record<string, string>): Promise<DeviceState[]> => {
-  const { code, lines, stderr } = await lconv(folder, ["doctor", "--json"], { ...emulated, ...env });
+  const { code, lines, stderr } = await lconv(folder, ["doctor", "--json"], { ...gpu, ...env });
   assert.is(code, 0, stderr);
   const [cpu, ...gpus] = lines[0].devices as DeviceState[];
   assert.ok(cpu.available);
@@ -66,11 +69,11 @@ emulatedTest("a GPU that works: doctor, auto, precision, number", async () => {
       ["cuda:1", true, "works"],
     ],
   );
-  const run = await lconv(folder, train("auto"), emulated);
+  const run = await lconv(folder, train("auto"), gpu);
   assert.is(run.code, 0, run.stderr);
   assert.is(run.lines.at(-1)?.device, "cuda:0");
   const second = await lconv(folder, train("second", "--precision", "bf16"), {
-    ...emulated,
+    ...gpu,
     LCONV_EMU_DEVICES: "2",
     LCONV_DEVICE: "cuda:1",
   });
@@ -119,14 +122,14 @@ const faults: Record<string, Fault> = {
 
 for (const [name, { env, code, text }] of Object.entries(faults)) {
   emulatedTest(`${name}: doctor and train say ${code}`, async () => {
-    const [gpu] = await doctor(env());
-    assert.not(gpu.available);
-    assert.is(gpu.code, code, gpu.reason);
+    const [found] = await doctor(env());
+    assert.not(found.available);
+    assert.is(found.code, code, found.reason);
     if (code !== "ERR_LCONV_CUDA_NO_DRIVER") {
-      assert.match(gpu.reason, text);
-      assert.match(gpu.reason, `docs/cuda.md#${code.toLowerCase()}`);
+      assert.match(found.reason, text);
+      assert.match(found.reason, `docs/cuda.md#${code.toLowerCase()}`);
     }
-    const refused = await lconv(folder, train("refused", "--device", "cuda"), { ...emulated, ...env() });
+    const refused = await lconv(folder, train("refused", "--device", "cuda"), { ...gpu, ...env() });
     assert.is(refused.code, 1, refused.stderr);
     assert.is(refused.lines.at(-1)?.code, code);
     assert.match(refused.stderr, text);
@@ -136,13 +139,13 @@ for (const [name, { env, code, text }] of Object.entries(faults)) {
 }
 
 emulatedTest("a GPU that is not there is refused by its number", async () => {
-  const { code, lines } = await lconv(folder, train("refused", "--device", "cuda:7"), emulated);
+  const { code, lines } = await lconv(folder, train("refused", "--device", "cuda:7"), gpu);
   assert.equal([code, lines[0].code], [1, "ERR_LCONV_CUDA_NO_GPU"]);
   assert.match(String(lines[0].message), "cuda:7");
 });
 
 emulatedTest("auto passes a GPU over in one line, and goes on", async () => {
-  const env = { ...emulated, LCONV_EMU_DRIVER: "12080" };
+  const env = { ...gpu, LCONV_EMU_DRIVER: "12080" };
   for (const args of [train("over"), ["bench", "steps", "--cases", "mnist/cnn", "--batch", "2", "--seconds", "0.01"]]) {
     const run = await lconv(folder, args, env);
     assert.is(run.code, 0, run.stderr);
@@ -154,11 +157,11 @@ emulatedTest("auto passes a GPU over in one line, and goes on", async () => {
 
 /** What is left on the emulated device when a process ends, and what it did there. */
 type Counters = Record<"allocations" | "bytes" | "streams" | "events" | "graphs" | "executables" | "launches", number>;
-const counters = (path: string): Counters => JSON.parse(readFileSync(path, "utf8"));
+const counters = (path: string): Counters => JSON.parse(readFileSync(path, "utf8").trim().split("\n").at(-1) ?? ""); // it is appended to
 
 async function twice(env: Record<string, string>) {
   const report = at("report.json");
-  const ended = await runChild("gpu", ["cuda:0"], { ...emulated, LCONV_EMU_REPORT: report, ...env });
+  const ended = await runChild("gpu", ["cuda:0"], { ...gpu, LCONV_EMU_REPORT: report, ...env });
   assert.is(ended.code, 0, `${ended.signal} ${ended.stderr}`);
   const { first, second, cpu } = JSON.parse(ended.stdout);
   assert.type(cpu.sum, "number", "the CPU works on after a fault");
@@ -220,10 +223,10 @@ for (const [k, error] of [
 
 emulatedTest("a checkpoint survives a GPU that fails, and goes on on the CPU", async () => {
   const report = at("whole.json");
-  const whole = await lconv(folder, train("whole", "--device", "cuda"), { ...emulated, LCONV_EMU_REPORT: report });
+  const whole = await lconv(folder, train("whole", "--device", "cuda"), { ...gpu, LCONV_EMU_REPORT: report });
   assert.is(whole.code, 0, whole.stderr);
   const inSecondEpoch = Math.round(0.75 * counters(report).launches);
-  const lost = await lconv(folder, train("lost", "--device", "cuda"), { ...emulated, LCONV_EMU_FAIL_LAUNCH_AT: String(inSecondEpoch) });
+  const lost = await lconv(folder, train("lost", "--device", "cuda"), { ...gpu, LCONV_EMU_FAIL_LAUNCH_AT: String(inSecondEpoch) });
   assert.is(lost.code, 1, lost.stderr);
   assert.is(lost.lines.at(-1)?.code, "ERR_LCONV_CUDA_LOST");
   assert.match(lost.stderr, "lconv train --resume lost, on the CPU with --device cpu");

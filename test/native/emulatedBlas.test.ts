@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Matrix } from "ml-matrix";
 import { suite } from "uvu";
@@ -353,6 +353,13 @@ check("a planted failure hits the product it names", () => {
     answers.map(({ status }) => status),
     ["CUBLAS_STATUS_SUCCESS", "CUBLAS_STATUS_EXECUTION_FAILED", "CUBLAS_STATUS_SUCCESS"],
   );
+});
+
+check("handles, versions, workspaces, capture and faults", () => {
+  const env = { ...process.env, LD_LIBRARY_PATH: dirname(table) };
+  const { status, stdout, stderr } = spawnSync(join(dirname(table), "emu_cublas_checks"), { encoding: "utf8", env });
+  assert.is(status, 0, stdout + stderr);
+  assert.match(stdout, /^\d+ passed, 0 failed\n$/);
 });
 
 test.run();

@@ -1,3 +1,4 @@
+// also on a GPU
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Fn } from "../../src/engine/commands.js";

@@ -1,3 +1,4 @@
+// also on a GPU
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { exp, gelu, leakyRelu, log, neg, relu, scale, sigmoid, sqrt, tanh } from "../../src/ops/elementwise.js";

@@ -1,3 +1,4 @@
+// also on a GPU
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { gradients } from "../../src/autograd/autograd.js";

@@ -1,3 +1,4 @@
+// also on a GPU
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { concat, flatten, permute, reshape, slice, transpose } from "../../src/ops/shape.js";

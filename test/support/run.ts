@@ -1,11 +1,13 @@
 // The runner behind `npm test [-- filter...]`: each test file in a process of its own, two at a time. It fails where uvu would stay
 // silent: no file found, a file without a test or without run(), a crash, a hang. A file may say `// time limit: 900 s` or, where
-// it measures time, `// runs alone`.
+// it measures time, `// runs alone`. One that says `// also on a GPU` runs twice where the emulated GPU was built: as it is, and with
+// that as its device; `--gpu-only FOLDER` runs only those, on the emulation in FOLDER.
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { emulated, haveEmulation } from "./emulated.js";
 
 const tsx = import.meta.resolve("tsx");
 const WORKERS = 2;
@@ -21,6 +23,7 @@ interface TestFile {
   path: string; // relative to the root
   limit: number; // seconds
   alone: boolean;
+  env?: NodeJS.ProcessEnv; // of the emulated GPU
 }
 
 const { values, positionals: filters } = parseArgs({
@@ -28,6 +31,7 @@ const { values, positionals: filters } = parseArgs({
   options: {
     root: { type: "string", default: fileURLToPath(new URL("../../", import.meta.url)) },
     limit: { type: "string", default: "600" },
+    "gpu-only": { type: "string" },
   },
 });
 const root = resolve(values.root);
@@ -54,17 +58,21 @@ await drain(files.filter((file) => file.alone));
 report();
 
 function findFiles(): TestFile[] {
-  const folder = join(root, "test");
-  const names = existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: "utf8" }) : [];
+  const tests = join(root, "test");
+  const names = existsSync(tests) ? readdirSync(tests, { recursive: true, encoding: "utf8" }) : [];
   const found = names
     .filter((name) => name.endsWith(".test.ts"))
     .map((name) => `test/${name}`)
     .sort();
   const wanted = found.filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)));
-  return wanted.map((path) => {
+  const plain = wanted.map((path) => {
     const text = readFileSync(join(root, path), "utf8");
-    return { path, limit: Number(/^\/\/ time limit: (\d+) s\b/m.exec(text)?.[1] ?? values.limit), alone: /^\/\/ runs alone\b/m.test(text) };
+    return { path, gpu: /^\/\/ also on a GPU\b/m.test(text), limit: Number(/^\/\/ time limit: (\d+) s\b/m.exec(text)?.[1] ?? values.limit), alone: /^\/\/ runs alone\b/m.test(text) };
   });
+  const folder = values["gpu-only"] ?? join(root, "build/emu");
+  const twice = haveEmulation(folder) && !process.env["LCONV_DEVICE"];
+  const onGpu = plain.filter(({ gpu }) => gpu && twice).map((file) => ({ ...file, env: emulated(folder) }));
+  return values["gpu-only"] === undefined ? [...plain, ...onGpu] : onGpu;
 }
 
 async function drain(queue: TestFile[]): Promise<void> {
@@ -79,7 +87,7 @@ async function runFile(file: TestFile): Promise<Outcome> {
   const skipped = outcome.skipped.length > 0 ? `, ${outcome.skipped.length} skipped` : "";
   const counts = `${outcome.passed} passed${outcome.failed > 0 ? `, ${outcome.failed} failed` : ""}${skipped}`;
   console.log(
-    `${outcome.failed > 0 ? "FAIL" : "ok  "}  ${file.path}  ${counts}  (${seconds} s)${outcome.problem ? `: ${outcome.problem}` : ""}`,
+    `${outcome.failed > 0 ? "FAIL" : "ok  "}  ${file.path}${file.env ? " on the emulated GPU" : ""}  ${counts}  (${seconds} s)${outcome.problem ? `: ${outcome.problem}` : ""}`,
   );
   if (outcome.failed > 0) console.log(indent(output));
   for (const reason of outcome.skipped) console.log(`      skipped: ${reason}`);
@@ -93,7 +101,7 @@ function execute(file: TestFile): Promise<{ output: string; ended: string | unde
       cwd: root,
       detached: true, // a process group, so that a time-out also ends what the test started
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0" },
+      env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0", ...file.env },
     });
     running.add(child);
     let output = "";

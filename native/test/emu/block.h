@@ -35,13 +35,15 @@ struct Waiting {
 struct Block {
   const Launch* launch = nullptr;
   uint3 index = {0, 0, 0};
-  int slot = 0;  // which shared memory it uses
+  int slot = 0;     // which shared memory it uses
+  int quantum = 0;  // switches until another block has its turn
   int threads = 0, started = 0, exited = 0, at_barrier = 0, ready_count = 0;
   const uint16_t* order = nullptr;
   char* shared = nullptr;
   ThreadState state[kMaxThreads];
   Waiting waiting[kMaxThreads];
   unsigned warp_waiting[kMaxWarps];
+  unsigned warp_gone[kMaxWarps];  // lanes that have returned, and those that the block does not have
   uint16_t ready[kMaxThreads];
 
   bool finished() const { return exited == threads; }

@@ -75,7 +75,8 @@ cudaError_t copy(void* to, const void* from, size_t count, cudaMemcpyKind kind, 
   work->to = to, work->from = from, work->count = count;
   if (ends.to_device >= 0 && ends.to_device != stream->device) work->other = ends.to_device;
   if (ends.from_device >= 0 && ends.from_device != stream->device) work->other = ends.from_device;
-  if (ends.from == Place::kHost) work->staged.assign(static_cast<const char*>(from), static_cast<const char*>(from) + count);
+  if (ends.from == Place::kHost)
+    work->staged.assign(static_cast<const char*>(from), static_cast<const char*>(from) + count);
   const cudaError_t error = enqueue(stream, work);
   // Reading the destination before the copy has run must show.
   if (error == cudaSuccess && ends.to == Place::kHost) std::memset(to, 0xFF, count);

@@ -10,7 +10,7 @@
 #include "emu.h"
 
 // Stands in for libcublas.so.13 over the emulated device: handles and their settings. The products are in
-// cublas_gemm.cpp.
+// cublas_gemm.cpp. LCONV_EMU_CUBLAS_VERSION plays another version, LCONV_EMU_CUBLAS_FAIL=k lets the k-th product fail.
 
 namespace lieconv::blas {
 namespace {

@@ -9,7 +9,8 @@ struct Error {
   const char* text;
 };
 
-#define EMU_ERROR(name, text) {name, #name, text}
+#define EMU_ERROR(name, text) \
+  { name, #name, text }
 
 const Error kErrors[] = {
     EMU_ERROR(cudaSuccess, "no error"),

@@ -31,9 +31,20 @@ size_t made = 0;
 const void* scheduler_stack = nullptr;
 size_t scheduler_bytes = 0;
 void* scheduler_fake = nullptr;
+bool from_scheduler = false;
 
 void leaving(void** fake, const void* stack, size_t bytes) { __sanitizer_start_switch_fiber(fake, stack, bytes); }
-void entered(void* fake, const void** stack, size_t* bytes) { __sanitizer_finish_switch_fiber(fake, stack, bytes); }
+
+/// Back on a fiber; coming from the scheduler, its stack becomes known.
+void arrived(Fiber* fiber) {
+  const void* stack = nullptr;
+  size_t bytes = 0;
+  __sanitizer_finish_switch_fiber(fiber ? fiber->asan_stack : nullptr, &stack, &bytes);
+  if (!from_scheduler) return;
+  from_scheduler = false;
+  scheduler_stack = stack;
+  scheduler_bytes = bytes;
+}
 #endif
 
 #if defined(__x86_64__)
@@ -123,11 +134,22 @@ void reset_fiber(Fiber* fiber) {
 
 void switch_to_fiber(Fiber* fiber) {
 #if defined(__SANITIZE_ADDRESS__)
+  from_scheduler = true;
   leaving(&scheduler_fake, fiber->stack, fiber->stack_bytes);
 #endif
   switch_context(scheduler, fiber->context);
 #if defined(__SANITIZE_ADDRESS__)
-  entered(scheduler_fake, nullptr, nullptr);
+  __sanitizer_finish_switch_fiber(scheduler_fake, nullptr, nullptr);
+#endif
+}
+
+void switch_between(Fiber* from, Fiber* to) {
+#if defined(__SANITIZE_ADDRESS__)
+  leaving(&from->asan_stack, to->stack, to->stack_bytes);
+#endif
+  switch_context(from->context, to->context);
+#if defined(__SANITIZE_ADDRESS__)
+  arrived(from);
 #endif
 }
 
@@ -138,13 +160,13 @@ void switch_to_scheduler(Fiber* from) {
 #endif
   switch_context(from ? from->context : abandoned, scheduler);
 #if defined(__SANITIZE_ADDRESS__)
-  entered(from->asan_stack, &scheduler_stack, &scheduler_bytes);
+  arrived(from);
 #endif
 }
 
 void fiber_entered() {
 #if defined(__SANITIZE_ADDRESS__)
-  entered(nullptr, &scheduler_stack, &scheduler_bytes);
+  arrived(nullptr);
 #endif
 }
 

@@ -34,7 +34,9 @@ void give_fiber(Fiber* fiber);
 void reset_fiber(Fiber* fiber);
 void set_fiber_body(void (*body)());
 
+/// From the scheduler.
 void switch_to_fiber(Fiber* fiber);
+void switch_between(Fiber* from, Fiber* to);
 /// `from` is null when it never continues.
 void switch_to_scheduler(Fiber* from);
 /// What a fiber does first.

@@ -14,7 +14,7 @@ Running running;
 namespace {
 
 constexpr int kMaxInFlight = 3;
-constexpr uint32_t kMaxQuantum = 48;
+constexpr uint32_t kMaxQuantum = 256;
 
 Block* blocks[kMaxInFlight];
 cudaError_t result = cudaSuccess;
@@ -22,6 +22,37 @@ cudaError_t result = cudaSuccess;
 uint3 unflatten(uint64_t i, dim3 size) {
   return {static_cast<unsigned>(i % size.x), static_cast<unsigned>(i / size.x % size.y),
           static_cast<unsigned>(i / size.x / size.y)};
+}
+
+int next_ready(Block& block) {
+  const int last = --block.ready_count;
+  // Mostly the newest, whose stack is in the cache; now and then any.
+  const uint32_t r = random_u32();
+  if ((r & 15) == 0) std::swap(block.ready[last], block.ready[(r >> 4) % static_cast<uint32_t>(last + 1)]);
+  return block.ready[last];
+}
+
+/// Chooses the thread that runs next, or a fiber that starts new ones; null when no thread can run.
+Fiber* choose_fiber(Block& block) {
+  const bool unstarted = block.started < block.threads;
+  if (block.ready_count && !(unstarted && (random_u32() & 15) == 0)) {
+    running.thread = next_ready(block);
+    running.fiber = block.waiting[running.thread].fiber;
+    block.state[running.thread] = ThreadState::kRunning;
+    return running.fiber;
+  }
+  return unstarted ? running.fiber = take_fiber() : nullptr;
+}
+
+/// Leaves `fiber` for another one of its block, or for the scheduler when the turn of the block is over.
+void go_on(Block& block, Fiber* fiber) {
+  Fiber* next = --block.quantum > 0 ? choose_fiber(block) : nullptr;
+  if (next == fiber) return;
+  if (next) {
+    switch_between(fiber, next);
+  } else {
+    switch_to_scheduler(fiber);
+  }
 }
 
 /// What every fiber does: start threads of its block until none is left, again for every block it is given.
@@ -44,7 +75,7 @@ void run_threads() {
       thread_exited(block, thread);
     }
     give_fiber(fiber);
-    switch_to_scheduler(fiber);
+    go_on(block, fiber);
   }
 }
 
@@ -57,29 +88,8 @@ void begin_block(Block& block, const Launch& launch, uint3 index) {
   block.shared = prepare_shared(block.slot, launch.shared);
   std::fill_n(block.state, block.threads, ThreadState::kUnstarted);
   std::fill_n(block.warp_waiting, kMaxWarps, 0u);
-}
-
-int next_ready(Block& block) {
-  const int last = --block.ready_count;
-  // Mostly the newest, whose stack is in the cache; now and then any.
-  const uint32_t r = random_u32();
-  if ((r & 15) == 0) std::swap(block.ready[last], block.ready[(r >> 4) % static_cast<uint32_t>(last + 1)]);
-  return block.ready[last];
-}
-
-/// Runs one thread up to its next wait, or starts new ones up to the first wait among them.
-void step(Block& block) {
-  running.block = &block;
-  const bool unstarted = block.started < block.threads;
-  if (block.ready_count && !(unstarted && (random_u32() & 15) == 0)) {
-    running.thread = next_ready(block);
-    running.fiber = block.waiting[running.thread].fiber;
-    block.state[running.thread] = ThreadState::kRunning;
-  } else {
-    running.fiber = take_fiber();
-  }
-  switch_to_fiber(running.fiber);
-  emu_lane = nullptr;
+  std::fill_n(block.warp_gone, kMaxWarps, 0u);
+  if (block.threads % warpSize) block.warp_gone[block.threads / warpSize] = ~0u << block.threads % warpSize;
 }
 
 /// The fibers of a block that is abandoned in the middle.
@@ -98,21 +108,20 @@ void fail(const Block& block, cudaError_t code, const std::string& text) {
              text.c_str());
 }
 
-/// Steps of one block; false when the kernel has failed.
+/// A turn of one block; false when the kernel has failed.
 bool advance(Block& block) {
-  for (auto quantum = 1 + random_below(kMaxQuantum); quantum && !block.finished(); --quantum) {
-    if (!block.ready_count && block.started == block.threads) {
-      fail(block, cudaErrorLaunchTimeout, deadlock_text(block));
-      return false;
-    }
-    step(block);
-    if (result != cudaSuccess) return false;
+  running.block = &block;
+  block.quantum = static_cast<int>(1 + random_below(kMaxQuantum));
+  if (Fiber* fiber = choose_fiber(block)) {
+    switch_to_fiber(fiber);
+    emu_lane = nullptr;
+  } else {
+    fail(block, cudaErrorLaunchTimeout, deadlock_text(block));
   }
-  if (block.finished() && !shared_intact(block.shared, block.launch->shared)) {
+  if (result == cudaSuccess && block.finished() && !shared_intact(block.shared, block.launch->shared)) {
     fail(block, cudaErrorIllegalAddress, "a write outside shared memory");
-    return false;
   }
-  return true;
+  return result == cudaSuccess;
 }
 
 /// Two or three blocks are in flight at once, interleaved where their threads wait.
@@ -148,7 +157,7 @@ void make_ready(Block& block, int thread) {
 void wait_for_turn(Block& block, int thread) {
   Fiber* fiber = running.fiber;
   block.waiting[thread].fiber = fiber;
-  switch_to_scheduler(fiber);
+  go_on(block, fiber);
   emu_lane = &fiber->lane;
 }
 

@@ -13,6 +13,10 @@ namespace emu {
 namespace {
 
 constexpr size_t kPage = 4096, kAlignment = 256, kReservation = size_t{64} << 30;
+// From kLarge on, an allocation lies in huge pages: closing and opening its memory is then quick.
+constexpr size_t kHugePage = size_t{2} << 20, kLarge = size_t{512} << 10;
+// Up to so many allocations are looked at after every kernel, more of them only where the host waits.
+constexpr size_t kWatched = 32;
 constexpr int kMaxReservations = 256;
 
 struct Reservation {
@@ -45,14 +49,15 @@ bool reserve(size_t bytes) {
 }
 
 /// Address space with a page without access on both sides.
-char* take_addresses(size_t bytes) {
-  const size_t needed = bytes + 2 * kPage;
+char* take_addresses(size_t bytes, size_t alignment) {
+  const size_t needed = bytes + 2 * kPage + alignment;
   const int count = reservation_count.load();
   if (count == 0 || static_cast<size_t>(reservations[count - 1].end - next_free) < needed) {
     if (!reserve(needed)) return nullptr;
   }
   char* at = next_free + kPage;
-  next_free += bytes + kPage;
+  at += (alignment - key(at) % alignment) % alignment;
+  next_free = at + bytes;
   return at;
 }
 
@@ -65,6 +70,16 @@ const Allocation* containing(const std::map<uintptr_t, Allocation>& in, const vo
   return nullptr;
 }
 
+/// At most a page is canaries before an allocation, though more may be free there.
+char* canary_front(const Allocation& a, size_t most) {
+  return static_cast<size_t>(a.base - a.map) < most ? a.map : a.base - most;
+}
+
+void fill_canaries(const Allocation& a) {
+  fill_canary(canary_front(a, kPage), a.base);
+  fill_canary(a.base + a.size, a.map_end);
+}
+
 void protect(const Allocation& a, int access) { mprotect(a.map, static_cast<size_t>(a.map_end - a.map), access); }
 
 }  // namespace
@@ -72,13 +87,13 @@ void protect(const Allocation& a, int access) { mprotect(a.map, static_cast<size
 cudaError_t allocate(int device, size_t size, void** pointer) {
   const size_t rounded = round_up(size, kAlignment);
   if (rounded < size || used[device] + rounded > settings().memory) return cudaErrorMemoryAllocation;
-  const size_t bytes = round_up(rounded, kPage);
-  char* map = take_addresses(bytes);
+  const size_t page = rounded < kLarge ? kPage : kHugePage, bytes = round_up(rounded, page);
+  char* map = take_addresses(bytes, page);
+  if (map && page == kHugePage) madvise(map, bytes, MADV_HUGEPAGE);
   if (!map || mprotect(map, bytes, PROT_READ | PROT_WRITE) != 0) return cudaErrorMemoryAllocation;
   Allocation a = {map + bytes - rounded, size, map, map + bytes, device};
   std::memset(a.base, 0xFF, size);
-  fill_canary(a.map, a.base);
-  fill_canary(a.base + size, a.map_end);
+  fill_canaries(a);
   guard_bytes(a.map, a.base);
   guard_bytes(a.base + size, a.map_end);
   if (!opened[device]) protect(a, PROT_NONE);
@@ -128,16 +143,15 @@ void close_memory() {
 }
 
 bool check_canaries(bool thorough, std::string* what) {
+  if (!thorough && live.size() > kWatched) return true;
   for (const auto& entry : live) {
     const Allocation& a = entry.second;
     if (!opened[a.device]) continue;
-    const char* front = thorough || a.base - a.map < static_cast<long>(kAlignment) ? a.map : a.base - kAlignment;
-    const char* broken = broken_canary(front, a.base);
+    const char* broken = broken_canary(canary_front(a, thorough ? kPage : kAlignment), a.base);
     if (!broken) broken = broken_canary(a.base + a.size, a.map_end);
     if (!broken) continue;
     *what = "a write outside an allocation: " + describe_address(broken);
-    fill_canary(a.map, a.base);
-    fill_canary(a.base + a.size, a.map_end);
+    fill_canaries(a);
     return false;
   }
   return true;

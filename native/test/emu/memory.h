@@ -29,7 +29,8 @@ Place place_of(const void* pointer, size_t bytes, int* device);
 void open_memory(int device);
 void close_memory();
 
-/// Whether all canaries stand; otherwise describes the first that does not. `thorough` looks at whole pages.
+/// Whether all canaries stand; otherwise describes the first that does not. `thorough` looks at whole pages of them,
+/// and at all allocations.
 bool check_canaries(bool thorough, std::string* what);
 
 bool in_device_addresses(const void* address);

@@ -23,11 +23,6 @@ const char* op_name(EmuWarpOp op) {
   }
 }
 
-int lanes_of_warp(const Block& block, int warp) {
-  const int left = block.threads - warp * warpSize;
-  return left < warpSize ? left : warpSize;
-}
-
 /// The lane a shuffle reads; `own` where CUDA gives the lane its own value back.
 int source_lane(const Waiting& w, int own) {
   const int segment = own & ~(w.width - 1), end = segment + w.width;
@@ -49,24 +44,24 @@ int source_lane(const Waiting& w, int own) {
   }
 }
 
+/// The first lane of the mask that can never arrive.
+[[noreturn]] void raise_gone(unsigned gone, const Block& block, int warp, const Waiting& w) {
+  const int lane = __builtin_ctz(gone);
+  const bool exists = warp * warpSize + lane < block.threads;
+  raise_fault(cudaErrorLaunchFailure, "%s with mask %08x names lane %d, which %s", op_name(w.op), w.mask, lane,
+              exists ? "has returned" : "the block does not have");
+}
+
 void check_arguments(const Block& block, int warp, int own, const Waiting& w) {
-  const int lanes = lanes_of_warp(block, warp);
   if (!(w.mask >> own & 1)) {
     raise_fault(cudaErrorLaunchFailure, "%s with mask %08x, which leaves out the calling lane %d", op_name(w.op),
                 w.mask, own);
   }
-  if (lanes < warpSize && w.mask >> lanes) {
-    raise_fault(cudaErrorLaunchFailure, "%s with mask %08x, but the warp has %d lanes", op_name(w.op), w.mask, lanes);
-  }
   if (w.width < 1 || w.width > warpSize || (w.width & (w.width - 1))) {
     raise_fault(cudaErrorLaunchFailure, "a shuffle of width %d", w.width);
   }
-  for (int lane = 0; lane < lanes; ++lane) {
-    if (!(w.mask >> lane & 1) || block.state[warp * warpSize + lane] != ThreadState::kExited) continue;
-    raise_fault(cudaErrorLaunchFailure, "%s with mask %08x names lane %d, which has returned", op_name(w.op), w.mask,
-                lane);
-  }
-  if (w.op >= kEmuShuffle && w.op <= kEmuShuffleUp && !(w.mask >> source_lane(w, own) & 1)) {
+  if (const unsigned gone = w.mask & block.warp_gone[warp]) raise_gone(gone, block, warp, w);
+  if (!(w.mask >> source_lane(w, own) & 1)) {
     raise_fault(cudaErrorLaunchFailure, "a shuffle with mask %08x reads lane %d, which is not in it", w.mask,
                 source_lane(w, own));
   }
@@ -110,6 +105,7 @@ void thread_exited(Block& block, int thread) {
   ++block.exited;
   if (block.at_barrier) raise_missing(thread, "__syncthreads", block.at_barrier);
   const int warp = thread / warpSize;
+  block.warp_gone[warp] |= 1u << (thread % warpSize);
   for (unsigned left = block.warp_waiting[warp]; left; left &= left - 1) {
     const Waiting& other = block.waiting[warp * warpSize + __builtin_ctz(left)];
     if (other.mask >> (thread % warpSize) & 1) {

@@ -1,0 +1,76 @@
+// The same networks in other libraries, run as bench/peers/*.py.
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import type { Precision } from "../src/engine/device.js";
+
+export interface PeerLine {
+  by: string;
+  precision: Precision;
+  case: string;
+  ms_per_step: number;
+}
+
+/** A peer that is not installed, or ran out of memory or time. */
+export interface Failure {
+  by: string;
+  precision: Precision;
+  batch: number;
+  error: string;
+}
+
+export interface PeerRun {
+  python: string;
+  onGpu: boolean;
+  precision: Precision;
+  batch: number;
+  seconds: number;
+  cases: readonly string[];
+}
+
+const here = new URL("peers/", import.meta.url).pathname;
+const run = promisify(execFile);
+const layouts: Record<string, string[]> = { lconv: ["lconv", "lconv-cf1", "lconv-cf2"], lconv2: ["lconv2", "lconv2-cf1"] };
+const torch: Record<string, string[]> = { eager: [], compile: ["--compile"], graph: ["--graph"] };
+const jaxPrecision: Record<Precision, string> = { fp32: "float32", tf32: "tensorfloat32", bf16: "bfloat16" };
+
+/** A captured graph needs a GPU. */
+export const defaultPeers = (onGpu: boolean): string[] => (onGpu ? ["eager", "graph", "compile", "jax"] : ["eager", "compile", "jax"]);
+
+/** The peers name layouts ("lconv-cf1") and orders ("lconv1/vwu"); all of these do the work of one case of ours. */
+export function caseOf(name: string): string {
+  const [data, model] = name.split("/");
+  return `${data}/${model.replace(/-(cf1|cf2|einsum)$/, "").replace(/^lconv1$/, "lconv")}/${name.split("/").at(-1)}`;
+}
+
+/** All lines of a peer, also of layouts that are slow; a failure is a line too. `peer` is eager, compile, graph or jax. */
+export async function peerLines(peer: string, options: PeerRun): Promise<(PeerLine | Failure)[]> {
+  const { python, onGpu, precision, batch } = options;
+  if (peer !== "jax" && !torch[peer]) throw new Error(`unknown peer "${peer}"; known: ${Object.keys(torch).join(", ")}, jax`);
+  const by = peer === "jax" ? "jax jit" : `torch ${peer}`;
+  // JAX rounds the factors of float32 products on a GPU unless it is told not to, and takes the platform from the environment.
+  const env = { ...process.env, JAX_PLATFORMS: onGpu ? "cuda" : "cpu", JAX_DEFAULT_MATMUL_PRECISION: jaxPrecision[precision] };
+  const args = peer === "jax" ? [`${here}jax_lconv.py`, String(batch)] : [`${here}torch_lconv.py`, ...torchArguments(peer, options)];
+  let [output, error] = ["", ""];
+  try {
+    output = (await run(python, args, { maxBuffer: 1 << 24, env })).stdout;
+  } catch (failure) {
+    const { stdout = "", stderr = "", message } = failure as Error & { stdout?: string; stderr?: string };
+    [output, error] = [stdout, stderr.trim().split("\n").at(-1) || message];
+  }
+  const lines: (PeerLine | Failure)[] = output
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => ({ by, precision, ...JSON.parse(line) }));
+  return error === "" ? lines : [...lines, { by, precision, batch, error }];
+}
+
+function torchArguments(peer: string, { onGpu, precision, batch, seconds, cases }: PeerRun): string[] {
+  const unique = (names: string[]): string => [...new Set(names)].join(",");
+  return [
+    ...["--device", onGpu ? "cuda" : "cpu", "--batch", String(batch), "--seconds", String(seconds)],
+    ...["--sets", unique(cases.map((name) => name.split("/")[0]))],
+    ...["--models", unique(cases.flatMap((name) => layouts[name.split("/")[1]] ?? [name.split("/")[1]]))],
+    ...torch[peer],
+    ...(precision === "fp32" ? [] : [`--${precision}`]),
+  ];
+}

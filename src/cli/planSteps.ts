@@ -1,0 +1,64 @@
+import { planningDevice } from "../engine/device.js";
+import { benchCases } from "../experiments/benchCases.js";
+import { gpuNames } from "../experiments/floors.js";
+import { type PlanResult, planSteps } from "../experiments/plan.js";
+import type { Context } from "./context.js";
+import { choice, type Given, integer, text } from "./flags.js";
+import { table } from "./output.js";
+
+export const planFlags = {
+  cases: { value: "A,B", kind: text("names of cases, with commas"), help: `which: ${benchCases.join(", ")} (default: all)` },
+  batch: { value: "N", kind: integer(1, 1 << 20), help: "samples in a step", default: 64 },
+  gpu: { value: "NAME", kind: choice(gpuNames), help: "whose figures to take: h100 or h200", default: "h100" },
+} as const;
+
+/** `lconv plan`: what the train steps of `lconv bench steps` would launch on a GPU, and no faster than what they can be; needs no GPU. */
+export function plan({ cases, batch, gpu = "h100" }: Given<typeof planFlags>, { out, signal }: Context): void {
+  const device = planningDevice();
+  try {
+    const rows = [header];
+    for (const result of planSteps(device, { gpu, signal, ...(cases && { cases: cases.split(",") }), ...(batch && { batch }) })) {
+      out.emit(result);
+      rows.push(row(result));
+    }
+    out.text(table(rows));
+    out.text(
+      `PREDICTION for one ${gpu.toUpperCase()}, fp32: counted from the programs and the GPU's figures; nothing here was measured. Predicted is the greatest\n` +
+        "of the floors: memory traffic, arithmetic without tensor cores, and 1.5 to 2.5 us for each launch of the longest chain.\n" +
+        "The memory floor is that of main memory: (L2) marks steps that fit the cache, where it is pessimistic.",
+    );
+  } finally {
+    device.dispose();
+  }
+}
+
+const header = [
+  "case",
+  "commands",
+  "launches",
+  "path",
+  "branches",
+  "MB",
+  "GFLOP",
+  "memory us",
+  "arith. us",
+  "launch us",
+  "predicted us",
+  "by",
+];
+
+const row = (result: PlanResult): string[] => [
+  result.case,
+  ...[result.commands, result.launches, result.longest_path, result.branches].map(String),
+  result.mb.toFixed(1),
+  result.gflop.toFixed(3),
+  `${result.memory_floor_us.toFixed(1)}${result.fits_cache ? " (L2)" : ""}`,
+  result.arithmetic_floor_us.toFixed(1),
+  `${result.launch_floor_us_low.toFixed(0)}-${result.launch_floor_us_high.toFixed(0)}`,
+  range(result.predicted_us_low, result.predicted_us_high),
+  result.bound_by,
+];
+
+/** "12-20", or "31" where both ends are the same. */
+export const range = (low: number, high: number): string =>
+  low.toFixed(0) === high.toFixed(0) ? low.toFixed(0) : `${low.toFixed(0)}-${high.toFixed(0)}`;

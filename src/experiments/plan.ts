@@ -1,0 +1,67 @@
+import type { Device } from "../engine/device.js";
+import { check, checkInteger } from "../errors.js";
+import { benchCases, checkCases, recordCase } from "./benchCases.js";
+import { type Floors, fitsCache, floors, type GpuName } from "./floors.js";
+
+/** What one train step of a case would do on a GPU, counted from its program; only the floors and the prediction are about time. */
+export interface PlanResult extends Floors {
+  case: string;
+  device: string;
+  commands: number;
+  launches: number;
+  longest_path: number;
+  branches: number;
+  mb: number;
+  gflop: number;
+  /** All that the case keeps on the device, and whether that stays in the GPU's second-level cache. */
+  resident_mb: number;
+  fits_cache: boolean;
+  params: number;
+  measured: false;
+}
+
+export interface PlanOptions {
+  /** Names such as "mnist/lconv"; all by default. */
+  cases?: readonly string[];
+  batch?: number;
+  /** Default "h100". */
+  gpu?: GpuName;
+  signal?: AbortSignal;
+}
+
+/** Records the train step of each case on a device that counts and does not run. Throws ERR_LCONV_ARGUMENT. */
+export function* planSteps(device: Device, options: PlanOptions = {}): Generator<PlanResult> {
+  const { cases = benchCases, batch = 64, gpu = "h100", signal } = options;
+  checkInteger("plan", "batch", batch, 1, 1 << 20);
+  checkCases("plan", cases);
+  for (const name of cases) {
+    signal?.throwIfAborted();
+    yield planCase(name, batch, device, gpu);
+  }
+}
+
+function planCase(name: string, batch: number, device: Device, gpu: GpuName): PlanResult {
+  const { program, params, dispose } = recordCase(name, batch, device);
+  try {
+    const { stats, commands } = program;
+    check(stats !== undefined, "ERR_LCONV_DEVICE", () => `plan: the device "${device.name}" does not count what programs launch`);
+    const { bytes } = device.memory();
+    return {
+      case: `${name}/b${batch}`,
+      device: device.name,
+      commands,
+      launches: stats.launches,
+      longest_path: stats.longestPath,
+      branches: stats.branches,
+      mb: Number((stats.bytes / 1e6).toFixed(2)),
+      gflop: Number((stats.flops / 1e9).toFixed(3)),
+      resident_mb: Number((bytes / 1e6).toFixed(2)),
+      fits_cache: fitsCache(bytes, gpu),
+      params,
+      ...floors(stats, gpu),
+      measured: false,
+    };
+  } finally {
+    dispose();
+  }
+}
