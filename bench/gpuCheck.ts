@@ -78,7 +78,7 @@ const check: Check = {
   scratch,
   emulated,
   quick,
-  python: values.python,
+  python: values.python?.includes("/") ? resolve(values.python) : values.python, // steps run in the root
   async run(name, command, options) {
     const seconds = Math.min(options.seconds, (deadline - performance.now()) / 1e3);
     if (seconds <= 0) return { ...nothing, timedOut: true };

@@ -1,7 +1,7 @@
 // Parts of gpu-check that need the engine itself: node --import tsx bench/gpuParts.ts precision|epoch [--quick]
 // The last line of stdout is the figure; exit code 1 where it is out of bounds.
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { device as deviceOf, type Precision } from "../src/engine/device.js";
+import { device as deviceOf, gpuModel, type Precision } from "../src/engine/device.js";
 import { Philox, streams } from "../src/engine/random.js";
 import { benchSteps } from "../src/experiments/benchSteps.js";
 import { makeModel } from "../src/models/models.js";
@@ -43,7 +43,7 @@ function product(a: Float32Array, b: Float32Array, n: number): Float64Array {
 async function epoch(): Promise<boolean> {
   const [count, batch, epochs] = quick ? [64, 32, 3] : [60_000, 64, 21];
   const device = deviceOf("cuda");
-  const timed = device.info().name !== "Emulated GPU";
+  const timed = gpuModel(device) !== "Emulated GPU";
   const input = { channels: 1, height: 28, width: 28, classes: 10 };
   const model = makeModel("lconv", input, device, { generators: 9, rank: 16, filters: 32 });
   const random = new Philox(0, streams.user);

@@ -8,7 +8,7 @@
 // fastest of: PyTorch eager, torch.compile and (on a GPU) a captured CUDA graph in its three layouts, JAX jit in both contraction orders.
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
-import { device as deviceOf, type Precision } from "../src/engine/device.js";
+import { device as deviceOf, gpuModel, type Precision } from "../src/engine/device.js";
 import { native } from "../src/engine/native.js";
 import { benchCases } from "../src/experiments/benchCases.js";
 import { type BenchResult, benchSteps, measurePeak } from "../src/experiments/benchSteps.js";
@@ -36,11 +36,9 @@ const peers = values.python === undefined ? [] : (values.peers?.split(",") ?? de
 const lines: object[] = [];
 
 const first = deviceOf(values.device);
-console.log(
-  onGpu
-    ? `${first.info().name}${first.info().name === "Emulated GPU" ? ": NOT a GPU, none of these figures is a speed" : ""}`
-    : `${cpus()[0].model.trim()}, ${first.threads} threads, oneDNN ${native().info().oneDNN ?? "none"}`,
-);
+const model = gpuModel(first);
+if (model === undefined) console.log(`${cpus()[0].model.trim()}, ${first.threads} threads, oneDNN ${native().info().oneDNN ?? "none"}`);
+else console.log(model === "Emulated GPU" ? `${model}: none of these figures is a speed` : model);
 for (const precision of values.precision.split(",") as Precision[])
   for (const batch of values.batch.split(",").map(Number)) await compare(precision, batch);
 
@@ -50,6 +48,7 @@ async function compare(precision: Precision, batch: number): Promise<void> {
   const machine = {
     machine: cpus()[0].model.trim(),
     threads: device.threads,
+    gpu: model,
     device: device.info(),
     precision,
     ...native().info(),

@@ -91,9 +91,9 @@ bool find(void* library, const char* name, F& function) {
 /// Why the library cannot be used; empty when `api` is filled in.
 std::string open(const std::string& path, Cublas& api) {
   // libcublas of CUDA 12 does not look beside itself for libcublasLt: open that first. A failure shows below.
-  if (const size_t slash = path.rfind('/'); slash != std::string::npos) {
-    const std::string file = path.substr(slash + 1), version = file.substr(file.rfind(".so") + 3);
-    dlopen((path.substr(0, slash) + "/libcublasLt.so" + version).c_str(), RTLD_NOW | RTLD_GLOBAL);
+  const size_t slash = path.rfind('/'), version = path.rfind(".so");
+  if (slash != std::string::npos && version != std::string::npos && version > slash) {
+    dlopen((path.substr(0, slash) + "/libcublasLt" + path.substr(version)).c_str(), RTLD_NOW | RTLD_GLOBAL);
   }
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);  // never closed: it has threads and exit handlers
   if (!library) return dlerror();

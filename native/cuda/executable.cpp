@@ -1,6 +1,7 @@
 #include "executable.h"
 
 #include <array>
+#include <memory>
 
 #include "call.h"
 
@@ -24,9 +25,9 @@ class Capture {
     cudaGetLastError();
   }
   cudaGraph_t end() {
-    open_ = false;
     cudaGraph_t graph = nullptr;
     LCONV_CUDA_CALL(cudaStreamEndCapture(stream_, &graph));
+    open_ = false;
     return graph;
   }
 
@@ -110,11 +111,10 @@ void CudaExecutable::capture(const std::vector<Node>& nodes) {
     record(nodes);
     graph = capture.end();
   }
+  const std::unique_ptr<CUgraph_st, void (*)(cudaGraph_t)> owned(graph, [](cudaGraph_t g) { cudaGraphDestroy(g); });
   size_t count = 0;
-  cudaError_t result = cudaGraphGetNodes(graph, nullptr, &count);
-  if (result == cudaSuccess) result = cudaGraphInstantiateWithFlags(&graph_, graph, 0);
-  cudaGraphDestroy(graph);
-  check_call(result, "cudaGraphInstantiateWithFlags", __FILE__, __LINE__);
+  LCONV_CUDA_CALL(cudaGraphGetNodes(graph, nullptr, &count));
+  LCONV_CUDA_CALL(cudaGraphInstantiateWithFlags(&graph_, graph, 0));
   stats_.graph_nodes = static_cast<int64_t>(count);
   LCONV_CUDA_CALL(cudaGraphUpload(graph_, stream_));
 }
@@ -158,21 +158,31 @@ int64_t CudaExecutable::run(int64_t steps, const std::atomic<bool>& stop) {
   if (device_.plan_only())
     throw Error("ERR_LCONV_ARGUMENT", "the device cuda:plan counts launches and cannot run programs");
   if (!graph_) return steps;  // no command had anything to do
-  return device_.use([&]() -> int64_t {
-    LCONV_CUDA_CALL(cudaEventRecord(ready_, device_.eager_stream()));
-    LCONV_CUDA_CALL(cudaStreamWaitEvent(stream_, ready_, 0));
-    int64_t step = 0;
-    for (; step < steps && !stop.load(std::memory_order_relaxed); ++step) {
-      LCONV_CUDA_CALL(cudaGraphLaunch(graph_, stream_));
-      if (step % kAhead != kAhead - 1) continue;
-      // Waits for the batch before this one, so that the GPU always has one to work on.
-      LCONV_CUDA_CALL(cudaEventRecord(done_[step / kAhead % 2], stream_));
-      if (step >= kAhead) LCONV_CUDA_CALL(cudaEventSynchronize(done_[(step / kAhead + 1) % 2]));
+  return device_.use([&] {
+    try {
+      return replay(steps, stop);
+    } catch (...) {
+      cudaStreamSynchronize(
+          stream_);  // what was launched before still uses the buffers, which are about to be free for others
+      throw;
     }
-    LCONV_CUDA_CALL(cudaEventRecord(done_[0], stream_));
-    LCONV_CUDA_CALL(cudaEventSynchronize(done_[0]));
-    return step;
   });
+}
+
+int64_t CudaExecutable::replay(int64_t steps, const std::atomic<bool>& stop) {
+  LCONV_CUDA_CALL(cudaEventRecord(ready_, device_.eager_stream()));
+  LCONV_CUDA_CALL(cudaStreamWaitEvent(stream_, ready_, 0));
+  int64_t step = 0;
+  for (; step < steps && !stop.load(std::memory_order_relaxed); ++step) {
+    LCONV_CUDA_CALL(cudaGraphLaunch(graph_, stream_));
+    if (step % kAhead != kAhead - 1) continue;
+    // Waits for the batch before this one, so that the GPU always has one to work on.
+    LCONV_CUDA_CALL(cudaEventRecord(done_[step / kAhead % 2], stream_));
+    if (step >= kAhead) LCONV_CUDA_CALL(cudaEventSynchronize(done_[(step / kAhead + 1) % 2]));
+  }
+  LCONV_CUDA_CALL(cudaEventRecord(done_[0], stream_));
+  LCONV_CUDA_CALL(cudaEventSynchronize(done_[0]));
+  return step;
 }
 
 }  // namespace lieconv::cuda

@@ -24,6 +24,7 @@ class CudaExecutable {
   void capture(const std::vector<Node>& nodes);
   void record(const std::vector<Node>& nodes);
   void prepare_branches(const std::vector<Node>& nodes);
+  int64_t replay(int64_t steps, const std::atomic<bool>& stop);
   void close() noexcept;
   cudaEvent_t make_event(unsigned flags);
 

@@ -9,7 +9,7 @@ namespace {
 
 // Of the driver's C interface, cuda.h, as far as it is used here.
 using Result = int;
-constexpr Result kNoDevice = 100, kOldDriver = 35;
+constexpr Result kNoDevice = 100, kMismatch = 803;  // CUDA_ERROR_NO_DEVICE, _SYSTEM_DRIVER_MISMATCH
 constexpr int kCapabilityMajor = 75, kCapabilityMinor = 76;
 
 struct Driver {
@@ -78,9 +78,9 @@ GpuProbe probe() {
   driver.driver_version(&found.driver);
   const Result started = driver.init(0);
   if (started == kNoDevice) return without_gpus(std::move(found));
-  if (started == kOldDriver) {
-    return failed(std::move(found), "ERR_LCONV_CUDA_OLD_DRIVER",
-                  "the NVIDIA driver is older than its library: " + describe(driver, started) +
+  if (started == kMismatch) {
+    return failed(std::move(found), "ERR_LCONV_CUDA_DRIVER",
+                  "the NVIDIA driver does not fit its library: " + describe(driver, started) +
                       "; install the driver again, then restart");
   }
   if (started != 0) {

@@ -10,7 +10,7 @@ import { readConfig, resolveSettings } from "./settings.js";
 import { deviceFlag, precisionFlag, progressFlag, runFlags, threadsFlag } from "./trainFlags.js";
 import { buildModel, prepareWorkload } from "./workload.js";
 
-const { default: _none, ...precision } = precisionFlag;
+const { default: _none, ...precision } = { ...precisionFlag, help: `${precisionFlag.help} (default: that of the run)` };
 
 export const evaluateFlags = { device: deviceFlag, precision, threads: threadsFlag, progress: progressFlag } as const;
 

@@ -100,6 +100,13 @@ export class Device {
   }
 }
 
+/** What the driver calls a GPU, such as "NVIDIA H100 80GB HBM3"; undefined for a device that is none. */
+export function gpuModel({ name }: Device): string | undefined {
+  return native()
+    .probeCuda()
+    .gpus.find(({ ordinal }) => name === `cuda:${ordinal}`)?.name;
+}
+
 /**
  * A GPU that counts what programs would launch and cannot run them; none is needed. A new one every time, to be disposed.
  * Throws ERR_LCONV_CUDA_MODULE where lconv_cuda.so is not part of the build.

@@ -1,5 +1,5 @@
 import type { ProgramStats } from "../engine/addon.js";
-import { type Device, device as deviceOf } from "../engine/device.js";
+import { type Device, device as deviceOf, gpuModel } from "../engine/device.js";
 import { Philox, streams } from "../engine/random.js";
 import { checkInteger } from "../errors.js";
 import { matmul } from "../ops/matmul.js";
@@ -95,7 +95,7 @@ async function benchCase(name: string, batch: number, seconds: number, device: D
 }
 
 function onGpu(stats: ProgramStats, ms: number, device: Device): GpuResult {
-  const gpu = gpuOf(device.info());
+  const gpu = gpuOf(gpuModel(device), device.info().multiprocessors);
   return {
     launches: stats.launches,
     longest_path: stats.longestPath,

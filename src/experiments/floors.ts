@@ -1,4 +1,4 @@
-import type { DeviceInfo, ProgramStats } from "../engine/addon.js";
+import type { ProgramStats } from "../engine/addon.js";
 import type { Precision } from "../engine/device.js";
 
 /** What bounds a step on a GPU, from its data sheet and from copies and graphs that others have timed on it. */
@@ -55,9 +55,9 @@ export function floors({ bytes, flops, longestPath }: ProgramStats, gpu: GpuName
   };
 }
 
-/** The GPU whose figures hold for a device; undefined for others, such as the PCIe cards of the same name. */
-export function gpuOf({ name, multiprocessors }: DeviceInfo): GpuName | undefined {
-  return gpuNames.find((gpu) => name.toLowerCase().includes(gpu) && multiprocessors === gpus[gpu].multiprocessors);
+/** Which figures hold for a GPU; undefined for others, such as the PCIe cards of the same name. */
+export function gpuOf(model: string | undefined, multiprocessors: number | undefined): GpuName | undefined {
+  return gpuNames.find((gpu) => model?.toLowerCase().includes(gpu) && multiprocessors === gpus[gpu].multiprocessors);
 }
 
 /** Whether `bytes` stay in the second-level cache: the memory floor is then pessimistic, as it is that of main memory. */

@@ -84,11 +84,11 @@ test("the greatest floor bounds a step", () => {
 });
 
 test("figures are taken for the GPUs that they belong to", () => {
-  const multiprocessors = 132;
-  assert.is(gpuOf({ name: "NVIDIA H100 80GB HBM3", multiprocessors }), "h100");
-  assert.is(gpuOf({ name: "NVIDIA H200", multiprocessors }), "h200");
-  assert.is(gpuOf({ name: "NVIDIA H100 PCIe", multiprocessors: 114 }), undefined);
-  assert.is(gpuOf({ name: "Emulated GPU", multiprocessors: 4 }), undefined);
+  assert.is(gpuOf("NVIDIA H100 80GB HBM3", 132), "h100");
+  assert.is(gpuOf("NVIDIA H200", 132), "h200");
+  assert.is(gpuOf("NVIDIA H100 PCIe", 114), undefined);
+  assert.is(gpuOf("Emulated GPU", 4), undefined);
+  assert.is(gpuOf(undefined, undefined), undefined);
 });
 
 test.run();

@@ -197,7 +197,8 @@ emulatedTest("no memory at any allocation: ERR_LCONV_OOM, nothing left, and the 
 
 const calls = [
   ...["cudaStreamCreateWithFlags", "cudaMemcpyAsync", "cudaStreamSynchronize", "cudaStreamBeginCapture", "cudaStreamEndCapture"],
-  ...["cudaGraphInstantiateWithFlags", "cudaGraphLaunch"],
+  ...["cudaGraphInstantiateWithFlags", "cudaGraphUpload", "cudaGraphLaunch", "cudaEventCreateWithFlags", "cudaEventRecord"],
+  ...["cudaStreamWaitEvent", "cudaEventSynchronize", "cudaSetDevice", "cudaDriverGetVersion"],
 ];
 for (const call of calls) {
   emulatedTest(`${call} fails once: ERR_LCONV_CUDA, nothing left, and the next try works`, async () => {

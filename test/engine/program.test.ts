@@ -38,7 +38,7 @@ test("a replayed training step equals the eager one bit for bit, in one run and 
 });
 
 test("intermediate results share the arena", () => {
-  const n = 2 ** 16;
+  const n = 2 ** 20; // small programs on a GPU keep them apart
   const x = zeros([n]);
   const program = record(() => {
     let y = x;
@@ -60,7 +60,8 @@ test("in steady state nothing grows: memory() and the resident set", async () =>
   const [before, resident] = [device().memory(), process.memoryUsage().rss];
   await program.run({ steps: 30, chunkMs: 5 });
   await small.run({ steps: 9000, chunkMs: 1 });
-  assert.equal(device().memory(), before);
+  const after = device().memory(); // less than before where the garbage collector found what earlier tests left
+  assert.ok(after.tensors <= before.tensors && after.bytes <= before.bytes && after.peakBytes === before.peakBytes);
   const growth = process.memoryUsage().rss - resident;
   assert.ok(growth < 5 * 2 ** 20, `the resident set grew by ${growth} bytes`);
   assert.is(counter.item(), 10_000);

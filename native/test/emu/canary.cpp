@@ -9,6 +9,22 @@
 #endif
 
 namespace emu {
+
+#if defined(__SANITIZE_ADDRESS__)
+
+// The sanitizer watches these bytes itself, and would object to our own looks.
+void fill_canary(char*, char*) {}
+const char* broken_canary(const char*, const char*) { return nullptr; }
+
+void guard_bytes(const char* from, const char* to) {
+  __asan_poison_memory_region(from, static_cast<size_t>(to - from));
+}
+void unguard_bytes(const char* from, const char* to) {
+  __asan_unpoison_memory_region(from, static_cast<size_t>(to - from));
+}
+
+#else
+
 namespace {
 
 /// Reads as NaN in every floating type, but differs from poison, so a stray write of poison shows as well. Two bytes in
@@ -30,21 +46,6 @@ const Pattern& pattern() {
 }
 
 }  // namespace
-
-#if defined(__SANITIZE_ADDRESS__)
-
-// The sanitizer watches these bytes itself, and would object to our own looks.
-void fill_canary(char*, char*) {}
-const char* broken_canary(const char*, const char*) { return nullptr; }
-
-void guard_bytes(const char* from, const char* to) {
-  __asan_poison_memory_region(from, static_cast<size_t>(to - from));
-}
-void unguard_bytes(const char* from, const char* to) {
-  __asan_unpoison_memory_region(from, static_cast<size_t>(to - from));
-}
-
-#else
 
 void fill_canary(char* from, char* to) {
   for (; from < to; from += kPattern) {

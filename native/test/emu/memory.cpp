@@ -29,9 +29,11 @@ Reservation reservations[kMaxReservations];
 std::atomic<int> reservation_count{0};
 char* next_free = nullptr;
 
-std::map<uintptr_t, Allocation> live, freed;
-std::map<int, size_t> used;
-std::map<int, bool> opened;
+// Never destroyed: exit handlers still release and report.
+auto& live = *new std::map<uintptr_t, Allocation>();
+auto& freed = *new std::map<uintptr_t, Allocation>();
+auto& used = *new std::map<int, size_t>();
+auto& opened = *new std::map<int, bool>();
 
 size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 uintptr_t key(const void* p) { return reinterpret_cast<uintptr_t>(p); }
