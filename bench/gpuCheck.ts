@@ -51,7 +51,8 @@ async function findGpu(): Promise<{ gpu: Gpu; found: string }> {
   return { gpu: { available, name: cuda?.gpus?.[0]?.name ?? "", reason }, found: line };
 }
 
-const folderName = (gpu: string): string => /H\d00/i.exec(gpu)?.[0].toLowerCase() ?? (gpu.toLowerCase().replace(/\W+/g, "-") || "no-gpu");
+const folderName = (gpu: string): string =>
+  /H\d00/i.exec(gpu)?.[0].toLowerCase() ?? (gpu.toLowerCase().replace(/\W+/g, "-") || "no-gpu").replace(/-gpu$/, "");
 
 const begin = performance.now();
 const { gpu, found } = await findGpu();

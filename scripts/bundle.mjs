@@ -132,7 +132,7 @@ function sizes(folder) {
 main(() => {
   for (const tool of ["tar", "xz", "ldd"])
     if (!onPath(tool)) throw new SetupError(`${tool} is missing; type: apt-get install tar xz-utils libc-bin`);
-  const out = resolve(values.out ?? join(root, `${name}.tar.xz`));
+  const out = resolve(values.out ?? join(root, `build/${name}.tar.xz`));
   const work = mkdtempSync(join(tmpdir(), "lconv-bundle-"));
   try {
     const folder = join(work, name);

@@ -12,6 +12,12 @@
 
 namespace lieconv::cuda {
 
+/// Storage for arguments and bodies: aligned, and without padding, so that copies can be compared as bytes.
+struct alignas(16) Word {
+  uint64_t half[2];
+};
+constexpr size_t kWord = sizeof(Word);
+
 /// A matrix product for cuBLAS.
 struct Product {
   GemmDesc desc;
@@ -25,12 +31,13 @@ class Launch {
   template <class P>
   Launch(void (*kernel)(P), dim3 grid, dim3 block, size_t shared, const P& arguments)
       : grid_(grid), block_(block), shared_(shared), arguments_((sizeof(P) + kWord - 1) / kWord) {
-    static_assert(std::is_trivially_copyable<P>::value && sizeof(P) <= 4096, "a kernel's arguments are copied");
+    static_assert(std::is_trivially_copyable<P>::value && sizeof(P) <= 4096 && alignof(P) <= alignof(Word),
+                  "a kernel's arguments are copied");
     kernel_ = reinterpret_cast<void (*)()>(kernel);
     std::memcpy(arguments_.data(), &arguments, sizeof(P));
     start_ = [](const Launch& launch, cudaStream_t stream) {
       const auto typed = reinterpret_cast<void (*)(P)>(launch.kernel_);
-      void* list[] = {const_cast<std::max_align_t*>(launch.arguments_.data())};
+      void* list[] = {const_cast<Word*>(launch.arguments_.data())};
       return cudaLaunchKernel(typed, launch.grid_, launch.block_, list, launch.shared_, stream);
     };
   }
@@ -46,10 +53,9 @@ class Launch {
   }
 
  private:
-  static constexpr size_t kWord = sizeof(std::max_align_t);
   dim3 grid_{1}, block_{1};
   size_t shared_ = 0;
-  std::vector<std::max_align_t> arguments_;
+  std::vector<Word> arguments_;
   void (*kernel_)() = nullptr;
   cudaError_t (*start_)(const Launch&, cudaStream_t) = nullptr;
   Product product_{};
@@ -85,10 +91,9 @@ class Update {
   }
 
  private:
-  static constexpr size_t kWord = sizeof(std::max_align_t);
   int64_t n_;
   Join join_;
-  std::vector<std::max_align_t> body_;
+  std::vector<Word> body_;
 };
 
 /// Launches that run in turn, and all that they touch. A command is one task, or a few where a part of its results is

@@ -16,7 +16,12 @@ class DeviceBlock {
   DeviceBlock(const DeviceBlock&) = delete;
   DeviceBlock& operator=(const DeviceBlock&) = delete;
   ~DeviceBlock() { backend_.release(data_, bytes_); }
-  void fetch() { backend_.download(host_, data_, bytes_); }
+  /// Copies it back, and its bits into `digest` (FNV-1a).
+  void fetch(uint64_t& digest) {
+    backend_.download(host_, data_, bytes_);
+    const auto* byte = static_cast<const unsigned char*>(host_);
+    for (int64_t i = 0; i < bytes_; ++i) digest = (digest ^ byte[i]) * 1099511628211ull;
+  }
   void* data() const { return data_; }
 
  private:
@@ -28,7 +33,8 @@ class DeviceBlock {
 
 class GpuTarget final : public Target {
  public:
-  explicit GpuTarget(bool compiled) : compiled_(compiled), backend_(make_cuda_backend(0, 0)) {}
+  GpuTarget(bool compiled, uint64_t& digest)
+      : compiled_(compiled), digest_(digest), backend_(make_cuda_backend(0, 0)) {}
   std::string name() const override { return compiled_ ? "GPU compiled" : "GPU eager"; }
   int threads() const override { return 1; }
   void run(int op, std::vector<Operand>& operands, const std::vector<double>& attributes, int) override {
@@ -44,19 +50,20 @@ class GpuTarget final : public Target {
     } else {
       backend_->execute(command);
     }
-    for (const auto& block : blocks) block->fetch();
+    for (const auto& block : blocks) block->fetch(digest_);
   }
 
  private:
   bool compiled_;
+  uint64_t& digest_;
   std::unique_ptr<Backend> backend_;
 };
 
 }  // namespace
 
-std::unique_ptr<Target> gpu_target(bool compiled, std::string& why_not) {
+std::unique_ptr<Target> gpu_target(bool compiled, uint64_t& digest, std::string& why_not) {
   try {
-    return std::make_unique<GpuTarget>(compiled);
+    return std::make_unique<GpuTarget>(compiled, digest);
   } catch (const Error& error) {
     why_not = error.what();
     return nullptr;

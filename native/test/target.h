@@ -31,8 +31,9 @@ void bind(const OpEntry& entry, BoundOp& bound, std::vector<Operand>& operands, 
 std::unique_ptr<Target> table_target(const OpTable& table);
 /// The CPU backend as the engine uses it: eager, or as a compiled program of one command.
 std::unique_ptr<Target> backend_target(bool compiled);
-/// The first GPU, eager or as a captured graph; null with the reason where there is none.
-std::unique_ptr<Target> gpu_target(bool compiled, std::string& why_not);
+/// The first GPU, eager or as a captured graph; null with the reason where there is none. `digest` takes up the bits of
+/// all results.
+std::unique_ptr<Target> gpu_target(bool compiled, uint64_t& digest, std::string& why_not);
 /// Whether this processor has the instructions.
 bool can_run(const std::string& isa);
 

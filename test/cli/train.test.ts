@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { device } from "../../src/engine/device.js";
 import { checkpointHistory } from "../../src/train/checkpoint.js";
 import { commandLine, lconv, temporaryFolder, writeTinyImages } from "./command.js";
 
@@ -50,7 +51,7 @@ test("trains on glyphs into a run folder, and evaluate finds the same", async ()
   const done = run.lines.at(-1)!;
   assert.equal(Object.keys(done), doneFields);
   assert.is(done.out, "runs/glyphs-rotated-scrambled-lconv-seed0");
-  assert.is(done.device, "cpu");
+  assert.is(done.device, device().name);
   assert.equal(
     run.lines.map(({ event }) => event),
     ["epoch", "epoch", "done"],

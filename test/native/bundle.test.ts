@@ -19,12 +19,19 @@ const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 const unpacked = join(folder, `lconv-${version}-${process.platform}-${process.arch}`);
 
 function bare(script: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-  const { status, stdout, stderr } = spawnSync(script, args, { cwd: folder, env: { PATH: empty, ...env }, encoding: "utf8", maxBuffer: 1 << 28 });
+  const { status, stdout, stderr } = spawnSync(script, args, {
+    cwd: folder,
+    env: { PATH: empty, ...env },
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+  });
   return { status, stdout, stderr };
 }
 
 /** Why it cannot be tested here; set-up makes all of it. */
-const missing = ["dist/cli/main.js", "build/Release/lconv.node", "build/Release/lconv.node.sha256"].find((file) => !existsSync(join(root, file)));
+const missing = ["dist/cli/main.js", "build/Release/lconv.node", "build/Release/lconv.node.sha256"].find(
+  (file) => !existsSync(join(root, file)),
+);
 const canPack = spawnSync("xz", ["--version"]).status === 0;
 
 if (missing !== undefined || !canPack) {
