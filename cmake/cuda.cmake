@@ -4,10 +4,9 @@
 if(LCONV_CUDA STREQUAL OFF)
   return()
 endif()
-# Before the language is looked for: without a list CMake takes the oldest kind alone. sm_75 as PTX, machine code from sm_80 on, and
-# PTX of the newest for what comes later.
-if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
-  set(CMAKE_CUDA_ARCHITECTURES "75-virtual;80-real;86-real;89-real;90-real;100" CACHE STRING "GPUs to build for")
+set(asked_architectures "${CMAKE_CUDA_ARCHITECTURES}")
+if(NOT asked_architectures)
+  set(CMAKE_CUDA_ARCHITECTURES 80)  # to find the compiler with; the list is below
 endif()
 include(CheckLanguage)
 check_language(CUDA)
@@ -34,6 +33,16 @@ set(cuda_flags -Xptxas=-warn-spills --expt-relaxed-constexpr -Xcompiler=-Wall,-W
 if(LCONV_WERROR)
   list(APPEND cuda_flags -Werror=all-warnings -Xptxas=-Werror)
 endif()
+# Machine code for each kind that the compiler knows, and PTX of the oldest and the newest for those between and after.
+set(architectures 75 80-real 86-real 89-real)
+if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.8)
+  list(APPEND architectures 90-real 100-real 120)
+else()
+  list(APPEND architectures 90)
+endif()
+if(asked_architectures)
+  set(architectures ${asked_architectures})
+endif()
 source_list(cuda cuda_sources)
 add_library(lconv_cuda MODULE ${cuda_sources})
 target_compile_features(lconv_cuda PRIVATE cxx_std_17 cuda_std_17)
@@ -42,6 +51,6 @@ target_include_directories(lconv_cuda SYSTEM PRIVATE ${LCONV_CUBLAS_INCLUDE} ${C
 target_compile_options(lconv_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:${cuda_flags}> $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra>)
 target_link_libraries(lconv_cuda PRIVATE CUDA::cudart_static ${CMAKE_DL_LIBS} Threads::Threads)
 target_link_options(lconv_cuda PRIVATE -Wl,-Bsymbolic -Wl,--exclude-libs,ALL)
-set_target_properties(lconv_cuda PROPERTIES PREFIX "" SUFFIX ".so" SKIP_BUILD_RPATH ON CUDA_VISIBILITY_PRESET hidden
+set_target_properties(lconv_cuda PROPERTIES PREFIX "" SUFFIX ".so" SKIP_BUILD_RPATH ON CUDA_ARCHITECTURES "${architectures}" CUDA_VISIBILITY_PRESET hidden
                       LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/$<CONFIG>)
 message(STATUS "lconv: CUDA ${CUDAToolkit_VERSION} found, building lconv_cuda.so")

@@ -7,7 +7,8 @@ import { onPath, root, run } from "./support.mjs";
 
 export const headersFolder = join(root, "build-cublas");
 
-export const nvcc = () => process.env.CUDACXX || (onPath("nvcc") ? "nvcc" : ["/usr/local/cuda/bin/nvcc", "/opt/cuda/bin/nvcc"].find(existsSync));
+export const nvcc = () =>
+  process.env.CUDACXX || (onPath("nvcc") ? "nvcc" : ["/usr/local/cuda/bin/nvcc", "/opt/cuda/bin/nvcc"].find(existsSync));
 
 /** Whether the build will find cublas_v2.h: in a toolkit, in CUBLAS_ROOT, or fetched before. */
 export function haveCublasHeaders() {

@@ -49,7 +49,9 @@ function prepareCuda(stamp) {
     if (failure) writeStamp(stamp, { failed: { ...stamp.failed, cublas: failure } });
   }
   if (failure)
-    say(`building without CUDA, cublas_v2.h is missing (${failure}); install the toolkit's cuBLAS headers, or set CUBLAS_ROOT, and run npm run setup`);
+    say(
+      `building without CUDA, cublas_v2.h is missing (${failure}); install the toolkit's cuBLAS headers, or set CUBLAS_ROOT, and run npm run setup`,
+    );
 }
 
 /** Real images for the main job where there is no MNIST: Fashion-MNIST, as Debian packages it. */

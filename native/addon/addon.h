@@ -64,6 +64,7 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
   Napi::Value free(const Napi::CallbackInfo& info);
   Napi::Value write(const Napi::CallbackInfo& info);
   Napi::Value read(const Napi::CallbackInfo& info);
+  Napi::Value read_async(const Napi::CallbackInfo& info);
   Napi::Value execute(const Napi::CallbackInfo& info);
   Napi::Value begin_record(const Napi::CallbackInfo& info);
   Napi::Value end_record(const Napi::CallbackInfo& info);

@@ -9,7 +9,8 @@ Napi::Function DeviceObject::define(Napi::Env env) {
       env, "NativeDevice",
       {InstanceMethod<&DeviceObject::alloc>("alloc"), InstanceMethod<&DeviceObject::free>("free"),
        InstanceMethod<&DeviceObject::write>("write"), InstanceMethod<&DeviceObject::read>("read"),
-       InstanceMethod<&DeviceObject::execute>("execute"), InstanceMethod<&DeviceObject::begin_record>("beginRecord"),
+       InstanceMethod<&DeviceObject::read_async>("readAsync"), InstanceMethod<&DeviceObject::execute>("execute"),
+       InstanceMethod<&DeviceObject::begin_record>("beginRecord"),
        InstanceMethod<&DeviceObject::end_record>("endRecord"),
        InstanceMethod<&DeviceObject::abort_record>("abortRecord"), InstanceMethod<&DeviceObject::memory>("memory"),
        InstanceMethod<&DeviceObject::info>("info"), InstanceMethod<&DeviceObject::dispose>("dispose")});
@@ -77,6 +78,60 @@ Napi::Value DeviceObject::read(const Napi::CallbackInfo& info) {
     const int64_t offset = to_integer(info[2], "offset");
     device(info.Env()).read(static_cast<BufferId>(to_integer(info[0], "buffer")), to.data, to.bytes, offset, to.dtype);
     return info.Env().Undefined();
+  });
+}
+
+namespace {
+
+/// Reads on a thread of the pool; the array and the buffer are held until then.
+class Reader final : public Napi::AsyncWorker {
+ public:
+  Reader(Napi::Env env, const Napi::Value& array, std::function<void()> read)
+      : Napi::AsyncWorker(env), deferred_(env), read_(std::move(read)) {
+    array_ = Napi::Persistent(array.As<Napi::Object>());
+  }
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+ private:
+  void Execute() override {
+    try {
+      read_();
+    } catch (const Error& error) {
+      code_ = error.code();
+      SetError(error.what());
+    }
+  }
+  void OnOK() override {
+    read_ = nullptr;  // here, on the JavaScript thread: it may be the last that holds the buffer
+    deferred_.Resolve(Env().Undefined());
+  }
+  void OnError(const Napi::Error& error) override {
+    read_ = nullptr;
+    try {
+      throw_js(Env(), code_, error.Message());
+    } catch (const Napi::Error& typed) {
+      deferred_.Reject(typed.Value());
+    }
+  }
+
+  Napi::Promise::Deferred deferred_;
+  Napi::ObjectReference array_;
+  std::function<void()> read_;
+  const char* code_ = "ERR_LCONV_NATIVE";
+};
+
+}  // namespace
+
+Napi::Value DeviceObject::read_async(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guarded(env, [&]() -> Napi::Value {
+    const HostArray to = to_host_array(info[1], "data");
+    const int64_t offset = to_integer(info[2], "offset");
+    auto read = device(env).read_later(static_cast<BufferId>(to_integer(info[0], "buffer")), to.data, to.bytes, offset,
+                                       to.dtype);
+    auto* reader = new Reader(env, info[1], std::move(read));
+    reader->Queue();
+    return reader->promise();
   });
 }
 

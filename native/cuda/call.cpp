@@ -5,8 +5,12 @@
 namespace lieconv::cuda {
 
 bool is_sticky(cudaError_t error) {
-  switch (error) {
+  // By number where the headers of CUDA 12.0 have no name yet.
+  constexpr int kNvlinkUncorrectable = 220, kContained = 226, kTensorMemoryLeak = 721, kExternalDevice = 911;
+  switch (static_cast<int>(error)) {
     case cudaErrorECCUncorrectable:
+    case kNvlinkUncorrectable:
+    case kContained:
     case cudaErrorIllegalAddress:
     case cudaErrorLaunchTimeout:
     case cudaErrorAssert:
@@ -16,6 +20,8 @@ bool is_sticky(cudaError_t error) {
     case cudaErrorInvalidAddressSpace:
     case cudaErrorInvalidPc:
     case cudaErrorLaunchFailure:
+    case kTensorMemoryLeak:
+    case kExternalDevice:
       return true;
     default:
       return false;

@@ -20,19 +20,31 @@ cublasComputeType_t compute_type(int32_t precision) {
 
 void check(const Cublas& api, cublasStatus_t status, const char* call) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  // A failed product may stand for an error of the context, which says more.
-  const cudaError_t behind = cudaPeekAtLastError();
+  // A lost context says more than the status. cuBLAS has a runtime of its own, so its errors do not show up as our last
+  // one.
+  size_t free = 0, total = 0;
+  const cudaError_t behind = cudaMemGetInfo(&free, &total);
   if (behind != cudaSuccess) check_call(behind, call, __FILE__, __LINE__);
-  throw Error(status == CUBLAS_STATUS_ALLOC_FAILED ? "ERR_LCONV_OOM" : "ERR_LCONV_CUDA",
-              std::string(call) + " failed: " + api.status_name(status));
+  // cublasCreate without memory for its handle may only say that it is not initialised.
+  constexpr size_t kLittle = size_t{256} << 20;
+  const bool oom = status == CUBLAS_STATUS_ALLOC_FAILED || (status == CUBLAS_STATUS_NOT_INITIALIZED && free < kLittle);
+  throw Error(oom ? "ERR_LCONV_OOM" : "ERR_LCONV_CUDA", std::string(call) + " failed: " + api.status_name(status) +
+                                                            ", " + std::to_string(free) + " bytes are free");
 }
 
 }  // namespace
 
+std::mutex& capture_mutex() {
+  static auto* mutex = new std::mutex();
+  return *mutex;
+}
+
 BlasHandle::BlasHandle(int32_t precision) : api_(cublas()), compute_(compute_type(precision)) {
+  const std::lock_guard<std::mutex> lock(capture_mutex());
   check(api_, api_.create(&handle_), "cublasCreate");
 }
 BlasHandle::~BlasHandle() {
+  const std::lock_guard<std::mutex> lock(capture_mutex());
   if (handle_) api_.destroy(handle_);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include <cublas_v2.h>
 
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,10 @@ struct Cublas {
 /// cuBLAS 12 or 13, opened once a process: LCONV_CUBLAS, the loader's default, CUDA_PATH, the usual toolkit folders,
 /// Python's nvidia packages. Throws ERR_LCONV_CUDA_CUBLAS with every place that was tried and what to do.
 const Cublas& cublas();
+
+/// Held while a capture is under way, and while a handle is made or destroyed: these wait for the whole device, and no
+/// thread may do that during a capture. One for the process, as Node's workers share the GPU.
+std::mutex& capture_mutex();
 
 /// A cuBLAS handle on one stream with a workspace of its own. One thread at a time.
 class BlasHandle {

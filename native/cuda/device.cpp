@@ -1,5 +1,7 @@
 #include "device.h"
 
+#include <algorithm>
+
 #include "call.h"
 
 namespace lieconv::cuda {
@@ -47,7 +49,14 @@ void CudaDevice::open() {
                                               std::to_string(major_) + "." + std::to_string(minor_) +
                                               ", at least 7.5 (Turing) is needed: use --device cpu, or another GPU");
   }
-  cublas();  // before any memory is taken
+  // Before any memory is taken.
+  constexpr int kBlackwell = 10, kFirstForBlackwell = 120800;
+  if (const Cublas& found = cublas(); major_ >= kBlackwell && found.version < kFirstForBlackwell) {
+    throw Error("ERR_LCONV_CUDA_CUBLAS",
+                found.path +
+                    " is older than cuBLAS 12.8, the first that serves this GPU: install a newer one, or "
+                    "name it by LCONV_CUBLAS");
+  }
   LCONV_CUDA_CALL(cudaStreamCreateWithFlags(&eager_, cudaStreamNonBlocking));
   for (cudaStream_t& stream : branches_) LCONV_CUDA_CALL(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
 }
@@ -115,6 +124,7 @@ void* CudaDevice::allocate(int64_t bytes) {
 void CudaDevice::release(void* data) noexcept {
   if (plan_only()) return;
   cudaSetDevice(ordinal_);
+  cudaStreamSynchronize(eager_);  // which may still use it; programs are waited for before their memory goes
   cudaFree(data);
   cudaGetLastError();
 }
@@ -142,9 +152,9 @@ BlasHandle& CudaDevice::blas(int branch) {
   return *handle;
 }
 
-/// Work that still uses the old block is ahead on the same stream, and cudaFree waits for it.
 float* CudaDevice::eager_scratch(int64_t floats) {
   if (floats <= scratch_floats_) return scratch_;
+  LCONV_CUDA_CALL(cudaStreamSynchronize(eager_));  // the old block may be in use
   if (scratch_) LCONV_CUDA_CALL(cudaFree(scratch_));
   scratch_ = nullptr;
   scratch_floats_ = 0;
@@ -153,15 +163,28 @@ float* CudaDevice::eager_scratch(int64_t floats) {
   return scratch_;
 }
 
+/// The launches of a command, with all memory that they need: nothing has run when that fails.
+std::vector<Task> CudaDevice::prepare(const CommandView& command) {
+  std::vector<Task> tasks =
+      lower_command(command, multiprocessors_, [this](int64_t floats) { return eager_scratch(floats); });
+  const auto multiplies = [](const Task& task) {
+    return std::any_of(task.launches.begin(), task.launches.end(), [](const Launch& x) { return x.is_product(); });
+  };
+  if (std::any_of(tasks.begin(), tasks.end(), multiplies)) {
+    const auto bytes = static_cast<size_t>(workspace_bytes());
+    if (!eager_workspace_) LCONV_CUDA_CALL(cudaMalloc(&eager_workspace_, bytes));
+    blas(0).use(eager_, eager_workspace_, bytes);
+  }
+  return tasks;
+}
+
 void CudaDevice::run(const Task& task) {
   for (const Launch& launch : task.launches) {
-    if (!launch.is_product()) {
+    if (launch.is_product()) {
+      blas(0).multiply(launch.product());
+    } else {
       LCONV_CUDA_CALL(launch.start(eager_));
-      continue;
     }
-    if (!eager_workspace_) LCONV_CUDA_CALL(cudaMalloc(&eager_workspace_, static_cast<size_t>(workspace_bytes())));
-    blas(0).use(eager_, eager_workspace_, static_cast<size_t>(workspace_bytes()));
-    blas(0).multiply(launch.product());
   }
   if (!task.updates.empty()) LCONV_CUDA_CALL(task.updates[0].join()(task.updates, multiprocessors_).start(eager_));
 }
@@ -169,10 +192,7 @@ void CudaDevice::run(const Task& task) {
 void CudaDevice::execute(const CommandView& command) {
   if (plan_only()) return validate(command);
   use([&] {
-    Lowered lowered = lower_command(command, nullptr, multiprocessors_);
-    if (lowered.scratch_floats > 0)
-      lowered = lower_command(command, eager_scratch(lowered.scratch_floats), multiprocessors_);
-    for (const Task& task : lowered.tasks) run(task);
+    for (const Task& task : prepare(command)) run(task);
   });
 }
 

@@ -56,6 +56,7 @@ class CudaDevice {
   Error noted(const Error& error);
   void open();
   void close() noexcept;
+  std::vector<Task> prepare(const CommandView& command);
   void run(const Task& task);
   float* eager_scratch(int64_t floats);
 

@@ -13,9 +13,10 @@ class CudaExec {
  public:
   static constexpr bool tuned = false;  // cpu/tuned is not for us; what is ours are the overloads of lower()
 
-  /// `operands` are those of the command, claimed. Scratch space is handed out from `scratch` on.
+  /// `operands` are those of the command, claimed. Scratch space is handed out from `scratch` on; null where it is only
+  /// counted.
   CudaExec(const Operand* operands, int count, float* scratch, int multiprocessors)
-      : scratch_(scratch), multiprocessors_(multiprocessors), tasks_(1) {
+      : scratch_(scratch ? scratch : reinterpret_cast<float*>(kNowhere)), multiprocessors_(multiprocessors), tasks_(1) {
     for (int i = 0; i < count; ++i) {
       const Operand& operand = operands[i];
       if (operand.claimed == 0) continue;
@@ -102,6 +103,8 @@ class CudaExec {
   }
   template <class F>
   static Launch join_updates(const std::vector<Update>& updates, int multiprocessors);
+
+  static constexpr uintptr_t kNowhere = 1 << 20;  // not null, which would mean something else to those who get it
 
   float* scratch_;
   int64_t scratch_used_ = 0;

@@ -1,21 +1,27 @@
 #include "executable.h"
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <memory>
+#include <mutex>
 
 #include "call.h"
 
 namespace lieconv::cuda {
 namespace {
 
-constexpr int64_t kAhead = 64;  // steps that may be queued before the host waits: how soon a stop is heard
+/// How much work may be queued before the host waits, which is how soon a stop is heard; and how many steps at most.
+constexpr double kAheadSeconds = 0.01;
+constexpr int64_t kMostAhead = 256;
 
 /// A capture that ends with its scope: a stream that is left capturing would be unusable.
 class Capture {
  public:
-  explicit Capture(cudaStream_t stream) : stream_(stream) {
-    // Of this thread alone: programs on other threads may go on.
-    LCONV_CUDA_CALL(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
+  explicit Capture(cudaStream_t stream) : lock_(capture_mutex()), stream_(stream) {
+    // We call nothing that a capture forbids, and other threads may go on; but what cuBLAS does on the first product of
+    // a kind, such as loading its kernels, only a relaxed capture lets pass for certain.
+    LCONV_CUDA_CALL(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed));
   }
   ~Capture() {
     if (!open_) return;
@@ -32,6 +38,7 @@ class Capture {
   }
 
  private:
+  std::lock_guard<std::mutex> lock_;
   cudaStream_t stream_;
   bool open_ = true;
 };
@@ -67,12 +74,11 @@ void CudaExecutable::close() noexcept {
 std::vector<Task> CudaExecutable::lower(const std::vector<CommandView>& commands) {
   std::vector<Task> tasks;
   for (const CommandView& command : commands) {
-    Lowered lowered = lower_command(command, nullptr, device_.multiprocessors());
-    if (lowered.scratch_floats > 0) {
-      memory_.push_back(device_.allocate(lowered.scratch_floats * kElementBytes));
-      lowered = lower_command(command, static_cast<float*>(memory_.back()), device_.multiprocessors());
-    }
-    for (Task& task : lowered.tasks) tasks.push_back(std::move(task));
+    std::vector<Task> lowered = lower_command(command, device_.multiprocessors(), [this](int64_t floats) {
+      memory_.push_back(device_.allocate(floats * kElementBytes));
+      return static_cast<float*>(memory_.back());
+    });
+    for (Task& task : lowered) tasks.push_back(std::move(task));
   }
   return tasks;
 }
@@ -172,13 +178,20 @@ int64_t CudaExecutable::run(int64_t steps, const std::atomic<bool>& stop) {
 int64_t CudaExecutable::replay(int64_t steps, const std::atomic<bool>& stop) {
   LCONV_CUDA_CALL(cudaEventRecord(ready_, device_.eager_stream()));
   LCONV_CUDA_CALL(cudaStreamWaitEvent(stream_, ready_, 0));
-  int64_t step = 0;
-  for (; step < steps && !stop.load(std::memory_order_relaxed); ++step) {
-    LCONV_CUDA_CALL(cudaGraphLaunch(graph_, stream_));
-    if (step % kAhead != kAhead - 1) continue;
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point before = Clock::now();
+  int64_t step = 0, batch = 1, batches = 0;
+  while (step < steps && !stop.load(std::memory_order_relaxed)) {
+    const int64_t end = std::min(steps, step + batch);
+    for (; step < end; ++step) LCONV_CUDA_CALL(cudaGraphLaunch(graph_, stream_));
+    LCONV_CUDA_CALL(cudaEventRecord(done_[batches++ % 2], stream_));
+    if (batches < 2) continue;
     // Waits for the batch before this one, so that the GPU always has one to work on.
-    LCONV_CUDA_CALL(cudaEventRecord(done_[step / kAhead % 2], stream_));
-    if (step >= kAhead) LCONV_CUDA_CALL(cudaEventSynchronize(done_[(step / kAhead + 1) % 2]));
+    LCONV_CUDA_CALL(cudaEventSynchronize(done_[batches % 2]));
+    const Clock::time_point now = Clock::now();
+    const double seconds = std::chrono::duration<double>(now - before).count();
+    before = now;
+    batch = seconds > kAheadSeconds ? std::max<int64_t>(1, batch / 2) : std::min(kMostAhead, 2 * batch);
   }
   LCONV_CUDA_CALL(cudaEventRecord(done_[0], stream_));
   LCONV_CUDA_CALL(cudaEventSynchronize(done_[0]));

@@ -34,7 +34,7 @@ struct Each {
   F f;
 };
 template <class F>
-__global__ void __launch_bounds__(kThreads) each(Each<F> p) {
+__global__ void __launch_bounds__(kThreads, 1) each(Each<F> p) {
   for (int64_t i = grid_thread(); i < p.n; i += grid_size()) p.f(i);
 }
 
@@ -44,7 +44,7 @@ struct EachOfRows {
   F f;
 };
 template <class F>
-__global__ void __launch_bounds__(kThreads) each_of_rows(EachOfRows<F> p) {
+__global__ void __launch_bounds__(kThreads, 1) each_of_rows(EachOfRows<F> p) {
   for (int64_t row = int64_t{blockIdx.y} * blockDim.y + threadIdx.y; row < p.rows;
        row += int64_t{gridDim.y} * blockDim.y) {
     for (int64_t column = grid_thread(); column < p.columns; column += grid_size()) p.f(row, column);
@@ -60,7 +60,7 @@ struct EachOfMany {
   F f[kMost];
 };
 template <class F>
-__global__ void __launch_bounds__(kThreads) each_of_many(const __grid_constant__ EachOfMany<F> p) {
+__global__ void __launch_bounds__(kThreads, 1) each_of_many(const __grid_constant__ EachOfMany<F> p) {
   for (int64_t i = grid_thread(); i < p.end[p.count - 1]; i += grid_size()) {
     int k = 0;
     while (i >= p.end[k]) ++k;

@@ -76,20 +76,73 @@ struct ConvWeightTiles {
   __device__ void store(int64_t, int64_t a, int64_t t, float sum) const { op.dW[a * columns + t] = sum; }
 };
 
+/// As MaxPool, an element of y a thread: row (plane, i), column j.
+struct PoolRows {
+  MaxPool op;
+  __device__ void operator()(int64_t row, int64_t j) const {
+    const auto at_row = static_cast<uint32_t>(row), out_p = static_cast<uint32_t>(op.out_p);
+    const int64_t plane = at_row / out_p, top = at_row % out_p * op.stride;
+    const float* from = op.x + plane * op.p * op.q;
+    int64_t best = top * op.q + j * op.stride;
+    for (int64_t u = 0; u < op.size; ++u) {
+      for (int64_t v = 0; v < op.size; ++v) {
+        const int64_t place = (top + u) * op.q + j * op.stride + v;
+        if (!(from[place] <= from[best])) best = place;
+        if (from[best] != from[best]) u = v = op.size;  // a NaN wins
+      }
+    }
+    op.y[row * op.out_q + j] = from[best];
+    op.at[row * op.out_q + j] = static_cast<int32_t>(best);
+  }
+};
+
+/// As MaxPoolGrad, gathered: an element of dx adds up the windows over it, in their order.
+struct PoolGradRows {
+  MaxPoolGrad op;
+  /// The first and the last window over a place along one axis.
+  __device__ static int64_t first(int64_t place, const MaxPool& s) {
+    return place < s.size ? 0 : static_cast<uint32_t>(place - s.size) / static_cast<uint32_t>(s.stride) + 1;
+  }
+  __device__ static int64_t last(int64_t place, int64_t stride, int64_t windows) {
+    const int64_t at = static_cast<uint32_t>(place) / static_cast<uint32_t>(stride);
+    return at < windows - 1 ? at : windows - 1;
+  }
+  __device__ void operator()(int64_t row, int64_t column) const {  // row (plane, place in p)
+    const MaxPool& s = op.sizes;
+    const auto at_row = static_cast<uint32_t>(row), p = static_cast<uint32_t>(s.p);
+    const int64_t plane = at_row / p, at_p = at_row % p;
+    const int64_t last_i = last(at_p, s.stride, s.out_p), last_j = last(column, s.stride, s.out_q);
+    float total = 0;
+    for (int64_t i = first(at_p, s); i <= last_i; ++i) {
+      for (int64_t j = first(column, s); j <= last_j; ++j) {
+        const int64_t window = (plane * s.out_p + i) * s.out_q + j;
+        if (op.at[window] == at_p * s.q + column) total += op.dy[window];
+      }
+    }
+    op.dx[row * s.q + column] = total;
+  }
+};
+
 /// Samples that are lowered at once. Throws ERR_LCONV_SHAPE where one alone has too many places.
 int64_t most_samples(const ConvSizes& s) {
-  constexpr int64_t kMost = int64_t{1} << 30;
   const int64_t input = s.p * s.q, output = s.out_p * s.out_q, taps = (s.m > s.o ? s.m : s.o) * s.k_p * s.k_q;
   const int64_t plane = input > output ? input : output;
-  if (plane > kMost || taps > kMost)
+  if (plane > kMostPlaces || taps > kMostPlaces)
     throw Error("ERR_LCONV_SHAPE", "conv2d: a GPU takes at most 2^30 pixels a channel and 2^30 weights a filter");
-  return kMost / plane;
+  return kMostPlaces / plane;
 }
 /// f(b, count) for parts of the batch.
 template <class F>
 void for_parts(const ConvSizes& s, const F& f) {
   const int64_t most = most_samples(s);
   for (int64_t b = 0; b < s.B; b += most) f(b, s.B - b < most ? s.B - b : most);
+}
+
+/// f(plane, count) for parts of the planes whose rows can be counted in 32 bits.
+template <class F>
+void for_planes(const MaxPool& s, const F& f) {
+  const int64_t most = kMostPlaces / s.p > 0 ? kMostPlaces / s.p : 1;
+  for (int64_t plane = 0; plane < s.planes; plane += most) f(plane, s.planes - plane < most ? s.planes - plane : most);
 }
 
 }  // namespace
@@ -128,11 +181,24 @@ void lower(const Conv2dWeightGrad& op, CudaExec& exec) {
 }
 template <>
 void lower(const MaxPool& op, CudaExec& exec) {
-  op.run(exec);
+  for_planes(op, [&](int64_t plane, int64_t count) {
+    MaxPool part = op;
+    part.x += plane * op.p * op.q;
+    part.y += plane * op.out_p * op.out_q;
+    part.at += plane * op.out_p * op.out_q;
+    exec.for_rows(count * op.out_p, op.out_q, PoolRows{part});
+  });
 }
 template <>
 void lower(const MaxPoolGrad& op, CudaExec& exec) {
-  op.run(exec);
+  const MaxPool& s = op.sizes;
+  for_planes(s, [&](int64_t plane, int64_t count) {
+    MaxPoolGrad part = op;
+    part.dy += plane * s.out_p * s.out_q;
+    part.at += plane * s.out_p * s.out_q;
+    part.dx += plane * s.p * s.q;
+    exec.for_rows(count * s.p, s.q, PoolGradRows{part});
+  });
 }
 
 }  // namespace lieconv::cuda

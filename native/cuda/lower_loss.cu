@@ -22,7 +22,7 @@ __device__ inline void normaliser(const float* row, int64_t cols, float& largest
   sum = warp_sum(sum);
 }
 
-__global__ void __launch_bounds__(kThreads) softmax_rows(Softmax op) {
+__global__ void __launch_bounds__(kThreads, 1) softmax_rows(Softmax op) {
   for (int64_t r = first_row(); r < op.rows; r += row_step()) {
     const float* row = op.x + r * op.cols;
     float* to = op.y + r * op.cols;
@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(kThreads) softmax_rows(Softmax op) {
   }
 }
 
-__global__ void __launch_bounds__(kThreads) softmax_grad_rows(SoftmaxGrad op) {
+__global__ void __launch_bounds__(kThreads, 1) softmax_grad_rows(SoftmaxGrad op) {
   for (int64_t r = first_row(); r < op.rows; r += row_step()) {
     const float *y = op.y + r * op.cols, *dy = op.dy + r * op.cols;
     float* dx = op.dx + r * op.cols;
@@ -49,7 +49,7 @@ __global__ void __launch_bounds__(kThreads) softmax_grad_rows(SoftmaxGrad op) {
 }
 
 /// As CrossEntropy::Rows: gradient, loss and hit of each row.
-__global__ void __launch_bounds__(kThreads) cross_entropy_rows(CrossEntropy::Rows p) {
+__global__ void __launch_bounds__(kThreads, 1) cross_entropy_rows(CrossEntropy::Rows p) {
   for (int64_t r = first_row(); r < p.rows; r += row_step()) {
     const float* row = p.x + r * p.cols;
     float* to = p.dlogits + r * p.cols;
@@ -72,7 +72,7 @@ __global__ void __launch_bounds__(kThreads) cross_entropy_rows(CrossEntropy::Row
 }
 
 /// As CrossEntropy::Total, by one block.
-__global__ void __launch_bounds__(kThreads) cross_entropy_total(CrossEntropy::Total p) {
+__global__ void __launch_bounds__(kThreads, 1) cross_entropy_total(CrossEntropy::Total p) {
   double* shared = shared_memory<double>();
   double total = 0, hits = 0;
   for (int64_t r = threadIdx.x; r < p.rows; r += kThreads) total += p.scratch[2 * r], hits += p.scratch[2 * r + 1];

@@ -103,7 +103,7 @@ struct GradRows {
     return (d.x + d.y) + (d.z + d.w);
   }
 };
-__global__ void __launch_bounds__(kThreads) grad_rows(GradRows p) {
+__global__ void __launch_bounds__(kThreads, 1) grad_rows(GradRows p) {
   float* shared = shared_memory<float>();
   for (int64_t row = blockIdx.x; row < p.rows; row += gridDim.x) {
     float total = 0;

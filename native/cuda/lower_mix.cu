@@ -8,7 +8,7 @@ namespace {
 /// Samples that are lowered at once: places (b, h) are counted in 32 bits.
 template <class Op>
 int64_t most_samples(const Op& op) {
-  const int64_t most = (int64_t{1} << 30) / op.d_h;
+  const int64_t most = kMostPlaces / op.d_h;
   return most > 0 ? most : 1;
 }
 struct Place {  // (b, h) of column q
@@ -92,6 +92,18 @@ struct GatherRows {
   }
 };
 
+/// As GatherGrad, an element of the table a thread.
+struct GatherGradRows {
+  GatherGrad op;
+  __device__ void operator()(int64_t row, int64_t i) const {
+    float total = 0;
+    for (int64_t j = 0; j < op.count; ++j) {
+      if (op.index[j] == row) total += op.dy[j * op.size + i];
+    }
+    op.dtable[row * op.size + i] = total;
+  }
+};
+
 }  // namespace
 
 template <>
@@ -133,7 +145,7 @@ void lower(const Gather& op, CudaExec& exec) {
 }
 template <>
 void lower(const GatherGrad& op, CudaExec& exec) {
-  op.run(exec);
+  exec.for_rows(op.rows, op.size, GatherGradRows{op});
 }
 
 }  // namespace lieconv::cuda

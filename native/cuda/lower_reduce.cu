@@ -20,7 +20,7 @@ struct SumPart {
 };
 
 /// A block a line, for inner = 1.
-__global__ void __launch_bounds__(kThreads) sum_lines(SumPart p) {
+__global__ void __launch_bounds__(kThreads, 1) sum_lines(SumPart p) {
   float* shared = shared_memory<float>();
   for (int64_t line = blockIdx.x; line < p.outer * p.parts; line += gridDim.x) {
     const int64_t part = line % p.parts, end = p.first(part + 1);
@@ -80,7 +80,7 @@ struct SquareBlocks {
   const float* x;
   float* partials;
 };
-__global__ void __launch_bounds__(kThreads) square_blocks(SquareBlocks p) {
+__global__ void __launch_bounds__(kThreads, 1) square_blocks(SquareBlocks p) {
   float* shared = shared_memory<float>();
   for (int64_t block = blockIdx.x; block < p.blocks; block += gridDim.x) {
     const int64_t begin = block * SumSquares::kBlock, rest = begin + SumSquares::kBlock;
@@ -92,6 +92,27 @@ __global__ void __launch_bounds__(kThreads) square_blocks(SquareBlocks p) {
     __syncthreads();
   }
 }
+
+/// As SumSquares::Total, by one block.
+__global__ void __launch_bounds__(kThreads, 1) square_total(SumSquares::Total p) {
+  double* shared = shared_memory<double>();
+  double total = 0;
+  for (int64_t j = threadIdx.x; j < p.blocks; j += kThreads) total += p.partials[j];
+  total = block_sum(total, shared);
+  if (threadIdx.x == 0) p.y[0] = static_cast<float>((p.accumulate ? p.y[0] : 0) + total);
+}
+
+/// As MaxGrad, an element a thread: row (o, j), column i.
+struct MaxGradRows {
+  int64_t k, inner;
+  const float* dy;
+  const int32_t* at;
+  float* dx;
+  __device__ void operator()(int64_t row, int64_t i) const {
+    const int64_t o = row / k, j = row % k;
+    dx[row * inner + i] = j == at[o * inner + i] ? dy[o * inner + i] : 0;
+  }
+};
 
 }  // namespace
 
@@ -116,7 +137,7 @@ void lower(const Max& op, CudaExec& exec) {
 }
 template <>
 void lower(const MaxGrad& op, CudaExec& exec) {
-  op.run(exec);
+  exec.for_rows(op.outer * op.k, op.inner, MaxGradRows{op.k, op.inner, op.dy, op.at, op.dx});
 }
 template <>
 void lower(const SumSquares& op, CudaExec& exec) {
@@ -125,7 +146,8 @@ void lower(const SumSquares& op, CudaExec& exec) {
     exec.kernel(square_blocks, dim3(static_cast<unsigned>(op.blocks < most ? op.blocks : most)), dim3(kThreads),
                 kThreads / kWarp * sizeof(float), SquareBlocks{op.n, op.blocks, op.x, op.partials});
   }
-  exec.for_each(1, SumSquares::Total{op.accumulate, op.blocks, op.partials, op.y});
+  exec.kernel(square_total, dim3(1), dim3(kThreads), kThreads / kWarp * sizeof(double),
+              SumSquares::Total{op.accumulate, op.blocks, op.partials, op.y});
 }
 
 }  // namespace lieconv::cuda

@@ -24,6 +24,8 @@ int guarded(lconv_cuda_error* error, const Work& work) {
     return fail("ERR_LCONV_OOM", "no host memory left");
   } catch (const std::exception& problem) {
     return fail("ERR_LCONV_CUDA", problem.what());
+  } catch (...) {
+    return fail("ERR_LCONV_CUDA", "an unknown error");
   }
 }
 

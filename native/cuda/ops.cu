@@ -53,12 +53,19 @@ void validate(const CommandView& command) {
   bind(command, op);
 }
 
-Lowered lower_command(const CommandView& command, float* scratch, int multiprocessors) {
+/// Twice where there is scratch space: to count it, and with its address.
+std::vector<Task> lower_command(const CommandView& command, int multiprocessors,
+                                const std::function<float*(int64_t)>& scratch) {
   BoundOp op;
   const Entry& found = bind(command, op);
-  CudaExec exec(command.operands, command.operand_count, scratch, multiprocessors);
+  CudaExec counting(command.operands, command.operand_count, nullptr, multiprocessors);
+  found.lower(op.bytes, counting);
+  if (counting.scratch_used() == 0) return counting.take_tasks();
+  CudaExec exec(command.operands, command.operand_count, scratch(counting.scratch_used()), multiprocessors);
   found.lower(op.bytes, exec);
-  return {exec.take_tasks(), exec.scratch_used()};
+  if (exec.scratch_used() != counting.scratch_used())
+    throw Error("ERR_LCONV_NATIVE", std::string(found.name) + " takes more scratch space than it asked for");
+  return exec.take_tasks();
 }
 
 }  // namespace lieconv::cuda

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "../engine/binder.h"
@@ -20,12 +21,8 @@ struct CommandView {
 /// Checks a command and fills in access and extent of its operands. Throws Error.
 void validate(const CommandView& command);
 
-/// A checked command that can be written down as launches.
-struct Lowered {
-  std::vector<Task> tasks;
-  int64_t scratch_floats;
-};
-/// `scratch` may be null to learn how much is needed.
-Lowered lower_command(const CommandView& command, float* scratch, int multiprocessors);
+/// What a command launches. `scratch` is asked once for all the scratch space that it needs, if it needs any.
+std::vector<Task> lower_command(const CommandView& command, int multiprocessors,
+                                const std::function<float*(int64_t floats)>& scratch);
 
 }  // namespace lieconv::cuda

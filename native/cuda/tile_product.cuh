@@ -16,6 +16,12 @@ constexpr int kTileRows = 32, kTileColumns = 64, kTileDepth = 16, kTileThreads =
 constexpr int kLeftPitch = kTileRows + 1, kRightPitch = kTileColumns + 1;
 constexpr size_t kTileShared = kTileDepth * (kLeftPitch + kRightPitch) * sizeof(float);
 
+#ifndef LCONV_MOST_PLACES
+#define LCONV_MOST_PLACES (1 << 30)
+#endif
+/// Columns and depths that functors may count in 32 bits. Tests make it small, so that the parts beyond it are met.
+constexpr int64_t kMostPlaces = LCONV_MOST_PLACES;
+
 template <class P>
 struct TileProduct {
   P p;
@@ -81,7 +87,7 @@ __device__ inline void tile_of(const TileProduct<P>& t, int64_t j, int64_t part,
 }
 
 template <class P>
-__global__ void __launch_bounds__(kTileThreads) tile_product(const __grid_constant__ TileProduct<P> t) {
+__global__ void __launch_bounds__(kTileThreads, 1) tile_product(const __grid_constant__ TileProduct<P> t) {
   const uint32_t tiles = t.across * t.down * t.members * t.parts;
   for (uint32_t tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
     const uint32_t member = tile / t.across / t.down;

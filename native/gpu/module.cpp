@@ -89,6 +89,8 @@ class CudaBackend final : public Backend {
   CudaBackend(int32_t ordinal, int32_t precision) {
     lconv_cuda_error error;
     if (module().open(ordinal, precision, &handle_, &error)) fail(error);
+    lconv_cuda_device_info info{};
+    if (module().info(handle_, &info, &error) == 0 && info.total_bytes > 0) total_bytes_ = info.total_bytes;
   }
   ~CudaBackend() override { module().close(handle_); }
 
@@ -120,8 +122,8 @@ class CudaBackend final : public Backend {
   std::unique_ptr<Executable> compile(std::vector<Command> commands) override {
     return std::make_unique<CudaProgram>(handle_, std::move(commands));
   }
-  /// Programs of this size are bound by the length of their chains of launches, not by memory.
-  int64_t apart_up_to() const override { return int64_t{128} << 20; }
+  /// Chains of launches are what bounds most programs, so they may take a small part of the memory to be short.
+  int64_t apart_up_to() const override { return total_bytes_ / 32; }
   bool describe(lconv_cuda_device_info& info) override {
     lconv_cuda_error error;
     if (module().info(handle_, &info, &error)) fail(error);
@@ -130,6 +132,7 @@ class CudaBackend final : public Backend {
 
  private:
   void* handle_ = nullptr;
+  int64_t total_bytes_ = int64_t{80} << 30;  // of an H100, where nothing is asked
 };
 
 }  // namespace

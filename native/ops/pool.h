@@ -38,7 +38,7 @@ struct MaxPool {
     p = b.integer("p", 1, 1 << 20);
     q = b.integer("q", 1, 1 << 20);
     size = b.integer("size", 1, p < q ? p : q);
-    stride = b.integer("stride", 1);
+    stride = b.integer("stride", 1, INT32_MAX);
     if (b.product(p, q) > INT32_MAX) b.fail("a plane is too large");
     out_p = (p - size) / stride + 1;
     out_q = (q - size) / stride + 1;

@@ -163,7 +163,7 @@ void Device::write(BufferId id, const void* data, int64_t bytes, DType dtype) {
   state_->backend->upload(buffer->data, data, bytes);
 }
 
-void Device::read(BufferId id, void* data, int64_t bytes, int64_t offset, DType dtype) {
+std::function<void()> Device::read_later(BufferId id, void* data, int64_t bytes, int64_t offset, DType dtype) {
   const BufferRef buffer = find_readable(id);
   if (recording_) throw Error("ERR_LCONV_RECORDING", "values cannot be read while recording");
   if (buffer->dtype != dtype || offset < 0 || bytes > buffer->bytes() ||
@@ -171,7 +171,9 @@ void Device::read(BufferId id, void* data, int64_t bytes, int64_t offset, DType 
     throw Error("ERR_LCONV_NATIVE", "read: the array's type or range does not fit the tensor");
   }
   check_free_to_read(*buffer);
-  state_->backend->download(data, static_cast<const char*>(buffer->data) + offset * kElementBytes, bytes);
+  return [buffer, data, bytes, offset] {
+    buffer->device->backend->download(data, static_cast<const char*>(buffer->data) + offset * kElementBytes, bytes);
+  };
 }
 
 namespace {
@@ -206,7 +208,12 @@ void Device::execute(int op, const std::vector<BufferId>& ids, const std::vector
       check_free_to_write(*recorded.buffers[i]);
     }
   }
-  state_->backend->execute(command);
+  try {
+    state_->backend->execute(command);
+  } catch (const Error& error) {  // of scratch space on the device: then nothing has run yet
+    if (!is_oom(error) || !state_->pool->trim()) throw;
+    state_->backend->execute(command);
+  }
 }
 
 void Device::begin_record() {

@@ -158,7 +158,11 @@ class Device {
   BufferId alloc(int64_t bytes, DType dtype);
   void free(BufferId id);
   void write(BufferId id, const void* data, int64_t bytes, DType dtype);
-  void read(BufferId id, void* data, int64_t bytes, int64_t offset, DType dtype);
+  void read(BufferId id, void* data, int64_t bytes, int64_t offset, DType dtype) {
+    read_later(id, data, bytes, offset, dtype)();
+  }
+  /// The reading alone, for any thread: checked now, and the buffer lives until it is done.
+  std::function<void()> read_later(BufferId id, void* data, int64_t bytes, int64_t offset, DType dtype);
   void execute(int op, const std::vector<BufferId>& ids, const std::vector<int64_t>& offsets,
                std::vector<double> attributes);
   void begin_record();

@@ -1,5 +1,6 @@
 #include <cstdlib>
 #include <set>
+#include <typeindex>
 
 #include "../engine/error.h"
 #include "device.h"
@@ -9,18 +10,18 @@ namespace lieconv {
 namespace {
 
 /// Programs that have a thread. process.exit() and uncaught errors end the process without closing the JavaScript
-/// environment first: exit() would then take libraries down under running threads. So the first start registers a
-/// handler, after all libraries that a run uses are loaded, that ends the threads before anything of them goes.
+/// environment first: exit() would then take libraries down under running threads. So the first start on each kind of
+/// device registers a handler, after all libraries that such a run uses are loaded, that ends the threads before
+/// anything of them goes.
 class Threads {
  public:
   static Threads& all() {
     static auto* threads = new Threads();  // never destroyed: exit handlers still need it
     return *threads;
   }
-  void add(Program* program) {
+  void add(Program* program, const Executable& executable) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (!registered_) std::atexit([] { all().end(); });
-    registered_ = true;
+    if (kinds_.insert(typeid(executable)).second) std::atexit([] { all().end(); });
     programs_.insert(program);
   }
   void remove(Program* program) {
@@ -38,7 +39,7 @@ class Threads {
 
   std::mutex mutex_;
   std::set<Program*> programs_;
-  bool registered_ = false;
+  std::set<std::type_index> kinds_;  // that a handler is registered for
   std::atomic<bool> ending_{false};
 };
 
@@ -157,7 +158,7 @@ void Program::start(int64_t steps, std::function<void(const Outcome&)> done) {
   if (!executable_) throw Error("ERR_LCONV_DISPOSED", "this program was disposed");
   if (!thread_.joinable()) {
     thread_ = std::thread([this] { serve(); });
-    Threads::all().add(this);
+    Threads::all().add(this, *executable_);
   }
   hold_buffers();
   running_ = true;

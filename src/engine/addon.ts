@@ -91,6 +91,8 @@ export interface NativeDevice {
   free(buffer: number): void;
   write(buffer: number, data: Float32Array | Int32Array): void;
   read(buffer: number, data: Float32Array | Int32Array, offset: number): void;
+  /** As read, on another thread. */
+  readAsync(buffer: number, data: Float32Array | Int32Array, offset: number): Promise<void>;
   /** Operands are pairs (buffer, element offset) flattened; attributes are numbers. */
   execute(op: number, operands: number[], attributes: number[]): void;
   beginRecord(): void;

@@ -38,6 +38,11 @@ export class Device {
     this.#native = native().openDevice(name, threads, precisions.indexOf(precision) as 0 | 1 | 2);
   }
 
+  /** Whether commands are only queued when the call returns, so that their results have to be waited for. */
+  get asynchronous(): boolean {
+    return this.name !== "cpu";
+  }
+
   get recording(): boolean {
     return this.#recording;
   }
@@ -56,6 +61,11 @@ export class Device {
 
   read(buffer: number, into: HostArray, offset = 0): void {
     this.#native.read(buffer, into, offset);
+  }
+
+  /** As read, on another thread. */
+  readAsync(buffer: number, into: HostArray): Promise<void> {
+    return this.#native.readAsync(buffer, into, 0);
   }
 
   /** Hands one command to the native engine. `operands` and `attributes` are in the order of the operation's `bind`. */

@@ -117,23 +117,36 @@ export class Tensor implements Ref {
     return this.view(this.shape);
   }
 
-  /** The values, copied. On the CPU this is a memory copy; a device that works asynchronously is awaited. */
+  /** The values as they are now, copied. On the CPU that is done at once; a GPU is waited for on another thread. */
   async data(): Promise<Float32Array | Int32Array> {
-    return this.dataSync();
+    if (!this.device.asynchronous || this.device.recording) return this.dataSync();
+    const out = this.#host(this.size);
+    const now = Tensor.empty(this.device, this.shape, this.dtype); // what follows may write to this tensor before it is read
+    try {
+      commands.copy(this.device, [this.size], this, [1], now, [1]);
+      await this.device.readAsync(now.buffer, out);
+      return out;
+    } finally {
+      now.dispose();
+    }
   }
 
   /** The values, copied; blocks until they are there. */
   dataSync(): Float32Array | Int32Array {
-    const out = this.dtype === "float32" ? new Float32Array(this.size) : new Int32Array(this.size);
+    const out = this.#host(this.size);
     this.device.read(this.buffer, out);
     return out;
   }
 
   /** Part of the values, `length` elements from `offset` on. */
   slice(offset: number, length: number): Float32Array | Int32Array {
-    const out = this.dtype === "float32" ? new Float32Array(length) : new Int32Array(length);
+    const out = this.#host(length);
     this.device.read(this.buffer, out, offset);
     return out;
+  }
+
+  #host(length: number): Float32Array | Int32Array {
+    return this.dtype === "float32" ? new Float32Array(length) : new Int32Array(length);
   }
 
   /** The one value of a tensor with one element. Throws ERR_LCONV_SHAPE for any other. */

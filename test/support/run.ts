@@ -67,7 +67,12 @@ function findFiles(): TestFile[] {
   const wanted = found.filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)));
   const plain = wanted.map((path) => {
     const text = readFileSync(join(root, path), "utf8");
-    return { path, gpu: /^\/\/ also on a GPU\b/m.test(text), limit: Number(/^\/\/ time limit: (\d+) s\b/m.exec(text)?.[1] ?? values.limit), alone: /^\/\/ runs alone\b/m.test(text) };
+    return {
+      path,
+      gpu: /^\/\/ also on a GPU\b/m.test(text),
+      limit: Number(/^\/\/ time limit: (\d+) s\b/m.exec(text)?.[1] ?? values.limit),
+      alone: /^\/\/ runs alone\b/m.test(text),
+    };
   });
   const folder = values["gpu-only"] ?? join(root, "build/emu");
   const twice = haveEmulation(folder) && !process.env["LCONV_DEVICE"];

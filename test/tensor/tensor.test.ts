@@ -5,7 +5,7 @@ import { add } from "../../src/ops/arithmetic.js";
 import { scope } from "../../src/tensor/scope.js";
 import { full, ones, Tensor, tensor, zeros } from "../../src/tensor/tensor.js";
 import { everyDevice } from "../support/everyDevice.js";
-import { throwsCode } from "../support/throws.js";
+import { rejectsCode, throwsCode } from "../support/throws.js";
 
 const test = suite("tensor/tensor");
 
@@ -27,6 +27,26 @@ everyDevice(test, "values in, values out", async (device) => {
     assert.is(String(x), `Tensor(float32, [2, 3], ${device.name})`);
   });
 });
+
+everyDevice(
+  test,
+  "data() reads what was there when it was called, also when the tensor is changed or disposed of meanwhile",
+  async (device) => {
+    const values = Float32Array.from({ length: 5000 }, (_, i) => i);
+    const [x, y] = [tensor(values, { device }), tensor(values, { device })];
+    const reads = [x.data(), y.data(), add(x, 1).data()];
+    x.set(new Float32Array(5000));
+    y.dispose();
+    const [a, b, c] = await Promise.all(reads);
+    assert.equal(b, values);
+    assert.equal(
+      c,
+      values.map((value) => value + 1),
+    );
+    assert.ok([0, 4999].includes(a[4999]), "x was set while it was read: before or after, as on any queue");
+    await rejectsCode(y.data(), "ERR_LCONV_DISPOSED");
+  },
+);
 
 test("numbers, nested arrays, typed arrays, filled ones, empty ones", () => {
   scope(() => {

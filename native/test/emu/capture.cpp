@@ -18,10 +18,10 @@ std::vector<Capture*> captures_under_way() {
   return found;
 }
 
-/// CUDA's rule for calls that a capture makes unsafe: of this thread unless relaxed, and of all threads when global.
+/// CUDA's rule for calls that a capture makes unsafe: of this thread, and of all threads when global. A relaxed capture
+/// is treated like a thread-local one: it is there for what cuBLAS does, not for us.
 bool forbids(const Capture& capture) {
-  if (capture.mode == cudaStreamCaptureModeGlobal) return true;
-  return capture.mode == cudaStreamCaptureModeThreadLocal && capture.thread == std::this_thread::get_id();
+  return capture.mode == cudaStreamCaptureModeGlobal || capture.thread == std::this_thread::get_id();
 }
 
 bool has_blocking_stream(const Capture& capture) {

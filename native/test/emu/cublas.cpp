@@ -88,7 +88,9 @@ cublasStatus_t cublasDestroy_v2(cublasHandle_t handle) {
     const std::lock_guard<std::mutex> lock(handles_lock);
     handles.erase(handle);
   }
-  const cudaError_t error = cudaFree(handle->default_workspace);
+  const cudaError_t waited = cudaDeviceSynchronize();  // as cuBLAS says that it does
+  const cudaError_t freed = cudaFree(handle->default_workspace);
+  const cudaError_t error = waited != cudaSuccess ? waited : freed;
   delete handle;
   return error == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }
