@@ -2,14 +2,21 @@
 //   - the event loop's delay while a network trains, 99th percentile
 //   - growth of the resident memory from step 1,000 to step 10,000
 //   - seconds to rotate 60,000 images with cubic splines
+//   - what looking for a GPU adds to loading the engine
 //
 //   npx tsx bench/health.ts
 import { cpus } from "node:os";
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { native } from "../src/engine/native.js";
 import { data, device, fit, models, Philox, streams } from "../src/index.js";
 
 const report = (line: object): void => console.log(JSON.stringify(line));
+native(); // the engine itself is loaded
+const [before, resident] = [performance.now(), process.memoryUsage().rss];
+const { fault } = native().probeCuda();
+const looked = { ms: performance.now() - before, MB: (process.memoryUsage().rss - resident) / 1e6, found: fault?.code ?? "a GPU" };
 report({ machine: cpus()[0].model.trim(), threads: device().threads, node: process.version, date: new Date().toISOString() });
+report({ measure: "looking for a GPU", ...looked });
 
 const digits = data.glyphs({ train: 4000, test: 500 });
 const prepared = await data.prepare(digits, { variant: "rotated-scrambled" });

@@ -194,7 +194,7 @@ Napi::Value DeviceObject::info(const Napi::CallbackInfo& info) {
   return guarded(env, [&]() -> Napi::Value {
     Napi::Object out = Napi::Object::New(env);
     out.Set("name", name_);
-    lconv_cuda_device_info found{};
+    lconv_device_info found{};
     if (!device(env).state().backend->describe(found)) return out;
     Napi::Array capability = Napi::Array::New(env, 2);
     capability.Set(0u, static_cast<double>(found.major));

@@ -110,7 +110,7 @@ Napi::Value ProgramObject::arena_bytes(const Napi::CallbackInfo& info) {
 Napi::Value ProgramObject::stats(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guarded(env, [&]() -> Napi::Value {
-    const lconv_cuda_stats* stats = program_ ? program_->stats() : nullptr;
+    const lconv_program_stats* stats = program_ ? program_->stats() : nullptr;
     if (!stats) return env.Undefined();
     Napi::Object out = Napi::Object::New(env);
     out.Set("launches", static_cast<double>(stats->launches));

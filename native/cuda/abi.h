@@ -32,7 +32,7 @@ struct lconv_cuda_version {
   char cublas_path[512];  // or what was tried
 };
 
-struct lconv_cuda_device_info {
+struct lconv_device_info {
   int32_t major, minor;  // compute capability
   int32_t multiprocessors;
   int64_t total_bytes, free_bytes, l2_bytes;
@@ -40,7 +40,7 @@ struct lconv_cuda_device_info {
 };
 
 /// What one replay of a program does, counted from its launches.
-struct lconv_cuda_stats {
+struct lconv_program_stats {
   int64_t launches;      // kernels and matrix products
   int64_t longest_path;  // launches on the longest chain of dependencies
   int64_t branches;      // streams that the capture used
@@ -60,7 +60,7 @@ struct lconv_cuda {
   int (*libraries)(lconv_cuda_version* version, lconv_cuda_error* error);
   int (*open)(int32_t ordinal, int32_t precision, void** device, lconv_cuda_error* error);
   void (*close)(void* device);
-  int (*info)(void* device, lconv_cuda_device_info* info, lconv_cuda_error* error);
+  int (*info)(void* device, lconv_device_info* info, lconv_cuda_error* error);
   int (*allocate)(void* device, int64_t bytes, void** data, lconv_cuda_error* error);
   void (*release)(void* device, void* data);
   int (*upload)(void* device, void* to, const void* from, int64_t bytes, lconv_cuda_error* error);
@@ -70,7 +70,7 @@ struct lconv_cuda {
   int (*compile)(void* device, const lconv_cuda_command* commands, int64_t count, void** executable,
                  lconv_cuda_error* error);
   int (*run)(void* executable, int64_t steps, const std::atomic<bool>* stop, int64_t* ran, lconv_cuda_error* error);
-  int (*stats)(void* executable, lconv_cuda_stats* stats, lconv_cuda_error* error);
+  int (*stats)(void* executable, lconv_program_stats* stats, lconv_cuda_error* error);
   void (*discard)(void* executable);
 };
 

@@ -196,8 +196,8 @@ void CudaDevice::execute(const CommandView& command) {
   });
 }
 
-lconv_cuda_device_info CudaDevice::info() {
-  lconv_cuda_device_info info{};
+lconv_device_info CudaDevice::info() {
+  lconv_device_info info{};
   info.major = major_;
   info.minor = minor_;
   info.multiprocessors = multiprocessors_;

@@ -28,7 +28,7 @@ class CudaDevice {
   void upload(void* to, const void* from, int64_t bytes);
   void download(void* to, const void* from, int64_t bytes);
   void execute(const CommandView& command);
-  lconv_cuda_device_info info();
+  lconv_device_info info();
 
   bool plan_only() const { return ordinal_ == kCudaPlanOnly; }
   int multiprocessors() const { return multiprocessors_; }

@@ -17,7 +17,7 @@ class CudaExecutable {
 
   /// Replays `steps` times behind what was executed eagerly before, and waits for the end. Any thread, one at a time.
   int64_t run(int64_t steps, const std::atomic<bool>& stop);
-  const lconv_cuda_stats& stats() const { return stats_; }
+  const lconv_program_stats& stats() const { return stats_; }
 
  private:
   std::vector<Task> lower(const std::vector<CommandView>& commands);
@@ -29,7 +29,7 @@ class CudaExecutable {
   cudaEvent_t make_event(unsigned flags);
 
   CudaDevice& device_;
-  lconv_cuda_stats stats_{};
+  lconv_program_stats stats_{};
   std::vector<void*> memory_;  // scratch space and cuBLAS workspaces
   std::vector<cudaEvent_t> events_;
   cudaStream_t stream_ = nullptr;

@@ -53,7 +53,7 @@ const lconv_cuda table{
       return guarded(error, [&] { *device = new CudaDevice(ordinal, precision); });
     },
     [](void* device) { delete static_cast<CudaDevice*>(device); },
-    [](void* device, lconv_cuda_device_info* info, lconv_cuda_error* error) {
+    [](void* device, lconv_device_info* info, lconv_cuda_error* error) {
       return guarded(error, [&] { *info = device_of(device).info(); });
     },
     [](void* device, int64_t bytes, void** data, lconv_cuda_error* error) {
@@ -82,7 +82,7 @@ const lconv_cuda table{
     [](void* executable, int64_t steps, const std::atomic<bool>* stop, int64_t* ran, lconv_cuda_error* error) {
       return guarded(error, [&] { *ran = executable_of(executable).run(steps, *stop); });
     },
-    [](void* executable, lconv_cuda_stats* stats, lconv_cuda_error* error) {
+    [](void* executable, lconv_program_stats* stats, lconv_cuda_error* error) {
       return guarded(error, [&] { *stats = executable_of(executable).stats(); });
     },
     [](void* executable) { delete static_cast<CudaExecutable*>(executable); },

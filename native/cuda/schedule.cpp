@@ -126,8 +126,8 @@ std::vector<Node> schedule(std::vector<Task> tasks, int multiprocessors) {
   return Scheduler(merged(std::move(tasks), multiprocessors)).take();
 }
 
-lconv_cuda_stats count(const std::vector<Node>& nodes) {
-  lconv_cuda_stats stats{};
+lconv_program_stats count(const std::vector<Node>& nodes) {
+  lconv_program_stats stats{};
   std::vector<int64_t> depth(nodes.size());
   std::array<int, kBranches> last;
   last.fill(-1);

@@ -22,6 +22,6 @@ constexpr int kBranches = 4;
 std::vector<Node> schedule(std::vector<Task> tasks, int multiprocessors);
 
 /// Launches, longest path, branches, bytes and flops of a schedule.
-lconv_cuda_stats count(const std::vector<Node>& nodes);
+lconv_program_stats count(const std::vector<Node>& nodes);
 
 }  // namespace lieconv::cuda

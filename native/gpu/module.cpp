@@ -73,7 +73,7 @@ class CudaProgram final : public Executable {
     if (module().run(handle_, steps, &stop, &ran, &error)) fail(error);
     return ran;
   }
-  const lconv_cuda_stats* stats() override {
+  const lconv_program_stats* stats() override {
     lconv_cuda_error error;
     if (module().stats(handle_, &stats_, &error)) fail(error);
     return &stats_;
@@ -81,7 +81,7 @@ class CudaProgram final : public Executable {
 
  private:
   void* handle_ = nullptr;
-  lconv_cuda_stats stats_{};
+  lconv_program_stats stats_{};
 };
 
 class CudaBackend final : public Backend {
@@ -89,7 +89,7 @@ class CudaBackend final : public Backend {
   CudaBackend(int32_t ordinal, int32_t precision) {
     lconv_cuda_error error;
     if (module().open(ordinal, precision, &handle_, &error)) fail(error);
-    lconv_cuda_device_info info{};
+    lconv_device_info info{};
     if (module().info(handle_, &info, &error) == 0 && info.total_bytes > 0) total_bytes_ = info.total_bytes;
   }
   ~CudaBackend() override { module().close(handle_); }
@@ -124,7 +124,7 @@ class CudaBackend final : public Backend {
   }
   /// Chains of launches are what bounds most programs, so they may take a small part of the memory to be short.
   int64_t apart_up_to() const override { return total_bytes_ / 32; }
-  bool describe(lconv_cuda_device_info& info) override {
+  bool describe(lconv_device_info& info) override {
     lconv_cuda_error error;
     if (module().info(handle_, &info, &error)) fail(error);
     return true;

@@ -7,8 +7,8 @@
 
 #include "../engine/binder.h"
 
-struct lconv_cuda_stats;
-struct lconv_cuda_device_info;
+struct lconv_program_stats;
+struct lconv_device_info;
 
 namespace lieconv {
 
@@ -26,7 +26,7 @@ class Executable {
   /// Runs the list `steps` times; returns how many were done. Looks at `stop` between steps. Any thread, one at a time.
   virtual int64_t run(int64_t steps, const std::atomic<bool>& stop) = 0;
   /// What a step launches; null on the CPU.
-  virtual const lconv_cuda_stats* stats() { return nullptr; }
+  virtual const lconv_program_stats* stats() { return nullptr; }
 };
 
 /// What a device is to the engine: memory and commands. Nobody above it touches the memory itself.
@@ -44,7 +44,7 @@ class Backend {
   /// Up to how many bytes the buffers of a program should lie apart; beyond that, memory is what counts.
   virtual int64_t apart_up_to() const { return 0; }
   /// Fills in `info` on a GPU; false on the CPU.
-  virtual bool describe(lconv_cuda_device_info& /*info*/) { return false; }
+  virtual bool describe(lconv_device_info& /*info*/) { return false; }
 };
 
 std::unique_ptr<Backend> make_cpu_backend(int threads);

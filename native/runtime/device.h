@@ -119,7 +119,7 @@ class Program {
 
   int64_t commands() const { return command_count_; }
   int64_t arena_bytes() const { return arena_ ? arena_->bytes : 0; }
-  const lconv_cuda_stats* stats() const { return executable_ ? executable_->stats() : nullptr; }
+  const lconv_program_stats* stats() const { return executable_ ? executable_->stats() : nullptr; }
   bool running() const { return running_; }
 
  private:

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { autoFault, device } from "../../src/engine/device.js";
@@ -50,6 +51,8 @@ test("a GPU, or why there is none and what to type", () => {
   withEnv("LCONV_DEVICE", "cuda", () => throwsCode(() => device(), fault.code));
   assert.is(device("auto"), device("cpu"));
   assert.equal(autoFault(), fault);
+  if (process.platform === "linux")
+    assert.not.match(readFileSync("/proc/self/maps", "utf8"), "lconv_cuda", "nothing large is loaded where there is no GPU");
 });
 
 test("the precision is known, and the CPU's is fp32", () => {
