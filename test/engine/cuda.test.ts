@@ -1,7 +1,7 @@
 // time limit: 900 s
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -72,15 +72,47 @@ emulatedTest("a GPU that works: doctor, auto, precision, number", async () => {
   const run = await lconv(folder, train("auto"), gpu);
   assert.is(run.code, 0, run.stderr);
   assert.is(run.lines.at(-1)?.device, "cuda:0");
-  const second = await lconv(folder, train("second", "--precision", "bf16"), {
-    ...gpu,
-    LCONV_EMU_DEVICES: "2",
-    LCONV_DEVICE: "cuda:1",
-  });
-  assert.is(second.code, 0, second.stderr);
-  const { device, precision } = JSON.parse(readFileSync(at("second/config.json"), "utf8"));
-  assert.equal([device, precision], ["cuda:1", "bf16"]);
+  for (const precision of ["tf32", "bf16"]) {
+    const env = { ...gpu, LCONV_EMU_DEVICES: "2", LCONV_DEVICE: "cuda:1" };
+    const second = await lconv(folder, train(precision, "--precision", precision), env);
+    assert.is(second.code, 0, second.stderr);
+    const config = JSON.parse(readFileSync(at(`${precision}/config.json`), "utf8"));
+    assert.equal([config.device, config.precision], ["cuda:1", precision]);
+  }
 });
+
+emulatedTest("cuBLAS is found in a toolkit, in a Python environment and by its name, in the order of docs/cuda.md", async () => {
+  copied("alone/libcuda.so.1");
+  const alone = { ...gpu, HOME: folder, LD_LIBRARY_PATH: at("alone"), LCONV_CUDA: copied("alone/lconv_cuda_emu.so") };
+  const pathIn = async (env: Record<string, string>): Promise<string | undefined> => {
+    const { lines } = await lconv(folder, ["doctor", "--json"], { ...alone, ...env });
+    return (lines[0].cuda as { cublas?: { path: string } }).cublas?.path;
+  };
+  if ((await pathIn({})) !== undefined) return skip("this machine has a cuBLAS of its own");
+  const toolkit = copied("toolkit/lib64/libcublas.so.13");
+  const older = copied("venv/lib/python3.11/site-packages/nvidia/cublas/lib/libcublas.so.12");
+  const wheel = copied("site/nvidia/cu13/lib/libcublas.so.13");
+  const places = { CUDA_PATH: at("toolkit"), VIRTUAL_ENV: at("venv"), PYTHONPATH: `${at("none")}::${at("site")}` };
+  const named = { LCONV_CUBLAS: older };
+  for (const [env, expected] of [
+    [{ CUDA_PATH: places.CUDA_PATH }, toolkit],
+    [{ CUDA_HOME: places.CUDA_PATH }, toolkit],
+    [{ VIRTUAL_ENV: places.VIRTUAL_ENV }, older],
+    [{ PYTHONPATH: places.PYTHONPATH }, wheel],
+    [{ VIRTUAL_ENV: places.VIRTUAL_ENV, PYTHONPATH: places.PYTHONPATH }, wheel], // the newer one
+    [places, toolkit],
+    [{ ...places, ...named }, older],
+    [{ ...places, LD_LIBRARY_PATH: `${at("alone")}:${dirname(older)}` }, older], // what the loader finds comes first
+  ] as [Record<string, string>, string][])
+    assert.is(await pathIn(env), expected);
+});
+
+/** A copy, at this path, of the emulation's file of that name; any version of cuBLAS is the one that there is. */
+function copied(path: string): string {
+  mkdirSync(dirname(at(path)), { recursive: true });
+  copyFileSync(join(emu, basename(path).replace(/^libcublas.*/, "libcublas.so.13")), at(path));
+  return at(path);
+}
 
 interface Fault {
   env: () => Record<string, string>;
