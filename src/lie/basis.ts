@@ -1,6 +1,6 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { check } from "../errors.js";
-import { apply, checkDenseFits, dense, elementwise, type Generator, inner, norm, toDense } from "./generator.js";
+import { apply, checkDenseFits, dense, elementwise, type Generator, inner, toDense } from "./generator.js";
 
 /** Below this share of the largest eigenvalue of the normed Gram matrix, generators count as linearly dependent. */
 const DEPENDENT = 1e-10;
@@ -47,12 +47,13 @@ export class Basis {
     return this.generators.map(toDense);
   }
 
-  /** Throws ERR_LCONV_ARGUMENT when a generator is zero, or one is a combination of others. */
-  checkIndependent(where: string): void {
-    const norms = this.generators.map(norm);
+  /** Throws ERR_LCONV_ARGUMENT when a generator is zero (on `data`, where given), or one is a combination of others. */
+  checkIndependent(where: string, data?: Matrix): void {
+    const G = this.gram(data);
+    const norms = G.diagonal().map(Math.sqrt);
     const zero = norms.indexOf(0);
-    check(zero < 0, "ERR_LCONV_ARGUMENT", () => `${where}: generator ${zero} (${this.names[zero]}) is zero; leave it out`);
-    const G = this.gram();
+    const here = data ? " on these data" : "";
+    check(zero < 0, "ERR_LCONV_ARGUMENT", () => `${where}: generator ${zero} (${this.names[zero]}) is zero${here}; leave it out`);
     const normed = Matrix.zeros(this.n_L, this.n_L);
     for (let i = 0; i < this.n_L; i++) for (let j = 0; j < this.n_L; j++) normed.set(i, j, G.get(i, j) / (norms[i] * norms[j]));
     const values = new EigenvalueDecomposition(normed, { assumeSymmetric: true }).realEigenvalues;
@@ -60,8 +61,7 @@ export class Basis {
     check(
       rank === this.n_L,
       "ERR_LCONV_ARGUMENT",
-      () =>
-        `${where}: the ${this.n_L} generators span only ${rank} dimensions; pass an independent basis of them (lie.canonical makes one)`,
+      () => `${where}: the ${this.n_L} generators span only ${rank} dimensions${here}; pass an independent basis (lie.canonical makes one)`,
     );
   }
 }

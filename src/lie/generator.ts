@@ -48,7 +48,7 @@ export function dense(L: Matrix | readonly (readonly number[])[]): DenseGenerato
     "ERR_LCONV_SHAPE",
     () => `generator: a generator is a square matrix, got ${matrix.rows} x ${matrix.columns}`,
   );
-  checkFinite(matrix);
+  checkFinite("generator", matrix);
   return { form: "dense", d: matrix.rows, L: matrix };
 }
 
@@ -59,8 +59,8 @@ export function lowRank(U: Matrix, V: Matrix): LowRankGenerator {
     "ERR_LCONV_SHAPE",
     () => `generator: U must be [d, d_h] and V [d_h, d], got ${U.rows} x ${U.columns} and ${V.rows} x ${V.columns}`,
   );
-  checkFinite(U);
-  checkFinite(V);
+  checkFinite("generator", U);
+  checkFinite("generator", V);
   return { form: "lowRank", d: U.rows, U, V };
 }
 
@@ -93,11 +93,12 @@ export function sparse(d: number, rows: ArrayLike<number>, columns: ArrayLike<nu
   };
 }
 
-function checkFinite(matrix: Matrix): void {
+/** Throws ERR_LCONV_ARGUMENT for a NaN or infinite entry of `what`. */
+export function checkFinite(what: string, matrix: Matrix): void {
   for (let i = 0; i < matrix.rows; i++) {
     for (let j = 0; j < matrix.columns; j++) {
       if (!Number.isFinite(matrix.get(i, j)))
-        throw new LconvError("ERR_LCONV_ARGUMENT", `generator: entry (${i}, ${j}) is ${matrix.get(i, j)}; was it trained to divergence?`);
+        throw new LconvError("ERR_LCONV_ARGUMENT", `${what}: entry (${i}, ${j}) is ${matrix.get(i, j)}; was it trained to divergence?`);
     }
   }
 }
@@ -118,16 +119,40 @@ export function applyTransposed(g: Generator, X: Matrix): Matrix {
   return applySparse(g.columns, g.rows, g.values, X);
 }
 
-function checkColumns(g: Generator, X: Matrix): void {
+/** Throws ERR_LCONV_SHAPE unless X is [d, N]. */
+export function checkColumns(g: Generator, X: Matrix): void {
   check(X.rows === g.d, "ERR_LCONV_SHAPE", () => `generator: acts on ${g.d} positions, got vectors of ${X.rows}`);
 }
 
 function applySparse(to: Int32Array, from: Int32Array, values: Float64Array, X: Matrix): Matrix {
   const Y = Matrix.zeros(X.rows, X.columns);
-  for (let k = 0; k < values.length; k++) {
-    for (let n = 0; n < X.columns; n++) Y.set(to[k], n, Y.get(to[k], n) + values[k] * X.get(from[k], n));
-  }
+  for (let n = 0; n < X.columns; n++) Y.setColumn(n, sparseTimes(to, from, values, Float64Array.from(X.getColumn(n))));
   return Y;
+}
+
+/** L x for one vector x [d]: what `apply` gives, without a matrix of one column, which costs d small arrays. */
+export function applyVector(g: Generator, x: Float64Array): Float64Array<ArrayBuffer> {
+  if (g.form === "dense") return denseTimes(g.L, x);
+  if (g.form === "lowRank") return denseTimes(g.U, denseTimes(g.V, x));
+  return sparseTimes(g.rows, g.columns, g.values, x);
+}
+
+/** y[to[k]] += values[k] x[from[k]] */
+function sparseTimes(to: Int32Array, from: Int32Array, values: Float64Array, x: Float64Array): Float64Array<ArrayBuffer> {
+  const y = new Float64Array(x.length);
+  for (let k = 0; k < values.length; k++) y[to[k]] += values[k] * x[from[k]];
+  return y;
+}
+
+/** A x */
+function denseTimes(A: Matrix, x: Float64Array): Float64Array<ArrayBuffer> {
+  const y = new Float64Array(A.rows);
+  for (let i = 0; i < A.rows; i++) {
+    let sum = 0;
+    for (let j = 0; j < A.columns; j++) sum += A.get(i, j) * x[j];
+    y[i] = sum;
+  }
+  return y;
 }
 
 /** The d x d matrix. Throws ERR_LCONV_ARGUMENT where it would not fit in memory. */

@@ -1,0 +1,142 @@
+import { Matrix } from "ml-matrix";
+import type { Basis } from "./basis.js";
+import {
+  apply,
+  checkDenseFits,
+  elementwise,
+  type Generator,
+  inner,
+  type LowRankGenerator,
+  norm,
+  type SparseGenerator,
+  sparse,
+  toDense,
+  traceOfProduct,
+} from "./generator.js";
+
+/** All inner products that structure constants are made of. */
+export interface Commutators {
+  /** <L_i, L_j> */
+  gram: Matrix;
+  /** projections[i][j][l] = <L_l, [L_i, L_j]> */
+  projections: readonly (readonly (readonly number[])[])[];
+  /** |[L_i, L_j]|^2 */
+  norms: Matrix;
+  /** |L_i L_j|^2 + |L_j L_i|^2 */
+  products: Matrix;
+}
+
+/**
+ * Low rank by d_h x d_h blocks; other forms by the products L_i L_j themselves, which stay sparse where the generators are. With `data` [d, N]
+ * all inner products are <A X, B X> / N instead, by the action of generators alone.
+ */
+export function commutators(basis: Basis, data?: Matrix): Commutators {
+  const gram = basis.gram(data);
+  if (data) return byAction(gram, basis.generators, data);
+  return basis.generators.every((g) => g.form === "lowRank")
+    ? byBlocks(gram, basis.generators as readonly LowRankGenerator[])
+    : byProducts(gram, basis.generators);
+}
+
+const square = (n: number): Matrix => Matrix.zeros(n, n);
+const cube = (n: number): number[][][] => Array.from({ length: n }, () => Array.from({ length: n }, () => new Array<number>(n).fill(0)));
+
+function byProducts(gram: Matrix, generators: readonly Generator[]): Commutators {
+  return overPairs(gram, (i, j) => {
+    const [forth, back] = [product(generators[i], generators[j]), product(generators[j], generators[i])];
+    const bracket = difference(forth, back);
+    return {
+      norm: norm(bracket) ** 2,
+      product: norm(forth) ** 2 + norm(back) ** 2,
+      projections: generators.map((g) => inner(g, bracket)),
+    };
+  });
+}
+
+function byAction(gram: Matrix, generators: readonly Generator[], X: Matrix): Commutators {
+  const images = generators.map((g) => apply(g, X));
+  return overPairs(gram, (i, j) => {
+    const [forth, back] = [apply(generators[i], images[j]), apply(generators[j], images[i])];
+    const bracket = Matrix.sub(forth, back);
+    return {
+      norm: elementwise(bracket, bracket) / X.columns,
+      product: (elementwise(forth, forth) + elementwise(back, back)) / X.columns,
+      projections: images.map((image) => elementwise(image, bracket) / X.columns),
+    };
+  });
+}
+
+interface Pair {
+  norm: number;
+  product: number;
+  projections: readonly number[];
+}
+
+/** Fills in both halves from the pairs i < j: [L_j, L_i] = -[L_i, L_j]. */
+function overPairs(gram: Matrix, of: (i: number, j: number) => Pair): Commutators {
+  const n = gram.rows;
+  const [norms, products, projections] = [square(n), square(n), cube(n)];
+  for (let i = 0; i < n; i++) {
+    for (let j = i + 1; j < n; j++) {
+      const pair = of(i, j);
+      for (const [a, b] of [
+        [i, j],
+        [j, i],
+      ]) {
+        norms.set(a, b, pair.norm);
+        products.set(a, b, pair.product);
+        projections[a][b] = pair.projections.map((value) => (a < b ? value : -value));
+      }
+    }
+  }
+  return { gram, projections, norms, products };
+}
+
+function product(a: Generator, b: Generator): Generator {
+  if (a.form === "sparse" && b.form === "sparse") return sparseProduct(a, b);
+  checkDenseFits("structure", a.d, 4);
+  return { form: "dense", d: a.d, L: toDense(a).mmul(toDense(b)) };
+}
+
+function difference(a: Generator, b: Generator): Generator {
+  if (a.form === "sparse" && b.form === "sparse")
+    return sparse(a.d, [...a.rows, ...b.rows], [...a.columns, ...b.columns], [...a.values, ...b.values.map((value) => -value)]);
+  return { form: "dense", d: a.d, L: Matrix.sub(toDense(a), toDense(b)) };
+}
+
+function sparseProduct(a: SparseGenerator, b: SparseGenerator): SparseGenerator {
+  const start = new Int32Array(b.d + 1); // of each row of b
+  for (const row of b.rows) start[row + 1]++;
+  for (let row = 0; row < b.d; row++) start[row + 1] += start[row];
+  const [rows, columns, values]: [number[], number[], number[]] = [[], [], []];
+  for (let k = 0; k < a.values.length; k++) {
+    for (let l = start[a.columns[k]]; l < start[a.columns[k] + 1]; l++) {
+      rows.push(a.rows[k]);
+      columns.push(b.columns[l]);
+      values.push(a.values[k] * b.values[l]);
+    }
+  }
+  return sparse(a.d, rows, columns, values);
+}
+
+/**
+ * With A_ij = U_i^T U_j, B_ij = V_i U_j and C_ij = V_i V_j^T:
+ * <L_l, L_i L_j> = tr(A_li B_ij C_jl), <L_i L_j, L_k L_l> = tr(A_ik B_kl C_lj B_ij^T).
+ */
+function byBlocks(gram: Matrix, generators: readonly LowRankGenerator[]): Commutators {
+  const block = (of: (a: LowRankGenerator, b: LowRankGenerator) => Matrix): Matrix[][] =>
+    generators.map((a) => generators.map((b) => of(a, b)));
+  const A = block((a, b) => a.U.transpose().mmul(b.U));
+  const B = block((a, b) => a.V.mmul(b.U));
+  const C = block((a, b) => a.V.mmul(b.V.transpose()));
+  const overlap = (i: number, j: number, k: number, l: number): number => elementwise(A[i][k].mmul(B[k][l]).mmul(C[l][j]), B[i][j]);
+  const projection = (l: number, i: number, j: number): number => traceOfProduct(A[l][i].mmul(B[i][j]), C[j][l]);
+  return overPairs(gram, (i, j) => {
+    const product = overlap(i, j, i, j) + overlap(j, i, j, i);
+    return {
+      norm: product - 2 * overlap(i, j, j, i),
+      product,
+      projections: generators.map((_, l) => projection(l, i, j) - projection(l, j, i)),
+    };
+  });
+}

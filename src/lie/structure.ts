@@ -1,0 +1,175 @@
+import { EigenvalueDecomposition, inverse, Matrix, SingularValueDecomposition } from "ml-matrix";
+import { check, checkOptions } from "../errors.js";
+import type { Basis } from "./basis.js";
+import { type Commutators, commutators } from "./commutators.js";
+
+/** f[i][j][k] */
+export type StructureConstants = readonly (readonly (readonly number[])[])[];
+
+export interface Structure {
+  /** [L_i, L_j] = sum_k f[i][j][k] L_k + what is left over (paper, eq. 2); least squares. */
+  f: StructureConstants;
+  /** The same for an orthonormal basis of the span: what the dimensions below are counted from. */
+  orthonormal: StructureConstants;
+  /** |what is left over| / |commutators|, over all pairs: 0 for an algebra, near 1 where the span is not closed at all; 0 where all commute within the tolerance. */
+  closureResidual: number;
+  /** |[L_i, L_j]| / sqrt(|L_i L_j|^2 + |L_j L_i|^2) over all pairs: 0 where all commute. */
+  noncommutativity: number;
+  /** K[i, j] = sum_kl f[i][k][l] f[j][l][k] = tr(ad_i ad_j) */
+  killing: Matrix;
+  /** Signs of the eigenvalues of the Killing form. */
+  signature: { positive: number; negative: number; zero: number };
+  /** Dimension of what commutes with everything. */
+  centre: number;
+  /** Dimensions of g, [g, g], [[g, g], [g, g]], ... until they stay. */
+  derivedSeries: readonly number[];
+  /** Values below this share of the greatest count as zero in the three above; commutators below it as none. */
+  tolerance: number;
+}
+
+export interface StructureOptions {
+  /** Default 0.01. */
+  tolerance?: number;
+  /**
+   * Vectors [d, N]: generators then count by what they do to these, <A, B> = tr((A X)^T B X) / N. Generators on a grid need it: they obey their
+   * commutators on smooth functions that vanish at the edge, and on no others.
+   */
+  data?: Matrix;
+}
+
+/**
+ * What algebra a basis forms. Of low-rank generators in O(n_L^2 d_h^2 d) and without a d x d matrix; with `data` by their action alone.
+ * Throws ERR_LCONV_ARGUMENT for zero or linearly dependent generators, ERR_LCONV_SHAPE for data of another d.
+ */
+export function structure(basis: Basis, options: StructureOptions = {}): Structure {
+  checkOptions("structure", options, ["tolerance", "data"]);
+  const { tolerance = 1e-2, data } = options;
+  check(tolerance > 0 && tolerance < 1, "ERR_LCONV_ARGUMENT", () => `structure: tolerance must lie between 0 and 1, got ${tolerance}`);
+  basis.checkIndependent("structure", data);
+  const parts = commutators(basis, data);
+  const f = solve(parts);
+  const orthonormal = changeBasis(f, inverseRoot(parts.gram));
+  const noncommutativity = ratio(sumOf(parts.norms), sumOf(parts.products));
+  const abelian = noncommutativity <= tolerance;
+  const size = Math.sqrt(orthonormal.flat(2).reduce((sum, value) => sum + value * value, 0));
+  const counted = abelian ? orthonormal.map((rows) => rows.map((row) => row.map(() => 0))) : orthonormal;
+  return {
+    f,
+    orthonormal,
+    closureResidual: abelian ? 0 : leftOver(parts, f),
+    noncommutativity,
+    killing: killingForm(f),
+    signature: signatureOf(killingForm(counted), tolerance * size ** 2),
+    centre: basis.n_L - rank(adjoint(counted), tolerance * size),
+    derivedSeries: derivedSeries(counted, tolerance * size),
+    tolerance,
+  };
+}
+
+/** f_ij = G^-1 r_ij with r_ij[l] = <L_l, [L_i, L_j]> */
+function solve({ gram, projections }: Commutators): StructureConstants {
+  const inverted = inverse(gram);
+  return projections.map((rows) => rows.map((r) => inverted.mmul(Matrix.columnVector(r)).to1DArray()));
+}
+
+function leftOver({ norms, projections }: Commutators, f: StructureConstants): number {
+  const inside = Matrix.zeros(f.length, f.length);
+  for (let i = 0; i < f.length; i++)
+    for (let j = 0; j < f.length; j++)
+      inside.set(
+        i,
+        j,
+        f[i][j].reduce((sum, value, k) => sum + value * projections[i][j][k], 0),
+      );
+  const all = sumOf(norms);
+  return ratio(all - sumOf(inside), all);
+}
+
+const sumOf = (squares: Matrix): number => squares.sum();
+
+/** sqrt(a / b) of sums of squares, 0 where there is nothing but rounding. */
+const ratio = (a: number, b: number): number => (b > 0 ? Math.sqrt(Math.max(0, a) / b) : 0);
+
+/** K[i, j] = sum_kl f[i][k][l] f[j][l][k] */
+export function killingForm(f: StructureConstants): Matrix {
+  const n = f.length;
+  const K = Matrix.zeros(n, n);
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < n; j++) {
+      let sum = 0;
+      for (let k = 0; k < n; k++) for (let l = 0; l < n; l++) sum += f[i][k][l] * f[j][l][k];
+      K.set(i, j, sum);
+    }
+  }
+  return K;
+}
+
+/** The structure constants of L'_a = sum_i C[a, i] L_i: f'[a][b][c] = sum_ijk C[a, i] C[b, j] f[i][j][k] (C^-1)[k, c]. */
+export function changeBasis(f: StructureConstants, C: Matrix): StructureConstants {
+  const n = f.length;
+  const values = transform(Float64Array.from(f.flat(2)), C, inverse(C));
+  return f.map((plane, a) => plane.map((_, b) => Array.from(values.subarray((a * n + b) * n, (a * n + b + 1) * n))));
+}
+
+/** As changeBasis with D = C^-1, on f as one row-major array [n, n, n]. */
+export function transform(f: Float64Array, C: Matrix, D: Matrix): Float64Array {
+  const [c, d] = [C.to1DArray(), D.transpose().to1DArray()];
+  return rotated(rotated(rotated(f, c, C.rows), c, C.rows), d, C.rows);
+}
+
+/** y[j, k, a] = sum_i m[a, i] x[i, j, k]: after three of these every axis is done and back in its place. */
+function rotated(x: Float64Array, m: readonly number[], n: number): Float64Array {
+  const y = new Float64Array(x.length);
+  for (let a = 0; a < n; a++) {
+    for (let i = 0; i < n; i++) {
+      const factor = m[a * n + i];
+      for (let jk = 0; jk < n * n; jk++) y[jk * n + a] += factor * x[i * n * n + jk];
+    }
+  }
+  return y;
+}
+
+/** G^-1/2 of a symmetric positive matrix: the rows are coefficients of an orthonormal basis. */
+export function inverseRoot(G: Matrix): Matrix {
+  const { eigenvectorMatrix: Q, realEigenvalues } = new EigenvalueDecomposition(G, { assumeSymmetric: true });
+  return Q.mmul(Matrix.diag(realEigenvalues.map((value) => 1 / Math.sqrt(value)))).mmul(Q.transpose());
+}
+
+function signatureOf(K: Matrix, least: number): Structure["signature"] {
+  const values = new EigenvalueDecomposition(K, { assumeSymmetric: true }).realEigenvalues;
+  const positive = values.filter((value) => value > least).length;
+  const negative = values.filter((value) => value < -least).length;
+  return { positive, negative, zero: values.length - positive - negative };
+}
+
+/** The map L -> ad_L as a matrix [n n, n]: its null space is the centre. */
+const adjoint = (f: StructureConstants): Matrix => new Matrix(f.map((plane) => plane.flat())).transpose();
+
+const rank = (A: Matrix, least: number): number =>
+  new SingularValueDecomposition(A, { autoTranspose: true }).diagonal.filter((value) => value > least).length;
+
+function derivedSeries(f: StructureConstants, least: number): number[] {
+  let span = Matrix.eye(f.length).to2DArray(); // orthonormal rows
+  const dimensions = [span.length];
+  for (;;) {
+    const brackets = span.flatMap((a, i) => span.slice(i + 1).map((b) => bracket(f, a, b)));
+    const next = brackets.length === 0 ? [] : rowSpace(new Matrix(brackets), least);
+    if (next.length === span.length) return dimensions;
+    dimensions.push(next.length);
+    if (next.length === 0) return dimensions;
+    span = next;
+  }
+}
+
+/** The coefficients of [sum_i a_i L_i, sum_j b_j L_j]. */
+function bracket(f: StructureConstants, a: readonly number[], b: readonly number[]): number[] {
+  const sum = new Array<number>(f.length).fill(0);
+  for (let i = 0; i < f.length; i++)
+    for (let j = 0; j < f.length; j++) for (let k = 0; k < f.length; k++) sum[k] += a[i] * b[j] * f[i][j][k];
+  return sum;
+}
+
+function rowSpace(A: Matrix, least: number): number[][] {
+  const { diagonal, rightSingularVectors: V } = new SingularValueDecomposition(A, { autoTranspose: true });
+  return diagonal.flatMap((value, k) => (value > least ? [V.getColumn(k)] : []));
+}
