@@ -1,5 +1,6 @@
 export { Activate, type ActivationName } from "./activation.js";
 export { fansOf, type Initializer, initializers, WeightSource } from "./init.js";
 export { Conv2d, type Conv2dOptions, Flatten, Linear, type LinearOptions, MaxPool2d, Reshape } from "./layers.js";
-export { type GeneratorSpec, LConv, type LConvOptions, type SparseMatrix } from "./lconv.js";
+export { type GeneratorSpec, LConv, type LConvOptions } from "./lconv.js";
 export { Module, Sequential } from "./module.js";
+export { LConvMax, LConvStrided, type LConvStridedOptions } from "./pooling.js";

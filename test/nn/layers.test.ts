@@ -1,9 +1,15 @@
 // also on a GPU
+import { Matrix } from "ml-matrix";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { gradients } from "../../src/autograd/autograd.js";
 import { device } from "../../src/engine/device.js";
 import { LconvError } from "../../src/errors.js";
+import { Basis, denseBasis } from "../../src/lie/basis.js";
+import { type SparseGenerator, sparse as sparseGenerator } from "../../src/lie/generator.js";
+import { shifts } from "../../src/lie/grids.js";
+import { so } from "../../src/lie/groups.js";
+import { fromTensors } from "../../src/lie/tensors.js";
 import {
   Activate,
   Conv2d,
@@ -14,7 +20,6 @@ import {
   MaxPool2d,
   Reshape,
   Sequential,
-  type SparseMatrix,
   WeightSource,
 } from "../../src/nn/index.js";
 import { mul } from "../../src/ops/arithmetic.js";
@@ -24,6 +29,7 @@ import { reshape } from "../../src/ops/shape.js";
 import { randn } from "../../src/tensor/random.js";
 import { scope } from "../../src/tensor/scope.js";
 import { type Tensor, tensor } from "../../src/tensor/tensor.js";
+import { randomLowRank } from "../lie/random.js";
 
 const test = suite("nn/layers");
 const source = (seed = 0): WeightSource => new WeightSource(device(), seed);
@@ -41,7 +47,7 @@ function close(got: Tensor, want: Tensor, tolerance = 1e-5): void {
 }
 
 /** Shift of a p x q image by (u, v) pixels, zeros moving in: (L h)[i, j] = h[i + u, j + v]. */
-function shiftMatrix(p: number, q: number, u: number, v: number): SparseMatrix {
+function shiftMatrix(p: number, q: number, u: number, v: number): SparseGenerator {
   const rows: number[] = [];
   const columns: number[] = [];
   for (let i = 0; i < p; i++) {
@@ -51,7 +57,12 @@ function shiftMatrix(p: number, q: number, u: number, v: number): SparseMatrix {
       columns.push((i + u) * q + j + v);
     }
   }
-  return { rows, columns, values: rows.map(() => 1) };
+  return sparseGenerator(
+    p * q,
+    rows,
+    columns,
+    rows.map(() => 1),
+  );
 }
 
 test("L-conv with shift generators is conv2d (Prop 4): values and gradients", () => {
@@ -64,7 +75,7 @@ test("L-conv with shift generators is conv2d (Prop 4): values and gradients", ()
       d: p * q,
       m_in,
       m_out,
-      generators: { kind: "fixedSparse", matrices },
+      generators: new Basis(matrices),
       activation: "linear",
       bias: false,
     });
@@ -102,21 +113,59 @@ test("low-rank, dense and sparse layers of the same generators agree", () => {
   scope(() => {
     const [d, m_in, m_out, n_L, d_h] = [12, 2, 3, 3, 4];
     const low = new LConv(source(), { d, m_in, m_out, generators: { kind: "learned", n_L, d_h }, activation: "tanh" });
-    const L = low.denseGenerators().dataSync() as Float32Array;
-    const fixed = new LConv(source(), { d, m_in, m_out, generators: { kind: "fixed", L, n_L }, activation: "tanh" });
-    const matrices = Array.from({ length: n_L }, (_, i) => {
-      const all = Array.from({ length: d * d }, (_, k) => k);
-      return { rows: all.map((k) => Math.floor(k / d)), columns: all.map((k) => k % d), values: all.map((k) => L[i * d * d + k]) };
-    });
-    const sparse = new LConv(source(), { d, m_in, m_out, generators: { kind: "fixedSparse", matrices }, activation: "tanh" });
-    for (const other of [fixed, sparse]) {
+    const matrices = fromTensors(low.generators).dense();
+    const fixed = new LConv(source(), { d, m_in, m_out, generators: denseBasis(matrices), activation: "tanh" });
+    const all = Array.from({ length: d * d }, (_, k) => k);
+    const entries = (L: Matrix): SparseGenerator =>
+      sparseGenerator(
+        d,
+        all.map((k) => Math.floor(k / d)),
+        all.map((k) => k % d),
+        L.to1DArray(),
+      );
+    const sparse = new LConv(source(), { d, m_in, m_out, generators: new Basis(matrices.map(entries)), activation: "tanh" });
+    const given = new LConv(source(), { d, m_in, m_out, generators: fromTensors(low.generators), activation: "tanh" });
+    for (const other of [fixed, sparse, given]) {
       other.W.set(low.W.dataSync() as Float32Array);
       close(other.forward(randn([5, m_in, d], { seed: 1 })), low.forward(randn([5, m_in, d], { seed: 1 })));
     }
     assert.equal([...fixed.namedParameters().keys()], ["L", "W", "b"]);
-    assert.is(fixed.parameterCount(), (n_L + 1) * m_in * m_out + m_out, "fixed generators are not trained");
-    for (const layer of [low, fixed, sparse]) layer.dispose();
+    assert.equal([...given.namedParameters().keys()], ["U", "V", "W", "b"]);
+    for (const frozen of [fixed, sparse, given])
+      assert.is(frozen.parameterCount(), (n_L + 1) * m_in * m_out + m_out, "given generators are not trained");
+    for (const layer of [low, fixed, sparse, given]) layer.dispose();
   });
+});
+
+test("given generators may be the start of training, in each form", () => {
+  scope(() => {
+    const [d, m_in, m_out] = [6, 1, 2];
+    for (const basis of [so(d), denseBasis(so(d).dense()), randomLowRank(3, d, 2, 1), mixedRanks(d)]) {
+      const layer = new LConv(source(), { d, m_in, m_out, generators: { kind: "given", basis, train: true }, activation: "tanh" });
+      const lowRank = layer.generators.kind === "lowRank";
+      assert.equal(layer.parameters().length, lowRank ? 4 : 3);
+      fromTensors(layer.generators)
+        .dense()
+        .forEach((L, i) => {
+          const error = Matrix.sub(L, basis.dense()[i]).norm("frobenius");
+          assert.ok(error < 1e-6 * (1 + L.norm("frobenius")), "it starts from the basis");
+        });
+      const grads = gradients(sum(layer.forward(randn([3, m_in, d], { seed: 1 }))), layer.parameters());
+      for (const grad of grads) assert.ok(grad.dataSync().some((x) => x !== 0));
+      layer.dispose();
+    }
+  });
+});
+
+const mixedRanks = (d: number): Basis => new Basis([...randomLowRank(1, d, 1, 5).generators, ...randomLowRank(1, d, 3, 7).generators]);
+
+test("sparse generators on 16,384 positions never become dense, and refuse to where they would", () => {
+  const basis = shifts([128, 128], [[0, 1]]);
+  const layer = new LConv(source(), { d: 16_384, m_in: 1, m_out: 1, generators: basis });
+  assert.is(layer.generators.kind, "sparse");
+  layer.dispose();
+  const train = () => new LConv(source(), { d: 16_384, m_in: 1, m_out: 1, generators: { kind: "given", basis, train: true } });
+  assert.throws(train, (error: unknown) => error instanceof LconvError && /2\.1 GB.*low rank/.test(error.message));
 });
 
 test("frozen random generators get no gradient and stay as drawn", () => {
@@ -191,18 +240,8 @@ const misuse: [string, () => unknown, string, RegExp][] = [
   ["rank 0", make({ generators: { kind: "learned", n_L: 2, d_h: 0 } }), "ERR_LCONV_ARGUMENT", /d_h/],
   ["rank beyond d", make({ generators: { kind: "learned", n_L: 2, d_h: 10 } }), "ERR_LCONV_ARGUMENT", /1 to 9, got 10/],
   ["negative n_L", make({ generators: { kind: "dense", n_L: -1 } }), "ERR_LCONV_ARGUMENT", /n_L/],
-  [
-    "fixed generators of the wrong size",
-    make({ generators: { kind: "fixed", n_L: 2, L: new Float32Array(5) } }),
-    "ERR_LCONV_SHAPE",
-    /\[2, 9, 9\].*162.*got 5/,
-  ],
-  [
-    "sparse entry outside",
-    make({ generators: { kind: "fixedSparse", matrices: [{ rows: [9], columns: [0], values: [1] }] } }),
-    "ERR_LCONV_ARGUMENT",
-    /place 9/,
-  ],
+  ["given generators on other positions", make({ generators: so(3) }), "ERR_LCONV_SHAPE", /3 positions.*d = 9/],
+  ["an unknown kind of generators", make({ generators: { kind: "lerned" } as never }), "ERR_LCONV_ARGUMENT", /"lerned".*learned/],
   ["unknown activation", make({ activation: "rleu" as "relu" }), "ERR_LCONV_ARGUMENT", /did you mean "relu"/],
   ["unknown option", make({ baias: true } as object), "ERR_LCONV_OPTION", /did you mean "bias"/],
   [
