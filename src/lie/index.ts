@@ -1,0 +1,38 @@
+export { Basis, crossGram, denseBasis } from "./basis.js";
+export { balanced, type Canonical, type CompareOptions, canonical, cosines, principalAngles } from "./canonical.js";
+export {
+  apply,
+  applyTransposed,
+  combination,
+  type DenseGenerator,
+  dense,
+  type Generator,
+  inner,
+  type LowRankGenerator,
+  lowRank,
+  norm,
+  type SparseGenerator,
+  scaled,
+  sparse,
+  toDense,
+  trace,
+} from "./generator.js";
+export {
+  type AffineName,
+  type AffineOptions,
+  affine,
+  affineNames,
+  type DerivativeKind,
+  derivative,
+  fractionalShift,
+  kernelOffsets,
+  type ShiftOptions,
+  shifts,
+  translation,
+} from "./grids.js";
+export { affineAlgebra, allOnes, type GraphFlowOptions, gl, graphFlow, heisenberg, scaling, se2, sl, so, so13 } from "./groups.js";
+export { type Candidate, type Identification, type IdentifyOptions, identify } from "./identify.js";
+export { algebra, knownAlgebras } from "./known.js";
+export { type Eigenvalue, spectrum } from "./spectrum.js";
+export { changeBasis, killingForm, type Structure, type StructureConstants, type StructureOptions, structure } from "./structure.js";
+export { fromTensors } from "./tensors.js";
