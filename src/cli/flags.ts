@@ -8,6 +8,8 @@ export interface Kind<T> {
   schema: z.ZodType<T>;
   read(text: string): unknown;
   choices?: readonly string[];
+  /** What is wrong with a value that was refused, where more can be said than what is expected. */
+  fault?(value: unknown): string | undefined;
 }
 
 /** One flag of a command, which is also a key (in camelCase) of a configuration file. */
@@ -34,6 +36,8 @@ export const integer = (min: number, max = 2 ** 31 - 1): Kind<number> => ({
   read: readNumber,
 });
 
+export const number: Kind<number> = { what: "a number", schema: z.number(), read: readNumber };
+
 export const positive: Kind<number> = { what: "a number above 0", schema: z.number().positive(), read: readNumber };
 
 /** A number in [min, below), or in (min, below) when `open`. */
@@ -57,6 +61,38 @@ export const oneOf = <const T extends number>(choices: readonly T[]): Kind<T> =>
 
 export const text = (what: string, pattern = /./): Kind<string> => ({ what, schema: z.string().regex(pattern), read: (value) => value });
 
+/** Numbers from 0 on by name: `closure=1e-3,killing=0.1` on the command line, an object in a configuration file. */
+export function weights<const N extends string>(names: readonly N[]): Kind<{ [K in N]?: number }> {
+  const weight = z.number().min(0);
+  const shape = Object.fromEntries(names.map((name) => [name, weight.optional()]));
+  return {
+    what: `NAME=WEIGHT,... with names out of ${names.join(", ")} and weights from 0 on`,
+    schema: z.strictObject(shape) as unknown as z.ZodType<{ [K in N]?: number }>,
+    read: (text) => {
+      const entries = readWeights(text);
+      // A name given twice is refused by the schema, which takes no text.
+      return new Set(entries.map(([name]) => name)).size === entries.length ? Object.fromEntries(entries) : text;
+    },
+    fault: (value) => {
+      const entries = typeof value === "string" ? readWeights(value) : Object.entries(value ?? {});
+      for (const [i, [name, number]] of entries.entries()) {
+        const near = nearest(name, names);
+        if (!(names as readonly string[]).includes(name)) return `there is no "${name}"${near ? `; did you mean "${near}"?` : ""}`;
+        if (!weight.safeParse(number).success) return `the weight of ${name} is no number from 0 on`;
+        if (entries.findIndex(([other]) => other === name) < i) return `${name} is there twice`;
+      }
+      return undefined;
+    },
+  };
+}
+
+function readWeights(text: string): [string, number][] {
+  return text.split(",").map((part) => {
+    const [name, ...rest] = part.split("=");
+    return [name, readNumber(rest.join("="))];
+  });
+}
+
 /** Reads a value from the command line. Throws ERR_LCONV_ARGUMENT. */
 export function parseFlag<T>(key: string, kind: Kind<T>, value: string): T {
   const parsed = kind.schema.safeParse(kind.read(value));
@@ -64,10 +100,11 @@ export function parseFlag<T>(key: string, kind: Kind<T>, value: string): T {
   return parsed.data;
 }
 
-/** `expected an integer from 1 to 8, got "12abc"`, with the nearest choice where there is one. */
+/** `expected an integer from 1 to 8, got "12abc"`, with the nearest choice, or what is wrong, where that is known. */
 export function wrongValue(kind: Kind<unknown>, value: unknown): string {
   const near = typeof value === "string" && kind.choices ? nearest(value, kind.choices) : undefined;
-  return `expected ${kind.what}, got ${JSON.stringify(value)}${near ? `; did you mean "${near}"?` : ""}`;
+  const more = near ? `did you mean "${near}"?` : kind.fault?.(value);
+  return `expected ${kind.what}, got ${JSON.stringify(value)}${more ? `; ${more}` : ""}`;
 }
 
 /** "weightDecay" as "--weight-decay". */

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command, type OptionValues } from "commander";
+import { verificationNames } from "../experiments/verify/verdict.js";
 import { bench, benchFlags } from "./bench.js";
 import { compare, compareFlags } from "./compare.js";
 import type { Context } from "./context.js";
@@ -10,6 +11,7 @@ import { type Flags, toOptions } from "./flags.js";
 import { plan, planFlags } from "./planSteps.js";
 import { train } from "./train.js";
 import { trainFlags } from "./trainFlags.js";
+import { verify, verifyFlags } from "./verify.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
 
@@ -44,6 +46,9 @@ export function buildProgram(context: Context): Command {
   add(benches, "steps", "Time full train steps: forward, backward and update", benchFlags, benchExamples).action((options) =>
     bench(without(options), context),
   );
+  add(program, "verify", "Put the statements of the paper to the test, each by a small experiment", verifyFlags, verifyExamples)
+    .argument("[name]", verificationNames.join(", "))
+    .action((name, options) => verify(name, without(options), context));
   add(
     program,
     "plan",
@@ -78,6 +83,9 @@ const compareExamples = `  lconv compare
 const dataExamples = `  lconv data
   lconv data fetch mnist
   lconv data glyphs glyphs.npz`;
+const verifyExamples = `  lconv verify
+  lconv verify prop2 --d 20 --shift 2 --n 8,16 --json
+  lconv verify --out runs/verify`;
 const planExamples = `  lconv plan
   lconv plan --cases mnist/lconv,cifar100/lconv2 --batch 1024 --gpu h200 --json`;
 const benchExamples = `  lconv bench steps --cases mnist/lconv,mnist/cnn --batch 64 --seconds 3`;

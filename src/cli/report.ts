@@ -1,5 +1,6 @@
 import { cpus } from "node:os";
 import type { Classifier } from "../models/models.js";
+import { LConvStrided } from "../nn/pooling.js";
 import type { GeneratorLayer } from "../report/generators.js";
 import type { ModelReport, SampleImages } from "../report/html.js";
 import type { FitResult } from "../train/fit.js";
@@ -14,12 +15,15 @@ export function modelReport(model: Classifier, result: FitResult): ModelReport {
 }
 
 function generatorLayers(model: Classifier): GeneratorLayer[] {
-  return model.lconvLayers().flatMap(({ generators, W }, i): GeneratorLayer[] => {
+  const pooled = model.hidden.findIndex((layer) => layer instanceof LConvStrided);
+  return model.lconvLayers().flatMap((layer, i): GeneratorLayer[] => {
+    const { generators, W } = layer;
     if (generators.kind !== "lowRank") return [];
     const { U, V } = generators;
     const [count, d, rank] = U.shape;
     const [w, u, v] = [W, U, V].map((t) => t.dataSync() as Float32Array);
-    return [{ name: String(i + 1), count, d, rank, W: w, U: u, V: v }];
+    const pixels = pooled < 0 || model.hidden.indexOf(layer) < pooled;
+    return [{ name: String(i + 1), count, d, rank, W: w, U: u, V: v, pixels }];
   });
 }
 

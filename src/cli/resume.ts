@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { device as deviceOf } from "../engine/device.js";
 import { check, LconvError } from "../errors.js";
 import { runFiles } from "../train/runFolder.js";
@@ -22,7 +23,7 @@ export function resumedSettings(folder: string, given: TrainValues, warn: (text:
   const changes: TrainValues = {};
   for (const key of Object.keys(runFlags) as (keyof typeof runFlags)[]) {
     const value = key === "device" ? deviceName(given, before) : given[key];
-    if (value === undefined || value === before[key]) continue;
+    if (value === undefined || isDeepStrictEqual(value, before[key])) continue;
     if (key === "epochs") checkEpochs(folder, before, value as number);
     else if (!rounding.includes(key)) throw refusal(folder, key, value, before[key]);
     else warn(`${change(key, before[key], value)}; the last bits of its weights, or more, will differ from those of an uninterrupted run`);
@@ -34,8 +35,10 @@ export function resumedSettings(folder: string, given: TrainValues, warn: (text:
 const deviceName = ({ device, precision }: TrainValues, before: RunValues): string | undefined =>
   device && deviceOf(device, { precision: precision ?? before.precision ?? "fp32" }).name;
 
+const show = (value: unknown): string => (typeof value === "object" ? JSON.stringify(value) : String(value ?? "unset"));
+
 const change = (key: string, before: unknown, now: unknown): string =>
-  `the run began with ${flagName(key)} ${String(before ?? "unset")} and goes on with ${String(now)}`;
+  `the run began with ${flagName(key)} ${show(before)} and goes on with ${show(now)}`;
 
 function checkEpochs(folder: string, before: RunValues, epochs: number): void {
   if (epochs < (before.epochs ?? 0)) throw refusal(folder, "epochs", epochs, before.epochs);
@@ -46,5 +49,5 @@ function checkEpochs(folder: string, before: RunValues, epochs: number): void {
 const refusal = (folder: string, key: string, now: unknown, before: unknown, reason = ""): LconvError =>
   new LconvError(
     "ERR_LCONV_CHECKPOINT",
-    `the run in ${folder} was begun with ${flagName(key)} ${String(before ?? "unset")}, got ${String(now)}${reason}; leave ${flagName(key)} away, or begin a new run with --out`,
+    `the run in ${folder} was begun with ${flagName(key)} ${show(before)}, got ${show(now)}${reason}; leave ${flagName(key)} away, or begin a new run with --out`,
   );

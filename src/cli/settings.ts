@@ -10,7 +10,7 @@ import { duplicateKey } from "../io/json.js";
 import { type Flag, type Flags, type Given, wrongValue } from "./flags.js";
 import { presets, type RunValues, runFlags, type TrainValues, trainFlags } from "./trainFlags.js";
 
-type Optional = "samples" | "momentum" | "weightDecay" | "clipNorm";
+type Optional = "samples" | "momentum" | "weightDecay" | "clipNorm" | "regularize";
 
 /** Everything that decides a run, with nothing left open. */
 export type Settings = Required<Omit<RunValues, Optional>> & Pick<RunValues, Optional>;
@@ -33,11 +33,16 @@ export function mergeSettings(given: TrainValues, config: TrainValues): RunValue
 
 /** Fills in what depends on other settings or on this machine. Throws ERR_LCONV_ARGUMENT, and as device() does. */
 function settle(values: RunValues): Settings {
-  const { optimizer = "rmsprop", momentum, threads = threadCount() } = values;
+  const { optimizer = "rmsprop", momentum, regularize, model, threads = threadCount() } = values;
   check(
     momentum === undefined || optimizer === "sgd",
     "ERR_LCONV_ARGUMENT",
     () => `--momentum goes with --optimizer sgd only, got ${optimizer}`,
+  );
+  check(
+    regularize === undefined || model === "lconv",
+    "ERR_LCONV_ARGUMENT",
+    () => `--regularize goes with --model lconv only, as ${model} has no generators that are trained`,
   );
   process.env["LCONV_THREADS"] = String(threads);
   const device = deviceOf(values.device, { precision: values.precision ?? "fp32" }).name;
@@ -62,7 +67,7 @@ export function readConfig<F extends Flags = typeof trainFlags>(path: string, fl
   const parsed = z.strictObject(shape).safeParse(value);
   if (parsed.success) return parsed.data as Given<F>;
   const [issue] = parsed.error.issues;
-  if (issue.code === "unrecognized_keys") throw unknownKey(path, issue.keys[0], Object.keys(flags));
+  if (issue.code === "unrecognized_keys" && issue.path.length === 0) throw unknownKey(path, issue.keys[0], Object.keys(flags));
   const key = String(issue.path[0] ?? "");
   if (key === "")
     throw new LconvError(

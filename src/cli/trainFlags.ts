@@ -1,8 +1,9 @@
 import { variants } from "../data/transform.js";
 import { precisions } from "../engine/device.js";
-import { modelNames } from "../models/models.js";
+import { regularizerNames } from "../lie/regularize.js";
+import { modelNames, pools } from "../models/models.js";
 import { optimizerNames } from "../optim/optimizer.js";
-import { choice, type Flag, fraction, type Given, integer, type Kind, oneOf, positive, text } from "./flags.js";
+import { choice, type Flag, fraction, type Given, integer, type Kind, oneOf, positive, text, weights } from "./flags.js";
 
 const flag = <T>(value: string, kind: Kind<T>, help: string, normal?: T): Flag<T> => ({
   value,
@@ -47,11 +48,23 @@ export const runFlags = {
   rank: flag("N", integer(1), "d_h, the rank of each generator", 16),
   kernel: flag("N", integer(1), "side of the kernel of cnn and cnn-pool, in pixels", 3),
   padding: flag("WAY", choice(["valid", "same"]), "padding of cnn and cnn-pool", "valid"),
+  pool: flag(
+    "NAME",
+    choice(pools),
+    "lconv and lconv-random: none; max, over the generators; strided, a learned layer behind each that leaves 1 position in --stride",
+    "none",
+  ),
+  stride: flag("N", integer(1), "positions in for one position out of the layers of --pool strided", 2),
   optimizer: flag("NAME", choice(optimizerNames), optimizerNames.join(", "), "rmsprop"),
   lr: flag("RATE", positive, "learning rate (default: 0.001; 0.01 for sgd)"),
   momentum: flag("M", fraction(0, 1), "momentum of sgd (default: 0)"),
   weightDecay: flag("DECAY", fraction(0, Number.POSITIVE_INFINITY), "weight decay (default: 0; 0.01 for adamw)"),
   clipNorm: flag("NORM", positive, "scale gradients down to this norm at most (default: off)"),
+  regularize: flag(
+    "NAME=WEIGHT,...",
+    weights(regularizerNames),
+    `of lconv: what its generators are held to, ${regularizerNames.join(", ")}, as in closure=1e-3,killing=1e-3 (default: off)`,
+  ),
   schedule: flag(
     "NAME",
     choice(["constant", "step", "cosine"]),

@@ -71,20 +71,21 @@ export function firstSamples(data: Dataset, count = data.count): Dataset {
 
 /** The model of a run with its initial weights. Throws ERR_LCONV_ARGUMENT. */
 export function buildModel(settings: Settings, { device, input }: Pick<Workload, "device" | "input">): Classifier {
-  const { model, layers, filters, generators, rank, kernel, padding, seed } = settings;
-  return makeModel(model, input, device, { layers, filters, generators, rank, kernel, padding, seed });
+  const { model, layers, filters, generators, rank, kernel, padding, pool, stride, seed } = settings;
+  return makeModel(model, input, device, { layers, filters, generators, rank, kernel, padding, pool, stride, seed });
 }
 
 const STEP_EPOCHS = 10;
 
 /** How `fit` is to train, without what concerns files and interruption. */
 export function fitOptions(settings: Settings, { device, data }: Workload): FitOptions {
-  const { model, epochs, batch, seed, optimizer, lr, momentum, weightDecay, clipNorm } = settings;
+  const { model, epochs, batch, seed, optimizer, lr, momentum, weightDecay, clipNorm, regularize } = settings;
   const stepsPerEpoch = Math.max(1, Math.floor(data.train.count / batch));
   const optional = {
     ...(momentum !== undefined && { momentum }),
     ...(weightDecay !== undefined && { weightDecay }),
     ...(clipNorm !== undefined && { clipNorm }),
+    ...(regularize !== undefined && { regularize }),
   };
   return { name: model, epochs, batch, seed, optimizer, lr, ...optional, device, schedule: scheduleOf(settings, stepsPerEpoch) };
 }

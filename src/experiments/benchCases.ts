@@ -2,6 +2,7 @@ import type { Device } from "../engine/device.js";
 import type { Program } from "../engine/program.js";
 import { Philox, streams } from "../engine/random.js";
 import { LconvError, nearest } from "../errors.js";
+import type { Regularize } from "../lie/regularize.js";
 import { type InputSize, type ModelName, makeModel } from "../models/models.js";
 import { forwardCost } from "../ops/order.js";
 import { sgd } from "../optim/optimizer.js";
@@ -68,7 +69,7 @@ export interface CaseStep {
   dispose(): void;
 }
 
-export function recordCase(name: string, batch: number, device: Device): CaseStep {
+export function recordCase(name: string, batch: number, device: Device, regularize?: Regularize): CaseStep {
   const [dataName, modelName] = name.split("/");
   const input = inputs[dataName];
   const { model: kind, ...sizes } = models[modelName];
@@ -76,7 +77,7 @@ export function recordCase(name: string, batch: number, device: Device): CaseSte
   const model = makeModel(kind, input, device, { filters: FILTERS, ...sizes, ...padding });
   const optimizer = sgd(model.parameters(), { lr: 1e-2 });
   const { data, order, rates, metrics } = randomData(input, batch, device);
-  const program = recordTrainStep({ model, optimizer, data, batch, order, rates, metrics });
+  const program = recordTrainStep({ model, optimizer, data, batch, order, rates, metrics, ...(regularize && { regularize }) });
   const all = [program, model, optimizer, order, rates, data.x, data.labels, metrics.loss, metrics.correct];
   return {
     program,

@@ -107,7 +107,7 @@ function onGpu(stats: ProgramStats, ms: number, device: Device): GpuResult {
 }
 
 /** Median and best milliseconds of one step, over groups of steps of at least `groupMs`; the search for their size warms up. */
-async function timeSteps(
+export async function timeSteps(
   run: (steps: number) => Promise<unknown>,
   groupMs: number,
   seconds: number,

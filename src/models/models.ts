@@ -1,9 +1,10 @@
 import type { Device } from "../engine/device.js";
-import { checkInteger, checkOptions, LconvError, nearest } from "../errors.js";
+import { check, checkInteger, checkOptions, LconvError, nearest } from "../errors.js";
 import { type Initializer, WeightSource } from "../nn/init.js";
 import { Conv2d, Flatten, Linear, MaxPool2d, Reshape } from "../nn/layers.js";
 import { LConv } from "../nn/lconv.js";
 import { type Module, Sequential } from "../nn/module.js";
+import { LConvMax, LConvStrided } from "../nn/pooling.js";
 import type { Order } from "../ops/order.js";
 
 /** The images a model takes: [B, m, p q]. */
@@ -16,6 +17,8 @@ export interface InputSize {
 
 export const modelNames = ["lconv", "lconv-random", "cnn", "cnn-pool", "fc", "fc-shallow"] as const;
 export type ModelName = (typeof modelNames)[number];
+export const pools = ["none", "max", "strided"] as const;
+export type Pool = (typeof pools)[number];
 
 export interface ModelOptions {
   layers?: 1 | 2;
@@ -27,11 +30,15 @@ export interface ModelOptions {
   /** Side of the kernel of cnn and cnn-pool. */
   kernel?: number;
   padding?: "valid" | "same";
+  /** Of lconv and lconv-random: a maximum over generators in every layer, or a strided layer behind every one. */
+  pool?: Pool;
+  /** The strided layers' d / d_out. */
+  stride?: number;
   initializer?: Initializer;
   order?: Order | "auto";
   seed?: number;
 }
-const known = ["layers", "filters", "generators", "rank", "kernel", "padding", "initializer", "order", "seed"];
+const known = ["layers", "filters", "generators", "rank", "kernel", "padding", "pool", "stride", "initializer", "order", "seed"];
 
 /** A classifier of the paper's comparison: one or two hidden layers, then a linear head. */
 export class Classifier extends Sequential {
@@ -51,7 +58,7 @@ export class Classifier extends Sequential {
     return this.hidden.reduce((n, layer) => n + layer.parameterCount(), 0);
   }
 
-  /** The L-conv layers, from the input on. */
+  /** The L-conv layers, from the input on, with a maximum or without; strided layers, which have no L_0 and no square L_i, are not among them. */
   lconvLayers(): LConv[] {
     return this.hidden.filter((layer) => layer instanceof LConv);
   }
@@ -65,11 +72,16 @@ export class Classifier extends Sequential {
  *   cnn-pool       each followed by 2 x 2 max pooling of stride 1
  *   fc             per layer d m -> (n_L + 1) d_h -> d filters, relu after both: L-conv's sizes without its sharing
  *   fc-shallow     one hidden layer, as wide as gives the parameter count of lconv with these options
+ * `pool` changes the first two, whose layers have 2 n_L d d_h + (n_L + 1) m_in m_out + m_out values without it:
+ *   max            LConvMax in place of LConv; the same values
+ *   strided        behind each L-conv layer a LConvStrided from d to floor(d / stride) positions, with as many generators of the same rank:
+ *                  n_L d_h (d + d_out) + n_L m_out^2 + m_out values more a layer, and all that follows has d_out positions. Behind, not in
+ *                  place of it: the strided layer has no L_0, so alone it passes on only what its low rank holds, and it learns more slowly.
  * Throws ERR_LCONV_OPTION, ERR_LCONV_ARGUMENT.
  */
 export function makeModel(name: ModelName, input: InputSize, device: Device, options: ModelOptions = {}): Classifier {
   checkOptions(`model ${name}`, options, known);
-  const { layers = 1, filters = 32, generators = 8, rank = 16, kernel = 3, seed = 0 } = options;
+  const { layers = 1, filters = 32, generators = 8, rank = 16, kernel = 3, pool = "none", stride = 2, seed = 0 } = options;
   checkInteger(`model ${name}`, "layers", layers, 1, 2);
   checkInteger(`model ${name}`, "filters", filters, 1, 1 << 16);
   checkInteger(`model ${name}`, "seed", seed, 0, 2 ** 53 - 1);
@@ -78,7 +90,10 @@ export function makeModel(name: ModelName, input: InputSize, device: Device, opt
   checkInteger(`model ${name}`, "generators (n_L)", generators, 1, (input.height * input.width) ** 2);
   checkInteger(`model ${name}`, "rank (d_h)", rank, 1, input.height * input.width);
   checkInteger(`model ${name}`, "kernel", kernel, 1, Math.min(input.height, input.width));
-  const parts: Parts = { input, source: new WeightSource(device, seed), ...options, layers, filters, generators, rank, kernel };
+  checkInteger(`model ${name}`, "stride", stride, 1);
+  checkPool(name, pool);
+  const sizes = { layers, filters, generators, rank, kernel, pool, stride };
+  const parts: Parts = { input, source: new WeightSource(device, seed), ...options, ...sizes };
   const build = builders[name];
   if (!build) {
     const near = nearest(String(name), modelNames);
@@ -91,8 +106,17 @@ export function makeModel(name: ModelName, input: InputSize, device: Device, opt
   return new Classifier(name, hidden, new Linear(parts.source, features, input.classes, initOf(parts)));
 }
 
-type Parts = Omit<ModelOptions, "seed"> &
-  Required<Pick<ModelOptions, "layers" | "filters" | "generators" | "rank" | "kernel">> & { input: InputSize; source: WeightSource };
+function checkPool(name: ModelName, pool: Pool): void {
+  check(pools.includes(pool), "ERR_LCONV_ARGUMENT", () => `model ${name}: unknown pool "${String(pool)}"; known: ${pools.join(", ")}`);
+  check(
+    pool === "none" || name === "lconv" || name === "lconv-random",
+    "ERR_LCONV_ARGUMENT",
+    () => `model ${name}: pool "${pool}" is for lconv and lconv-random; a CNN with pooling is the model cnn-pool`,
+  );
+}
+
+type Sizes = "layers" | "filters" | "generators" | "rank" | "kernel" | "pool" | "stride";
+type Parts = Omit<ModelOptions, "seed"> & Required<Pick<ModelOptions, Sizes>> & { input: InputSize; source: WeightSource };
 interface Hidden {
   hidden: Module[];
   /** Values that reach the head. */
@@ -113,10 +137,18 @@ const builders: Record<ModelName, (p: Parts) => Hidden> = {
 const channelsIn = ({ input, filters, layers }: Parts): number[] => [input.channels, ...new Array<number>(layers - 1).fill(filters)];
 
 function lconvLayers(p: Parts, kind: "learned" | "random"): Hidden {
-  const d = p.input.height * p.input.width;
-  const spec = { kind, n_L: p.generators, d_h: p.rank };
-  const shared = { d, m_out: p.filters, generators: spec, order: p.order, ...initOf(p) };
-  return { hidden: channelsIn(p).map((m_in) => new LConv(p.source, { ...shared, m_in })), features: d * p.filters };
+  const shared = { m_out: p.filters, generators: { kind, n_L: p.generators, d_h: p.rank }, ...initOf(p) };
+  const hidden: Module[] = [];
+  let d = p.input.height * p.input.width;
+  for (const m_in of channelsIn(p)) {
+    const options = { ...shared, d, m_in, order: p.order };
+    hidden.push(p.pool === "max" ? new LConvMax(p.source, options) : new LConv(p.source, options));
+    if (p.pool !== "strided") continue;
+    const strided = new LConvStrided(p.source, { ...shared, d, m_in: p.filters, stride: p.stride });
+    hidden.push(strided);
+    d = strided.d_out;
+  }
+  return { hidden, features: d * p.filters };
 }
 
 function convLayers(p: Parts, pooled: boolean): Hidden {

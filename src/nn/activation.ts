@@ -1,5 +1,6 @@
 import * as commands from "../engine/commands.js";
 import { LconvError, nearest } from "../errors.js";
+import { biasActivation } from "../ops/conv.js";
 import { applyFunction } from "../ops/elementwise.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { Module } from "./module.js";
@@ -30,6 +31,12 @@ export function activation(where: string, name: ActivationName): Activation {
   return { fused: undefined, after: (y) => applyFunction(fn, y) };
 }
 
+/** f(y + b) for y [B, m, ...] and b [m]; f(y) without b. */
+export function biasActivate({ fused, after }: Activation, y: Tensor, b?: Tensor): Tensor {
+  if (b) return after(biasActivation(y, b, fused));
+  return after(fused ? applyFunction(fused, y) : y);
+}
+
 /** An activation as a layer of its own. */
 export class Activate extends Module {
   readonly name: ActivationName;
@@ -41,7 +48,6 @@ export class Activate extends Module {
     this.#activation = activation("Activate", name);
   }
   override forward(x: Tensor): Tensor {
-    const { fused, after } = this.#activation;
-    return after(fused ? applyFunction(fused, x) : x);
+    return biasActivate(this.#activation, x);
   }
 }

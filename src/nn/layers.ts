@@ -1,9 +1,9 @@
 import { checkInteger, checkOptions } from "../errors.js";
-import { biasActivation, conv2d, maxPool2d, type Padding } from "../ops/conv.js";
+import { conv2d, maxPool2d, type Padding } from "../ops/conv.js";
 import { linear } from "../ops/matmul.js";
 import { flatten, reshape } from "../ops/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { type Activation, type ActivationName, activation } from "./activation.js";
+import { type Activation, type ActivationName, activation, biasActivate } from "./activation.js";
 import type { Initializer, WeightSource } from "./init.js";
 import { Module } from "./module.js";
 
@@ -65,8 +65,7 @@ export class Conv2d extends Module {
   }
   override forward(x: Tensor): Tensor {
     const y = conv2d(x, this.W, { padding: this.#padding });
-    if (this.b) return this.#f.after(biasActivation(y, this.b, this.#f.fused));
-    return this.#f.after(y);
+    return biasActivate(this.#f, y, this.b);
   }
   protected override ownParameters(): Record<string, Tensor> {
     return this.b ? { W: this.W, b: this.b } : { W: this.W };

@@ -15,6 +15,11 @@ export abstract class Module {
     return {};
   }
 
+  /** This module and all below it, each once, in a fixed order. */
+  modules(): Module[] {
+    return [...new Set([this as Module, ...Object.values(this.children()).flatMap((child) => child.modules())])];
+  }
+
   /** All parameters under names such as "0.U": path of sub-modules, then the symbol. */
   namedParameters(): Map<string, Tensor> {
     const named = new Map(Object.entries(this.ownParameters()));

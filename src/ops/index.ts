@@ -9,6 +9,6 @@ export { classificationLoss, crossEntropy, mse } from "./loss.js";
 export { linear, type MatmulOptions, matmul } from "./matmul.js";
 export { backwardCost, forwardCost, type Order } from "./order.js";
 export { argmax, max, mean, sum } from "./reduce.js";
-export { concat, flatten, permute, reshape, slice, transpose } from "./shape.js";
+export { concat, diagonal, flatten, onDiagonal, permute, reshape, slice, transpose } from "./shape.js";
 export { logSoftmax, softmax } from "./softmax.js";
 export { stepAdvance, stepSlice, stepWrite } from "./step.js";

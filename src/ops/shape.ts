@@ -4,7 +4,7 @@ import type { Device, Ref } from "../engine/device.js";
 import { check, showShape } from "../errors.js";
 import { collapse, normaliseAxis, numel, type Shape, stridesOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
-import { sameDevice } from "./check.js";
+import { checkDtype, sameDevice } from "./check.js";
 
 /** The same values under another shape; one size may be -1 and is then worked out. Shares memory. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
@@ -115,6 +115,30 @@ export function concat(xs: readonly Tensor[], axis = 0): Tensor {
         : undefined,
     ),
   );
+}
+
+/** y[i, ...] = x[i, i, ...] for x [n, n, ...]. */
+export function diagonal(x: Tensor): Tensor {
+  const [n, columns, ...rest] = x.shape;
+  check(
+    x.rank >= 2 && n === columns,
+    "ERR_LCONV_SHAPE",
+    () => `diagonal: the first two axes must be equally long, got ${showShape(x.shape)}`,
+  );
+  const y = Tensor.empty(x.device, [n, ...rest], x.dtype);
+  if (y.size > 0) move(x.device, [n, numel(rest)], x, [(n + 1) * numel(rest), 1], y, [numel(rest), 1]);
+  return attach("diagonal", [x], y, (dy) => [onDiagonal(dy)]);
+}
+
+/** y[i, i, ...] = x[i, ...] for x [n, ...], 0 elsewhere: the adjoint of `diagonal`. */
+export function onDiagonal(x: Tensor): Tensor {
+  checkDtype("onDiagonal", "x", x);
+  check(x.rank >= 1, "ERR_LCONV_SHAPE", () => `onDiagonal: needs at least one axis, got ${showShape(x.shape)}`);
+  const [n, ...rest] = x.shape;
+  const y = Tensor.empty(x.device, [n, n, ...rest]);
+  commands.fill(y.device, y.size, 0, y);
+  if (x.size > 0) move(x.device, [n, numel(rest)], x, [numel(rest), 1], y, [(n + 1) * numel(rest), 1]);
+  return attach("onDiagonal", [x], y, (dy) => [diagonal(dy)]);
 }
 
 /** y[...] = x[...] over the box `dims`. */

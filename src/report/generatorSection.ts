@@ -12,7 +12,8 @@ const symbol = (i: number): string => `L${[...String(i)].map((digit) => "₀₁�
 export const generatorSection = (layers: readonly GeneratorLayer[], permutation?: ArrayLike<number>): string =>
   layers.map((layer) => element("h3", {}, `Layer ${escapeText(layer.name)}`) + layerSection(layer, permutation)).join("\n");
 
-function layerSection(layer: GeneratorLayer, permutation?: ArrayLike<number>): string {
+function layerSection(layer: GeneratorLayer, scrambling?: ArrayLike<number>): string {
+  const permutation = layer.pixels === false ? undefined : scrambling;
   const norms = generatorNorms(layer);
   const learned = norms.filter(({ i }) => i > 0);
   const shown = learned.slice(0, maxPictures);

@@ -5,6 +5,7 @@ interface LayerWeights {
   count: number; // n_L, without L_0 = I
   d: number;
   W: Float32Array; // [n_L + 1, m_in, m_out]; W[0] belongs to L_0 = I
+  pixels?: boolean; // false: its positions are not those of the image, as behind a strided layer; no permutation is undone
 }
 
 export interface LowRankGenerators extends LayerWeights {

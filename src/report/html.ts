@@ -3,7 +3,7 @@ import { type EpochMetrics, learningCurve, percent } from "./curves.js";
 import { generatorSection } from "./generatorSection.js";
 import { checkLayer, type GeneratorLayer } from "./generators.js";
 import { imageGrid } from "./images.js";
-import { reportCss } from "./style.js";
+import { page, section } from "./page.js";
 import { element, escapeText } from "./svg.js";
 
 /** One trained model of a run. */
@@ -40,48 +40,25 @@ export interface ReportInput {
 
 const maxSamples = 10;
 
-/** Nothing outside the file is ever loaded, whatever a name in it says. */
-const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
-
 /** The report as one self-contained HTML page. Throws ERR_LCONV_SHAPE when an array does not fit its sizes, ERR_LCONV_ARGUMENT when `permutation` is none. */
 export function renderReport(input: ReportInput): string {
   checkInput(input);
   const { title, summary, created, models, samples, permutation } = input;
   const withGenerators = models.filter((model) => model.generators?.length);
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeText(title)}</title>
-<style>${reportCss}</style>
-</head>
-<body>
-<header>
-<h1>${escapeText(title)}</h1>
-${summary ? element("p", {}, escapeText(summary)) : ""}
-${created ? element("p", { class: "muted" }, escapeText(created)) : ""}
-</header>
-<main>
-${section("Comparison", comparison(models))}
-${section("Learning curves", curves(models))}
-${samples ? section("Input images", sampleRows(samples, permutation)) : ""}
-${withGenerators.map((model) => section(`Generators of ${model.name}`, generatorSection(model.generators ?? [], permutation))).join("\n")}
-${section("What was run", configTable(input.config))}
-</main>
-</body>
-</html>
-`;
+  return page({ title, summary, created }, [
+    section("Comparison", comparison(models)),
+    section("Learning curves", curves(models)),
+    ...(samples ? [section("Input images", sampleRows(samples, permutation))] : []),
+    ...withGenerators.map((model) => section(`Generators of ${model.name}`, generatorSection(model.generators ?? [], permutation))),
+    section("What was run", configTable(input.config)),
+  ]);
 }
-
-const section = (heading: string, body: string): string => `<section>\n<h2>${escapeText(heading)}</h2>\n${body}\n</section>`;
 
 function checkInput({ models, samples, permutation }: ReportInput): void {
   for (const model of models) {
     for (const layer of model.generators ?? []) {
       checkLayer(layer);
-      if (permutation) checkPermutation(permutation, layer.d, `layer "${layer.name}"`);
+      if (permutation && layer.pixels !== false) checkPermutation(permutation, layer.d, `layer "${layer.name}"`);
     }
   }
   if (!samples) return;

@@ -3,6 +3,7 @@ import { type Device, device as deviceOf } from "../engine/device.js";
 import type { Program } from "../engine/program.js";
 import { Philox, streams } from "../engine/random.js";
 import { check, checkInteger, checkOptions } from "../errors.js";
+import { activeWeights, type Regularize } from "../lie/regularize.js";
 import type { Module } from "../nn/module.js";
 import { makeOptimizer, type Optimizer, type OptimizerName } from "../optim/optimizer.js";
 import { constant, ratesOf, type Schedule } from "../optim/schedule.js";
@@ -32,6 +33,11 @@ export interface FitOptions {
   weightDecay?: number;
   clipNorm?: number;
   schedule?: Schedule;
+  /**
+   * Weights of regularisers (lie.regularizers) that are minimised along with the loss, in every L-conv layer whose generators are trained, by default
+   * none. The losses in events and results are the cross-entropy alone.
+   */
+  regularize?: Regularize;
   /** File for checkpoints: after every epoch, every `checkpointSeconds`, and when stopped. */
   checkpoint?: string;
   /** Default 60. */
@@ -43,7 +49,7 @@ export interface FitOptions {
   signal?: AbortSignal;
 }
 const known = [
-  ...["name", "epochs", "batch", "seed", "optimizer", "lr", "momentum", "nesterov", "weightDecay", "clipNorm", "schedule"],
+  ...["name", "epochs", "batch", "seed", "optimizer", "lr", "momentum", "nesterov", "weightDecay", "clipNorm", "schedule", "regularize"],
   ...["checkpoint", "checkpointSeconds", "resume", "device", "signal", "onEvent"],
 ];
 
@@ -69,7 +75,7 @@ export async function fit(
 /**
  * Trains `model` with softmax cross-entropy, as an async iterator of events; its return value is the result. Each epoch
  * takes the training samples in a new random order, in whole batches (the samples left over change from epoch to epoch).
- * Throws ERR_LCONV_ARGUMENT and ERR_LCONV_OPTION for bad options, ERR_LCONV_NONFINITE when the loss is no longer
+ * Throws ERR_LCONV_ARGUMENT and ERR_LCONV_OPTION for bad options, also for `regularize` where nothing can be regularised, ERR_LCONV_NONFINITE when the loss is no longer
  * finite, ERR_LCONV_CHECKPOINT for a checkpoint of another run, and the reason of `signal`.
  */
 export async function* train(model: Module, data: FitData, options: FitOptions = {}): AsyncGenerator<TrainEvent, FitResult> {
@@ -133,12 +139,15 @@ class Run {
     this.#options = options;
     [this.#name, this.#epochs, this.#batch, this.#seed, this.#count] = [name, epochs, batch, seed, count];
     this.#stepsPerEpoch = Math.floor(count / batch);
+    const weights = activeWeights("fit: regularize", options.regularize ?? {});
+    const regularize = Object.keys(weights).length > 0 ? { regularize: weights } : {};
     try {
       const settings = { ...given(options, ["momentum", "nesterov", "weightDecay", "clipNorm"]), ...(lr === undefined ? {} : { lr }) };
       this.#optimizer = this.#own(makeOptimizer(optimizer, model.parameters(), settings));
       this.#fingerprint = {
         optimizer,
         ...settings,
+        ...regularize,
         batch,
         seed,
         samples: count,
@@ -158,6 +167,7 @@ class Run {
         order: this.#order,
         rates,
         metrics: { loss: this.#losses, correct: this.#corrects },
+        ...regularize,
       };
       this.#program = this.#own(recordTrainStep(parts));
       this.#validation = data.validation && this.#own(new Evaluator(model, this.#onDevice(data.validation, device)));

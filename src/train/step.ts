@@ -1,12 +1,15 @@
 import { gradients, noGrad } from "../autograd/autograd.js";
 import type { Program } from "../engine/program.js";
+import type { Regularize } from "../lie/regularize.js";
 import type { Module } from "../nn/module.js";
+import { add } from "../ops/arithmetic.js";
 import { gather } from "../ops/gather.js";
 import { classificationLoss } from "../ops/loss.js";
 import { stepAdvance, stepSlice, stepWrite } from "../ops/step.js";
 import type { Optimizer } from "../optim/optimizer.js";
 import { record } from "../tensor/record.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { penalty } from "./penalty.js";
 
 /** Samples on the device: x [N, m, d], labels int32 [N]. */
 export interface DeviceData {
@@ -30,17 +33,23 @@ export interface TrainStepParts {
   /** Learning rate of every step of the run, [steps]. */
   rates: Tensor;
   metrics: StepMetrics;
+  /** Weights of the regularisers of the generators, each above 0; none by default. */
+  regularize?: Regularize;
 }
 
-/** One train step as a program: gather, forward, loss, backward, update; its place in all lists is the optimiser's step count. */
-export function recordTrainStep({ model, optimizer, data, batch, order, rates, metrics }: TrainStepParts): Program {
+/**
+ * One train step as a program: gather, forward, loss, backward, update; its place in all lists is the optimiser's step count. What is minimised is
+ * the loss and, with `regularize`, the penalty; `metrics.loss` gets the loss alone. Throws as penalty() does.
+ */
+export function recordTrainStep({ model, optimizer, data, batch, order, rates, metrics, regularize }: TrainStepParts): Program {
   return record(() => {
     const step = optimizer.steps;
     const index = stepSlice(order, step, batch);
     const { loss, correct } = classificationLoss(model.forward(gather(data.x, index)), gather(data.labels, index));
     stepWrite(metrics.loss, step, loss);
     stepWrite(metrics.correct, step, correct);
-    optimizer.step(gradients(loss, optimizer.parameters), stepSlice(rates, step, 1));
+    const minimised = regularize ? add(loss, penalty(model, regularize)) : loss;
+    optimizer.step(gradients(minimised, optimizer.parameters), stepSlice(rates, step, 1));
   }, order.device);
 }
 

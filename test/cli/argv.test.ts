@@ -2,9 +2,11 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { checkArgv } from "../../src/cli/argv.js";
 import { fail } from "../../src/cli/failure.js";
+import { parseFlag } from "../../src/cli/flags.js";
 import { Interrupted } from "../../src/cli/interrupt.js";
 import { Output } from "../../src/cli/output.js";
 import { buildProgram } from "../../src/cli/program.js";
+import { runFlags } from "../../src/cli/trainFlags.js";
 import { LconvError } from "../../src/errors.js";
 import { rejectsCode, throwsCode } from "../support/throws.js";
 
@@ -50,6 +52,23 @@ test("numbers are read strictly", async () => {
     await rejectsCode(parse("train", "--lr", bad), "ERR_LCONV_ARGUMENT", "--lr: expected a number above 0");
   await rejectsCode(parse("train", "--hold-out", "1"), "ERR_LCONV_ARGUMENT", "--hold-out: expected a number above 0 and below 1");
   await rejectsCode(parse("train", "--layers", "3"), "ERR_LCONV_ARGUMENT", "--layers: expected 1 or 2");
+});
+
+test("weights are read by name", async () => {
+  assert.equal(parseFlag("regularize", runFlags.regularize.kind, "closure=1e-3,killing=.5"), { closure: 1e-3, killing: 0.5 });
+  const refused = (text: string, ...texts: string[]) =>
+    rejectsCode(
+      parse("train", "--regularize", text),
+      "ERR_LCONV_ARGUMENT",
+      "--regularize: expected NAME=WEIGHT",
+      JSON.stringify(text),
+      ...texts,
+    );
+  await refused("closur=1", 'there is no "closur"; did you mean "closure"?');
+  await refused("killing=1,=2", 'there is no ""');
+  for (const bad of ["closure", "closure=", "closure=x", "closure=-1", "closure=1=2", "closure=Infinity", "closure=1e999", "closure= 1"])
+    await refused(bad, "the weight of closure is no number from 0 on");
+  await refused("closure=1,closure=2", "closure is there twice");
 });
 
 test("choices name the nearest", async () => {

@@ -20,7 +20,7 @@ test("the defaults are those of the contract", () => {
   const settings = resolveSettings({ threads: 2, device: "cpu" });
   assert.equal(settings, {
     ...{ dataset: "mnist", variant: "default", splineOrder: 3, holdOut: 0.2, split: "last" },
-    ...{ model: "lconv", layers: 1, filters: 32, generators: 8, rank: 16, kernel: 3, padding: "valid" },
+    ...{ model: "lconv", layers: 1, filters: 32, generators: 8, rank: 16, kernel: 3, padding: "valid", pool: "none", stride: 2 },
     ...{ optimizer: "rmsprop", lr: 1e-3, schedule: "constant", warmup: 0, batch: 64, epochs: 30, seed: 0 },
     ...{ device: "cpu", precision: "fp32", threads: 2 },
   });
@@ -48,6 +48,21 @@ test("a file's keys and values are checked", () => {
   throwsCode(() => readConfig(join(folder, "none.json")), "ERR_LCONV_IO", "none.json");
 });
 
+test("regularisers are weights by name, of models with learned generators", () => {
+  assert.equal(readConfig(config('{"regularize": {"closure": 1e-3, "norm": 0}}')), { regularize: { closure: 1e-3, norm: 0 } });
+  const refused = (value: string, ...texts: string[]): void =>
+    throwsCode(() => readConfig(config(`{"regularize": ${value}}`)), "ERR_LCONV_ARGUMENT", "regularize: expected NAME=WEIGHT", ...texts);
+  refused('{"closur": 1}', 'there is no "closur"; did you mean "closure"?');
+  refused('{"killing": -1}', "the weight of killing");
+  refused('{"killing": "1"}', "the weight of killing");
+  refused("3", "got 3");
+  const settings = resolveSettings({ regularize: { killing: 1 }, epochs: 2 }, { regularize: { closure: 1 } });
+  assert.equal(settings.regularize, { killing: 1 }, "a flag wins over the file as a whole");
+  assert.not("regularize" in resolveSettings({}));
+  throwsCode(() => resolveSettings({ model: "cnn", regularize: { closure: 1 } }), "ERR_LCONV_ARGUMENT", "--model lconv only", "cnn");
+  throwsCode(() => resolveSettings({ model: "lconv-random", regularize: { norm: 1 } }), "ERR_LCONV_ARGUMENT", "lconv-random");
+});
+
 test("a resumed run takes only changes that leave it what it is", () => {
   const write = (extra: object): string =>
     config(JSON.stringify({ ...resolveSettings({ threads: 2, device: "cpu" }), ...extra }), "config.json");
@@ -59,6 +74,10 @@ test("a resumed run takes only changes that leave it what it is", () => {
   throwsCode(() => resumed({ epochs: 4 }), "ERR_LCONV_CHECKPOINT", "--epochs 5, got 4");
   throwsCode(() => resumed({ lr: 0.1 }), "ERR_LCONV_CHECKPOINT", "--lr 0.001, got 0.1");
   throwsCode(() => resumed({ out: "x" }), "ERR_LCONV_ARGUMENT", "--out");
+  throwsCode(() => resumed({ regularize: { closure: 1 } }), "ERR_LCONV_CHECKPOINT", '--regularize unset, got {"closure":1}');
+  write({ epochs: 5, regularize: { closure: 1, killing: 0.5 } });
+  assert.equal(resumed({ regularize: { killing: 0.5, closure: 1 } }).regularize, { closure: 1, killing: 0.5 });
+  throwsCode(() => resumed({ regularize: { closure: 2 } }), "ERR_LCONV_CHECKPOINT", '{"closure":1,"killing":0.5}, got {"closure":2}');
   assert.is(warnings.length, 0);
   assert.is(resumed({ threads: 1 }).threads, 1);
   assert.match(warnings[0], "last bits");

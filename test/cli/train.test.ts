@@ -108,6 +108,55 @@ test("a configuration file stands for flags; a wrong key is named with the neare
   assert.match(String(bad.lines[0].message), 'did you mean "epochs"?');
 });
 
+test("regularisers: kept in the configuration, resumed as they were begun", async () => {
+  const run = await lconv(folder, [...tiny, "--regularize", "closure=0.1,norm=1e-3", "--epochs", "1", "--out", "closed", "--json"]);
+  assert.is(run.code, 0, run.stderr);
+  assert.equal(JSON.parse(readFileSync(join(folder, "closed/config.json"), "utf8")).regularize, { closure: 0.1, norm: 1e-3 });
+  const other = await lconv(folder, ["train", "--resume", "closed", "--regularize", "closure=1", "--epochs", "2", "--json"]);
+  assert.is(other.lines.at(-1)?.code, "ERR_LCONV_CHECKPOINT", other.stdout);
+  const longer = await lconv(folder, ["train", "--resume", "closed", "--epochs", "2", "--json"]);
+  assert.is(longer.code, 0, longer.stderr);
+});
+
+test("pooling: trained, reported, evaluated and resumed as it was begun", async () => {
+  for (const pool of ["max", "strided"]) {
+    const args = [
+      "--variant",
+      "rotated-scrambled",
+      "--layers",
+      "2",
+      "--pool",
+      pool,
+      "--stride",
+      "3",
+      "--epochs",
+      "1",
+      "--out",
+      pool,
+      "--json",
+    ];
+    const run = await lconv(folder, [...tiny, ...args]);
+    assert.is(run.code, 0, run.stderr);
+    const config = JSON.parse(readFileSync(join(folder, pool, "config.json"), "utf8"));
+    assert.equal([config.pool, config.stride], [pool, 3]);
+    assert.match(readFileSync(join(folder, pool, "report.html"), "utf8"), "Layer 2");
+
+    const again = await lconv(folder, ["evaluate", "--run", pool, "--json"]);
+    assert.is(again.code, 0, again.stderr);
+    assert.is(again.lines.at(-1)?.valAccuracy, run.lines.at(-1)?.valAccuracy);
+
+    const other = await lconv(folder, ["train", "--resume", pool, "--pool", "none", "--json"]);
+    assert.is(other.lines.at(-1)?.code, "ERR_LCONV_CHECKPOINT", other.stdout);
+    const longer = await lconv(folder, ["train", "--resume", pool, "--epochs", "2", "--json"]);
+    assert.is(longer.code, 0, longer.stderr);
+    assert.is(longer.lines.at(-1)?.params, run.lines.at(-1)?.params);
+  }
+  const cnn = await lconv(folder, [...tiny, "--model", "cnn", "--pool", "max", "--out", "none", "--json"]);
+  assert.is(cnn.code, 2);
+  assert.is(cnn.lines[0].code, "ERR_LCONV_ARGUMENT");
+  assert.match(String(cnn.lines[0].message), "cnn-pool");
+});
+
 test("bad usage ends with 2, on stderr and without a stack", async () => {
   const run = await lconv(folder, ["train", "--datset", "glyphs"]);
   assert.equal([run.code, run.stdout], [2, ""]);

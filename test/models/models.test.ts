@@ -4,6 +4,7 @@ import * as assert from "uvu/assert";
 import { device } from "../../src/engine/device.js";
 import { LconvError } from "../../src/errors.js";
 import { type InputSize, type ModelName, type ModelOptions, makeModel } from "../../src/models/models.js";
+import { LConvMax, LConvStrided } from "../../src/nn/index.js";
 import { randn } from "../../src/tensor/random.js";
 import { scope } from "../../src/tensor/scope.js";
 
@@ -37,6 +38,12 @@ const rows: [string, ModelName, InputSize, ModelOptions, number][] = [
   ["Fig 3 shallow FC", "fc-shallow", cifar100, { rank: 8 }, 3_411_075],
   ["Fig 3 shallow FC beside two layers", "fc-shallow", cifar100, { rank: 8, layers: 2 }, 3_550_687],
   ["the 188,362 network of the notebooks", "lconv", mnist, { generators: 5, rank: 8, filters: 16 }, 188_362 - spareBiases(5, 1, 16)],
+  // d = 784; a strided layer has 8 x 16 (d + d_out) + 8 x 32^2 + 32 values
+  ["max pooling costs no parameters", "lconv", mnist, { pool: "max" }, 452_170 - spareBiases(8, 1)],
+  ["strided, MNIST", "lconv", mnist, { pool: "strided" }, 201_024 + 158_752 + (392 * 32 + 1) * 10],
+  ["strided by 3, MNIST", "lconv", mnist, { pool: "strided", stride: 3 }, 201_024 + 141_984 + (261 * 32 + 1) * 10],
+  ["strided, random", "lconv-random", mnist, { pool: "strided" }, 320 + 8_224 + (392 * 32 + 1) * 10],
+  ["two layers, strided", "lconv", mnist, { pool: "strided", layers: 2 }, 201_024 + 158_752 + 109_600 + 83_488 + (196 * 32 + 1) * 10],
 ];
 
 for (const [title, name, input, options, expected] of rows) {
@@ -55,6 +62,29 @@ test("every model maps [B, m, d] to [B, classes], with one and with two layers",
         const model = makeModel(name, input, device(), { layers, filters: 3, generators: 2, rank: 3, kernel: 2 });
         assert.equal(model.forward(randn([5, 2, 42])).shape, [5, 4], `${name} ${layers}`);
         model.dispose();
+      });
+    }
+  }
+});
+
+test("pooling: shapes, positions and frozen parts, and which layers count as L-conv", () => {
+  const input: InputSize = { channels: 2, height: 7, width: 6, classes: 4 };
+  for (const name of ["lconv", "lconv-random"] as const) {
+    for (const layers of [1, 2] as const) {
+      scope(() => {
+        const sizes = { layers, filters: 3, generators: 2, rank: 2 };
+        const max = makeModel(name, input, device(), { ...sizes, pool: "max" });
+        assert.equal(max.forward(randn([5, 2, 42])).shape, [5, 4]);
+        assert.ok(max.lconvLayers().every((layer) => layer instanceof LConvMax));
+        assert.is(max.lconvLayers().length, layers);
+        const strided = makeModel(name, input, device(), { ...sizes, pool: "strided", stride: 4 });
+        assert.equal(strided.forward(randn([5, 2, 42])).shape, [5, 4]);
+        assert.is(strided.lconvLayers().length, layers);
+        const positions = strided.hidden.map((layer) => (layer instanceof LConvStrided ? layer.d_out : "L-conv"));
+        assert.equal(positions, ["L-conv", 10, "L-conv", 2].slice(0, 2 * layers));
+        const frozen = [...strided.namedParameters()].filter(([, t]) => !t.requiresGrad).map(([key]) => key);
+        assert.equal(frozen, name === "lconv" ? [] : strided.hidden.flatMap((_, i) => [`${i}.U`, `${i}.V`]));
+        for (const model of [max, strided]) model.dispose();
       });
     }
   }
@@ -101,6 +131,27 @@ const misuse: [string, () => unknown, string, RegExp][] = [
     /did you mean "filters"/,
   ],
   ["unknown model", () => makeModel("lcon" as ModelName, mnist, device()), "ERR_LCONV_ARGUMENT", /did you mean "lconv"/],
+  [
+    "unknown pool",
+    () => makeModel("lconv", mnist, device(), { pool: "mean" as "max" }),
+    "ERR_LCONV_ARGUMENT",
+    /"mean".*none, max, strided/,
+  ],
+  ["pool of a CNN", () => makeModel("cnn", mnist, device(), { pool: "max" }), "ERR_LCONV_ARGUMENT", /lconv-random.*cnn-pool/],
+  ["pool of fc", () => makeModel("fc", mnist, device(), { pool: "strided" }), "ERR_LCONV_ARGUMENT", /pool "strided" is for lconv/],
+  ["stride 0", () => makeModel("lconv", mnist, device(), { pool: "strided", stride: 0 }), "ERR_LCONV_ARGUMENT", /stride/],
+  [
+    "stride beyond d",
+    () => makeModel("lconv", mnist, device(), { pool: "strided", stride: 785 }),
+    "ERR_LCONV_ARGUMENT",
+    /stride.*1 to 784/,
+  ],
+  [
+    "rank beyond the positions that are left",
+    () => makeModel("lconv", mnist, device(), { pool: "strided", stride: 50, rank: 16 }),
+    "ERR_LCONV_ARGUMENT",
+    /rank \(d_h\).*1 to 15, got 16/,
+  ],
   ["three layers", () => makeModel("cnn", mnist, device(), { layers: 3 as 2 }), "ERR_LCONV_ARGUMENT", /layers/],
   ["kernel that eats the image", () => makeModel("cnn", mnist, device(), { kernel: 28, layers: 2 }), "ERR_LCONV_ARGUMENT", /leave nothing/],
 ];

@@ -196,6 +196,17 @@ test("gelu, which cannot be fused, works in every layer", () => {
   });
 });
 
+test("a convolution without bias keeps its activation", () => {
+  scope(() => {
+    const x = randn([2, 1, 5, 5], { seed: 1 });
+    for (const activation of ["relu", "gelu"] as const) {
+      const plain = new Conv2d(source(), 1, 2, { bias: false });
+      const active = new Conv2d(source(), 1, 2, { bias: false, activation });
+      close(active.forward(x), new Activate(activation).forward(plain.forward(x)));
+    }
+  });
+});
+
 test("Sequential: shapes through a small CNN, names by position", () => {
   scope(() => {
     const model = new Sequential(
@@ -214,6 +225,15 @@ test("Sequential: shapes through a small CNN, names by position", () => {
     assert.equal(model.forward(randn([4, 1, 36])).dataSync(), before);
     model.dispose();
   });
+});
+
+test("modules: a module and all below it, each once", () => {
+  const [shared, other] = [new Linear(source(), 2, 2), new Linear(source(), 2, 2)];
+  const inner = new Sequential(shared, other);
+  const outer = new Sequential(inner, shared);
+  assert.equal(outer.modules(), [outer, inner, shared, other]);
+  assert.equal(shared.modules(), [shared]);
+  for (const layer of [shared, other]) layer.dispose();
 });
 
 test("load refuses missing, foreign and misshapen parameters, and then changes nothing", () => {

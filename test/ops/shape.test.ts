@@ -1,7 +1,7 @@
 // also on a GPU
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { concat, flatten, permute, reshape, slice, transpose } from "../../src/ops/shape.js";
+import { concat, diagonal, flatten, onDiagonal, permute, reshape, slice, transpose } from "../../src/ops/shape.js";
 import { scope } from "../../src/tensor/scope.js";
 import { tensor, zeros } from "../../src/tensor/tensor.js";
 import { everyDevice } from "../support/everyDevice.js";
@@ -134,6 +134,29 @@ everyDevice(test, "concat along every axis, also of one tensor and of empty ones
   });
 });
 
+everyDevice(test, "diagonal of the first two axes, and back onto it", (device) => {
+  for (const shape of [
+    [1, 1],
+    [4, 4],
+    [3, 3, 2],
+    [2, 2, 3, 4],
+  ]) {
+    const [n, , ...rest] = shape;
+    checkOp({
+      op: diagonal,
+      reference: (x) => build([n, ...rest], ([i, ...place]) => at(x, [i, i, ...place])),
+      inputs: [randn(shape, 5)],
+      device,
+    });
+    checkOp({
+      op: onDiagonal,
+      reference: (x) => build(shape, ([i, j, ...place]) => (i === j ? at(x, [i, ...place]) : 0)),
+      inputs: [randn([n, ...rest], 6)],
+      device,
+    });
+  }
+});
+
 test("integers move unchanged", () => {
   scope(() => {
     const x = tensor(Int32Array.of(1, -2, 2 ** 31 - 1, 0x7fc00000, 5, 6), { shape: [2, 3] });
@@ -170,6 +193,10 @@ test("misuse: code and both shapes", () => {
     throwsCode(() => concat([x, zeros([2, 4])], 0), "ERR_LCONV_SHAPE", "[2, 3]", "[2, 4]");
     throwsCode(() => concat([x, zeros([2, 3], { dtype: "int32" })], 0), "ERR_LCONV_SHAPE", "int32");
     throwsCode(() => concat([x, zeros([2])], 0), "ERR_LCONV_SHAPE", "[2, 3]", "[2]");
+    throwsCode(() => diagonal(x), "ERR_LCONV_SHAPE", "[2, 3]");
+    throwsCode(() => diagonal(zeros([3])), "ERR_LCONV_SHAPE", "[3]");
+    throwsCode(() => onDiagonal(zeros([])), "ERR_LCONV_SHAPE", "[]");
+    throwsCode(() => onDiagonal(zeros([2], { dtype: "int32" })), "ERR_LCONV_DTYPE", "int32");
     throwsCode(() => concat([]), "ERR_LCONV_ARGUMENT");
     throwsCode(() => concat([x], 2), "ERR_LCONV_ARGUMENT", "got 2");
   });

@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { GeneratorLayer } from "../../src/report/generators.js";
 import { type ReportInput, renderReport } from "../../src/report/html.js";
 import { assertWellFormed } from "./wellFormed.js";
 
@@ -62,6 +63,16 @@ test("samples and generators get an unscrambled view when the permutation is giv
   const bars = 2; // one a generator and view
   assert.is(images(renderReport(input)).length, 2 * 2 + 2 * (2 + bars));
   assert.is(images(renderReport(scrambled)).length, 2 + 2 + bars);
+});
+
+test("of generators whose positions are not the pixels no permutation is undone, whatever their size", () => {
+  const small = { name: "2", count: 1, d: 4, rank: 1, U: ramp(4), V: ramp(4), W: ramp(2), pixels: false };
+  const pictures = (...generators: GeneratorLayer[]): number =>
+    images(renderReport({ ...input, models: [{ ...input.models[0], generators }] })).length;
+  const more = (layer: GeneratorLayer): number => pictures(lowRank, layer) - pictures(lowRank);
+  assert.ok(more(small) > 0);
+  assert.is(more({ ...lowRank, pixels: false }), lowRank.count * more(small));
+  assert.is(more({ ...lowRank, pixels: true }), 2 * lowRank.count * more(small));
 });
 
 test("undoing the permutation gives back the image", () => {

@@ -1,0 +1,36 @@
+import { reportCss } from "./style.js";
+import { element, escapeText } from "./svg.js";
+
+/** Nothing outside the file is ever loaded, whatever a name in it says. */
+const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+
+export interface PageHead {
+  title: string;
+  summary?: string | undefined; // one sentence under the title
+  created?: string | undefined; // date and machine as they should be printed
+}
+
+/** A self-contained HTML page of sections that are markup already. */
+export const page = ({ title, summary, created }: PageHead, sections: readonly string[]): string => `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeText(title)}</title>
+<style>${reportCss}</style>
+</head>
+<body>
+<header>
+<h1>${escapeText(title)}</h1>
+${summary ? element("p", {}, escapeText(summary)) : ""}
+${created ? element("p", { class: "muted" }, escapeText(created)) : ""}
+</header>
+<main>
+${sections.join("\n")}
+</main>
+</body>
+</html>
+`;
+
+export const section = (heading: string, body: string): string => `<section>\n<h2>${escapeText(heading)}</h2>\n${body}\n</section>`;

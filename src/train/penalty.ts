@@ -1,0 +1,19 @@
+import { check } from "../errors.js";
+import { isTrained, type Regularize, regularization } from "../lie/regularize.js";
+import { LConv } from "../nn/lconv.js";
+import type { Module } from "../nn/module.js";
+import { add } from "../ops/arithmetic.js";
+import type { Tensor } from "../tensor/tensor.js";
+
+/** The sum over all L-conv layers with trained generators of their regularisation, one element. Throws ERR_LCONV_ARGUMENT when `model` has none. */
+export function penalty(model: Module, weights: Regularize): Tensor {
+  const trained = model.modules().flatMap((module) => (module instanceof LConv && isTrained(module.generators) ? [module.generators] : []));
+  check(
+    trained.length > 0,
+    "ERR_LCONV_ARGUMENT",
+    () =>
+      `regularize: this model has no L-conv layer with trained generators, so ${Object.keys(weights).join(" and ")} would change nothing; ` +
+      "take one that has, such as lconv, or leave regularize away",
+  );
+  return trained.map((generators) => regularization(generators, weights)).reduce((total, part) => add(total, part));
+}
