@@ -2,6 +2,7 @@ import { Matrix } from "ml-matrix";
 import type { Basis } from "./basis.js";
 import {
   apply,
+  applyTransposed,
   checkDenseFits,
   elementwise,
   type Generator,
@@ -92,10 +93,14 @@ function overPairs(gram: Matrix, of: (i: number, j: number) => Pair): Commutator
   return { gram, projections, norms, products };
 }
 
-function product(a: Generator, b: Generator): Generator {
+/** A B: of low rank where one of them is, sparse where both are, else dense. Throws ERR_LCONV_ARGUMENT where that would not fit in memory. */
+export function product(a: Generator, b: Generator): Generator {
+  if (a.form === "lowRank") return { ...a, V: applyTransposed(b, a.V.transpose()).transpose() };
+  if (b.form === "lowRank") return { ...b, U: apply(a, b.U) };
   if (a.form === "sparse" && b.form === "sparse") return sparseProduct(a, b);
   checkDenseFits("structure", a.d, 4);
-  return { form: "dense", d: a.d, L: toDense(a).mmul(toDense(b)) };
+  if (b.form === "sparse") return { form: "dense", d: a.d, L: applyTransposed(b, toDense(a).transpose()).transpose() };
+  return { form: "dense", d: a.d, L: apply(a, b.L) };
 }
 
 function difference(a: Generator, b: Generator): Generator {

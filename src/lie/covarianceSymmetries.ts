@@ -154,7 +154,7 @@ export class CovarianceSymmetries {
 }
 
 /**
- * The symmetries of the covariance of X [d, n]. d up to 1,024 takes seconds (an eigendecomposition).
+ * The symmetries of the covariance of X [d, n]. d = 1,024 takes about 10 s (an eigendecomposition).
  * Throws as `covariance` does, and ERR_LCONV_OPTION.
  */
 export function covarianceSymmetries(X: MatrixLike, options: CovarianceOptions = {}): CovarianceSymmetries {

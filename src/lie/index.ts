@@ -33,6 +33,16 @@ export {
 export { affineAlgebra, allOnes, type GraphFlowOptions, gl, graphFlow, heisenberg, scaling, se2, sl, so, so13 } from "./groups.js";
 export { type Candidate, type Identification, type IdentifyOptions, identify } from "./identify.js";
 export { algebra, knownAlgebras } from "./known.js";
+export {
+  gramOf,
+  killingOf,
+  type Regularize,
+  type RegularizerName,
+  regularization,
+  regularizerNames,
+  regularizers,
+  traceFormOf,
+} from "./regularize.js";
 export { type Eigenvalue, spectrum } from "./spectrum.js";
 export { changeBasis, killingForm, type Structure, type StructureConstants, type StructureOptions, structure } from "./structure.js";
 export { fromTensors } from "./tensors.js";

@@ -8,6 +8,7 @@ const NODES = 12;
 const LARGEST = 0.581;
 /** Iterations of one square root: 6 to 10 where R has a logarithm, more only for eigenvalues next to the negative axis. */
 const MOST_ITERATIONS = 25;
+/** Each root halves |log R|; entries in float64's range need about 15. */
 const MOST_ROOTS = 60;
 /** |exp(log R) - R|_1 / |R|_1 beyond which the logarithm counts as not found: half of float64's digits. */
 const TOLERANCE = 1e-8;
@@ -49,7 +50,7 @@ function fail(reason: string): never {
 }
 
 /**
- * A^(1/2) by X <- mu X (I + mu^-2 M^-1) / 2 and M <- (I + (mu^2 M + mu^-2 M^-1) / 2) / 2 from X = M = A (Higham 2008, eq. 6.29):
+ * A^(1/2) by X <- mu X (I + mu^-2 M^-1) / 2 and M <- (I + (mu^2 M + mu^-2 M^-1) / 2) / 2 from X = M = A (Higham 2008, eq. 6.29),
  * with mu = |det M|^(-1 / 2d). M tends to I, at last with |M - I| <- |mu^2 M - I|^2 / 4 <= |M - I|^2, which is then the error of X.
  */
 function squareRoot(A: Matrix): Matrix {

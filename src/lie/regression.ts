@@ -271,7 +271,7 @@ export class RegressionSymmetries {
 }
 
 /**
- * The symmetries of the linear regression of Y [c, n] on X [d, n], in closed form; d up to 1,024 takes seconds.
+ * The symmetries of the linear regression of Y [c, n] on X [d, n], in closed form; d = 1,024 takes about 15 s.
  * By default the data are centred, as a fit with an intercept would. The paper appends a row of ones to X instead; its symmetries
  * that leave this row alone are the affine maps x -> m + exp(t L) (x - m) of the L found here.
  * Throws ERR_LCONV_SHAPE, ERR_LCONV_ARGUMENT as `covariance` does and for a tolerance outside [0, 1) or unknown `labels`; ERR_LCONV_OPTION.

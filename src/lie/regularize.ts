@@ -35,14 +35,16 @@ function killingForm(forms: Forms): Tensor {
 }
 
 /**
- * How far L_1..L_{n_L} are from a well chosen basis of a Lie algebra, one number each with gradients for U and V, or L (paper, section 3,
- * "closed under the commutation relations ... orthogonal under the Killing Form"). With L^_i = L_i / |L_i|_F, and so blind to the sizes:
- *   closure        1 / n_L^2 sum_ij min_f |[L^_i, L^_j] - sum_k f_ij^k L^_k|_F^2, from 0 to 2; 0 for an algebra, and for generators that commute
+ * How far L_1..L_{n_L} are from a well chosen basis of a Lie algebra, one number each with gradients for U and V, or L. The paper (section 3,
+ * "Learning the L_i") asks for generators that are closed under commutation and orthogonal under the Killing form, without formulas; these are
+ * ours. With L^_i = L_i / |L_i|_F, and so blind to the sizes:
+ *   closure        1 / n_L^2 sum_ij min_f |[L^_i, L^_j] - sum_k f_ij^k L^_k|_F^2, from 0 to 2; 0 for an algebra, and where all commute
  *   killing        1 / n_L^2 sum_{i != j} K_ij^2 with K = killingOf(L^)
  *   orthogonality  1 / n_L^2 sum_{i != j} <L^_i, L^_j>^2
  * and of the sizes alone:
  *   norm           1 / n_L sum_i (|L_i|_F^2 / d - 1)^2
- * Linear in d, quadratic in n_L and in d_h as long as n_L d_h < d; dense generators cost O(n_L^2 d^3).
+ * `closure` can fall because commutators become combinations of the L^_k, or because they become small; lie.structure tells the two apart.
+ * Linear in d, quadratic in n_L and in d_h as long as n_L d_h is well below d; dense generators cost O(n_L^2 d^3).
  * Each throws ERR_LCONV_ARGUMENT for sparse or frozen generators, which nothing can improve, and ERR_LCONV_SHAPE.
  */
 export const regularizers: { readonly [K in RegularizerName]: (g: Generators) => Tensor } = {
@@ -150,9 +152,9 @@ function openness(unit: UnitForms): Tensor {
  * (Newton-Schulz; the eigenvalues of G lie between 0 and n) is sum_{j < 2^k} R^j / n with R = I - G / n: 2^k steps of gradient descent on
  * |C - sum_k f^k L^_k|^2 from f = 0. The sum is a corner of the power [[I, I], [0, R]]^(2^k), so k squarings do it, with nothing that could diverge.
  *
- * An eigenvalue lambda of G is inverted to 1 - (1 - lambda / n)^(2^k). With k = 12 those above n / 500 are exact in float32; far below n / 4096
- * a direction of the span counts as absent: that is two generators at an angle of some 2 degrees. It has to, as the rounding of float32
- * products, 1e-7, is then amplified 4096 times at most, and that of bf16 does not overflow.
+ * An eigenvalue lambda of G is inverted but for (1 - lambda / n)^(2^k) of it, whose square counts in the closure. With k = 12 that is below
+ * rounding for lambda above n / 500; a direction of the span with lambda far below n / 4096 counts as absent, such as the one between two generators
+ * at an angle under 2 degrees. It has to: its inverse would be made of rounding, which so is amplified 4096 times at most.
  */
 function inverse(G: Tensor): Tensor {
   const { device, shape } = G;

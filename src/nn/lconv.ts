@@ -43,6 +43,7 @@ export class LConv extends Module {
   readonly W: Tensor;
   readonly b: Tensor | undefined;
   readonly generators: Generators;
+  readonly activation: ActivationName;
   protected readonly f: Activation;
   protected readonly order: Pick<OpOptions, "order" | "backwardOrder">;
 
@@ -53,7 +54,8 @@ export class LConv extends Module {
     checkInteger("LConv", "d", d, 1);
     checkInteger("LConv", "m_in", m_in, 1);
     checkInteger("LConv", "m_out", m_out, 1);
-    this.f = activation("LConv", options.activation ?? "relu");
+    this.activation = options.activation ?? "relu";
+    this.f = activation("LConv", this.activation);
     this.order = { order: options.order, backwardOrder: options.backwardOrder };
     this.generators = makeGenerators(source, options.generators, d, initializer);
     const { n_L } = generatorSizes("LConv", this.generators);

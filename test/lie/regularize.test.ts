@@ -194,7 +194,6 @@ everyDevice(test, "equal, nearly dependent and zero generators: finite, and what
   for (const distance of [0, 1e-7, 1e-5, 1e-3, 1e-2]) {
     const g = trainedLowRank(secondLike(distance), secondV, device);
     assert.ok(Number.isFinite(finite(g)), `distance ${distance}`);
-    // The direction that the pair adds to the span counts as absent where rounding hides it: the same with one of the two.
     const want = naive.closure(generators(secondLike(distance), secondV));
     const got = measure("closure", g);
     assert.ok(got >= want - 1e-6, `distance ${distance}: ${got} is below the least, ${want}`);

@@ -1,0 +1,189 @@
+import { Matrix } from "ml-matrix";
+import { scramblePermutation } from "../../data/transform.js";
+import type { Device } from "../../engine/device.js";
+import { Philox, streams } from "../../engine/random.js";
+import type { Basis } from "../../lie/basis.js";
+import { denseBasis } from "../../lie/basis.js";
+import { principalAngles } from "../../lie/canonical.js";
+import { exp } from "../../lie/exponential.js";
+import { type Extraction, extractSymmetries } from "../../lie/extraction.js";
+import { affine, fractionalShift, translation } from "../../lie/grids.js";
+import { so, so13 } from "../../lie/groups.js";
+import { identify } from "../../lie/identify.js";
+import { generatorsFromPairs } from "../../lie/pairs.js";
+import { scope } from "../../tensor/scope.js";
+import { tensor } from "../../tensor/tensor.js";
+import { fitNetwork } from "./network.js";
+
+/** Problems whose symmetry is known, to see whether it is found. */
+export const truthNames = ["so2", "translations", "scrambled-so2", "so3", "so13", "none"] as const;
+export type TruthName = (typeof truthNames)[number];
+
+export interface TruthResult {
+  experiment: TruthName;
+  seed: number;
+  /** The algebra that was found, by name, and its distance; "none" where no symmetry was found. */
+  found: string;
+  distance: number;
+  dimension: number;
+  /** The largest principal angle to the true generators, in degrees, by what they do to the data; NaN where there are none. */
+  angle: number;
+  /** Of the pairs, or of the last direction that counts as a symmetry. */
+  residual: number;
+  notes: readonly string[];
+  basis: Basis | undefined;
+}
+
+export interface TruthOptions {
+  seed: number;
+  device: Device;
+  signal?: AbortSignal;
+  onEpoch?: (epoch: number, epochs: number, loss: number) => void;
+}
+
+const degrees = (radians: number): number => (180 * radians) / Math.PI;
+
+export function runTruth(name: TruthName, options: TruthOptions): Promise<TruthResult> {
+  return { so2, translations, "scrambled-so2": scrambledSo2, so3, so13: lorentz, none }[name](options);
+}
+
+const [SIDE, PAIRS] = [9, 3000];
+
+/** Smooth random images that vanish at the edge: bumps of random place, width and height, [d, N]. */
+function smoothImages(side: number, N: number, random: Philox): Matrix {
+  const X = Matrix.zeros(side * side, N);
+  const middle = (side - 1) / 2;
+  for (let n = 0; n < N; n++) {
+    for (let bump = 0; bump < 4; bump++) {
+      const [u, v, w, height] = random.uniform(4);
+      const [row, column, width] = [middle + (u - 0.5) * side * 0.4, middle + (v - 0.5) * side * 0.4, side / 9 + (w * side) / 18];
+      for (let at = 0; at < side * side; at++) {
+        const squared = (Math.floor(at / side) - row) ** 2 + ((at % side) - column) ** 2;
+        X.set(at, n, X.get(at, n) + (height - 0.5) * Math.exp(-squared / (2 * width ** 2)));
+      }
+    }
+  }
+  return X;
+}
+
+/** Each column of X moved by exp(t_n L); angles in -limit..limit, in 64 steps so that few exponentials are taken. */
+function movedBy(basis: Basis, X: Matrix, limit: number, random: Philox): Matrix {
+  const STEPS = 64;
+  const flows = Array.from({ length: STEPS }, (_, k) => exp(basis.generators[0], limit * ((2 * k + 1) / STEPS - 1)));
+  const Y = Matrix.zeros(X.rows, X.columns);
+  random.uniform(X.columns).forEach((u, n) => {
+    Y.setColumn(n, flows[Math.floor(u * STEPS)].mmul(X.getColumnVector(n)));
+  });
+  return Y;
+}
+
+function fromPairs(experiment: TruthName, X: Matrix, Y: Matrix, truth: Basis, seed: number): TruthResult {
+  const { basis, residual, notes } = generatorsFromPairs(X, Y, { n_L: 1, seed });
+  const { name, distance } = identify(basis);
+  const angle = degrees(Math.max(...principalAngles(basis, truth, { data: X })));
+  return { experiment, seed, found: name, distance, dimension: 1, angle, residual, notes, basis };
+}
+
+/** Images and the same images rotated by unknown angles. */
+async function so2({ seed }: TruthOptions): Promise<TruthResult> {
+  const random = new Philox(seed, streams.data);
+  const truth = affine(SIDE, SIDE, { only: ["rotate"] });
+  const X = smoothImages(SIDE, PAIRS, random);
+  return fromPairs("so2", X, movedBy(truth, X, Math.PI / 8, random), truth, seed);
+}
+
+/** The same with the pixels of all images in one random order, undone before the comparison. */
+async function scrambledSo2({ seed }: TruthOptions): Promise<TruthResult> {
+  const random = new Philox(seed, streams.data);
+  const truth = affine(SIDE, SIDE, { only: ["rotate"] });
+  const X = smoothImages(SIDE, PAIRS, random);
+  const Y = movedBy(truth, X, Math.PI / 8, random);
+  const permutation = Array.from(scramblePermutation(seed, SIDE * SIDE));
+  const rows = (A: Matrix): Matrix => new Matrix(permutation.map((from) => A.getRow(from)));
+  const scrambledTruth = denseBasis(truth.dense().map((L) => rows(rows(L).transpose()).transpose()));
+  return fromPairs("scrambled-so2", rows(X), rows(Y), scrambledTruth, seed);
+}
+
+/** Signals on a circle and the same signals shifted by unknown amounts, up to a position and a half either way. */
+async function translations({ seed }: TruthOptions): Promise<TruthResult> {
+  const d = 21;
+  const random = new Philox(seed, streams.data);
+  const smooth = fractionalShift(d, 0).clone();
+  const X = Matrix.from1DArray(d, PAIRS, random.normal(d * PAIRS));
+  const truth = translation(d);
+  return fromPairs("translations", smooth.mmul(X), movedBy(truth, X, 1.5, random), truth, seed);
+}
+
+const [SAMPLES, TRAINED] = [1500, 20_000];
+
+function fromExtraction(experiment: TruthName, extraction: Extraction, truth: Basis | undefined, seed: number): TruthResult {
+  const { dimension, basis, residuals, notes } = extraction;
+  const shared = { experiment, seed, dimension, notes, basis, residual: residuals[Math.max(0, dimension - 1)] };
+  if (!basis) return { ...shared, found: "none", distance: 0, angle: Number.NaN };
+  const { name, distance } = identify(basis, { tolerance: 0.2 });
+  const angle = truth ? degrees(Math.max(...principalAngles(basis, truth))) : Number.NaN;
+  return { ...shared, found: name, distance, angle };
+}
+
+/** Trains a plain network on y = f(x), x [N, m, d], and looks for symmetries in the network. */
+async function throughNetwork(
+  { seed, device, signal, onEpoch }: TruthOptions,
+  sizes: { m: number; d: number },
+  f: (x: Float64Array) => number[],
+  output: "invariant" | "equivariant",
+): Promise<Extraction> {
+  const width = sizes.m * sizes.d;
+  const draw = (count: number, stream: number): Float32Array => Float32Array.from(new Philox(seed, stream).normal(count * width));
+  const x = draw(TRAINED, streams.data);
+  const y = Array.from({ length: TRAINED }, (_, n) => f(Float64Array.from(x.subarray(n * width, (n + 1) * width))));
+  const network = await fitNetwork({
+    ...{ x, y: Float32Array.from(y.flat()), samples: TRAINED, inputs: width, outputs: y[0].length, seed, device, epochs: 40 },
+    ...(signal && { signal }),
+    ...(onEpoch && { onEpoch }),
+  });
+  try {
+    return scope(() => {
+      const seen = tensor(x.subarray(0, SAMPLES * width), { shape: [SAMPLES, sizes.m, sizes.d], device });
+      return extractSymmetries((t) => network.forward(t), seen, { output, seed, bootstrap: 0 });
+    });
+  } finally {
+    network.dispose();
+  }
+}
+
+const dot = (a: Float64Array, b: Float64Array, metric: readonly number[]): number =>
+  a.reduce((sum, value, k) => sum + metric[k] * value * b[k], 0);
+
+/** A vector made of two vectors of R^3: their cross product and combinations with invariant coefficients. Nothing but rotations keeps it. */
+async function so3(options: TruthOptions): Promise<TruthResult> {
+  const ones = [1, 1, 1];
+  const f = (x: Float64Array): number[] => {
+    const [a, b] = [x.subarray(0, 3), x.subarray(3, 6)];
+    const cross = [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
+    const [s, t] = [Math.tanh(dot(a, b, ones)), Math.tanh(dot(a, a, ones) / 3)];
+    return cross.map((value, k) => 0.5 * value + s * a[k] + t * b[k]);
+  };
+  return fromExtraction("so3", await throughNetwork(options, { m: 2, d: 3 }, f, "equivariant"), so(3), options.seed);
+}
+
+/** A function of the Minkowski products of two four-vectors. */
+async function lorentz(options: TruthOptions): Promise<TruthResult> {
+  const metric = [1, -1, -1, -1];
+  const f = (x: Float64Array): number[] => {
+    const [p, q] = [x.subarray(0, 4), x.subarray(4, 8)];
+    const [pp, qq, pq] = [dot(p, p, metric), dot(q, q, metric), dot(p, q, metric)];
+    return [pp / 2 + Math.sin(pq), pq / 2 + Math.tanh(qq / 2)];
+  };
+  return fromExtraction("so13", await throughNetwork(options, { m: 2, d: 4 }, f, "invariant"), so13(), options.seed);
+}
+
+/** A random network of two vectors of R^3, which no linear map of them leaves alone. */
+async function none(options: TruthOptions): Promise<TruthResult> {
+  const random = new Philox(options.seed, streams.user);
+  const [first, second] = [Array.from({ length: 12 }, () => random.normal(6)), Array.from({ length: 2 }, () => random.normal(12))];
+  const f = (x: Float64Array): number[] => {
+    const hidden = first.map((w) => Math.tanh(0.7 * dot(w, x, new Array<number>(6).fill(1)) + 0.3));
+    return second.map((w) => w.reduce((sum, value, k) => sum + value * hidden[k], 0) / 2);
+  };
+  return fromExtraction("none", await throughNetwork(options, { m: 2, d: 3 }, f, "invariant"), undefined, options.seed);
+}

@@ -1,0 +1,91 @@
+import type { Device } from "../engine/device.js";
+import { check, showShape } from "../errors.js";
+import { add, mul, sub } from "../ops/arithmetic.js";
+import type { Generators } from "../ops/generators.js";
+import { generatorApply } from "../ops/lconv.js";
+import { slice } from "../ops/shape.js";
+import { Tensor, tensor } from "../tensor/tensor.js";
+import { Basis } from "./basis.js";
+import type { Generator } from "./generator.js";
+import { disposeGenerators, toTensors } from "./tensors.js";
+
+/** What maps a batch [N, ...] to as many outputs [N, ...]: a module, or any function. */
+export type Model = ((x: Tensor) => Tensor) | { forward(x: Tensor): Tensor };
+
+/** A generator on a device. */
+export class Action {
+  readonly #generators: Generators;
+
+  constructor(device: Device, g: Generator) {
+    this.#generators = toTensors(device, new Basis([g]), false);
+  }
+
+  /** L along the last axis of h [B, ..., d]. */
+  apply(h: Tensor): Tensor {
+    const [B] = h.shape;
+    const d = h.shape[h.rank - 1];
+    const m = h.size / (B * d);
+    const T = generatorApply(h.view([B, m, d]), this.#generators);
+    return slice(T, [0, 1, 0, 0], [B, 1, m, d]).view(h.shape);
+  }
+
+  dispose(): void {
+    disposeGenerators(this.#generators);
+  }
+}
+
+/** f(x) on the device and on the host. */
+export interface Output {
+  y: Tensor;
+  values: Float32Array;
+}
+
+/**
+ * f(x) for x [B, ...], samples `first`.. of all.
+ * Throws ERR_LCONV_ARGUMENT for what is no tensor, ERR_LCONV_DTYPE for integers, ERR_LCONV_SHAPE for other than B outputs, ERR_LCONV_NONFINITE.
+ */
+export function outputOf(model: Model, x: Tensor, first: number): Output {
+  const y = typeof model === "function" ? model(x) : model.forward(x);
+  const where = "equivarianceDefect: the model's output";
+  check(y instanceof Tensor, "ERR_LCONV_ARGUMENT", () => `${where} must be a Tensor, got ${typeof y}; it may not be a promise`);
+  check(y.dtype === "float32", "ERR_LCONV_DTYPE", () => `${where} is ${y.dtype}, which has no derivative; measure scores, not classes`);
+  const [B] = x.shape;
+  check(
+    y.rank > 0 && y.shape[0] === B,
+    "ERR_LCONV_SHAPE",
+    () => `${where} for ${B} samples must be [${B}, ...], got ${showShape(y.shape)}`,
+  );
+  const values = y.dataSync() as Float32Array;
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  check(bad < 0, "ERR_LCONV_NONFINITE", () => {
+    const sample = first + Math.floor(bad / (values.length / B));
+    return `${where} holds ${values[bad]} at or next to sample ${sample}; was it trained to divergence, or does it leave its domain there?`;
+  });
+  return { y, values };
+}
+
+/** Values of all samples of a batch, one after the other. */
+export interface Derivative {
+  value: Float64Array;
+  /** |difference| to the same with twice the step: an estimate of the numerical error from above. */
+  difference: Float64Array;
+}
+
+/**
+ * J_f(x) v for x and v [B, ...], v of sample b by central differences with the steps t[b] and t[b] / 2,
+ *   (f(x + t v) - f(x - t v)) / 2 t,
+ * extrapolated to t = 0 by Richardson's rule: exact for f up to degree 4 along v, to rounding, which is about 1e-7 |f| / t. On the
+ * straight line, not on the orbit exp(t L) x: both have the same derivative, and on the line it is exact for every linear f.
+ */
+export function derivativeAlong(f: (x: Tensor) => Float32Array, x: Tensor, v: Tensor, t: Float64Array): Derivative {
+  const [B] = x.shape;
+  const quotient = (factor: number): Float64Array => {
+    const steps = Float32Array.from(t, (step) => factor * step);
+    const by = mul(v, tensor(steps, { shape: [B, ...x.shape.slice(1).map(() => 1)], device: x.device }));
+    const [plus, minus] = [f(add(x, by)), f(sub(x, by))];
+    const size = plus.length / B;
+    return Float64Array.from(plus, (value, k) => (value - minus[k]) / (2 * steps[Math.floor(k / size)]));
+  };
+  const [whole, half] = [quotient(1), quotient(0.5)];
+  return { value: half.map((value, k) => (4 * value - whole[k]) / 3), difference: half.map((value, k) => value - whole[k]) };
+}
