@@ -115,8 +115,8 @@ export function termsOf(
     const count = x.shape[0];
     const f = (moved: Tensor): Float32Array => outputOf(model, moved, first).values;
     const output = outputOf(model, x, first);
-    const put = (list: Float64Array, values: ArrayLike<number>): void => list.set(squares(values, count), first);
-    put(terms.y, centred(output.values, meanY));
+    const put = (list: Float64Array, values: ArrayLike<number>, c?: Float64Array): void => list.set(squares(values, count, c), first);
+    put(terms.y, output.values, meanY);
     const along = lieDerivative(f, x, output, length, actions.L, actions.L_out);
     put(terms.flow, along.flow);
     put(terms.acted, along.acted);
@@ -129,7 +129,7 @@ export function termsOf(
 
 /** Root mean square of |x - mean x|, whose squares go into `into`. */
 function spreadOf(data: Tensor, batch: number, meanX: Float64Array, into: Float64Array): number {
-  eachBatch(data, batch, (x, first) => into.set(squares(centred(x.dataSync(), meanX), x.shape[0]), first));
+  eachBatch(data, batch, (x, first) => into.set(squares(x.dataSync(), x.shape[0], meanX), first));
   const total = into.reduce((sum, value) => sum + value, 0);
   check(
     total > 0,
@@ -157,13 +157,10 @@ function lieDerivative(
   return { value: value.map((along, k) => along - acted[k]), difference, flow, acted };
 }
 
-/** |x_n|^2 for each of `count` samples, of which `values` holds one after the other. */
-function squares(values: ArrayLike<number>, count: number): Float64Array {
+/** |x_n|^2 for each of `count` samples, of which `values` holds one after the other; |x_n - c|^2 with c. */
+function squares(values: ArrayLike<number>, count: number, c?: Float64Array): Float64Array {
   const size = values.length / count;
   const out = new Float64Array(count);
-  for (let k = 0; k < values.length; k++) out[Math.floor(k / size)] += values[k] ** 2;
+  for (let n = 0; n < count; n++) for (let k = 0; k < size; k++) out[n] += (values[n * size + k] - (c ? c[k] : 0)) ** 2;
   return out;
 }
-
-const centred = (values: ArrayLike<number>, mean: Float64Array): Float64Array =>
-  Float64Array.from(values, (value, k) => value - mean[k % mean.length]);

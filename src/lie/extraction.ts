@@ -189,7 +189,7 @@ class Problem {
     for (let c = 0; c < p; c++) G.set(c, c, G.get(c, c) + ridge);
     const lower = new CholeskyDecomposition(G).lowerTriangularMatrix;
     const half = forward(lower, M); // C^-1 M
-    const reduced = forward(lower, half.transpose()); // C^-1 M C^-T
+    const reduced = symmetric(Float64Array.from(forward(lower, half.transpose()).to1DArray()), p); // C^-1 M C^-T
     const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(reduced, { assumeSymmetric: true });
     const order = realEigenvalues.map((_, k) => k).sort((a, b) => realEigenvalues[a] - realEigenvalues[b]);
     const directions = backward(lower, eigenvectorMatrix);
@@ -222,7 +222,7 @@ class Problem {
         this.#addMetric(G, n, a, J, weight);
       });
     }
-    return { M: Matrix.from1DArray(p, p, M), G: Matrix.from1DArray(p, p, G) };
+    return { M: symmetric(M, p), G: symmetric(G, p) };
   }
 
   /** row . c = J_a L x - (L_c f)_a */
@@ -269,6 +269,12 @@ class Problem {
     for (let b = 0; p > this.#n && b < k; b++)
       for (let e = 0; e < k; e++) G[(this.#n + a * k + b) * p + this.#n + a * k + e] += weight * y[n * k + b] * y[n * k + e];
   }
+}
+
+/** The upper half twice: sums in another order differ in their last bits. */
+function symmetric(A: Float64Array, p: number): Matrix {
+  for (let i = 0; i < p; i++) for (let j = 0; j < i; j++) A[i * p + j] = A[j * p + i];
+  return Matrix.from1DArray(p, p, A);
 }
 
 function squares(values: ArrayLike<number>): number {

@@ -172,6 +172,22 @@ export function scaled(g: Generator, t: number): Generator {
   return { ...g, values: g.values.map((value) => t * value) };
 }
 
+/** The same map of positions that were put into another order, scrambled[mu] = h[permutation[mu]]: L'[mu, nu] = L[permutation[mu], permutation[nu]]. */
+export function permuted(g: Generator, permutation: ArrayLike<number>): Generator {
+  const order = Array.from(permutation);
+  check(order.length === g.d, "ERR_LCONV_SHAPE", () => `permuted: ${order.length} places for a generator on ${g.d}`);
+  if (g.form === "dense") return { ...g, L: g.L.subMatrixRow(order).subMatrixColumn(order) };
+  if (g.form === "lowRank") return { ...g, U: g.U.subMatrixRow(order), V: g.V.subMatrixColumn(order) };
+  const place = new Int32Array(g.d); // where each position went
+  for (const [mu, from] of order.entries()) place[from] = mu;
+  return sparse(
+    g.d,
+    g.rows.map((row) => place[row]),
+    g.columns.map((column) => place[column]),
+    g.values,
+  );
+}
+
 /**
  * sum_i c_i L_i. Of one form it stays in that form (low rank: d_h adds up); of several it is dense.
  * Throws ERR_LCONV_ARGUMENT where that would not fit in memory.

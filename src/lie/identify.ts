@@ -38,7 +38,7 @@ const STARTS_ELSE = 3;
 /**
  * The known algebra nearest to the span of `basis`, or none of these. The distance of
  *   R^n   is noncommutativity: |[L_i, L_j]| against |L_i L_j| and |L_j L_i|;
- *   so(2) is max |Re lambda| / max |lambda| over the eigenvalues of the one generator, whose flow else is that of R;
+ *   so(2) is max |Re lambda| / max |lambda| over the eigenvalues of the one generator; R, which it is in any case, comes after it;
  *   any other is the greater of closureResidual and min_C max(|C.f - g| / |g|, |C^-1.g - f| / |f|), with f and g the structure constants of
  *   both in orthonormal bases and C a change of basis: looking both ways, no algebra can hide as a limit of another (a contraction).
  * A basis change leaves the result as it is. Throws as `structure` does, and ERR_LCONV_ARGUMENT for a tolerance outside (0, 1).
@@ -49,8 +49,8 @@ export function identify(basis: Basis, options: IdentifyOptions = {}): Identific
   check(tolerance > 0 && tolerance < 1, "ERR_LCONV_ARGUMENT", () => `identify: tolerance must lie between 0 and 1, got ${tolerance}`);
   const found = structure(basis, { tolerance: tolerance / 10, ...(data && { data }) });
   const n = basis.n_L;
-  const candidates = [...abelian(basis, found), ...others(n, found, tolerance)].sort((a, b) => a.distance - b.distance);
-  const [best] = candidates;
+  const candidates = n === 1 ? flows(basis) : [abelian(n, found), ...others(n, found, tolerance)].sort((a, b) => a.distance - b.distance);
+  const best = candidates.find(({ distance }) => distance <= tolerance) ?? candidates[0];
   const named = best.distance <= tolerance;
   return {
     name: named ? best.name : "none of these",
@@ -61,16 +61,18 @@ export function identify(basis: Basis, options: IdentifyOptions = {}): Identific
   };
 }
 
-function abelian(basis: Basis, { noncommutativity }: Structure): Candidate[] {
-  if (basis.n_L > 1) return [{ name: `R^${basis.n_L}`, distance: noncommutativity }];
+/** Every single generator is R; so(2), a flow that comes back, is the stronger statement and goes first. */
+function flows(basis: Basis): Candidate[] {
   const values = spectrum(basis.generators[0]);
   const greatest = Math.max(...values.map(({ re, im }) => Math.hypot(re, im)));
-  const real = greatest > 0 ? Math.max(...values.map(({ re }) => Math.abs(re))) / greatest : 1;
+  const growing = greatest > 0 ? Math.max(...values.map(({ re }) => Math.abs(re))) / greatest : 1;
   return [
-    { name: "so(2)", distance: real },
-    { name: "R", distance: real > 0 ? Number.EPSILON : 0 }, // every one-dimensional algebra is R; so(2) is the stronger statement
+    { name: "so(2)", distance: growing },
+    { name: "R", distance: 0 },
   ];
 }
+
+const abelian = (n: number, { noncommutativity }: Structure): Candidate => ({ name: `R^${n}`, distance: noncommutativity });
 
 function others(n: number, found: Structure, tolerance: number): Candidate[] {
   if (n > MOST_GENERATORS || found.noncommutativity === 0) return [];
@@ -94,8 +96,8 @@ function notesOf(
   if (noncommutativity > tolerance && closureResidual > tolerance)
     notes.push(`the span is not closed: ${(100 * closureResidual).toFixed(1)} % of the commutators lie outside of it`);
   if (n > MOST_GENERATORS) notes.push(`only R^${n} was compared: ${n} generators are more than ${MOST_GENERATORS}`);
-  const near = candidates.filter(({ distance }) => distance <= tolerance && distance > 10 * Number.EPSILON);
-  if (near.length > 1)
+  const near = candidates.filter(({ distance }) => distance <= tolerance);
+  if (n > 1 && near.length > 1)
     notes.push(
       `also within the tolerance: ${near
         .slice(1)

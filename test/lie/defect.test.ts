@@ -9,8 +9,7 @@ import { type DefectOptions, type EquivarianceDefect, equivarianceDefect } from 
 import { apply, combination, dense, type Generator, scaled, sparse, toDense } from "../../src/lie/generator.js";
 import { affine, fractionalShift, shifts, translation } from "../../src/lie/grids.js";
 import { scaling, so } from "../../src/lie/groups.js";
-import { studentQuantile, upperBound } from "../../src/lie/jackknife.js";
-import type { Model } from "../../src/lie/lieDerivative.js";
+import { derivativeAlong, type Model } from "../../src/lie/lieDerivative.js";
 import { add, mul, sub } from "../../src/ops/arithmetic.js";
 import { conv2d } from "../../src/ops/conv.js";
 import { exp, log, relu, scale, tanh } from "../../src/ops/elementwise.js";
@@ -48,6 +47,23 @@ const mixing = (places: readonly number[]): Generator =>
     [...places.map(() => 1), ...places.map(() => -1)],
   );
 
+everyDevice(test, "derivatives along a direction are exact up to degree 4 of the model, at any step", (device) => {
+  scope(() => {
+    const f = (x: Tensor): Float32Array => {
+      const square = mul(x, x);
+      return add(mul(square, square), sub(mul(square, x), scale(x, 2))).dataSync() as Float32Array;
+    };
+    const [x, v] = [randn([5, 3], { seed: 1, device }), randn([5, 3], { seed: 2, device })];
+    const { value, difference } = derivativeAlong(f, x, v, Float64Array.of(1, 0.5, 2, 0.1, 0.05));
+    const along = v.dataSync();
+    x.dataSync().forEach((at, k) => {
+      const want = (4 * at ** 3 + 3 * at ** 2 - 2) * along[k];
+      assert.ok(Math.abs(value[k] - want) < 1e-4, `${value[k]} is not ${want}`);
+    });
+    assert.ok(Math.abs(difference[0]) > 0.01, "two steps differ");
+  });
+});
+
 everyDevice(test, "models that are equivariant or invariant have a defect of rounding alone", (device) => {
   scope(() => {
     const x = samples(device);
@@ -74,7 +90,7 @@ everyDevice(test, "models that are equivariant or invariant have a defect of rou
       const result = defectOf(model, L, x);
       assert.is(result.output, output, name);
       assert.ok(result.defect < 2e-4, `${name}: ${result.defect}`);
-      assert.ok(result.upper >= result.defect && result.upper < 4e-4, `${name}: at most ${result.upper}`);
+      assert.ok(result.upper >= result.defect + result.numericalError && result.upper < 4e-4, `${name}: at most ${result.upper}`);
       assert.is(result.floor, undefined);
       assert.is(result.aboveFloor, undefined);
       assert.is(result.samples, 60);
@@ -259,45 +275,6 @@ test("finite differences are what bilinear rotation does to first order", () => 
   const off = (L: Generator): number => Matrix.sub(quotient, apply(L, X)).norm() / quotient.norm();
   assert.ok(off(differences) < 2e-3, `finite differences are off by ${off(differences)}`);
   assert.ok(off(rotation) > 0.02, `band-limited ones by ${off(rotation)}`);
-});
-
-test("Student's quantiles", () => {
-  const table: [number, number][] = [
-    [7, 1.8946],
-    [10, 1.8125],
-    [20, 1.7247],
-    [30, 1.6973],
-    [120, 1.6577],
-  ];
-  for (const [degrees, want] of table)
-    assert.ok(Math.abs(studentQuantile(degrees) - want) < 5e-4, `${degrees}: ${studentQuantile(degrees)}`);
-});
-
-test("the bound of a ratio of skewed sums covers it about as often as it says", () => {
-  for (const N of [8, 20, 100]) {
-    let covered = 0;
-    const draws = 400;
-    for (let draw = 0; draw < draws; draw++) {
-      const u = new Philox(draw, streams.user).uniform(2 * N);
-      const lists = [u.slice(0, N), u.slice(N)].map((list) => list.map((value) => -Math.log(1 - value))); // exponential, mean 1
-      const bound = upperBound(lists, ([a, b]) => Math.sqrt((9 * a) / b));
-      if (bound >= 3) covered++;
-    }
-    assert.ok(covered / draws > 0.92 && covered / draws < 0.98, `${N} samples: ${covered} of ${draws}`);
-  }
-  assert.is(
-    upperBound([new Float64Array(7).fill(1)], ([sum]) => sum),
-    Number.POSITIVE_INFINITY,
-  );
-  assert.is(
-    upperBound([new Float64Array(9)], ([sum]) => sum),
-    0,
-  );
-  const one = Float64Array.from({ length: 9 }, (_, n) => (n === 4 ? 1 : 0));
-  assert.is(
-    upperBound([one], ([sum]) => sum),
-    Number.POSITIVE_INFINITY,
-  );
 });
 
 test("the upper bound lies above the true defect in most of repeated draws", () => {

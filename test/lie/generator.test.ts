@@ -10,6 +10,7 @@ import {
   type Generator,
   inner,
   lowRank,
+  permuted,
   scaled,
   sparse,
   toDense,
@@ -45,6 +46,11 @@ for (const a of forms) {
     assert.ok(Math.abs(trace(a) - L.trace()) < 1e-13);
     assert.ok(difference(toDense(scaled(a, -2.5)), Matrix.mul(L, -2.5)) < 1e-14);
     throwsCode(() => apply(a, new Matrix(d + 1, 1)), "ERR_LCONV_SHAPE", "7", "8");
+  });
+  test(`${a.form}: positions in another order`, () => {
+    const order = [3, 1, 6, 0, 2, 5, 4];
+    const [L, moved] = [toDense(a), toDense(permuted(a, order))];
+    for (let mu = 0; mu < d; mu++) for (let nu = 0; nu < d; nu++) assert.is(moved.get(mu, nu), L.get(order[mu], order[nu]));
   });
   for (const b of forms) {
     test(`${a.form} and ${b.form}: inner product and combination as those of the matrices`, () => {

@@ -2,12 +2,12 @@ import { Matrix } from "ml-matrix";
 import { scramblePermutation } from "../../data/transform.js";
 import type { Device } from "../../engine/device.js";
 import { Philox, streams } from "../../engine/random.js";
-import type { Basis } from "../../lie/basis.js";
-import { denseBasis } from "../../lie/basis.js";
+import { Basis } from "../../lie/basis.js";
 import { principalAngles } from "../../lie/canonical.js";
 import { exp } from "../../lie/exponential.js";
 import { type Extraction, extractSymmetries } from "../../lie/extraction.js";
-import { affine, fractionalShift, translation } from "../../lie/grids.js";
+import { permuted } from "../../lie/generator.js";
+import { affine, translation } from "../../lie/grids.js";
 import { so, so13 } from "../../lie/groups.js";
 import { identify } from "../../lie/identify.js";
 import { generatorsFromPairs } from "../../lie/pairs.js";
@@ -47,7 +47,7 @@ export function runTruth(name: TruthName, options: TruthOptions): Promise<TruthR
   return { so2, translations, "scrambled-so2": scrambledSo2, so3, so13: lorentz, none }[name](options);
 }
 
-const [SIDE, PAIRS] = [9, 3000];
+const [SIDE, PAIRS] = [9, 1000];
 
 /** Smooth random images that vanish at the edge: bumps of random place, width and height, [d, N]. */
 function smoothImages(side: number, N: number, random: Philox): Matrix {
@@ -78,7 +78,7 @@ function movedBy(basis: Basis, X: Matrix, limit: number, random: Philox): Matrix
 }
 
 function fromPairs(experiment: TruthName, X: Matrix, Y: Matrix, truth: Basis, seed: number): TruthResult {
-  const { basis, residual, notes } = generatorsFromPairs(X, Y, { n_L: 1, seed });
+  const { basis, residual, notes } = generatorsFromPairs(X, Y, { n_L: 1 });
   const { name, distance } = identify(basis);
   const angle = degrees(Math.max(...principalAngles(basis, truth, { data: X })));
   return { experiment, seed, found: name, distance, dimension: 1, angle, residual, notes, basis };
@@ -99,20 +99,30 @@ async function scrambledSo2({ seed }: TruthOptions): Promise<TruthResult> {
   const X = smoothImages(SIDE, PAIRS, random);
   const Y = movedBy(truth, X, Math.PI / 8, random);
   const permutation = Array.from(scramblePermutation(seed, SIDE * SIDE));
-  const rows = (A: Matrix): Matrix => new Matrix(permutation.map((from) => A.getRow(from)));
-  const scrambledTruth = denseBasis(truth.dense().map((L) => rows(rows(L).transpose()).transpose()));
+  const rows = (A: Matrix): Matrix => A.subMatrixRow(permutation);
+  const scrambledTruth = new Basis(truth.generators.map((g) => permuted(g, permutation)));
   return fromPairs("scrambled-so2", rows(X), rows(Y), scrambledTruth, seed);
 }
 
-/** Signals on a circle and the same signals shifted by unknown amounts, up to a position and a half either way. */
+/** Signals on a circle, of the lower half of all frequencies, and the same signals shifted by unknown amounts, up to one position either way. */
 async function translations({ seed }: TruthOptions): Promise<TruthResult> {
   const d = 21;
   const random = new Philox(seed, streams.data);
-  const smooth = fractionalShift(d, 0).clone();
-  const X = Matrix.from1DArray(d, PAIRS, random.normal(d * PAIRS));
   const truth = translation(d);
-  return fromPairs("translations", smooth.mmul(X), movedBy(truth, X, 1.5, random), truth, seed);
+  const X = lowPass(d, 5).mmul(Matrix.from1DArray(d, PAIRS, random.normal(d * PAIRS)));
+  return fromPairs("translations", X, movedBy(truth, X, 1, random), truth, seed);
 }
+
+/** Keeps the frequencies up to `highest` of signals on a circle of d points. */
+const lowPass = (d: number, highest: number): Matrix =>
+  new Matrix(
+    Array.from({ length: d }, (_, mu) =>
+      Array.from({ length: d }, (_, nu) => {
+        const waves = Array.from({ length: highest }, (_, p) => 2 * Math.cos((2 * Math.PI * (p + 1) * (mu - nu)) / d));
+        return waves.reduce((sum, value) => sum + value, 1) / d;
+      }),
+    ),
+  );
 
 const [SAMPLES, TRAINED] = [1500, 20_000];
 
@@ -172,7 +182,7 @@ async function lorentz(options: TruthOptions): Promise<TruthResult> {
   const f = (x: Float64Array): number[] => {
     const [p, q] = [x.subarray(0, 4), x.subarray(4, 8)];
     const [pp, qq, pq] = [dot(p, p, metric), dot(q, q, metric), dot(p, q, metric)];
-    return [pp / 2 + Math.sin(pq), pq / 2 + Math.tanh(qq / 2)];
+    return [pq / 2, qq / 4 + Math.tanh(pp / 4)];
   };
   return fromExtraction("so13", await throughNetwork(options, { m: 2, d: 4 }, f, "invariant"), so13(), options.seed);
 }

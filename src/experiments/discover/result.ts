@@ -1,0 +1,108 @@
+import type { Matrix } from "ml-matrix";
+import { check, LconvError, nearest } from "../../errors.js";
+import { Basis } from "../../lie/basis.js";
+import { canonical, principalAngles } from "../../lie/canonical.js";
+import { permuted } from "../../lie/generator.js";
+import { type AffineName, affine, affineNames, translation } from "../../lie/grids.js";
+import { type Identification, identify } from "../../lie/identify.js";
+import { algebra } from "../../lie/known.js";
+import { type Eigenvalue, spectrum } from "../../lie/spectrum.js";
+
+/** Angles between what was found and a known set of generators, in degrees, ascending. */
+export interface KnownAngles {
+  known: string;
+  degrees: readonly number[];
+}
+
+/** What was found, and how sure it is. */
+export interface Discovery {
+  /** One line: from what, and how. */
+  source: string;
+  /** Canonical: orthonormal, the strongest first. */
+  basis: Basis;
+  /** |L_i| |W^i| of a layer, else singular values of what was found. */
+  strengths: readonly number[];
+  /** Of each generator, the greatest first. */
+  spectra: readonly (readonly Eigenvalue[])[];
+  identification: Identification;
+  angles: readonly KnownAngles[];
+  /** Sizes of the grid that the positions are, where they are one; image or signal. */
+  grid?: readonly number[];
+  /** The scrambling of the data, where it is known: scrambled[mu] = image[permutation[mu]]. */
+  permutation?: ArrayLike<number>;
+  /** How well the generators explain the data, 0 at best; see the method. */
+  residuals?: readonly number[];
+  /** Mean largest angle to the span that other samples or seeds give, in degrees. */
+  spread?: number;
+  notes: readonly string[];
+}
+
+export interface DescribeOptions {
+  source: string;
+  /** W^1..W^n_L [n_L, m_in m_out] of the layer. */
+  weights?: Matrix;
+  /** Vectors [d, N] on which generators are compared; default all. */
+  data?: Matrix;
+  /** Names of known generators to compare with. */
+  known?: readonly string[];
+  grid?: readonly number[];
+  permutation?: ArrayLike<number>;
+  residuals?: readonly number[];
+  spread?: number;
+  notes?: readonly string[];
+}
+
+/** Canonical form, algebra, spectra and angles to known generators of a basis that was found. Throws as canonical, identify and knownGenerators do. */
+export function describe(found: Basis, options: DescribeOptions): Discovery {
+  const { source, weights, data, known = [], grid, permutation, residuals, spread, notes = [] } = options;
+  const { basis, strengths } = canonical(found, weights);
+  const compared = data ? { data } : {};
+  const identification = identify(basis, compared);
+  return {
+    source,
+    basis,
+    strengths,
+    spectra: basis.generators.map(spectrum),
+    identification,
+    angles: known.map((name) => {
+      const other = knownGenerators(name, basis.d, grid);
+      const seen = permutation ? new Basis(other.generators.map((g) => permuted(g, permutation))) : other;
+      return { known: name, degrees: principalAngles(basis, seen, compared).map((angle) => (180 * angle) / Math.PI) };
+    }),
+    ...(grid && { grid }),
+    ...(permutation && { permutation }),
+    ...(residuals && { residuals }),
+    ...(spread !== undefined && { spread }),
+    notes: [...notes, ...identification.notes],
+  };
+}
+
+const sets: Record<string, readonly AffineName[]> = {
+  so2: ["rotate"],
+  translations: ["translate-x", "translate-y"],
+  se2: ["translate-x", "translate-y", "rotate"],
+  scaling: ["scale"],
+  affine: affineNames,
+};
+
+/**
+ * Known generators by name, for d positions: so2, translations, se2, scaling, affine on an image grid; translations on a signal; an algebra such as
+ * so(3) whose matrices are d x d. Throws ERR_LCONV_ARGUMENT for others, with the nearest name.
+ */
+export function knownGenerators(name: string, d: number, grid?: readonly number[]): Basis {
+  if (name in sets && grid?.length === 2) return affine(grid[0], grid[1], { only: sets[name] });
+  if (name === "translations" && grid?.length === 1) return translation(d);
+  check(
+    !(name in sets),
+    "ERR_LCONV_ARGUMENT",
+    () => `known "${name}" needs positions on a grid, and these ${d} are ${grid ? `a grid of ${grid.length} axes` : "none"}; see --grid`,
+  );
+  if (!name.includes("(") && name !== "heisenberg") {
+    const near = nearest(name, Object.keys(sets));
+    const names = `${Object.keys(sets).join(", ")}, so(n), sl(n), gl(n), se(2), so(1,3), heisenberg`;
+    throw new LconvError("ERR_LCONV_ARGUMENT", `unknown generators "${name}"; ${near ? `did you mean "${near}"?` : `known: ${names}`}`);
+  }
+  const basis = algebra(name);
+  check(basis.d === d, "ERR_LCONV_ARGUMENT", () => `known "${name}" acts on ${basis.d} positions, what was found on ${d}`);
+  return basis;
+}
