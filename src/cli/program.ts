@@ -5,6 +5,7 @@ import { bench, benchFlags } from "./bench.js";
 import { compare, compareFlags } from "./compare.js";
 import type { Context } from "./context.js";
 import { data, dataFlags } from "./data.js";
+import { discover, discoverFlags } from "./discover.js";
 import { doctor } from "./doctor.js";
 import { evaluate, evaluateFlags } from "./evaluate.js";
 import { type Flags, toOptions } from "./flags.js";
@@ -46,6 +47,13 @@ export function buildProgram(context: Context): Command {
   add(benches, "steps", "Time full train steps: forward, backward and update", benchFlags, benchExamples).action((options) =>
     bench(without(options), context),
   );
+  add(
+    program,
+    "discover",
+    "Find the generators of symmetries in pairs, in labelled data, or in a trained network",
+    discoverFlags,
+    discoverExamples,
+  ).action((options) => discover(without(options), context));
   add(program, "verify", "Put the statements of the paper to the test, each by a small experiment", verifyFlags, verifyExamples)
     .argument("[name]", verificationNames.join(", "))
     .action((name, options) => verify(name, without(options), context));
@@ -83,6 +91,11 @@ const compareExamples = `  lconv compare
 const dataExamples = `  lconv data
   lconv data fetch mnist
   lconv data glyphs glyphs.npz`;
+const discoverExamples = `  lconv discover --experiment fixed-rot --size 7 --angle pi/10 --json
+  lconv discover --experiment so13 --seeds 5 --out runs/so13
+  lconv discover --pairs moved.npz --generators 1 --grid 9,9 --known so2 --out runs/moved
+  lconv discover --data samples.npz --output equivariant --known "so(3)"
+  lconv discover --run runs/mine --known so2,translations --out runs/mine/symmetries`;
 const verifyExamples = `  lconv verify
   lconv verify prop2 --d 20 --shift 2 --n 8,16 --json
   lconv verify --out runs/verify`;

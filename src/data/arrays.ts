@@ -46,8 +46,8 @@ export function readArrays(path: string): LoadedDataset {
   return { train, test, source: path };
 }
 
-/** Looks arrays up by the first name that is there. */
-function openArrays(path: string): (candidates: readonly string[]) => NpyArray | undefined {
+/** An .npz archive or a folder of .npy files: looks arrays up by the first name that is there. Throws ERR_LCONV_IO, ERR_LCONV_FORMAT. */
+export function openArrays(path: string): (candidates: readonly string[]) => NpyArray | undefined {
   if (!existsSync(path)) throw new LconvError("ERR_LCONV_IO", `cannot read ${path}: no such file or folder`);
   if (statSync(path).isDirectory()) {
     return (candidates) => {

@@ -3,11 +3,12 @@ import type { Program } from "../engine/program.js";
 import { Philox, streams } from "../engine/random.js";
 import { LconvError, nearest } from "../errors.js";
 import type { Regularize } from "../lie/regularize.js";
-import { type InputSize, type ModelName, makeModel } from "../models/models.js";
-import { forwardCost } from "../ops/order.js";
-import { sgd } from "../optim/optimizer.js";
+import { architecture } from "../models/architecture.js";
+import { type InputSize, type ModelName, type ModelOptions, makeModel } from "../models/models.js";
+import { makeOptimizer, type OptimizerName } from "../optim/optimizer.js";
 import { keep, type Tensor, tensor, zeros } from "../tensor/tensor.js";
 import { recordTrainStep } from "../train/step.js";
+import { networkCosts } from "./networkCost.js";
 
 /** One network of bench/peers: the same sizes in PyTorch and JAX. */
 interface BenchModel {
@@ -45,37 +46,49 @@ export function checkCases(where: string, cases: readonly string[]): void {
   }
 }
 
-/** Forward flops of one sample, with the cheaper order for each L-conv layer. */
-export function forwardFlops(name: string): number {
+/** What `makeModel` takes for a case. */
+export function caseModel(name: string): { model: ModelName; input: InputSize; options: ModelOptions } {
   const [dataName, modelName] = name.split("/");
-  const input = inputs[dataName];
-  const { model, layers, generators, rank } = models[modelName];
-  const d = input.height * input.width;
-  const head = d * FILTERS * input.classes;
-  const channels = [input.channels, ...new Array<number>(layers - 1).fill(FILTERS)];
-  if (model === "cnn") return 2 * (channels.reduce((n, m) => n + m * FILTERS * KERNEL ** 2 * d, 0) + head);
-  if (model === "fc") return 2 * (d * input.channels * (generators + 1) * rank + (generators + 1) * rank * d * FILTERS + head);
-  const layer = (m: number): number => {
-    const cost = forwardCost({ n_L: generators, d_h: rank, d, m, m_out: FILTERS });
-    return generators * rank * d * m + Math.min(cost.VWU, cost.VUW) + d * m * FILTERS;
-  };
-  return 2 * (channels.reduce((n, m) => n + layer(m), 0) + head);
+  const { model, ...sizes } = models[modelName];
+  const options: ModelOptions = { filters: FILTERS, ...sizes, ...(model === "cnn" && { kernel: KERNEL, padding: "same" }) };
+  return { model, input: inputs[dataName], options };
 }
 
-/** A full train step (gather, forward, backward, SGD) of a case as a program, on random data. */
-export interface CaseStep {
+/** Forward flops of one sample, with the cheaper order for each L-conv layer. */
+export function forwardFlops(name: string): number {
+  const { model, input, options } = caseModel(name);
+  return 2 * networkCosts(architecture(model, input, options)).reduce((n, { forward }) => n + forward, 0);
+}
+
+/** A full train step (gather, forward, backward, update) as a program, on random data. */
+export interface RecordedStep {
   program: Program;
   params: number;
   dispose(): void;
 }
 
-export function recordCase(name: string, batch: number, device: Device, regularize?: Regularize): CaseStep {
-  const [dataName, modelName] = name.split("/");
-  const input = inputs[dataName];
-  const { model: kind, ...sizes } = models[modelName];
-  const padding = kind === "cnn" ? ({ kernel: KERNEL, padding: "same" } as const) : {};
-  const model = makeModel(kind, input, device, { filters: FILTERS, ...sizes, ...padding });
-  const optimizer = sgd(model.parameters(), { lr: 1e-2 });
+/** The step of a case, with SGD. */
+export function recordCase(name: string, batch: number, device: Device, regularize?: Regularize): RecordedStep {
+  const { model, input, options } = caseModel(name);
+  return recordStep(model, input, options, device, { batch, optimizer: "sgd", ...(regularize && { regularize }) });
+}
+
+export interface StepOptions {
+  batch: number;
+  optimizer: OptimizerName;
+  momentum?: number;
+  regularize?: Regularize;
+}
+
+export function recordStep(
+  name: ModelName,
+  input: InputSize,
+  options: ModelOptions,
+  device: Device,
+  { batch, optimizer: rule, momentum, regularize }: StepOptions,
+): RecordedStep {
+  const model = makeModel(name, input, device, options);
+  const optimizer = makeOptimizer(rule, model.parameters(), { lr: 1e-2, ...(momentum !== undefined && { momentum }) });
   const { data, order, rates, metrics } = randomData(input, batch, device);
   const program = recordTrainStep({ model, optimizer, data, batch, order, rates, metrics, ...(regularize && { regularize }) });
   const all = [program, model, optimizer, order, rates, data.x, data.labels, metrics.loss, metrics.correct];

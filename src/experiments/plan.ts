@@ -1,11 +1,11 @@
 import type { Device } from "../engine/device.js";
+import type { Program } from "../engine/program.js";
 import { check, checkInteger } from "../errors.js";
 import { benchCases, checkCases, recordCase } from "./benchCases.js";
 import { type Floors, fitsCache, floors, type GpuName } from "./floors.js";
 
-/** What one train step of a case would do on a GPU, counted from its program; only the floors and the prediction are about time. */
-export interface PlanResult extends Floors {
-  case: string;
+/** What a program would do on a GPU, counted from its commands; only the floors and the prediction are about time. */
+export interface StepCount extends Floors {
   device: string;
   commands: number;
   launches: number;
@@ -13,11 +13,16 @@ export interface PlanResult extends Floors {
   branches: number;
   mb: number;
   gflop: number;
-  /** All that the case keeps on the device, and whether that stays in the GPU's second-level cache. */
+  /** All that the device holds, and whether that stays in the GPU's second-level cache. */
   resident_mb: number;
   fits_cache: boolean;
-  params: number;
   measured: false;
+}
+
+/** One train step of a case. */
+export interface PlanResult extends StepCount {
+  case: string;
+  params: number;
 }
 
 export interface PlanOptions {
@@ -43,25 +48,27 @@ export function* planSteps(device: Device, options: PlanOptions = {}): Generator
 function planCase(name: string, batch: number, device: Device, gpu: GpuName): PlanResult {
   const { program, params, dispose } = recordCase(name, batch, device);
   try {
-    const { stats, commands } = program;
-    check(stats !== undefined, "ERR_LCONV_DEVICE", () => `plan: the device "${device.name}" does not count what programs launch`);
-    const { bytes } = device.memory();
-    return {
-      case: `${name}/b${batch}`,
-      device: device.name,
-      commands,
-      launches: stats.launches,
-      longest_path: stats.longestPath,
-      branches: stats.branches,
-      mb: Number((stats.bytes / 1e6).toFixed(2)),
-      gflop: Number((stats.flops / 1e9).toFixed(3)),
-      resident_mb: Number((bytes / 1e6).toFixed(2)),
-      fits_cache: fitsCache(bytes, gpu),
-      params,
-      ...floors(stats, gpu),
-      measured: false,
-    };
+    return { case: `${name}/b${batch}`, ...countStep(program, device, gpu), params };
   } finally {
     dispose();
   }
+}
+
+/** Throws ERR_LCONV_DEVICE for a program of a device that does not count. */
+export function countStep({ stats, commands }: Program, device: Device, gpu: GpuName): StepCount {
+  check(stats !== undefined, "ERR_LCONV_DEVICE", () => `plan: the device "${device.name}" does not count what programs launch`);
+  const { bytes } = device.memory();
+  return {
+    device: device.name,
+    commands,
+    launches: stats.launches,
+    longest_path: stats.longestPath,
+    branches: stats.branches,
+    mb: Number((stats.bytes / 1e6).toFixed(2)),
+    gflop: Number((stats.flops / 1e9).toFixed(3)),
+    resident_mb: Number((bytes / 1e6).toFixed(2)),
+    fits_cache: fitsCache(bytes, gpu),
+    ...floors(stats, gpu),
+    measured: false,
+  };
 }

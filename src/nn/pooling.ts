@@ -79,8 +79,7 @@ export class LConvStrided extends Module {
     checkInteger("LConvStrided", "d", d, 1);
     checkInteger("LConvStrided", "m_in", m_in, 1);
     checkInteger("LConvStrided", "m_out", m_out, 1);
-    checkInteger("LConvStrided", "stride", stride, 1, d);
-    this.d_out = Math.floor(d / stride);
+    this.d_out = stridedPositions(options);
     this.symmetryLeft =
       `invertible maps g of the ${d} positions for which a permutation g' of the ${this.d_out} that come out has L_i g = g' L_i for every i: ` +
       `y(g h) = g' y(h); of shifts, with strided shift generators, those by multiples of ${stride}`;
@@ -102,6 +101,15 @@ export class LConvStrided extends Module {
   }
 }
 
+/** d_out. Throws ERR_LCONV_ARGUMENT for a stride outside 1..d, n_L < 1, or d_h outside 1..d_out. */
+export function stridedPositions({ d, stride, generators }: Pick<LConvStridedOptions, "d" | "stride" | "generators">): number {
+  checkInteger("LConvStrided", "stride", stride, 1, d);
+  const d_out = Math.floor(d / stride);
+  checkInteger("LConvStrided", "generators (n_L)", generators.n_L, 1);
+  checkInteger("LConvStrided", "rank (d_h)", generators.d_h, 1, d_out);
+  return d_out;
+}
+
 function strided(
   source: WeightSource,
   { kind, n_L, d_h }: LConvStridedOptions["generators"],
@@ -111,8 +119,6 @@ function strided(
 ): { U: Tensor; V: Tensor } {
   if (kind !== "learned" && kind !== "random")
     throw new LconvError("ERR_LCONV_ARGUMENT", `LConvStrided: unknown kind of generators "${String(kind)}"; known: learned, random`);
-  checkInteger("LConvStrided", "generators (n_L)", n_L, 1);
-  checkInteger("LConvStrided", "rank (d_h)", d_h, 1, d_out);
   const V = source.parameter([n_L, d_h, d], initializer);
   const U = source.parameter([n_L, d_out, d_h], initializer);
   U.requiresGrad = V.requiresGrad = kind === "learned";

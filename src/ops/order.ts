@@ -53,13 +53,57 @@ export function backwardCost(sizes: OrderCost, trained: Trained, forward: Order)
 
 const cheaper = (cost: Record<Order, number>): Order => (cost.VWU < cost.VUW ? "VWU" : "VUW");
 
+type Wanted = { order?: Order | "auto" | undefined; backwardOrder?: Order | "auto" | undefined };
+
+/** What is asked for, else the cheaper order; the backward pass follows the forward pass where only that was asked for. */
+function ordersOf(sizes: OrderCost, trained: Trained, { order, backwardOrder }: Wanted): { forward: Order; backward: Order } {
+  const asked = (given: Order | "auto" | undefined): Order | undefined => (given === "auto" ? undefined : given);
+  const forward = asked(order) ?? cheaper(forwardCost(sizes));
+  const backward = asked(backwardOrder) ?? asked(order) ?? cheaper(backwardCost(sizes, trained, forward));
+  return { forward, backward };
+}
+
+/** How a generator L_i is held: as U_i V_i of rank d_h, in full, or as its nnz entries that are not zero. */
+export type Form = { kind: "lowRank"; d_h: number } | { kind: "dense" } | { kind: "sparse"; nnz: number };
+
+/** Multiply-adds of L_i h for one generator, sample and channel. */
+export const applyCost = (form: Form, d: number): number =>
+  form.kind === "lowRank" ? 2 * d * form.d_h : form.kind === "dense" ? d * d : form.nnz;
+
+/**
+ * Multiply-adds of a whole L-conv layer for one sample, L_0 included, in the orders that `chooseOrder` takes. `trained.U` stands for L where the
+ * generators are dense; sparse ones are never trained.
+ */
+export function layerCost(
+  form: Form,
+  { n_L, d, m, m_out }: Omit<OrderCost, "d_h">,
+  trained: Trained,
+  wanted: Wanted = {},
+): { forward: number; backward: number; order: { forward: Order; backward: Order } } {
+  const identity = m * m_out * d;
+  const shared = (trained.h ? identity : 0) + (trained.W ? identity : 0);
+  if (form.kind === "lowRank") {
+    const sizes = { n_L, d_h: form.d_h, d, m, m_out };
+    const order = ordersOf(sizes, trained, wanted);
+    const encode = n_L * form.d_h * d * m;
+    const backward =
+      shared + (trained.V ? encode : 0) + (trained.h ? encode : 0) + backwardCost(sizes, trained, order.forward)[order.backward];
+    return { forward: identity + encode + forwardCost(sizes)[order.forward], backward, order };
+  }
+  const apply = n_L * applyCost(form, d) * m;
+  const mix = n_L * identity;
+  const L = form.kind === "dense" && trained.U;
+  const backward = shared + (trained.h || L ? mix : 0) + (trained.W ? mix : 0) + (trained.h ? apply : 0) + (L ? apply : 0);
+  return { forward: identity + apply + mix, backward, order: { forward: "VUW", backward: "VUW" } };
+}
+
 /** The orders to use. Dense and sparse generators know only VUW. Throws ERR_LCONV_ARGUMENT for an order that cannot be. */
 export function chooseOrder(
   g: Generators,
   { n_L, d, m }: Sizes,
   m_out: number,
   trained: Trained,
-  wanted: { order?: Order | "auto" | undefined; backwardOrder?: Order | "auto" | undefined },
+  wanted: Wanted,
 ): { forward: Order; backward: Order } {
   for (const order of [wanted.order, wanted.backwardOrder]) {
     if (order !== undefined && !["auto", "VWU", "VUW"].includes(order)) {
@@ -70,9 +114,5 @@ export function chooseOrder(
     }
   }
   if (g.kind !== "lowRank") return { forward: "VUW", backward: "VUW" };
-  const sizes = { n_L, d_h: g.U.shape[2], d, m, m_out };
-  const asked = (order: Order | "auto" | undefined): Order | undefined => (order === "auto" ? undefined : order);
-  const forward = asked(wanted.order) ?? cheaper(forwardCost(sizes));
-  const backward = asked(wanted.backwardOrder) ?? asked(wanted.order) ?? cheaper(backwardCost(sizes, trained, forward));
-  return { forward, backward };
+  return ordersOf({ n_L, d_h: g.U.shape[2], d, m, m_out }, trained, wanted);
 }

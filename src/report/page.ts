@@ -34,3 +34,21 @@ ${sections.join("\n")}
 `;
 
 export const section = (heading: string, body: string): string => `<section>\n<h2>${escapeText(heading)}</h2>\n${body}\n</section>`;
+
+export interface Column {
+  heading: string;
+  number?: boolean; // right-aligned
+}
+
+/** A table whose first column are row headings; cells are plain text. */
+export function textTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+  const align = ({ number }: Column): { class?: string } => (number ? { class: "number" } : {});
+  const head = columns.map((column) => element("th", { scope: "col", ...align(column) }, escapeText(column.heading)));
+  const body = rows.map((row) => {
+    const cells = row.map((cell, k) =>
+      element(k === 0 ? "th" : "td", { ...(k === 0 && { scope: "row" }), ...align(columns[k]) }, escapeText(cell)),
+    );
+    return element("tr", {}, ...cells);
+  });
+  return element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body));
+}

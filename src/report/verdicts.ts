@@ -1,6 +1,6 @@
 import type { Check, Curve, Verdict } from "../experiments/verify/verdict.js";
 import { lineChart } from "./chart.js";
-import { type PageHead, page, section } from "./page.js";
+import { type PageHead, page, section, textTable } from "./page.js";
 import { element, escapeText, significant } from "./svg.js";
 
 /** What `lconv verify` found, as one self-contained page: statements, figures with what they must be, and curves. */
@@ -8,24 +8,12 @@ export const renderVerdicts = (head: PageHead, verdicts: readonly Verdict[]): st
 
 function verdictSection(verdict: Verdict): string {
   const { name, statement, passed, checks, curves = [], notes = [] } = verdict;
-  const head = ["Figure", "Value", "Must be", ""].map((heading, k) =>
-    element("th", { scope: "col", ...(k === 1 && { class: "number" }) }, heading),
-  );
-  const rows = checks.map((check) =>
-    element(
-      "tr",
-      {},
-      element("th", { scope: "row" }, escapeText(check.what)),
-      element("td", { class: "number" }, significant(check.value, 4)),
-      element("td", {}, escapeText(bounds(check))),
-      element("td", {}, check.passed ? "holds" : "FAILS"),
-    ),
-  );
-  const table = element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows));
+  const columns = [{ heading: "Figure" }, { heading: "Value", number: true }, { heading: "Must be" }, { heading: "" }];
+  const rows = checks.map((check) => [check.what, significant(check.value, 4), bounds(check), check.passed ? "holds" : "FAILS"]);
   return section(
     `${name}: ${passed ? "holds" : "FAILS"}`,
     element("p", {}, escapeText(statement)) +
-      table +
+      textTable(columns, rows) +
       notes.map((note) => element("p", { class: "muted" }, escapeText(note))).join("") +
       curves.map((curve) => element("figure", {}, curveChart(curve))).join(""),
   );

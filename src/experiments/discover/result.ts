@@ -26,6 +26,8 @@ export interface Discovery {
   spectra: readonly (readonly Eigenvalue[])[];
   identification: Identification;
   angles: readonly KnownAngles[];
+  /** Whether algebra and angles were taken by what the generators do to data, rather than to all vectors. */
+  onData: boolean;
   /** Sizes of the grid that the positions are, where they are one; image or signal. */
   grid?: readonly number[];
   /** The scrambling of the data, where it is known: scrambled[mu] = image[permutation[mu]]. */
@@ -65,10 +67,10 @@ export function describe(found: Basis, options: DescribeOptions): Discovery {
     spectra: basis.generators.map(spectrum),
     identification,
     angles: known.map((name) => {
-      const other = knownGenerators(name, basis.d, grid);
-      const seen = permutation ? new Basis(other.generators.map((g) => permuted(g, permutation))) : other;
+      const seen = knownGenerators(name, basis.d, grid, permutation);
       return { known: name, degrees: principalAngles(basis, seen, compared).map((angle) => (180 * angle) / Math.PI) };
     }),
+    onData: data !== undefined,
     ...(grid && { grid }),
     ...(permutation && { permutation }),
     ...(residuals && { residuals }),
@@ -87,9 +89,19 @@ const sets: Record<string, readonly AffineName[]> = {
 
 /**
  * Known generators by name, for d positions: so2, translations, se2, scaling, affine on an image grid; translations on a signal; an algebra such as
- * so(3) whose matrices are d x d. Throws ERR_LCONV_ARGUMENT for others, with the nearest name.
+ * so(3) whose matrices are d x d; of positions that were scrambled by `permutation`. Throws ERR_LCONV_ARGUMENT for others, with the nearest name.
  */
-export function knownGenerators(name: string, d: number, grid?: readonly number[]): Basis {
+export function knownGenerators(name: string, d: number, grid?: readonly number[], permutation?: ArrayLike<number>): Basis {
+  const basis = unscrambled(name, d, grid);
+  return permutation
+    ? new Basis(
+        basis.generators.map((g) => permuted(g, permutation)),
+        basis.names,
+      )
+    : basis;
+}
+
+function unscrambled(name: string, d: number, grid?: readonly number[]): Basis {
   if (name in sets && grid?.length === 2) return affine(grid[0], grid[1], { only: sets[name] });
   if (name === "translations" && grid?.length === 1) return translation(d);
   check(

@@ -14,6 +14,7 @@ import { generatorsFromPairs } from "../../lie/pairs.js";
 import { scope } from "../../tensor/scope.js";
 import { tensor } from "../../tensor/tensor.js";
 import { fitNetwork } from "./network.js";
+import type { DescribeOptions } from "./result.js";
 
 /** Problems whose symmetry is known, to see whether it is found. */
 export const truthNames = ["so2", "translations", "scrambled-so2", "so3", "so13", "none"] as const;
@@ -32,6 +33,8 @@ export interface TruthResult {
   residual: number;
   notes: readonly string[];
   basis: Basis | undefined;
+  /** How the positions lie, for pictures and comparisons. */
+  layout: Pick<DescribeOptions, "grid" | "permutation" | "known" | "data">;
 }
 
 export interface TruthOptions {
@@ -48,6 +51,7 @@ export function runTruth(name: TruthName, options: TruthOptions): Promise<TruthR
 }
 
 const [SIDE, PAIRS] = [9, 1000];
+const image = { grid: [SIDE, SIDE], known: ["so2"] };
 
 /** Smooth random images that vanish at the edge: bumps of random place, width and height, [d, N]. */
 function smoothImages(side: number, N: number, random: Philox): Matrix {
@@ -77,11 +81,11 @@ function movedBy(basis: Basis, X: Matrix, limit: number, random: Philox): Matrix
   return Y;
 }
 
-function fromPairs(experiment: TruthName, X: Matrix, Y: Matrix, truth: Basis, seed: number): TruthResult {
+function fromPairs(experiment: TruthName, X: Matrix, Y: Matrix, truth: Basis, seed: number, layout: TruthResult["layout"]): TruthResult {
   const { basis, residual, notes } = generatorsFromPairs(X, Y, { n_L: 1 });
   const { name, distance } = identify(basis);
   const angle = degrees(Math.max(...principalAngles(basis, truth, { data: X })));
-  return { experiment, seed, found: name, distance, dimension: 1, angle, residual, notes, basis };
+  return { experiment, seed, found: name, distance, dimension: 1, angle, residual, notes, basis, layout: { ...layout, data: X } };
 }
 
 /** Images and the same images rotated by unknown angles. */
@@ -89,7 +93,7 @@ async function so2({ seed }: TruthOptions): Promise<TruthResult> {
   const random = new Philox(seed, streams.data);
   const truth = affine(SIDE, SIDE, { only: ["rotate"] });
   const X = smoothImages(SIDE, PAIRS, random);
-  return fromPairs("so2", X, movedBy(truth, X, Math.PI / 8, random), truth, seed);
+  return fromPairs("so2", X, movedBy(truth, X, Math.PI / 8, random), truth, seed, image);
 }
 
 /** The same with the pixels of all images in one random order, undone before the comparison. */
@@ -101,7 +105,7 @@ async function scrambledSo2({ seed }: TruthOptions): Promise<TruthResult> {
   const permutation = Array.from(scramblePermutation(seed, SIDE * SIDE));
   const rows = (A: Matrix): Matrix => A.subMatrixRow(permutation);
   const scrambledTruth = new Basis(truth.generators.map((g) => permuted(g, permutation)));
-  return fromPairs("scrambled-so2", rows(X), rows(Y), scrambledTruth, seed);
+  return fromPairs("scrambled-so2", rows(X), rows(Y), scrambledTruth, seed, { ...image, permutation });
 }
 
 /** Signals on a circle, of the lower half of all frequencies, and the same signals shifted by unknown amounts, up to one position either way. */
@@ -110,7 +114,7 @@ async function translations({ seed }: TruthOptions): Promise<TruthResult> {
   const random = new Philox(seed, streams.data);
   const truth = translation(d);
   const X = lowPass(d, 5).mmul(Matrix.from1DArray(d, PAIRS, random.normal(d * PAIRS)));
-  return fromPairs("translations", X, movedBy(truth, X, 1, random), truth, seed);
+  return fromPairs("translations", X, movedBy(truth, X, 1, random), truth, seed, { grid: [d], known: ["translations"] });
 }
 
 /** Keeps the frequencies up to `highest` of signals on a circle of d points. */
@@ -126,9 +130,12 @@ const lowPass = (d: number, highest: number): Matrix =>
 
 const [SAMPLES, TRAINED] = [1500, 20_000];
 
+const KNOWN: Partial<Record<TruthName, string>> = { so3: "so(3)", so13: "so(1,3)" };
+
 function fromExtraction(experiment: TruthName, extraction: Extraction, truth: Basis | undefined, seed: number): TruthResult {
   const { dimension, basis, residuals, notes } = extraction;
-  const shared = { experiment, seed, dimension, notes, basis, residual: residuals[Math.max(0, dimension - 1)] };
+  const layout = truth && basis ? { known: [KNOWN[experiment] ?? experiment] } : {};
+  const shared = { experiment, seed, dimension, notes, basis, layout, residual: residuals[Math.max(0, dimension - 1)] };
   if (!basis) return { ...shared, found: "none", distance: 0, angle: Number.NaN };
   const { name, distance } = identify(basis, { tolerance: 0.2 });
   const angle = truth ? degrees(Math.max(...principalAngles(basis, truth))) : Number.NaN;

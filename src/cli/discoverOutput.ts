@@ -1,0 +1,64 @@
+import { join } from "node:path";
+import { discoveryFiles } from "../experiments/discover/files.js";
+import type { Discovery } from "../experiments/discover/result.js";
+import { writeAtomic } from "../io/atomic.js";
+import { renderSymmetries } from "../report/symmetries.js";
+import type { Context } from "./context.js";
+import { list } from "./output.js";
+import { created } from "./report.js";
+
+/** A discovery in numbers, without the generators themselves. */
+export function summaryOf({
+  source,
+  identification,
+  angles,
+  residuals,
+  spread,
+  strengths,
+  notes,
+  basis,
+}: Discovery): Record<string, unknown> {
+  const { structure, name, distance, candidates } = identification;
+  return {
+    source,
+    dimension: basis.n_L,
+    algebra: name,
+    distance,
+    candidates: candidates.slice(0, 5),
+    closureResidual: structure.closureResidual,
+    signature: structure.signature,
+    strengths,
+    angles,
+    ...(residuals && { residuals: residuals.slice(0, basis.n_L + 3) }),
+    ...(spread !== undefined && { spread }),
+    notes,
+  };
+}
+
+/** The same for people. */
+export function showDiscovery(discovery: Discovery): string {
+  const { source, identification, angles, residuals, spread, notes, basis } = discovery;
+  const rows: [string, string][] = [
+    ["from", source],
+    ["dimension", String(basis.n_L)],
+    ["algebra", `${identification.name} (distance ${identification.distance.toPrecision(2)})`],
+    ...angles.map(({ known, degrees }): [string, string] => [
+      `angles to ${known}`,
+      `${degrees.map((x) => x.toFixed(2)).join(", ")} degrees`,
+    ]),
+  ];
+  if (residuals) {
+    const next = residuals.slice(basis.n_L, basis.n_L + 2);
+    const show = (values: readonly number[]): string => values.map((x) => x.toPrecision(2)).join(", ");
+    rows.push(["residuals", `${show(residuals.slice(0, basis.n_L))}${next.length > 0 ? `; of the next directions ${show(next)}` : ""}`]);
+  }
+  if (spread !== undefined && Number.isFinite(spread)) rows.push(["spread", `${spread.toFixed(2)} degrees`]);
+  return list([...rows, ...notes.map((note): [string, string] => ["note", note])]);
+}
+
+/** generators.safetensors, generators.npz, symmetries.json and report.html. Throws ERR_LCONV_IO. */
+export function writeDiscovery(folder: string, title: string, discovery: Discovery, { out }: Context): void {
+  for (const [name, content] of Object.entries(discoveryFiles(discovery))) writeAtomic(join(folder, name), content);
+  writeAtomic(join(folder, "report.html"), renderSymmetries({ title, created: created() }, discovery));
+  out.text(`written to ${folder}`);
+}

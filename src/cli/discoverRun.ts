@@ -1,0 +1,101 @@
+import { join } from "node:path";
+import { Matrix } from "ml-matrix";
+import { scramblePermutation } from "../data/transform.js";
+import { check } from "../errors.js";
+import { type Discovery, describe } from "../experiments/discover/result.js";
+import { discoverFunction } from "../experiments/discover/sources.js";
+import { fromTensors } from "../lie/tensors.js";
+import type { Classifier } from "../models/models.js";
+import type { LConv } from "../nn/lconv.js";
+import { type Context, withReporter } from "./context.js";
+import type { DiscoverValues } from "./discover.js";
+import { showDiscovery, summaryOf, writeDiscovery } from "./discoverOutput.js";
+import { tell } from "./discoverSamples.js";
+import { loadRun } from "./loadRun.js";
+import type { Settings } from "./settings.js";
+import type { Workload } from "./workload.js";
+
+const SAMPLES = 500;
+
+/** `lconv discover --run`: the generators that the L-conv layers learned; with --within also the network itself, as a function of its images. */
+export async function discoverRun(values: DiscoverValues, context: Context): Promise<void> {
+  const run = values.run as string;
+  const { device, threads } = values;
+  const changes = { ...(device !== undefined && { device }), ...(threads !== undefined && { threads }) };
+  await withReporter(values.progress, async (reporter) => {
+    const { settings, work, model } = await loadRun(run, changes, reporter, context.signal);
+    try {
+      const layers = model.lconvLayers();
+      check(
+        layers.length > 0 || values.within !== undefined,
+        "ERR_LCONV_ARGUMENT",
+        () => `discover: the ${settings.model} of ${run} has no L-conv layer; look at it as a function, with --within affine`,
+      );
+      if (values.within !== undefined) return asFunction(model, work, settings, values, context);
+      layers.forEach((layer, k) => {
+        const discovery = ofLayer(layer, `layer ${k + 1} of ${run}`, k === 0 ? work : undefined, settings, values);
+        context.out.text(showDiscovery(discovery));
+        const folder = values.out === undefined ? undefined : layers.length > 1 ? join(values.out, `layer${k + 1}`) : values.out;
+        if (folder !== undefined) writeDiscovery(folder, `Generators of layer ${k + 1}, ${settings.dataset}`, discovery, context);
+        context.out.emit({ event: "layer", layer: k + 1, ...summaryOf(discovery), ...(folder !== undefined && { out: folder }) });
+      });
+      context.out.emit({ event: "done", layers: layers.length, run });
+    } finally {
+      model.dispose();
+    }
+  });
+}
+
+/** The permutation of the pixels of a scrambled run, else undefined. */
+const permutationOf = (settings: Settings, d: number): Int32Array | undefined =>
+  settings.variant === "rotated-scrambled" ? scramblePermutation(settings.seed, d) : undefined;
+
+/** `work` only where the layer sees the images themselves. */
+function ofLayer(layer: LConv, source: string, work: Workload | undefined, settings: Settings, values: DiscoverValues): Discovery {
+  const [n, m_in, m_out] = layer.W.shape;
+  const W = layer.W.slice(m_in * m_out, (n - 1) * m_in * m_out) as Float32Array; // without W^0
+  const basis = fromTensors(layer.generators);
+  const permutation = permutationOf(settings, basis.d);
+  return describe(basis, {
+    source,
+    weights: Matrix.from1DArray(n - 1, m_in * m_out, [...W]),
+    ...(work && { data: imagesOf(work, basis.d), grid: [work.input.height, work.input.width] }),
+    ...(work && permutation && { permutation }),
+    ...(values.known !== undefined && { known: values.known.split(",") }),
+  });
+}
+
+/** Some validation images as columns, a channel each. */
+function imagesOf({ data: { validation } }: Workload, d: number): Matrix {
+  const count = Math.min(200, Math.floor(validation.x.length / d));
+  return new Matrix(Array.from({ length: count }, (_, n) => [...validation.x.subarray(n * d, (n + 1) * d)])).transpose();
+}
+
+function asFunction(
+  model: Classifier,
+  { data, device, input }: Workload,
+  settings: Settings,
+  values: DiscoverValues,
+  context: Context,
+): void {
+  const { channels: m, height, width } = input;
+  const d = height * width;
+  const permutation = permutationOf(settings, d);
+  const N = Math.min(SAMPLES, data.validation.count);
+  const x = data.validation.x.subarray(0, N * m * d);
+  const samples = {
+    path: values.run as string,
+    N,
+    m,
+    d,
+    x,
+    y: { dtype: "i4" as const, shape: [N], data: data.validation.labels.subarray(0, N) },
+  };
+  const found = discoverFunction(`the network of ${values.run} on ${N} validation images`, (h) => model.forward(h), samples, {
+    ...{ seed: 0, device, grid: [height, width], output: "invariant" as const, seeds: 1, epochs: 1, tolerance: values.tolerance ?? 0.1 },
+    within: values.within as string,
+    ...(permutation && { permutation }),
+    ...(values.known !== undefined && { known: values.known.split(",") }),
+  });
+  tell(found, `Symmetries of the network of ${values.run}`, values.out, context);
+}

@@ -1,0 +1,40 @@
+import { device as deviceOf } from "../engine/device.js";
+import { discoverData, discoverPairs, type Found, readSamples } from "../experiments/discover/sources.js";
+import { type Context, withReporter } from "./context.js";
+import type { DiscoverValues } from "./discover.js";
+import { showDiscovery, summaryOf, writeDiscovery } from "./discoverOutput.js";
+
+/** `lconv discover --pairs` and `--data`. */
+export async function discoverSamples(values: DiscoverValues, context: Context): Promise<void> {
+  const { pairs, data, generators = 1, output = "invariant", within, tolerance = 0.1, seed = 0, seeds = 1, epochs = 60 } = values;
+  const path = (pairs ?? data) as string;
+  const grid = values.grid?.split(",").map(Number);
+  const samples = readSamples(path, grid);
+  const found = await withReporter(values.progress, (reporter) => {
+    const options = {
+      ...{ seed, device: deviceOf(values.device), signal: context.signal },
+      ...(grid && { grid }),
+      ...(values.known !== undefined && { known: values.known.split(",") }),
+      onEpoch: (value: number, total: number): void => reporter.progress({ type: "task", name: "train", value, total, unit: "epochs" }),
+    };
+    if (pairs !== undefined) return Promise.resolve(discoverPairs(samples, generators, options));
+    return discoverData(samples, { ...options, output, tolerance, seeds, epochs, ...(within !== undefined && { within }) });
+  });
+  tell(found, `Symmetries of ${path}`, values.out, context);
+}
+
+/** One result to stdout, and to the folder where one is asked for. */
+export function tell(found: Found, title: string, folder: string | undefined, context: Context): void {
+  const { out } = context;
+  const { discovery, source, residuals, notes } = found;
+  if (discovery) {
+    out.text(showDiscovery(discovery));
+    if (folder !== undefined) writeDiscovery(folder, title, discovery, context);
+    out.emit({ event: "done", ...summaryOf(discovery), ...(folder !== undefined && { out: folder }) });
+    return;
+  }
+  const nearest = residuals.slice(0, 5);
+  out.text(`no symmetry found in ${source}; residuals of the nearest directions: ${nearest.map((x) => x.toPrecision(2)).join(", ")}`);
+  for (const note of notes) out.text(`note: ${note}`);
+  out.emit({ event: "done", source, dimension: 0, algebra: "none", residuals: nearest, notes });
+}

@@ -1,0 +1,35 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { check } from "../errors.js";
+import type { Classifier } from "../models/models.js";
+import { loadModel, runFiles } from "../train/runFolder.js";
+import type { Reporter } from "./reporter.js";
+import { readConfig, resolveSettings, type Settings } from "./settings.js";
+import { runFlags, type TrainValues } from "./trainFlags.js";
+import { buildModel, prepareWorkload, type Workload } from "./workload.js";
+
+/** Settings, data and model of a finished run; `changes` win over its own settings. Dispose the model. Throws ERR_LCONV_IO, ERR_LCONV_CHECKPOINT, and as loading data does. */
+export async function loadRun(
+  run: string,
+  changes: TrainValues,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<{ settings: Settings; work: Workload; model: Classifier }> {
+  const [config, weights] = [join(run, runFiles.config), join(run, runFiles.model)];
+  check(existsSync(config), "ERR_LCONV_IO", () => `${run} is no run folder: expected ${runFiles.config} in it`);
+  check(
+    existsSync(weights),
+    "ERR_LCONV_CHECKPOINT",
+    () => `${run} holds no trained model (${runFiles.model}); finish the run with: lconv train --resume ${run}`,
+  );
+  const settings = resolveSettings(changes, readConfig(config, runFlags));
+  const work = await prepareWorkload(settings, reporter, signal);
+  const model = buildModel(settings, work);
+  try {
+    loadModel(weights, model);
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+  return { settings, work, model };
+}

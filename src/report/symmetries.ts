@@ -1,0 +1,173 @@
+import type { Discovery } from "../experiments/discover/result.js";
+import { type Generator, permuted } from "../lie/generator.js";
+import { type Eigenvalue, spectrum } from "../lie/spectrum.js";
+import type { StructureConstants } from "../lie/structure.js";
+import { lineChart } from "./chart.js";
+import { arrows, filmStrip, lineFlow, velocityField } from "./flows.js";
+import { matrixPicture } from "./matrixPicture.js";
+import { type PageHead, page, section, textTable } from "./page.js";
+import { element, escapeText, significant } from "./svg.js";
+
+const MOST_SHOWN = 16; // generators, the strongest first
+const MOST_FIELD = 1024; // positions of a grid whose field is drawn
+
+/** What `lconv discover` found, as one self-contained page. */
+export function renderSymmetries(head: PageHead, discovery: Discovery): string {
+  const { basis, grid } = discovery;
+  const shown = basis.generators.slice(0, MOST_SHOWN);
+  const pictures = shown.map((_, i) => generatorFigures(discovery, i));
+  const fewer = basis.n_L > shown.length ? ` The ${shown.length} strongest of ${basis.n_L} are shown.` : "";
+  return page(head, [
+    section("What was found", overview(discovery)),
+    section(
+      "Generators",
+      (grid ? pictures.join("\n") : element("div", { class: "row" }, ...pictures)) +
+        muted(`Rows are where values go, columns where they come from.${fewer}`),
+    ),
+    section("Spectra", spectrumTable(discovery.spectra.slice(0, MOST_SHOWN))),
+    section("The algebra", algebraSection(discovery)),
+    ...(discovery.residuals && discovery.residuals.length > 1 ? [section("Residuals", residualChart(discovery.residuals, basis.n_L))] : []),
+  ]);
+}
+
+const paragraph = (text: string): string => element("p", {}, escapeText(text));
+const muted = (text: string): string => element("p", { class: "muted" }, escapeText(text));
+
+function overview({ source, basis, identification, angles, onData, spread, strengths, notes }: Discovery): string {
+  const rows = [
+    ["From", source],
+    ["Dimension", String(basis.n_L)],
+    ["Nearest known algebra", `${identification.name}, distance ${significant(identification.distance)}`],
+    ...angles.map(({ known, degrees }) => [
+      `Principal angles to ${known}${onData ? ", by what they do to the data" : ""}`,
+      `${degrees.map((x) => significant(x)).join("°, ")}°`,
+    ]),
+    ...(spread !== undefined && Number.isFinite(spread)
+      ? [["Spread", `${significant(spread)}° on average to the span of other samples or seeds`]]
+      : []),
+    ["Strengths", strengths.map((s) => significant(s)).join(", ")],
+  ];
+  return (
+    textTable([{ heading: "" }, { heading: "" }], rows) +
+    notes.map((note) => element("p", {}, element("strong", {}, "Note: "), escapeText(note))).join("")
+  );
+}
+
+/** A row of pictures for a generator on a grid, else one picture. */
+function generatorFigures(discovery: Discovery, i: number): string {
+  const { basis, grid, permutation, strengths } = discovery;
+  const g = basis.generators[i];
+  const unscrambled = permutation ? inOrder(g, permutation) : g;
+  const caption = element("figcaption", {}, `Strength ${significant(strengths[i])}`);
+  const figures = [element("figure", {}, matrixPicture(g, permutation ? `L${i + 1} as found` : `L${i + 1}`), caption)];
+  if (permutation) figures.push(element("figure", {}, matrixPicture(unscrambled, `L${i + 1} unscrambled`)));
+  figures.push(...flowFigures(unscrambled, grid, i));
+  return grid ? element("div", { class: "row" }, ...figures) : figures.join("");
+}
+
+/** Undoes scrambled[mu] = h[permutation[mu]]. */
+function inOrder(g: Generator, permutation: ArrayLike<number>): Generator {
+  const inverse = new Array<number>(permutation.length);
+  for (let mu = 0; mu < permutation.length; mu++) inverse[permutation[mu]] = mu;
+  return permuted(g, inverse);
+}
+
+function flowFigures(g: Generator, grid: readonly number[] | undefined, i: number): string[] {
+  if (grid?.length === 1) return [element("figure", {}, lineFlow(g, grid[0], 1 / fastest(g), `exp(t L${i + 1}) on a bump`))];
+  if (grid?.length !== 2 || grid[0] * grid[1] > MOST_FIELD) return [];
+  const [p, q] = grid;
+  const field = velocityField(g, p, q);
+  const speed = field.x.reduce((most, x, mu) => Math.max(most, Math.hypot(x, field.y[mu])), 0);
+  const moves = field.explained > 0.5 && speed > 0;
+  const step = moves ? Math.min(p, q) / 6 / speed : 0.5 / fastest(g);
+  const share = `${(100 * field.explained).toFixed(0)} % of what L${i + 1} does to smooth images is a motion of the pixels along these arrows.`;
+  return [
+    element("figure", {}, arrows(field, p, q, `Motion of L${i + 1}`), element("figcaption", {}, share)),
+    element(
+      "figure",
+      {},
+      filmStrip(g, p, q, step, `exp(t L${i + 1}) on a test image`),
+      element("figcaption", {}, "A test image under the flow."),
+    ),
+  ];
+}
+
+/** The greatest magnitude of an eigenvalue, 1 where all are 0. */
+const fastest = (g: Generator): number => {
+  const [first] = spectrum(g);
+  return first && Math.hypot(first.re, first.im) > 0 ? Math.hypot(first.re, first.im) : 1;
+};
+
+const MOST_EIGENVALUES = 8; // of a generator
+
+/** Rotation frequencies, the imaginary parts; their ratios to the least of them; growth rates, the real parts. */
+function spectrumTable(spectra: readonly (readonly Eigenvalue[])[]): string {
+  const rows = spectra.map((values, i) => {
+    const greatest = Math.max(0, ...values.map(({ re, im }) => Math.hypot(re, im)));
+    const turning = values.filter(({ im }) => im > 1e-6 * greatest).slice(0, MOST_EIGENVALUES);
+    const growing = values.filter(({ re, im }) => im >= 0 && Math.abs(re) > 1e-6 * greatest).slice(0, MOST_EIGENVALUES);
+    const least = Math.min(...turning.map(({ im }) => im));
+    const show = (numbers: readonly number[]): string => (numbers.length > 0 ? numbers.map((x) => significant(x)).join(", ") : "none");
+    return [`L${i + 1}`, show(turning.map(({ im }) => im)), show(turning.map(({ im }) => im / least)), show(growing.map(({ re }) => re))];
+  });
+  const columns = ["", "Rotation frequencies", "as multiples of the least", "Growth rates"].map((heading) => ({ heading }));
+  return textTable(columns, rows) + muted(`Imaginary and real parts of the eigenvalues of L, of the ${MOST_EIGENVALUES} greatest at most.`);
+}
+
+function algebraSection({ identification, basis }: Discovery): string {
+  const { structure, candidates } = identification;
+  const { signature, centre, derivedSeries, closureResidual, noncommutativity, tolerance } = structure;
+  const facts = [
+    ["Closure residual", `${significant(closureResidual)}: the share of the commutators that lies outside of the span`],
+    ["Commutators", `${significant(noncommutativity)} of the products`],
+    ["Killing form", `${signature.positive} positive, ${signature.negative} negative, ${signature.zero} zero directions`],
+    ["Centre", `${centre} dimension${centre === 1 ? "" : "s"}`],
+    ["Derived series", derivedSeries.join(" → ")],
+    ["Tolerance", significant(tolerance)],
+  ];
+  const known = textTable(
+    [{ heading: "Compared with" }, { heading: "Distance", number: true }],
+    candidates.map(({ name, distance }) => [name, significant(distance)]),
+  );
+  const few = basis.n_L <= MOST_SHOWN;
+  return [
+    textTable([{ heading: "" }, { heading: "" }], facts),
+    element("h3", {}, "Known algebras"),
+    known,
+    few ? element("h3", {}, "Commutators") + commutatorList(structure.f, tolerance) : "",
+    few && basis.n_L > 1 ? element("h3", {}, "Killing form") + killingTable(structure.killing.to2DArray()) : "",
+  ].join("\n");
+}
+
+/** [L1, L2] = 0.71 L3 - ... for all pairs, without what is below the tolerance. */
+function commutatorList(f: StructureConstants, tolerance: number): string {
+  const greatest = Math.max(0, ...f.flat(2).map(Math.abs));
+  const lines: string[] = [];
+  for (let i = 0; i < f.length; i++)
+    for (let j = i + 1; j < f.length; j++) {
+      const terms = f[i][j].flatMap((value, k) => (Math.abs(value) > tolerance * greatest && greatest > 1e-9 ? [{ value, k }] : []));
+      const sum = terms
+        .map(({ value, k }, at) => `${value < 0 ? "− " : at > 0 ? "+ " : ""}${significant(Math.abs(value))} L${k + 1}`)
+        .join(" ");
+      lines.push(`[L${i + 1}, L${j + 1}] = ${sum === "" ? "0" : sum}`);
+    }
+  return lines.length === 0
+    ? paragraph("There is one generator, which commutes with itself.")
+    : element("p", {}, lines.map(escapeText).join("<br/>"));
+}
+
+function killingTable(K: readonly (readonly number[])[]): string {
+  const columns = [{ heading: "" }, ...K.map((_, j) => ({ heading: `L${j + 1}`, number: true }))];
+  return textTable(columns, K.map((row, i) => [`L${i + 1}`, ...row.map((value) => significant(Math.abs(value) < 1e-9 ? 0 : value))])); // biome-ignore format: one call
+}
+
+function residualChart(residuals: readonly number[], dimension: number): string {
+  const points = residuals.slice(0, 60).map((value, k) => [k + 1, Math.log10(Math.max(value, 1e-9))] as const);
+  const chart = lineChart({
+    title: "Residual of each direction",
+    xLabel: "direction, the best first",
+    yLabel: "log10 residual",
+    series: [{ name: `symmetries: the first ${dimension}`, points }],
+  });
+  return element("figure", {}, chart);
+}
