@@ -38,7 +38,7 @@ export const discoverFlags = {
   within: { value: "NAME", kind: text("a name"), help: "--data, --run: look only among these, such as affine (for images)" },
   grid: { value: "P,Q", kind: text("sizes with commas", /^\d+(,\d+)*$/), help: "--pairs, --data: the positions are a grid of these sizes" },
   known: { value: "A,B", kind: text("names with commas"), help: "compare with so2, translations, se2, scaling, affine, so(3), ..." },
-  tolerance: { value: "T", kind: positive, help: "--data, --run: residual up to which a direction counts as a symmetry", default: 0.1 },
+  tolerance: { value: "T", kind: positive, help: "--data, --run: the greatest residual that a symmetry may have", default: 0.15 },
   seed: { value: "N", kind: integer(0, Number.MAX_SAFE_INTEGER), help: "first seed", default: 0 },
   seeds: { value: "N", kind: integer(1, 100), help: "how many seeds (default: 1; 5 for the problems other than fixed-rot, random-rot)" },
   out: {

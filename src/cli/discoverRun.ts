@@ -92,7 +92,7 @@ function asFunction(
     y: { dtype: "i4" as const, shape: [N], data: data.validation.labels.subarray(0, N) },
   };
   const found = discoverFunction(`the network of ${values.run} on ${N} validation images`, (h) => model.forward(h), samples, {
-    ...{ seed: 0, device, grid: [height, width], output: "invariant" as const, seeds: 1, epochs: 1, tolerance: values.tolerance ?? 0.1 },
+    ...{ seed: 0, device, grid: [height, width], output: "invariant" as const, seeds: 1, epochs: 1, tolerance: values.tolerance ?? 0.15 },
     within: values.within as string,
     ...(permutation && { permutation }),
     ...(values.known !== undefined && { known: values.known.split(",") }),

@@ -15,7 +15,10 @@ export interface ExtractionOptions {
   output?: "invariant" | "equivariant";
   /** Look only among combinations of these generators; then d may be large. */
   within?: Basis;
-  /** A direction counts as a symmetry when its residual is at most this. Default 0.1. */
+  /**
+   * The greatest residual that a symmetry may have. Default 0.15: networks keep a symmetry of their data about this well. Of the directions below it
+   * those before the widest gap count.
+   */
   tolerance?: number;
   /** Samples are drawn again with replacement this often, for `spread`. Default 10. */
   bootstrap?: number;
@@ -48,7 +51,7 @@ const CLEAR_GAP = 3;
  */
 export function extractSymmetries(f: (x: Tensor) => Tensor, x: Tensor, options: ExtractionOptions = {}): Extraction {
   checkOptions("extractSymmetries", options, known);
-  const { output = "invariant", within, tolerance = 0.1, bootstrap = 10, seed = 0 } = options;
+  const { output = "invariant", within, tolerance = 0.15, bootstrap = 10, seed = 0 } = options;
   check(
     output === "invariant" || output === "equivariant",
     "ERR_LCONV_ARGUMENT",
@@ -64,7 +67,7 @@ export function extractSymmetries(f: (x: Tensor) => Tensor, x: Tensor, options: 
   const problem = new Problem(differentiate(f, x), output === "equivariant", within);
   const all = Array.from({ length: x.shape[0] }, (_, n) => n);
   const { residuals, directions } = problem.solve(all);
-  const dimension = residuals.filter((residual) => residual <= tolerance).length;
+  const dimension = dimensionOf(residuals, tolerance);
   const found = directions.slice(0, dimension).map((c) => problem.generator(c));
   const basis = dimension > 0 ? new Basis(found.map(({ L }) => L)) : undefined;
   return {
@@ -77,12 +80,24 @@ export function extractSymmetries(f: (x: Tensor) => Tensor, x: Tensor, options: 
   };
 }
 
+/** Where the residuals leap most, of the places below the tolerance. */
+function dimensionOf(residuals: readonly number[], tolerance: number): number {
+  const below = residuals.filter((residual) => residual <= tolerance).length;
+  let dimension = below;
+  for (let k = 1; k <= below; k++) if (gapAfter(residuals, k) > gapAfter(residuals, dimension)) dimension = k;
+  return dimension;
+}
+
+/** residual k + 1 against residual k, counted from 1; 1 after the last one. */
+const gapAfter = (residuals: readonly number[], k: number): number =>
+  k > 0 && k < residuals.length ? residuals[k] / Math.max(residuals[k - 1], 1e-12) : 1;
+
 function gapNotes(residuals: readonly number[], dimension: number, tolerance: number): string[] {
-  const [last, next] = [residuals[dimension - 1] ?? 0, residuals[dimension] ?? Number.POSITIVE_INFINITY];
   if (dimension === residuals.length) return ["every direction counts as a symmetry: does the function depend on x at all?"];
-  if (dimension > 0 && next < CLEAR_GAP * last)
-    return [`no clear gap at the tolerance ${tolerance}: residuals ${last.toPrecision(2)} and ${next.toPrecision(2)} stand side by side`];
-  return dimension === 0 && next < CLEAR_GAP * tolerance ? [`the nearest direction has the residual ${next.toPrecision(2)}`] : [];
+  const [last, next] = [residuals[dimension - 1], residuals[dimension]].map((residual) => residual?.toPrecision(2));
+  if (dimension > 0 && gapAfter(residuals, dimension) < CLEAR_GAP)
+    return [`no clear gap: the residuals ${last} and ${next} stand side by side, so the dimension is uncertain`];
+  return dimension === 0 && residuals[0] < CLEAR_GAP * tolerance ? [`the nearest direction has the residual ${next}`] : [];
 }
 
 function spreadOf(problem: Problem, basis: Basis, N: number, bootstrap: number, seed: number): number {

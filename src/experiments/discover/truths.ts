@@ -178,7 +178,7 @@ async function so3(options: TruthOptions): Promise<TruthResult> {
     const [a, b] = [x.subarray(0, 3), x.subarray(3, 6)];
     const cross = [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
     const [s, t] = [Math.tanh(dot(a, b, ones)), Math.tanh(dot(a, a, ones) / 3)];
-    return cross.map((value, k) => 0.5 * value + s * a[k] + t * b[k]);
+    return cross.map((value, k) => 0.5 * value + (1 + s) * a[k] - t * b[k]); // of several degrees, so that scaling does not keep it
   };
   return fromExtraction("so3", await throughNetwork(options, { m: 2, d: 3 }, f, "equivariant"), so(3), options.seed);
 }
