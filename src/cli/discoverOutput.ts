@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { discoveryFiles } from "../experiments/discover/files.js";
-import type { Discovery } from "../experiments/discover/result.js";
+import type { Defect, Discovery } from "../experiments/discover/result.js";
 import { writeAtomic } from "../io/atomic.js";
 import { renderSymmetries } from "../report/symmetries.js";
 import type { Context } from "./context.js";
@@ -12,6 +12,7 @@ export function summaryOf({
   source,
   identification,
   angles,
+  defects,
   residuals,
   spread,
   strengths,
@@ -29,6 +30,7 @@ export function summaryOf({
     signature: structure.signature,
     strengths,
     angles,
+    ...(defects && { defects }),
     ...(residuals && { residuals: residuals.slice(0, basis.n_L + 3) }),
     ...(spread !== undefined && { spread }),
     notes,
@@ -37,14 +39,16 @@ export function summaryOf({
 
 /** The same for people. */
 export function showDiscovery(discovery: Discovery): string {
-  const { source, identification, angles, residuals, spread, notes, basis } = discovery;
+  const { source, identification, angles, defects, residuals, spread, notes, basis } = discovery;
   const rows: [string, string][] = [
     ["from", source],
     ["dimension", String(basis.n_L)],
     ["algebra", `${identification.name} (distance ${identification.distance.toPrecision(2)})`],
-    ...angles.map(({ known, degrees }): [string, string] => [
-      `angles to ${known}`,
-      `${degrees.map((x) => x.toFixed(2)).join(", ")} degrees`,
+    ...(defects ? [["equivariance defect", showDefects(defects)] as [string, string]] : []),
+    ...angles.flatMap(({ known, degrees, defects: ofKnown, notes: why = [] }): [string, string][] => [
+      [`angles to ${known}`, `${degrees.map((x) => x.toFixed(2)).join(", ")} degrees`],
+      ...(ofKnown ? [[`defect under ${known}`, showDefects(ofKnown)] as [string, string]] : []),
+      ...why.map((note): [string, string] => [`under ${known}`, note]),
     ]),
   ];
   if (residuals) {
@@ -55,6 +59,9 @@ export function showDiscovery(discovery: Discovery): string {
   if (spread !== undefined && Number.isFinite(spread)) rows.push(["spread", `${spread.toFixed(2)} degrees`]);
   return list([...rows, ...notes.map((note): [string, string] => ["note", note])]);
 }
+
+const showDefects = (defects: readonly Defect[]): string =>
+  defects.map(({ defect, upper }) => `${defect.toPrecision(2)} (at most ${upper.toPrecision(2)})`).join(", ");
 
 /** generators.safetensors, generators.npz, symmetries.json and report.html. Throws ERR_LCONV_IO. */
 export function writeDiscovery(folder: string, title: string, discovery: Discovery, { out }: Context): void {

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { Matrix } from "ml-matrix";
 import { scramblePermutation } from "../data/transform.js";
 import { check } from "../errors.js";
+import { defectOn, type MeasuredSamples } from "../experiments/discover/measure.js";
 import { type Discovery, describe } from "../experiments/discover/result.js";
 import { discoverFunction } from "../experiments/discover/sources.js";
 import { fromTensors } from "../lie/tensors.js";
@@ -33,7 +34,7 @@ export async function discoverRun(values: DiscoverValues, context: Context): Pro
       );
       if (values.within !== undefined) return asFunction(model, work, settings, values, context);
       layers.forEach((layer, k) => {
-        const discovery = ofLayer(layer, `layer ${k + 1} of ${run}`, k === 0 ? work : undefined, settings, values);
+        const discovery = ofLayer(layer, `layer ${k + 1} of ${run}`, k === 0 ? { model, work } : undefined, settings, values);
         context.out.text(showDiscovery(discovery));
         const folder = values.out === undefined ? undefined : layers.length > 1 ? join(values.out, `layer${k + 1}`) : values.out;
         if (folder !== undefined) writeDiscovery(folder, `Generators of layer ${k + 1}, ${settings.dataset}`, discovery, context);
@@ -50,8 +51,14 @@ export async function discoverRun(values: DiscoverValues, context: Context): Pro
 const permutationOf = (settings: Settings, d: number): Int32Array | undefined =>
   settings.variant === "rotated-scrambled" ? scramblePermutation(settings.seed, d) : undefined;
 
-/** `work` only where the layer sees the images themselves. */
-function ofLayer(layer: LConv, source: string, work: Workload | undefined, settings: Settings, values: DiscoverValues): Discovery {
+/** `seen` only where the layer sees the images themselves. */
+function ofLayer(
+  layer: LConv,
+  source: string,
+  seen: { model: Classifier; work: Workload } | undefined,
+  settings: Settings,
+  values: DiscoverValues,
+): Discovery {
   const [n, m_in, m_out] = layer.W.shape;
   const W = layer.W.slice(m_in * m_out, (n - 1) * m_in * m_out) as Float32Array; // without W^0
   const basis = fromTensors(layer.generators);
@@ -59,8 +66,12 @@ function ofLayer(layer: LConv, source: string, work: Workload | undefined, setti
   return describe(basis, {
     source,
     weights: Matrix.from1DArray(n - 1, m_in * m_out, [...W]),
-    ...(work && { data: imagesOf(work, basis.d), grid: [work.input.height, work.input.width] }),
-    ...(work && permutation && { permutation }),
+    ...(seen && {
+      data: imagesOf(seen.work, basis.d),
+      grid: [seen.work.input.height, seen.work.input.width],
+      defect: defectOn(seen.model, validationOf(seen.work, basis.d), seen.work.device),
+    }),
+    ...(seen && permutation && { permutation }),
     ...(values.known !== undefined && { known: values.known.split(",") }),
   });
 }
@@ -69,6 +80,10 @@ function ofLayer(layer: LConv, source: string, work: Workload | undefined, setti
 function imagesOf({ data: { validation } }: Workload, d: number): Matrix {
   const count = Math.min(200, Math.floor(validation.x.length / d));
   return new Matrix(Array.from({ length: count }, (_, n) => [...validation.x.subarray(n * d, (n + 1) * d)])).transpose();
+}
+
+function validationOf({ data: { validation }, input: { channels: m } }: Workload, d: number): MeasuredSamples {
+  return { x: validation.x, N: validation.count, m, d };
 }
 
 function asFunction(
@@ -91,7 +106,7 @@ function asFunction(
     x,
     y: { dtype: "i4" as const, shape: [N], data: data.validation.labels.subarray(0, N) },
   };
-  const found = discoverFunction(`the network of ${values.run} on ${N} validation images`, (h) => model.forward(h), samples, {
+  const found = discoverFunction(`the network of ${values.run} on ${N} validation images`, model, samples, {
     ...{ seed: 0, device, grid: [height, width], output: "invariant" as const, seeds: 1, epochs: 1, tolerance: values.tolerance ?? 0.15 },
     within: values.within as string,
     ...(permutation && { permutation }),

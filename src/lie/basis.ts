@@ -1,6 +1,6 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { check } from "../errors.js";
-import { apply, checkDenseFits, dense, elementwise, type Generator, inner, toDense } from "./generator.js";
+import { apply, checkDenseFits, dense, elementwise, type Generator, inner, type LowRankGenerator, toDense } from "./generator.js";
 
 /** Below this share of the largest eigenvalue of the normed Gram matrix, generators count as linearly dependent. */
 const DEPENDENT = 1e-10;
@@ -80,3 +80,18 @@ export function crossGram(a: Basis, b: Basis, data?: Matrix): Matrix {
 /** A basis of d x d matrices as nested lists or ml-matrix matrices. Throws as `dense` and `Basis` do. */
 export const denseBasis = (matrices: readonly (Matrix | readonly (readonly number[])[])[], names?: readonly string[]): Basis =>
   new Basis(matrices.map(dense), names);
+
+/** Low-rank generators as one array each, U [n_L, d, d_h] and V [n_L, d_h, d], filled up with zeros to the greatest rank d_h. */
+export function packLowRank(generators: readonly LowRankGenerator[], d: number): { U: Float64Array; V: Float64Array; d_h: number } {
+  const d_h = Math.max(...generators.map(({ U }) => U.columns));
+  const [U, V] = [new Float64Array(generators.length * d * d_h), new Float64Array(generators.length * d_h * d)];
+  generators.forEach((g, i) => {
+    for (let h = 0; h < g.V.rows; h++) {
+      for (let mu = 0; mu < d; mu++) {
+        U[(i * d + mu) * d_h + h] = g.U.get(mu, h);
+        V[(i * d_h + h) * d + mu] = g.V.get(h, mu);
+      }
+    }
+  });
+  return { U, V, d_h };
+}

@@ -3,12 +3,9 @@ import { slice } from "../ops/shape.js";
 import { scope } from "../tensor/scope.js";
 import type { Shape } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { type Action, type Derivative, derivativeAlong, type Model, type Output, outputOf } from "./lieDerivative.js";
+import { type Action, checkSame, type Derivative, derivativeAlong, type Model, type Output, outputOf } from "./lieDerivative.js";
 
 // What an equivariance defect is summed up from, sample by sample, in two passes over the data: means first.
-
-/** Two evaluations of the same batch may differ by this share in norm. */
-const SAME = 1e-6;
 
 /** What has to be known of data and outputs before derivatives are taken. */
 export interface Survey {
@@ -28,25 +25,13 @@ export function surveyOf(model: Model, data: Tensor, batch: number): Survey {
     const values = part.dataSync() as Float32Array;
     const bad = values.findIndex((value) => !Number.isFinite(value));
     check(bad < 0, "ERR_LCONV_DATA", () => `equivarianceDefect: sample ${first + Math.floor(bad / (data.size / N))} holds ${values[bad]}`);
-    const output = outputOf(model, part, first);
-    if (first === 0) checkSame(output.values, outputOf(model, part, first).values);
+    const output = outputOf("equivarianceDefect", model, part, first);
+    if (first === 0) checkSame("equivarianceDefect", output.values, outputOf("equivarianceDefect", model, part, first).values);
     shape = [N, ...output.y.shape.slice(1)];
     x.add(values, part.shape[0]);
     y.add(output.values, part.shape[0]);
   });
   return { shape, meanX: x.value, meanY: y.value };
-}
-
-function checkSame(once: Float32Array, again: Float32Array): void {
-  const difference = Math.sqrt(once.reduce((sum, value, k) => sum + (value - again[k]) ** 2, 0));
-  const size = Math.sqrt(once.reduce((sum, value) => sum + value * value, 0));
-  check(
-    difference <= SAME * size,
-    "ERR_LCONV_ARGUMENT",
-    () =>
-      `equivarianceDefect: the model gave outputs that differ by ${((100 * difference) / size).toPrecision(2)} % for the same samples, so it ` +
-      "depends on chance; switch dropout and augmentation off, or draw from the same seed in every call",
-  );
 }
 
 /** Means over samples, value by value. */
@@ -113,8 +98,8 @@ export function termsOf(
   const length = step * spreadOf(data, batch, meanX, terms.x);
   eachBatch(data, batch, (x, first) => {
     const count = x.shape[0];
-    const f = (moved: Tensor): Float32Array => outputOf(model, moved, first).values;
-    const output = outputOf(model, x, first);
+    const f = (moved: Tensor): Float32Array => outputOf("equivarianceDefect", model, moved, first).values;
+    const output = outputOf("equivarianceDefect", model, x, first);
     const put = (list: Float64Array, values: ArrayLike<number>, c?: Float64Array): void => list.set(squares(values, count, c), first);
     put(terms.y, output.values, meanY);
     const along = lieDerivative(f, x, output, length, actions.L, actions.L_out);

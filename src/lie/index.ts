@@ -1,5 +1,10 @@
 export { Basis, crossGram, denseBasis } from "./basis.js";
 export { balanced, type Canonical, type CompareOptions, canonical, cosines, principalAngles } from "./canonical.js";
+export type { CovarianceOptions, MatrixLike } from "./covariance.js";
+export { type CovarianceSymmetries, covarianceSymmetries, type Defect } from "./covarianceSymmetries.js";
+export type { DefectOptions, EquivarianceDefect } from "./defect.js";
+export { exp, expApply } from "./exponential.js";
+export { type Extraction, type ExtractionOptions, extractSymmetries } from "./extraction.js";
 export {
   apply,
   applyTransposed,
@@ -11,6 +16,7 @@ export {
   type LowRankGenerator,
   lowRank,
   norm,
+  permuted,
   type SparseGenerator,
   scaled,
   sparse,
@@ -33,6 +39,10 @@ export {
 export { affineAlgebra, allOnes, type GraphFlowOptions, gl, graphFlow, heisenberg, scaling, se2, sl, so, so13 } from "./groups.js";
 export { type Candidate, type Identification, type IdentifyOptions, identify } from "./identify.js";
 export { algebra, knownAlgebras } from "./known.js";
+export type { Model } from "./lieDerivative.js";
+export { log } from "./logarithm.js";
+export { generatorsFromPairs, type PairsOptions, type PairsResult } from "./pairs.js";
+export { type Pair, type PairKind, type RegressionOptions, type RegressionSymmetries, regressionSymmetries } from "./regression.js";
 export {
   gramOf,
   killingOf,

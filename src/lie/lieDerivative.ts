@@ -41,12 +41,12 @@ export interface Output {
 }
 
 /**
- * f(x) for x [B, ...], samples `first`.. of all.
+ * f(x) for x [B, ...], samples `first`.. of all, asked for by `caller`.
  * Throws ERR_LCONV_ARGUMENT for what is no tensor, ERR_LCONV_DTYPE for integers, ERR_LCONV_SHAPE for other than B outputs, ERR_LCONV_NONFINITE.
  */
-export function outputOf(model: Model, x: Tensor, first: number): Output {
+export function outputOf(caller: string, model: Model, x: Tensor, first: number): Output {
   const y = typeof model === "function" ? model(x) : model.forward(x);
-  const where = "equivarianceDefect: the model's output";
+  const where = `${caller}: the model's output`;
   check(y instanceof Tensor, "ERR_LCONV_ARGUMENT", () => `${where} must be a Tensor, got ${typeof y}; it may not be a promise`);
   check(y.dtype === "float32", "ERR_LCONV_DTYPE", () => `${where} is ${y.dtype}, which has no derivative; measure scores, not classes`);
   const [B] = x.shape;
@@ -62,6 +62,22 @@ export function outputOf(model: Model, x: Tensor, first: number): Output {
     return `${where} holds ${values[bad]} at or next to sample ${sample}; was it trained to divergence, or does it leave its domain there?`;
   });
   return { y, values };
+}
+
+/** Two evaluations of the same batch may differ by this share in norm. */
+const SAME = 1e-6;
+
+/** Throws ERR_LCONV_ARGUMENT for outputs of the same samples that differ. */
+export function checkSame(caller: string, once: Float32Array, again: Float32Array): void {
+  const difference = Math.sqrt(once.reduce((sum, value, k) => sum + (value - again[k]) ** 2, 0));
+  const size = Math.sqrt(once.reduce((sum, value) => sum + value * value, 0));
+  check(
+    difference <= SAME * size,
+    "ERR_LCONV_ARGUMENT",
+    () =>
+      `${caller}: the model gave outputs that differ by ${((100 * difference) / size).toPrecision(2)} % for the same samples, so it ` +
+      "depends on chance; switch dropout and augmentation off, or draw from the same seed in every call",
+  );
 }
 
 /** Values of all samples of a batch, one after the other. */

@@ -3,7 +3,7 @@ import type { Device } from "../engine/device.js";
 import { check } from "../errors.js";
 import { type Csr, type Generators, generatorSizes } from "../ops/generators.js";
 import { keep, type Tensor, tensor } from "../tensor/tensor.js";
-import { Basis } from "./basis.js";
+import { Basis, packLowRank } from "./basis.js";
 import { checkDenseFits, type LowRankGenerator, type SparseGenerator, sparse, toDense } from "./generator.js";
 
 /**
@@ -15,9 +15,8 @@ export function toTensors(device: Device, basis: Basis, train: boolean): Generat
   const { d, n_L, generators } = basis;
   const parameter = (data: Float32Array, shape: number[]): Tensor => keep(tensor(data, { shape, device, requiresGrad: train }));
   if (generators.every((g) => g.form === "lowRank")) {
-    const d_h = Math.max(...generators.map(({ U }) => U.columns));
-    const [U, V] = packed(generators as readonly LowRankGenerator[], d, d_h);
-    return { kind: "lowRank", U: parameter(U, [n_L, d, d_h]), V: parameter(V, [n_L, d_h, d]) };
+    const { U, V, d_h } = packLowRank(generators as readonly LowRankGenerator[], d);
+    return { kind: "lowRank", U: parameter(Float32Array.from(U), [n_L, d, d_h]), V: parameter(Float32Array.from(V), [n_L, d_h, d]) };
   }
   if (!train && generators.every((g) => g.form === "sparse"))
     return { kind: "sparse", d, matrices: (generators as readonly SparseGenerator[]).map((g) => sparsePair(device, g)) };
@@ -27,19 +26,6 @@ export function toTensors(device: Device, basis: Basis, train: boolean): Generat
     L.set(toDense(g).to1DArray(), i * d * d);
   });
   return { kind: "dense", L: parameter(L, [n_L, d, d]) };
-}
-
-function packed(generators: readonly LowRankGenerator[], d: number, d_h: number): [U: Float32Array, V: Float32Array] {
-  const [U, V] = [new Float32Array(generators.length * d * d_h), new Float32Array(generators.length * d_h * d)];
-  generators.forEach((g, i) => {
-    for (let h = 0; h < g.V.rows; h++) {
-      for (let mu = 0; mu < d; mu++) {
-        U[(i * d + mu) * d_h + h] = g.U.get(mu, h);
-        V[(i * d_h + h) * d + mu] = g.V.get(h, mu);
-      }
-    }
-  });
-  return [U, V];
 }
 
 const sparsePair = (device: Device, { d, rows, columns, values }: SparseGenerator): { forward: Csr; transposed: Csr } => {

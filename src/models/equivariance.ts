@@ -1,14 +1,17 @@
 import { Matrix, pseudoInverse } from "ml-matrix";
 import { check, checkOptions } from "../errors.js";
 import { product } from "../lie/commutators.js";
+import { type DefectOptions, type EquivarianceDefect, equivarianceDefect as measureDefect } from "../lie/defect.js";
 import { apply, combination, type Generator, inner, norm } from "../lie/generator.js";
 import { scaling } from "../lie/groups.js";
+import type { Model } from "../lie/lieDerivative.js";
 import { fromTensors } from "../lie/tensors.js";
 import { Activate, type ActivationName } from "../nn/activation.js";
 import { LConv } from "../nn/lconv.js";
-import type { Module } from "../nn/module.js";
+import { Module } from "../nn/module.js";
 import { LConvMax, LConvStrided } from "../nn/pooling.js";
 import { generatorSizes } from "../ops/generators.js";
+import type { Tensor } from "../tensor/tensor.js";
 
 export interface LayerEquivarianceOptions {
   /** Shares below this count as zero; generators and W are float32. Default 1e-5. */
@@ -86,6 +89,13 @@ export function equivarianceNotes(model: Module, L: Generator, options: LayerEqu
     const notes = d === L.d ? layerEquivariance(part, L, options).notes : [`has ${d} positions, L acts on ${L.d}: not looked into`];
     return notes.map((note) => `${name}: ${note}`);
   });
+}
+
+/** How far a model is from being equivariant, see lie/defect.ts, and for a network what of it cannot be: the notes of `equivarianceNotes`. */
+export function equivarianceDefect(model: Model, L: Generator, data: Tensor, options: DefectOptions = {}): EquivarianceDefect {
+  const measured = measureDefect(model, L, data, options);
+  const reasons = model instanceof Module ? equivarianceNotes(model, L) : [];
+  return { ...measured, notes: [...measured.notes, ...reasons] };
 }
 
 type LinearPart = Pick<LayerEquivariance, "commutators" | "f" | "linear" | "inSpan" | "outOfSpan">;

@@ -1,2 +1,3 @@
+export * from "./equivariance.js";
 export * from "./models.js";
 export * from "./presets.js";

@@ -1,4 +1,4 @@
-import type { Discovery } from "../experiments/discover/result.js";
+import type { Defect, Discovery } from "../experiments/discover/result.js";
 import { type Generator, permuted } from "../lie/generator.js";
 import { type Eigenvalue, spectrum } from "../lie/spectrum.js";
 import type { StructureConstants } from "../lie/structure.js";
@@ -26,6 +26,7 @@ export function renderSymmetries(head: PageHead, discovery: Discovery): string {
     ),
     section("Spectra", spectrumTable(discovery.spectra.slice(0, MOST_SHOWN))),
     section("The algebra", algebraSection(discovery)),
+    ...(discovery.defects ? [section("Equivariance defect", defectSection(discovery))] : []),
     ...(discovery.residuals && discovery.residuals.length > 1 ? [section("Residuals", residualChart(discovery.residuals, basis.n_L))] : []),
   ]);
 }
@@ -154,6 +155,24 @@ function commutatorList(f: StructureConstants, tolerance: number): string {
   return lines.length === 0
     ? paragraph("There is one generator, which commutes with itself.")
     : element("p", {}, lines.map(escapeText).join("<br/>"));
+}
+
+/** Of the model that was examined, under what was found and what is known. */
+function defectSection({ defects = [], angles }: Discovery): string {
+  const row = (name: string, { defect, upper }: Defect): string[] => [name, significant(defect), significant(upper)];
+  const rows = [
+    ...defects.map((of, i) => row(`L${i + 1}`, of)),
+    ...angles.flatMap(({ known, defects: ofKnown = [] }) =>
+      ofKnown.map((of, k) => row(ofKnown.length > 1 ? `${known}, ${k + 1}` : known, of)),
+    ),
+  ];
+  const columns = [{ heading: "Under" }, { heading: "Defect", number: true }, { heading: "At most", number: true }];
+  const reasons = angles.flatMap(({ known, notes = [] }) => notes.map((note) => paragraph(`${known}: ${note}`)));
+  return [
+    muted("0 for an equivariant model, about 1 for one that has nothing to do with the generator; the bound holds with 95 % confidence."),
+    textTable(columns, rows),
+    ...reasons,
+  ].join("\n");
 }
 
 function killingTable(K: readonly (readonly number[])[]): string {

@@ -4,7 +4,7 @@ import { readBytes } from "../../io/files.js";
 import type { NpyArray } from "../../io/npy.js";
 import { decodeNpz, encodeNpz } from "../../io/npz.js";
 import { decodeSafetensors, encodeSafetensors } from "../../io/safetensors.js";
-import { Basis } from "../../lie/basis.js";
+import { Basis, packLowRank } from "../../lie/basis.js";
 import { dense, type Generator, type LowRankGenerator, lowRank, type SparseGenerator, sparse, toDense } from "../../lie/generator.js";
 import type { Discovery } from "./result.js";
 
@@ -38,7 +38,10 @@ export function discoveryFiles(discovery: Discovery): Record<string, string | Ui
  * Else L [n_L, d, d].
  */
 function arraysOf({ generators, d, n_L }: Basis): Arrays {
-  if (generators.every((g) => g.form === "lowRank")) return lowRankArrays(generators as readonly LowRankGenerator[], d);
+  if (generators.every((g) => g.form === "lowRank")) {
+    const { U, V, d_h } = packLowRank(generators as readonly LowRankGenerator[], d);
+    return { U: { shape: [n_L, d, d_h], data: U }, V: { shape: [n_L, d_h, d], data: V } };
+  }
   if (generators.every((g) => g.form === "sparse"))
     return Object.fromEntries(
       (generators as readonly SparseGenerator[]).flatMap(({ rows, columns, values }, i) =>
@@ -48,22 +51,8 @@ function arraysOf({ generators, d, n_L }: Basis): Arrays {
   return { L: { shape: [n_L, d, d], data: Float64Array.from(generators.flatMap((g) => toDense(g).to1DArray())) } };
 }
 
-function lowRankArrays(generators: readonly LowRankGenerator[], d: number): Arrays {
-  const [n_L, d_h] = [generators.length, Math.max(...generators.map(({ U }) => U.columns))];
-  const [U, V] = [new Float64Array(n_L * d * d_h), new Float64Array(n_L * d_h * d)];
-  generators.forEach((g, i) => {
-    for (let h = 0; h < g.V.rows; h++) {
-      for (let mu = 0; mu < d; mu++) {
-        U[(i * d + mu) * d_h + h] = g.U.get(mu, h);
-        V[(i * d_h + h) * d + mu] = g.V.get(h, mu);
-      }
-    }
-  });
-  return { U: { shape: [n_L, d, d_h], data: U }, V: { shape: [n_L, d_h, d], data: V } };
-}
-
 function numbersOf(discovery: Discovery): object {
-  const { source, basis, strengths, spectra, identification, angles, grid, permutation, residuals, spread, notes } = discovery;
+  const { source, basis, strengths, spectra, identification, angles, defects, grid, permutation, residuals, spread, notes } = discovery;
   const { structure, ...named } = identification;
   return {
     source,
@@ -85,6 +74,7 @@ function numbersOf(discovery: Discovery): object {
     angles,
     ...(grid && { grid }),
     ...(permutation && { permutation: Array.from(permutation) }),
+    ...(defects && { defects }),
     ...(residuals && { residuals }),
     ...(spread !== undefined && { spread }),
     notes,

@@ -2,16 +2,25 @@ import type { Matrix } from "ml-matrix";
 import { check, LconvError, nearest } from "../../errors.js";
 import { Basis } from "../../lie/basis.js";
 import { canonical, principalAngles } from "../../lie/canonical.js";
-import { permuted } from "../../lie/generator.js";
+import type { EquivarianceDefect } from "../../lie/defect.js";
+import { type Generator, permuted } from "../../lie/generator.js";
 import { type AffineName, affine, affineNames, translation } from "../../lie/grids.js";
 import { type Identification, identify } from "../../lie/identify.js";
 import { algebra } from "../../lie/known.js";
 import { type Eigenvalue, spectrum } from "../../lie/spectrum.js";
 
-/** Angles between what was found and a known set of generators, in degrees, ascending. */
+/** How far a model is from being equivariant under a generator, see lie/defect.ts. */
+export type Defect = Pick<EquivarianceDefect, "defect" | "upper">;
+
+/** A known set of generators beside what was found. */
 export interface KnownAngles {
   known: string;
+  /** Angles between the spans, ascending. */
   degrees: readonly number[];
+  /** Of the model that was examined, under each known generator. */
+  defects?: readonly Defect[];
+  /** What of the model cannot be equivariant under them. */
+  notes?: readonly string[];
 }
 
 /** What was found, and how sure it is. */
@@ -25,6 +34,8 @@ export interface Discovery {
   /** Of each generator, the greatest first. */
   spectra: readonly (readonly Eigenvalue[])[];
   identification: Identification;
+  /** Of the model that was examined, under each generator. */
+  defects?: readonly Defect[];
   angles: readonly KnownAngles[];
   /** Whether algebra and angles were taken by what the generators do to data, rather than to all vectors. */
   onData: boolean;
@@ -51,13 +62,15 @@ export interface DescribeOptions {
   permutation?: ArrayLike<number>;
   residuals?: readonly number[];
   spread?: number;
+  /** Measures the model under L = sum_k c_k L_k of the basis that was handed in; of a known generator, c is not there. */
+  defect?: (L: Generator, c?: readonly number[]) => EquivarianceDefect;
   notes?: readonly string[];
 }
 
 /** Canonical form, algebra, spectra and angles to known generators of a basis that was found. Throws as canonical, identify and knownGenerators do. */
 export function describe(found: Basis, options: DescribeOptions): Discovery {
-  const { source, weights, data, known = [], grid, permutation, residuals, spread, notes = [] } = options;
-  const { basis, strengths } = canonical(found, weights);
+  const { source, weights, data, known = [], grid, permutation, residuals, spread, defect, notes = [] } = options;
+  const { basis, strengths, coefficients } = canonical(found, weights);
   const compared = data ? { data } : {};
   const identification = identify(basis, compared);
   return {
@@ -66,9 +79,13 @@ export function describe(found: Basis, options: DescribeOptions): Discovery {
     strengths,
     spectra: basis.generators.map(spectrum),
     identification,
+    ...(defect && { defects: basis.generators.map((L, i) => numbers(defect(L, coefficients.getRow(i)))) }),
     angles: known.map((name) => {
       const seen = knownGenerators(name, basis.d, grid, permutation);
-      return { known: name, degrees: principalAngles(basis, seen, compared).map((angle) => (180 * angle) / Math.PI) };
+      const degrees = principalAngles(basis, seen, compared).map((angle) => (180 * angle) / Math.PI);
+      const measured = defect && seen.generators.map((L) => defect(L));
+      const notes = measured && [...new Set(measured.flatMap((one) => one.notes))];
+      return { known: name, degrees, ...(measured && notes && { defects: measured.map(numbers), notes }) };
     }),
     onData: data !== undefined,
     ...(grid && { grid }),
@@ -78,6 +95,8 @@ export function describe(found: Basis, options: DescribeOptions): Discovery {
     notes: [...notes, ...identification.notes],
   };
 }
+
+const numbers = ({ defect, upper }: EquivarianceDefect): Defect => ({ defect, upper });
 
 const sets: Record<string, readonly AffineName[]> = {
   so2: ["rotate"],

@@ -6,9 +6,12 @@ import type { NpyArray } from "../../io/npy.js";
 import type { Basis } from "../../lie/basis.js";
 import { principalAngles } from "../../lie/canonical.js";
 import { type Extraction, extractSymmetries } from "../../lie/extraction.js";
+import type { Model } from "../../lie/lieDerivative.js";
 import { generatorsFromPairs } from "../../lie/pairs.js";
+import type { Sequential } from "../../nn/module.js";
 import { scope } from "../../tensor/scope.js";
-import { type Tensor, tensor } from "../../tensor/tensor.js";
+import { tensor } from "../../tensor/tensor.js";
+import { defectOn } from "./measure.js";
 import { fitNetwork } from "./network.js";
 import { type DescribeOptions, type Discovery, describe, knownGenerators } from "./result.js";
 
@@ -108,21 +111,22 @@ export interface DataOptions extends SourceOptions {
 /** Labelled samples: trains a plain network on them and looks for the generators that leave it alone. Throws as fitNetwork and extractSymmetries do. */
 export async function discoverData(samples: Samples, options: DataOptions): Promise<Found> {
   const { targets, outputs } = targetsOf(samples, options.output);
-  const extractions: Extraction[] = [];
-  for (let k = 0; k < options.seeds; k++) {
-    const network = await fitNetwork({
-      ...{ x: samples.x, y: targets, samples: samples.N, inputs: samples.m * samples.d, outputs, epochs: options.epochs },
-      ...{ seed: options.seed + k, device: options.device, batch: Math.min(100, samples.N) },
-      ...(options.signal && { signal: options.signal }),
-      ...(options.onEpoch && { onEpoch: options.onEpoch }),
-    });
-    try {
-      extractions.push(extract((x) => network.forward(x), samples, options));
-    } finally {
-      network.dispose();
-    }
+  const networks: Sequential[] = [];
+  try {
+    for (let k = 0; k < options.seeds; k++)
+      networks.push(
+        await fitNetwork({
+          ...{ x: samples.x, y: targets, samples: samples.N, inputs: samples.m * samples.d, outputs, epochs: options.epochs },
+          ...{ seed: options.seed + k, device: options.device, batch: Math.min(100, samples.N) },
+          ...(options.signal && { signal: options.signal }),
+          ...(options.onEpoch && { onEpoch: options.onEpoch }),
+        }),
+      );
+    const extractions = networks.map((network) => extract(network, samples, options));
+    return foundBy(`a network trained on ${samples.N} samples of ${samples.path}`, networks[0], samples, extractions, options);
+  } finally {
+    for (const network of networks) network.dispose();
   }
-  return foundBy(`a network trained on ${samples.N} samples of ${samples.path}`, samples, extractions, options);
 }
 
 function targetsOf({ y, N, path }: Samples, output: string): { targets: Float32Array | Int32Array; outputs: number } {
@@ -140,11 +144,11 @@ function targetsOf({ y, N, path }: Samples, output: string): { targets: Float32A
   return { targets: values.map((value) => value / scale), outputs: values.length / N };
 }
 
-function extract(f: (x: Tensor) => Tensor, { N, m, d, x }: Samples, options: DataOptions): Extraction {
+function extract(model: Model, { N, m, d, x }: Samples, options: DataOptions): Extraction {
   const count = Math.min(N, MOST_SAMPLES);
   const { output, tolerance, seed, device, within, grid, permutation, seeds } = options;
   return scope(() =>
-    extractSymmetries(f, tensor(x.subarray(0, count * m * d), { shape: [count, m, d], device }), {
+    extractSymmetries(model, tensor(x.subarray(0, count * m * d), { shape: [count, m, d], device }), {
       ...{ output, tolerance, seed, bootstrap: seeds > 1 ? 0 : 10 },
       ...(within !== undefined && { within: knownGenerators(within, d, grid, permutation) }),
     }),
@@ -152,8 +156,9 @@ function extract(f: (x: Tensor) => Tensor, { N, m, d, x }: Samples, options: Dat
 }
 
 /** The first extraction, with the spread over all. */
-function foundBy(source: string, { d, x, m }: Samples, extractions: readonly Extraction[], options: DataOptions): Found {
-  const [{ basis, residuals, dimension, notes, spread }] = extractions;
+function foundBy(source: string, model: Model, samples: Samples, extractions: readonly Extraction[], options: DataOptions): Found {
+  const { d, x, m } = samples;
+  const [{ basis, labels, residuals, dimension, notes, spread }] = extractions;
   const seeds =
     extractions.length > 1 ? [`dimensions over ${extractions.length} seeds: ${extractions.map((e) => e.dimension).join(", ")}`] : [];
   if (!basis) return { source, dimension, discovery: undefined, residuals, notes: [...notes, ...seeds] };
@@ -166,6 +171,7 @@ function foundBy(source: string, { d, x, m }: Samples, extractions: readonly Ext
       spread: (180 * (extractions.length > 1 ? overSeeds(extractions) : spread)) / Math.PI,
     },
     ...(options.within !== undefined && { data }),
+    defect: defectOn(model, samples, options.device, labels),
     ...shared(options),
   });
   return { source, dimension, discovery, residuals, notes: discovery.notes };
@@ -180,6 +186,6 @@ function overSeeds([first, ...others]: readonly Extraction[]): number {
 }
 
 /** Any function x [N, m, d] -> [N, k], such as a trained model. Throws as extractSymmetries does. */
-export function discoverFunction(source: string, f: (x: Tensor) => Tensor, samples: Samples, options: DataOptions): Found {
-  return foundBy(source, samples, [extract(f, samples, { ...options, seeds: 1 })], options);
+export function discoverFunction(source: string, model: Model, samples: Samples, options: DataOptions): Found {
+  return foundBy(source, model, samples, [extract(model, samples, { ...options, seeds: 1 })], options);
 }
