@@ -5,6 +5,7 @@ export { type Device, type DeviceOptions, type DType, device, type Precision } f
 export type { Program, RunOptions } from "./engine/program.js";
 export { Philox, streams } from "./engine/random.js";
 export { type ErrorCode, LconvError } from "./errors.js";
+export * as discover from "./experiments/discover/index.js";
 export * as io from "./io/index.js";
 export * as lie from "./lie/index.js";
 export * as models from "./models/index.js";
@@ -12,6 +13,8 @@ export * as nn from "./nn/index.js";
 export * as ops from "./ops/index.js";
 export * as optim from "./optim/index.js";
 export { type ReportInput, renderReport } from "./report/html.js";
+export { saveSymmetries } from "./report/saveSymmetries.js";
+export { renderSymmetries } from "./report/symmetries.js";
 export { rand, randn } from "./tensor/random.js";
 export { record } from "./tensor/record.js";
 export { scope } from "./tensor/scope.js";

@@ -1,8 +1,5 @@
-import { join } from "node:path";
-import { discoveryFiles } from "../experiments/discover/files.js";
 import type { Defect, Discovery } from "../experiments/discover/result.js";
-import { writeAtomic } from "../io/atomic.js";
-import { renderSymmetries } from "../report/symmetries.js";
+import { saveSymmetries } from "../report/saveSymmetries.js";
 import type { Context } from "./context.js";
 import { list } from "./output.js";
 import { created } from "./report.js";
@@ -63,9 +60,8 @@ export function showDiscovery(discovery: Discovery): string {
 const showDefects = (defects: readonly Defect[]): string =>
   defects.map(({ defect, upper }) => `${defect.toPrecision(2)} (at most ${upper.toPrecision(2)})`).join(", ");
 
-/** generators.safetensors, generators.npz, symmetries.json and report.html. Throws ERR_LCONV_IO. */
+/** To a folder, with a line that says so. Throws ERR_LCONV_IO. */
 export function writeDiscovery(folder: string, title: string, discovery: Discovery, { out }: Context): void {
-  for (const [name, content] of Object.entries(discoveryFiles(discovery))) writeAtomic(join(folder, name), content);
-  writeAtomic(join(folder, "report.html"), renderSymmetries({ title, created: created() }, discovery));
+  saveSymmetries(folder, discovery, { title, created: created() });
   out.text(`written to ${folder}`);
 }

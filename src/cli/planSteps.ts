@@ -1,19 +1,23 @@
 import { planningDevice } from "../engine/device.js";
 import { benchCases } from "../experiments/benchCases.js";
-import { gpuNames } from "../experiments/floors.js";
+import { type GpuName, gpuNames } from "../experiments/floors.js";
 import { type PlanResult, planSteps } from "../experiments/plan.js";
 import type { Context } from "./context.js";
 import { choice, type Given, integer, text } from "./flags.js";
 import { table } from "./output.js";
 
-export const planFlags = {
-  cases: { value: "A,B", kind: text("names of cases, with commas"), help: `which: ${benchCases.join(", ")} (default: all)` },
+export const caseFlags = {
+  cases: {
+    value: "A,B",
+    kind: text("names of cases, with commas"),
+    help: `in place of one network: ${benchCases.join(", ")} (default: all)`,
+  },
   batch: { value: "N", kind: integer(1, 1 << 20), help: "samples in a step", default: 64 },
   gpu: { value: "NAME", kind: choice(gpuNames), help: "whose figures to take: h100 or h200", default: "h100" },
 } as const;
 
-/** `lconv plan`: what the train steps of `lconv bench steps` would launch on a GPU, and no faster than what they can be; needs no GPU. */
-export function plan({ cases, batch, gpu = "h100" }: Given<typeof planFlags>, { out, signal }: Context): void {
+/** `lconv plan --cases`: what the train steps of `lconv bench steps` would launch on a GPU, and no faster than what they can be; needs no GPU. */
+export function planCases({ cases, batch, gpu = "h100" }: Given<typeof caseFlags>, { out, signal }: Context): void {
   const device = planningDevice();
   try {
     const rows = [header];
@@ -22,15 +26,17 @@ export function plan({ cases, batch, gpu = "h100" }: Given<typeof planFlags>, { 
       rows.push(row(result));
     }
     out.text(table(rows));
-    out.text(
-      `PREDICTION for one ${gpu.toUpperCase()}, fp32: counted from the programs and the GPU's figures; nothing here was measured. Predicted is the greatest\n` +
-        "of the floors: memory traffic, arithmetic without tensor cores, and 1.5 to 2.5 us for each launch of the longest chain.\n" +
-        "The memory floor is that of main memory: (L2) marks steps that fit the cache, where it is pessimistic.",
-    );
+    out.text(prediction(gpu));
+    out.text("The memory floor is that of main memory: (L2) marks steps that fit the cache, where it is pessimistic.");
   } finally {
     device.dispose();
   }
 }
+
+/** What the times for a GPU are worth. */
+export const prediction = (gpu: GpuName): string =>
+  `PREDICTION for one ${gpu.toUpperCase()}, fp32: counted from the programs and the GPU's figures; nothing here was measured. Predicted is the greatest\n` +
+  "of the floors: memory traffic, arithmetic without tensor cores, and 1.5 to 2.5 us for each launch of the longest chain.";
 
 const header = [
   "case",

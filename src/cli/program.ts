@@ -9,7 +9,7 @@ import { discover, discoverFlags } from "./discover.js";
 import { doctor } from "./doctor.js";
 import { evaluate, evaluateFlags } from "./evaluate.js";
 import { type Flags, toOptions } from "./flags.js";
-import { plan, planFlags } from "./planSteps.js";
+import { plan, planFlags } from "./planNetwork.js";
 import { train } from "./train.js";
 import { trainFlags } from "./trainFlags.js";
 import { verify, verifyFlags } from "./verify.js";
@@ -60,7 +60,7 @@ export function buildProgram(context: Context): Command {
   add(
     program,
     "plan",
-    "Count what train steps would launch on a GPU and predict their time, without a GPU",
+    "Say what a network costs before it is trained: flops, bytes and time; or predict the bench cases on a GPU, without one",
     planFlags,
     planExamples,
   ).action((options) => plan(without(options), context));
@@ -99,6 +99,11 @@ const discoverExamples = `  lconv discover --experiment fixed-rot --size 7 --ang
 const verifyExamples = `  lconv verify
   lconv verify prop2 --d 20 --shift 2 --n 8,16 --json
   lconv verify --out runs/verify`;
-const planExamples = `  lconv plan
-  lconv plan --cases mnist/lconv,cifar100/lconv2 --batch 1024 --gpu h200 --json`;
+const planExamples = `  lconv plan --dataset cifar100 --layers 2 --rank 8
+  lconv plan --input 3,64,64,10 --model cnn --padding same --samples 20000 --device cpu
+  lconv plan --model lconv --pool strided --gpu h200 --json
+  lconv plan
+  lconv plan --cases mnist/lconv,cifar100/lconv2 --batch 1024 --gpu h200 --json
+
+Without a flag of a network, --cases are predicted for a GPU. Nothing is downloaded; times are estimates or predictions, never measured.`;
 const benchExamples = `  lconv bench steps --cases mnist/lconv,mnist/cnn --batch 64 --seconds 3`;

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { cifar10, cifar100, findCifarFile } from "./cifar.js";
+import { type CifarLayout, cifar10, cifar100, findCifarFile } from "./cifar.js";
+import type { ImageShape } from "./dataset.js";
 import { findIdxFile } from "./idx.js";
 
 export interface Checksum {
@@ -90,6 +91,24 @@ export const catalog: Readonly<Record<OfficialName, CatalogEntry>> = {
     systemFolders: [],
     isIn: (folder) => cifar100.train.every((file) => findCifarFile(folder, file) !== undefined),
   },
+};
+
+const mnistShape: ImageShape = { count: 60_000, channels: 1, height: 28, width: 28, classes: 10 };
+const cifarShape = ({ train, trainRecords, classes }: CifarLayout): ImageShape => ({
+  count: train.length * trainRecords,
+  channels: 3,
+  height: 32,
+  width: 32,
+  classes,
+});
+
+/** What the training file of each named data set holds, known without it. */
+export const imageShapes: Readonly<Record<OfficialName | "glyphs", ImageShape>> = {
+  mnist: mnistShape,
+  "fashion-mnist": mnistShape,
+  cifar10: cifarShape(cifar10),
+  cifar100: cifarShape(cifar100),
+  glyphs: { ...mnistShape, count: 12_000 },
 };
 
 /** XDG_CACHE_HOME/lconv or ~/.cache/lconv; a relative XDG_CACHE_HOME does not count, as its standard says. */

@@ -1,67 +1,49 @@
 import * as commands from "../engine/commands.js";
 import type { Device } from "../engine/device.js";
-import { makeOptimizer, type OptimizerName } from "../optim/optimizer.js";
+import { makeOptimizer } from "../optim/optimizer.js";
 import { rand } from "../tensor/random.js";
 import { record } from "../tensor/record.js";
 import { full, zeros } from "../tensor/tensor.js";
 import { measurePeak, timeSteps } from "./benchSteps.js";
 import type { LayerPlan, NetworkPlan } from "./networkPlan.js";
 
-/** What a CPU does, by short measurements. */
-export interface CpuFigures {
+/** How fast a CPU is, by short measurements. */
+export interface CpuRates {
   /** GFLOP/s of a 2048^3 product. */
   peak_gflops: number;
-  /** Read and written by a pass over as many bytes as the step holds. */
+  /** Read and written by a pass over as many bytes as the step holds, without the samples, of which it reads a batch. */
   gb_per_s: number;
   /** The optimiser's update of one parameter. */
   update_ns: number;
-  /** One value that goes through a maximum, and its gradient; where the network has maxima. */
+  /** One value that goes through a maximum, and its gradient; 0 where the network has none. */
   maximum_ns: number;
 }
 
-/**
- * The share of the peak at which products and convolutions run apart from the time that their bytes take, and how often a convolution moves its bytes on
- * the CPU, which copies them into padded planes and tiles. Both were chosen for the measurements in bench/results/2026-11-25-plan-network.jsonl.
- */
-const PRODUCT_SHARE = 0.85;
-const CONV_COPIES = 3;
-
-export interface LayerEstimate {
-  arithmetic_ms: number;
-  memory_ms: number;
-  maximum_ms: number;
-}
-
-/** An ESTIMATE of one train step, not a measurement; those of bench/planNetwork.ts that take 0.15 ms or more are within a factor of 1.5 of it. */
+/** An ESTIMATE of one train step, not a measurement. */
 export interface CpuEstimate {
   estimated_ms: number;
-  update_ms: number;
-  layers: readonly LayerEstimate[];
+  /** Of each layer; what is left of the sum gathers the samples and updates the parameters. */
+  layer_ms: readonly number[];
 }
 
 /**
- * Milliseconds of a step, one thing after the other: in each layer the products at PRODUCT_SHARE of the peak, all bytes at the bandwidth, and the maxima;
- * then gathering the samples and updating the parameters. The rates are those of `figures`.
+ * Milliseconds of a step, one thing after the other: in each layer all products at the peak, all bytes at the bandwidth, and the maxima; then gathering the
+ * samples and updating the parameters. There are no constants but the measured rates.
  */
-export function estimateOnCpu(plan: NetworkPlan, figures: CpuFigures): CpuEstimate {
-  const { peak_gflops, gb_per_s, update_ns, maximum_ns } = figures;
-  const layers = plan.layers.map(({ layer, step_flops, moved_bytes, maxima }) => ({
-    arithmetic_ms: step_flops / (PRODUCT_SHARE * peak_gflops) / 1e6,
-    memory_ms: ((layer === "conv" ? CONV_COPIES : 1) * moved_bytes) / gb_per_s / 1e6,
-    maximum_ms: (maxima * maximum_ns) / 1e6,
-  }));
-  const update_ms = (plan.params * update_ns) / 1e6;
-  const rest = plan.gather_bytes / gb_per_s / 1e6 + update_ms;
-  const estimated_ms = layers.reduce((sum, { arithmetic_ms, memory_ms, maximum_ms }) => sum + arithmetic_ms + memory_ms + maximum_ms, rest);
-  return { estimated_ms, update_ms, layers };
+export function estimateOnCpu(plan: NetworkPlan, { peak_gflops, gb_per_s, update_ns, maximum_ns }: CpuRates): CpuEstimate {
+  const ms = (flops: number, bytes: number, ns: number): number => (flops / peak_gflops + bytes / gb_per_s + ns) / 1e6;
+  const layer_ms = plan.layers.map(({ step_flops, moved_bytes, maxima }) => ms(step_flops, moved_bytes, maxima * maximum_ns));
+  const rest = ms(0, plan.gather_bytes, plan.params * update_ns);
+  return { estimated_ms: layer_ms.reduce((sum, each) => sum + each, rest), layer_ms };
 }
 
-/** Measures what `estimateOnCpu` needs for this network, in about two seconds. */
-export async function measureCpu(device: Device, plan: NetworkPlan, momentum?: number, signal?: AbortSignal): Promise<CpuFigures> {
+/** Measures what `estimateOnCpu` needs for this network, in one to two seconds. */
+export async function measureCpu(device: Device, plan: NetworkPlan, momentum?: number, signal?: AbortSignal): Promise<CpuRates> {
   const peak_gflops = await measurePeak(device, 0.4);
   signal?.throwIfAborted();
-  const gb_per_s = await measureBandwidth(device, plan.peak_bytes);
-  const update_ns = await measureUpdate(device, plan.optimizer, momentum);
+  const gb_per_s = await measureBandwidth(device, plan.peak_bytes - plan.data_bytes);
+  const update_ns = await measureUpdate(device, plan, momentum);
+  signal?.throwIfAborted();
   const pooled = plan.layers.find(({ maxima }) => maxima > 0);
   return { peak_gflops, gb_per_s, update_ns, maximum_ns: pooled ? await measureMaximum(device, pooled.layer) : 0 };
 }
@@ -70,6 +52,7 @@ const SECONDS = 0.15;
 const GROUP_MS = 2;
 /** Beyond every cache. */
 const LARGEST_PASS = 256e6;
+const MOST_UPDATED = 1 << 22;
 
 /** Milliseconds of what `trace` records. */
 async function measured(device: Device, trace: () => void): Promise<number> {
@@ -87,8 +70,13 @@ async function measureBandwidth(device: Device, bytes: number): Promise<number> 
   return (8 * n) / ms / 1e6;
 }
 
-async function measureUpdate(device: Device, optimizer: OptimizerName, momentum: number | undefined): Promise<number> {
-  const n = 1 << 20;
+/** On as many parameters as there are, within bounds: too few are timed badly, very many take no longer each. */
+async function measureUpdate(
+  device: Device,
+  { optimizer, params }: Pick<NetworkPlan, "optimizer" | "params">,
+  momentum?: number,
+): Promise<number> {
+  const n = Math.min(Math.max(params, 1 << 16), MOST_UPDATED);
   const [w, g] = [zeros([n], { device, requiresGrad: true }), full([n], 1e-3, { device })];
   const made = makeOptimizer(optimizer, [w], momentum === undefined ? {} : { momentum });
   const ms = await measured(device, () => made.step([g]));

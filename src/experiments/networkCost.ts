@@ -1,6 +1,7 @@
 import type { Architecture, ConvSpec, LayerSpec, LConvSpec, LinearSpec, PoolSpec, StridedSpec } from "../models/architecture.js";
 import { stridedPositions } from "../nn/pooling.js";
-import { forwardCost, layerCost, type Order } from "../ops/order.js";
+import { forwardCost, type Order } from "../ops/order.js";
+import { lconvWork } from "./lconvWork.js";
 
 /**
  * What a layer costs, from its sizes alone: values (of 4 bytes each), and as `forward` and `backward` multiply-adds of matrix products and convolutions.
@@ -35,23 +36,22 @@ export interface LayerCost {
 
 type Cost = Omit<LayerCost, "layer">;
 
+type ComputingSpec = Exclude<LayerSpec, { layer: "flatten" | "reshape" }>;
+
 /** The layers that compute something, from the input on. */
-export function networkCosts({ hidden, head }: Architecture): LayerCost[] {
-  const costs: LayerCost[] = [];
-  for (const spec of [...hidden, head]) {
-    if (spec.layer === "flatten" || spec.layer === "reshape") continue;
-    costs.push({ layer: spec.layer, ...costOf(spec, costs.length > 0) });
-  }
-  return costs;
-}
+export const computingLayers = ({ hidden, head }: Architecture): ComputingSpec[] =>
+  [...hidden, head].filter((spec) => spec.layer !== "flatten" && spec.layer !== "reshape");
+
+export const networkCosts = (network: Architecture): LayerCost[] =>
+  computingLayers(network).map((spec, i) => ({ layer: spec.layer, ...costOf(spec, i > 0) }));
 
 /** `tracked`: whether the gradient of the layer's input is wanted, which it is behind the first layer with parameters. */
-function costOf(spec: Exclude<LayerSpec, { layer: "flatten" | "reshape" }>, tracked: boolean): Cost {
+function costOf(spec: ComputingSpec, tracked: boolean): Cost {
   switch (spec.layer) {
     case "lconv":
-      return lconv(spec.options, tracked, true);
+      return lconv(spec, tracked, true);
     case "lconv-max":
-      return lconvMax(spec.options, tracked);
+      return lconvMax(spec, tracked);
     case "lconv-strided":
       return lconvStrided(spec.options);
     case "conv":
@@ -64,11 +64,11 @@ function costOf(spec: Exclude<LayerSpec, { layer: "flatten" | "reshape" }>, trac
 }
 
 /** `activated`: with bias and relu behind it. */
-function lconv({ d, m_in: m, m_out, generators, order: wanted }: LConvSpec["options"], tracked: boolean, activated: boolean): Cost {
+function lconv(spec: LConvSpec, tracked: boolean, activated: boolean): Cost {
+  const { d, m_in: m, m_out, generators } = spec.options;
   const { n_L, d_h, kind } = generators;
   const learned = kind === "learned";
-  const trained = { U: learned, V: learned, W: true, h: tracked };
-  const { forward, backward, order } = layerCost({ kind: "lowRank", d_h }, { n_L, d, m, m_out }, trained, { order: wanted });
+  const { forward, backward, order } = lconvWork(spec, { kind: "lowRank", d_h }, tracked);
   const [h, y, T] = [m * d, m_out * d, (n_L + 1) * m * d];
   const [z, s, W] = [m * n_L * d_h, m_out * n_L * d_h, (n_L + 1) * m * m_out];
   const [hasT, needsT] = [order.forward === "VUW", order.backward === "VUW"];
@@ -89,19 +89,17 @@ function lconv({ d, m_in: m, m_out, generators, order: wanted }: LConvSpec["opti
 }
 
 /** An L-conv layer without bias and activation, its result s under L_0 and all generators, the maximum. */
-function lconvMax(sizes: LConvSpec["options"], tracked: boolean): Cost {
-  const inner = lconv(sizes, tracked, false);
-  const { d, m_out, generators } = sizes;
+function lconvMax(spec: LConvSpec, tracked: boolean): Cost {
+  const { d, m_out, generators } = spec.options;
+  const inner = lconv({ ...spec, layer: "lconv" }, tracked, false);
   const { n_L, d_h, kind } = generators;
   const learned = kind === "learned";
   const [y, T, z] = [m_out * d, (n_L + 1) * m_out * d, m_out * n_L * d_h];
-  const encode = n_L * d_h * d * m_out; // as many as U takes
   const apply = 2 * (y + z) + T;
   const maximum = T + 2 * y; // with the places of the maxima
   return {
     ...inner,
-    forward: inner.forward + 2 * encode,
-    backward: inner.backward + (learned ? 4 : 2) * encode,
+    ...lconvWork(spec, { kind: "lowRank", d_h }, tracked),
     kept: inner.kept + y + (learned ? y + z : 0),
     forwardHeld: Math.max(inner.forwardHeld, inner.kept + z + T + 2 * y),
     backwardHeld: Math.max(inner.backwardHeld, T + y + z),

@@ -34,9 +34,11 @@ export interface PairsResult {
 /**
  * Generators from pairs (x, exp(sum_i epsilon_i L_i) x) with unknown epsilon, X and Y [d, N]. With u = exp(epsilon L / 2) x and
  * w = exp(-epsilon L / 2) y, w - u = (true epsilon L - epsilon L) (u + w) / 2 up to third order, which is linear in epsilon and in L: least squares
- * in turn for both, starting from L = 0 (the midpoint rule) and the leading directions of sum_n (y - x) x^T (y - x) x^T.
- * Of several generators only the span is determined. A flow is told from a slower one only while no pair is moved by half a period.
- * Throws ERR_LCONV_SHAPE; ERR_LCONV_ARGUMENT for fewer pairs than n_L d, pairs that do not differ, values that are not finite.
+ * in turn for both, starting from L = 0 (the midpoint rule) and the leading directions of sum_n (y - x) x^T (y - x) x^T, or of y - x.
+ * Of several generators only the span is determined. A flow is told from a slower one only while no pair is moved by half a period, and found
+ * reliably where none is moved by a third of one.
+ * Throws ERR_LCONV_SHAPE; ERR_LCONV_ARGUMENT for fewer pairs than n_L d, pairs that do not differ, values that are not finite, and where
+ * nothing explains the pairs better than no generator.
  */
 export function generatorsFromPairs(X: Matrix, Y: Matrix, options: PairsOptions = {}): PairsResult {
   checkOptions("generatorsFromPairs", options, ["n_L", "t", "variance", "rounds"]);
@@ -52,16 +54,24 @@ export function generatorsFromPairs(X: Matrix, Y: Matrix, options: PairsOptions 
   let L: readonly Matrix[] = [];
   let Q = directions.Q;
   // More and more directions: those that are seen best settle epsilon, with which the others are a linear problem.
-  for (const share of stages(variance)) {
+  for (const share of sharesTo(variance)) {
     Q = leading(directions, share);
     const [x, y] = [X, Y].map((values) => Q.transpose().mmul(values));
-    const stage = alternate(x, y, epsilon ?? leadingEpsilon(x, y, n_L), t !== undefined, rounds);
-    [L, epsilon, round] = [stage.L, stage.epsilon, round + stage.round];
+    if (share < variance && Matrix.sub(y, x).norm() < LITTLE_MOVED * change) continue;
+    const starts = epsilon ? [epsilon] : [whitened(x), Matrix.ones(1, X.columns)].map((z) => leadingEpsilon(z, Matrix.sub(y, x), n_L));
+    const stages = starts.map((start) => alternate(x, y, start, t !== undefined, rounds));
+    const best = stages.reduce((a, b) => (b.residual < a.residual ? b : a));
+    [L, epsilon, round] = [best.L, best.epsilon, round + best.round];
   }
   return resultOf(X, Y, Q, t ? { L, epsilon: epsilon as Matrix } : orthonormal(L, epsilon as Matrix), round);
 }
 
 function resultOf(X: Matrix, Y: Matrix, Q: Matrix, { L, epsilon }: Found, rounds: number): PairsResult {
+  check(
+    L.some((g) => g.norm() > 0),
+    "ERR_LCONV_ARGUMENT",
+    () => "generatorsFromPairs: no generator explains y - x better than none; is each y a group element's image of its x?",
+  );
   const basis = new Basis(L.map((g) => (Q.columns === Q.rows ? dense(Q.mmul(g).mmul(Q.transpose())) : lowRank(Q.mmul(g), Q.transpose()))));
   const x = Q.transpose().mmul(X);
   const outside = Matrix.sub(X, Q.mmul(x)); // L leaves it alone
@@ -76,7 +86,7 @@ interface Found {
 }
 
 /** .9, .99, .999, ... and the share that is wanted. */
-function stages(variance: number): number[] {
+function sharesTo(variance: number): number[] {
   const shares: number[] = [];
   for (let left = 0.1; left > 1 - variance && left > 1e-9; left /= 10) shares.push(1 - left);
   return [...shares, variance];
@@ -99,23 +109,40 @@ function leading({ Q, shares }: { Q: Matrix; shares: readonly number[] }, share:
   return Q.subMatrix(0, Q.rows - 1, 0, kept - 1);
 }
 
-/** Least squares in turn until the residual settles; where it grows, the round before it is the result. */
-function alternate(X: Matrix, Y: Matrix, start: Matrix, fixed: boolean, rounds: number): Found & { round: number } {
-  let epsilon = start;
-  let L = Array.from({ length: start.rows }, () => Matrix.zeros(X.rows, X.rows));
-  let residual = Number.POSITIVE_INFINITY;
-  const change = Matrix.sub(Y, X).norm();
-  for (let round = 1; round <= rounds; round++) {
-    const { D, Z } = midpoint(X, Y, L, epsilon);
-    const next = solveGenerators(D, Z, epsilon);
-    const along = fixed ? epsilon : solveEpsilon(D, Z, next);
-    const left = Matrix.sub(Y, flow(next, along, X, 1)).norm() / change;
-    if (!(left < residual * (1 + WORSE))) return { L, epsilon, round };
-    const settled = Math.abs(residual - left) < SETTLED;
-    [L, epsilon, residual] = [next, along, left];
-    if (settled) return { L, epsilon, round };
+/** |y - exp(epsilon L) x| / |y - x| */
+interface Fit extends Found {
+  residual: number;
+}
+
+/** Least squares in turn until the residual settles; the best round is the result, L = 0 where none is better than that. */
+function alternate(X: Matrix, Y: Matrix, start: Matrix, fixed: boolean, rounds: number): Fit & { round: number } {
+  let now: Fit = { L: Array.from({ length: start.rows }, () => Matrix.zeros(X.rows, X.rows)), epsilon: start, residual: 1 };
+  let best = now;
+  let round = 0;
+  for (let settled = false; !settled && round < rounds; round++) {
+    const { D, Z } = midpoint(X, Y, now.L, now.epsilon);
+    const L = solveGenerators(D, Z, now.epsilon);
+    const target = { L, epsilon: fixed ? now.epsilon : solveEpsilon(D, Z, L) };
+    const from = fixed || round > 0 ? now : { L, epsilon: Matrix.mul(now.epsilon, 0) }; // L = 0 and epsilon = 0 move x alike
+    const next = stepTowards(X, Y, from, target, now.residual * (1 + WORSE));
+    if (!next) break;
+    settled = Math.abs(now.residual - next.residual) < SETTLED;
+    now = next;
+    if (now.residual < best.residual) best = now;
   }
-  return { L, epsilon, round: rounds };
+  return { ...best, round };
+}
+
+/** The whole step, or a half, a quarter, ... of it, whichever first has a residual below `limit`: far from the identity least squares steps too far. */
+function stepTowards(X: Matrix, Y: Matrix, from: Found, target: Found, limit: number): Fit | undefined {
+  const between = (A: Matrix, B: Matrix, share: number): Matrix => Matrix.mul(A, 1 - share).add(Matrix.mul(B, share));
+  for (let share = 1; share >= LEAST_STEP; share /= 2) {
+    const L = from.L.map((g, i) => between(g, target.L[i], share));
+    const epsilon = between(from.epsilon, target.epsilon, share);
+    const residual = Matrix.sub(Y, flow(L, epsilon, X, 1)).norm() / Matrix.sub(Y, X).norm();
+    if (residual < limit) return { L, epsilon, residual };
+  }
+  return undefined;
 }
 
 /** The same pairs by epsilon' with mean products delta_ij: epsilon = R epsilon', L' = R^T L. */
@@ -132,6 +159,9 @@ const SETTLED = 1e-6;
 const RIDGE = 1e-10;
 /** A round may lose a little on its way. */
 const WORSE = 0.05;
+const LEAST_STEP = 1 / 64;
+/** Directions that hold less of |y - x| than this say little about epsilon. */
+const LITTLE_MOVED = 0.5;
 
 /** D = w - u + epsilon L Z with Z = (u + w) / 2, u = exp(epsilon L / 2) x, w = exp(-epsilon L / 2) y: what epsilon L Z is to be. */
 function midpoint(X: Matrix, Y: Matrix, L: readonly Matrix[], epsilon: Matrix): { D: Matrix; Z: Matrix } {
@@ -171,12 +201,11 @@ function flow(L: readonly Matrix[], epsilon: Matrix, V: Matrix, s: number): Matr
 
 /**
  * A first epsilon. With whitened x the leading n_L eigenvectors of v -> sum_n (d_n^T v x_n) d_n x_n^T, d = y - x, are near the generators,
- * and epsilon_n = d_n^T v x_n. By subspace iteration, without the d^2 x d^2 matrix.
+ * and epsilon_n = d_n^T v x_n; with x = 1 they are near translations, v being the direction. By subspace iteration, without the
+ * d^2 x d^2 matrix.
  */
-function leadingEpsilon(X: Matrix, Y: Matrix, n_L: number): Matrix {
-  const D = Matrix.sub(Y, X);
-  const x = whitened(X);
-  let epsilon = orthonormalRows(Matrix.from1DArray(n_L, X.columns, new Philox(0, streams.user).normal(n_L * X.columns)));
+function leadingEpsilon(x: Matrix, D: Matrix, n_L: number): Matrix {
+  let epsilon = orthonormalRows(Matrix.from1DArray(n_L, x.columns, new Philox(0, streams.user).normal(n_L * x.columns)));
   for (let step = 0; step < POWER_STEPS; step++) {
     const directions = Array.from({ length: n_L }, (_, i) => weighted(D.clone(), epsilon, i).mmul(x.transpose()));
     epsilon = orthonormalRows(new Matrix(directions.map((v) => columnProducts(D, v.mmul(x)))));
@@ -213,6 +242,11 @@ function checkPairs(X: Matrix, Y: Matrix, n_L: number, t: ArrayLike<number> | un
     t === undefined || (n_L === 1 && t.length === X.columns),
     "ERR_LCONV_ARGUMENT",
     () => `generatorsFromPairs: t goes with one generator and must hold a number for each of the ${X.columns} pairs, got ${t?.length}`,
+  );
+  check(
+    t === undefined || (Array.from(t).every(Number.isFinite) && Array.from(t).some((value) => value !== 0)),
+    "ERR_LCONV_ARGUMENT",
+    () => "generatorsFromPairs: t must be finite, and not zero for all pairs",
   );
   check(
     X.columns >= n_L * X.rows,

@@ -84,7 +84,7 @@ export function equivarianceNotes(model: Module, L: Generator, options: LayerEqu
     if (part instanceof Activate) return activationNotes(part.name, L, tolerance);
     if (part instanceof LConvStrided) return [`strided layer: leaves ${part.d_out} positions; symmetries left: ${part.symmetryLeft}`];
     if (!(part instanceof LConv)) return [];
-    const name = `L-conv layer ${layers++}`;
+    const name = `L-conv layer ${++layers}`;
     const { d } = generatorSizes("equivarianceNotes", part.generators);
     const notes = d === L.d ? layerEquivariance(part, L, options).notes : [`has ${d} positions, L acts on ${L.d}: not looked into`];
     return notes.map((note) => `${name}: ${note}`);

@@ -51,6 +51,7 @@ export async function minimise(options: MinimiseOptions): Promise<number[]> {
   const { device = deviceOf() } = options;
   checkInteger("minimise", "epochs", epochs, 1);
   checkInteger("minimise", "batch", batch, 1);
+  checkInteger("minimise", "samples", samples, 1);
   check(batch <= samples, "ERR_LCONV_ARGUMENT", () => `minimise: batch is ${batch}, but there are only ${samples} samples`);
   const steps = Math.floor(samples / batch);
   const rule = makeOptimizer(optimizer, parameters, lr === undefined ? {} : { lr });

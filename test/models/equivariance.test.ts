@@ -271,13 +271,13 @@ everyDevice(test, "models: the notes of every layer, in their order", (device) =
   const kinds = notes.map((note) => note.slice(0, note.indexOf(":", 16)));
   assert.equal(
     kinds,
-    [0, 1].flatMap((layer) => ["W", "relu", "bias"].map((kind) => `L-conv layer ${layer}: ${kind}`)),
+    [1, 2].flatMap((layer) => ["W", "relu", "bias"].map((kind) => `L-conv layer ${layer}: ${kind}`)),
   );
   assert.equal(equivarianceNotes(makeModel("fc", input, device), L), []);
   const strided = makeModel("lconv", input, device, { filters: 3, generators: 2, rank: 2, pool: "strided", layers: 2 });
   const said = equivarianceNotes(strided, L).join("\n");
   assert.match(said, "strided layer: leaves 8 positions");
-  assert.match(said, "L-conv layer 1: has 8 positions, L acts on 16");
+  assert.match(said, "L-conv layer 2: has 8 positions, L acts on 16");
   const stack = new Sequential(
     cnnAsLConv(source(device), { shape: [9], m_in: 1, m_out: 2, padding: "circular" }),
     new Activate("tanh"),

@@ -60,7 +60,12 @@ const correlation = (A: Matrix, B: Matrix): number => cosines(denseBasis([A]), d
 const antisymmetric = (A: Matrix): Matrix => Matrix.sub(A, A.transpose()).mul(0.5);
 
 /** Throws ERR_LCONV_ARGUMENT, ERR_LCONV_OPTION, ERR_LCONV_NONFINITE, and the reason of `signal`. */
-export function runAuthors(experiment: AuthorsExperiment, options: AuthorsOptions): Promise<AuthorsResult> {
+export async function runAuthors(experiment: AuthorsExperiment, options: AuthorsOptions): Promise<AuthorsResult> {
+  check(
+    authorsExperiments.includes(experiment),
+    "ERR_LCONV_ARGUMENT",
+    () => `discover: experiment must be one of ${authorsExperiments.join(", ")}, got "${experiment}"`,
+  );
   checkOptions(`discover ${experiment}`, options, known);
   const { size = 7, angle = experiment === "fixed-rot" ? Math.PI / 10 : Math.PI / 8, samples = 50_000, epochs = 20, seed = 0 } = options;
   checkInteger("discover", "size", size, 3, 32);

@@ -133,8 +133,12 @@ function targetsOf({ y, N, path }: Samples, output: string): { targets: Float32A
   const whole = /^[iub]/.test(y.dtype) && y.data.length === N;
   if (whole && output === "invariant") {
     const labels = Int32Array.from(y.data as ArrayLike<number>, Number);
-    const classes = Math.max(...labels) + 1;
-    check(Math.min(...labels) >= 0 && classes > 1, "ERR_LCONV_DATA", () => `${path}: class numbers must start from 0 and be two or more`);
+    const classes = labels.reduce((most, label) => Math.max(most, label), 0) + 1;
+    check(
+      labels.every((label) => label >= 0) && classes > 1,
+      "ERR_LCONV_DATA",
+      () => `${path}: class numbers must start from 0 and be two or more`,
+    );
     return { targets: labels, outputs: classes };
   }
   const values = Float32Array.from(y.data as ArrayLike<number>, Number);

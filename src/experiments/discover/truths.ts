@@ -2,6 +2,7 @@ import { Matrix } from "ml-matrix";
 import { scramblePermutation } from "../../data/transform.js";
 import type { Device } from "../../engine/device.js";
 import { Philox, streams } from "../../engine/random.js";
+import { check, checkOptions } from "../../errors.js";
 import { Basis } from "../../lie/basis.js";
 import { principalAngles } from "../../lie/canonical.js";
 import { exp } from "../../lie/exponential.js";
@@ -46,7 +47,14 @@ export interface TruthOptions {
 
 const degrees = (radians: number): number => (180 * radians) / Math.PI;
 
-export function runTruth(name: TruthName, options: TruthOptions): Promise<TruthResult> {
+/** Throws ERR_LCONV_ARGUMENT, ERR_LCONV_OPTION, ERR_LCONV_NONFINITE, and the reason of `signal`. */
+export async function runTruth(name: TruthName, options: TruthOptions): Promise<TruthResult> {
+  check(
+    truthNames.includes(name),
+    "ERR_LCONV_ARGUMENT",
+    () => `discover: experiment must be one of ${truthNames.join(", ")}, got "${name}"`,
+  );
+  checkOptions(`discover ${name}`, options, ["seed", "device", "signal", "onEpoch"]);
   return { so2, translations, "scrambled-so2": scrambledSo2, so3, so13: lorentz, none }[name](options);
 }
 

@@ -31,7 +31,7 @@ export interface Curve {
   slope: number;
 }
 
-export const verificationNames = ["prop1", "prop2", "prop3", "prop4", "prop5", "theorem1", "scrambling"] as const;
+export const verificationNames = ["prop1", "prop2", "prop3", "prop4", "prop5", "theorem1", "regression", "scrambling"] as const;
 export type VerificationName = (typeof verificationNames)[number];
 
 /** What all verifications run with. */

@@ -3,6 +3,7 @@ import { type Prop2Options, prop2 } from "./prop2.js";
 import { prop3 } from "./prop3.js";
 import { prop4 } from "./prop4.js";
 import { prop5 } from "./prop5.js";
+import { regression } from "./regression.js";
 import { scrambling } from "./scrambling.js";
 import { theorem1 } from "./theorem1.js";
 import type { Setting, Verdict, VerificationName } from "./verdict.js";
@@ -14,6 +15,7 @@ const verifications: Record<VerificationName, (setting: Setting, options: Prop2O
   prop4,
   prop5,
   theorem1,
+  regression,
   scrambling,
 };
 

@@ -1,0 +1,12 @@
+import { join } from "node:path";
+import { discoveryFiles } from "../experiments/discover/files.js";
+import type { Discovery } from "../experiments/discover/result.js";
+import { writeAtomic } from "../io/atomic.js";
+import type { PageHead } from "./page.js";
+import { renderSymmetries } from "./symmetries.js";
+
+/** Writes generators.safetensors, generators.npz, symmetries.json and report.html into a folder, which is made where it is not there. Throws ERR_LCONV_IO. */
+export function saveSymmetries(folder: string, discovery: Discovery, head: PageHead = { title: `Symmetries: ${discovery.source}` }): void {
+  for (const [name, content] of Object.entries(discoveryFiles(discovery))) writeAtomic(join(folder, name), content);
+  writeAtomic(join(folder, "report.html"), renderSymmetries(head, discovery));
+}
