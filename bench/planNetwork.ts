@@ -36,6 +36,10 @@ const { values } = parseArgs({
 });
 const [seconds, rounds] = [Number(values.seconds), Number(values.rounds)];
 const GROUP_MS = 2;
+/** Of the L-conv layers whose generators change their form; OWN is the rank that sparse ones are compared with. */
+const [N_L, BATCH, OWN] = [8, 64, 16];
+const NNZ = [1, 4, 9, 25, 49];
+const RANK_SHARES = [1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1];
 
 const cpu = deviceOf("cpu");
 const lines: object[] = [];
@@ -114,10 +118,6 @@ async function estimate(
   console.log(`| ${data}/${name}/b${batch} | ${estimated_ms.toFixed(3)} | ${ms.toFixed(3)} | ${ratio.toFixed(2)} |`);
   return ratio;
 }
-
-const [N_L, BATCH, OWN] = [8, 64, 16];
-const NNZ = [1, 4, 9, 25, 49];
-const RANK_SHARES = [1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1];
 
 /** L-conv layers by form of their generators: forward and all gradients, below a sum in place of what follows in a network. */
 async function forms(): Promise<void> {

@@ -1,12 +1,13 @@
-import { existsSync } from "node:fs";
-import { check, LconvError } from "../errors.js";
+import { existsSync, readdirSync } from "node:fs";
+import { check } from "../errors.js";
 import { type AuthorsExperiment, authorsExperiments } from "../experiments/discover/authors.js";
 import { type TruthName, truthNames } from "../experiments/discover/truths.js";
+import { ioError } from "../io/files.js";
 import type { Context } from "./context.js";
 import { discoverAuthors, discoverTruths } from "./discoverExperiments.js";
 import { discoverRun } from "./discoverRun.js";
 import { discoverSamples } from "./discoverSamples.js";
-import { choice, type Given, integer, positive, text } from "./flags.js";
+import { choice, fraction, type Given, integer, text } from "./flags.js";
 import { deviceFlag, progressFlag, threadsFlag } from "./trainFlags.js";
 
 export const experimentNames = [...authorsExperiments, ...truthNames] as const;
@@ -38,7 +39,12 @@ export const discoverFlags = {
   within: { value: "NAME", kind: text("a name"), help: "--data, --run: look only among these, such as affine (for images)" },
   grid: { value: "P,Q", kind: text("sizes with commas", /^\d+(,\d+)*$/), help: "--pairs, --data: the positions are a grid of these sizes" },
   known: { value: "A,B", kind: text("names with commas"), help: "compare with so2, translations, se2, scaling, affine, so(3), ..." },
-  tolerance: { value: "T", kind: positive, help: "--data, --run: the greatest residual that a symmetry may have", default: 0.15 },
+  tolerance: {
+    value: "T",
+    kind: fraction(0, 1, true),
+    help: "--data, --run: the greatest residual that a symmetry may have",
+    default: 0.15,
+  },
   seed: { value: "N", kind: integer(0, Number.MAX_SAFE_INTEGER), help: "first seed", default: 0 },
   seeds: { value: "N", kind: integer(1, 100), help: "how many seeds (default: 1; 5 for the problems other than fixed-rot, random-rot)" },
   out: {
@@ -65,6 +71,7 @@ const belongs: Partial<Record<keyof DiscoverValues, readonly string[]>> = {
   grid: ["pairs", "data"],
   known: ["pairs", "data", "run"],
   tolerance: ["data", "run"],
+  seed: ["authors", "truths", "data", "run"],
   seeds: ["authors", "truths", "data"],
 };
 
@@ -83,12 +90,27 @@ export async function discover(values: DiscoverValues, context: Context): Promis
       "ERR_LCONV_ARGUMENT",
       () => `discover: --${flag} does not go with ${values.experiment === undefined ? `--${kind}` : `--experiment ${values.experiment}`}`,
     );
-  if (values.out !== undefined && existsSync(`${values.out}/symmetries.json`))
-    throw new LconvError("ERR_LCONV_ARGUMENT", `${values.out} holds a result already; take another folder by --out`);
+  if (values.out !== undefined) checkEmpty(values.out);
   if (values.threads !== undefined) process.env["LCONV_THREADS"] = String(values.threads);
   if (kind === "authors") return discoverAuthors(values.experiment as AuthorsExperiment, values, context);
   if (kind === "truths") return discoverTruths(values.experiment as TruthName, values, context);
   return kind === "run" ? discoverRun(values, context) : discoverSamples(values, context);
+}
+
+/** Before the work: nothing that is there may be lost, such as the report of the run itself. */
+function checkEmpty(folder: string): void {
+  if (!existsSync(folder)) return;
+  let names: readonly string[];
+  try {
+    names = readdirSync(folder);
+  } catch (error) {
+    throw ioError("read", folder, error);
+  }
+  check(
+    names.length === 0,
+    "ERR_LCONV_ARGUMENT",
+    () => `discover: ${folder} is not empty (it holds ${names[0]}); take a new folder by --out`,
+  );
 }
 
 function sourceKind({ experiment, pairs, data }: DiscoverValues): string {

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { device as deviceOf } from "../engine/device.js";
 import { type AuthorsExperiment, type AuthorsResult, runAuthors } from "../experiments/discover/authors.js";
 import { type DescribeOptions, describe } from "../experiments/discover/result.js";
@@ -27,6 +28,7 @@ async function overSeeds<T extends object>(
   const results: T[] = [];
   await withReporter(progress, async (reporter) => {
     for (let k = 0; k < (seeds ?? fallback); k++) {
+      await setImmediate(); // a Ctrl-C is heard between two turns of the event loop
       context.signal.throwIfAborted();
       const onEpoch = (value: number, total: number): void =>
         reporter.progress({ type: "task", name: `${name} seed ${seed + k}`, value, total, unit: "epochs" });
@@ -53,10 +55,14 @@ export async function discoverAuthors(name: AuthorsExperiment, values: DiscoverV
     runAuthors(name, { ...given, seed, device, signal: context.signal, onEpoch });
   const results = await overSeeds(values, 1, name, context, run, withoutL);
   const [first] = results;
+  const correlations = meansOf(results.map((result) => result.correlations));
   context.out.text(
     list([
       ["experiment", `${name}, ${first.size} x ${first.size}, angle ${first.angle.toPrecision(4)}, loss ${first.loss.toExponential(1)}`],
-      ...Object.entries(first.correlations).map(([target, value]): [string, string] => [`corr with ${target}`, value.toFixed(4)]),
+      ...Object.entries(correlations).map(([target, { mean, sd }]): [string, string] => [
+        `corr with ${target}`,
+        results.length === 1 ? mean.toFixed(4) : `${mean.toFixed(4)}, sd ${sd.toFixed(4)} over ${results.length} seeds`,
+      ]),
       ...Object.entries(first.closedForm ?? {}).map(([target, value]): [string, string] => [
         `closed form with ${target}`,
         value.toFixed(4),
@@ -70,7 +76,7 @@ export async function discoverAuthors(name: AuthorsExperiment, values: DiscoverV
     event: "done",
     experiment: name,
     seeds: results.length,
-    correlations: meansOf(results.map(({ correlations }) => correlations)),
+    correlations,
   });
 }
 

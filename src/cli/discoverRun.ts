@@ -8,6 +8,7 @@ import { discoverFunction } from "../experiments/discover/sources.js";
 import { fromTensors } from "../lie/tensors.js";
 import type { Classifier } from "../models/models.js";
 import type { LConv } from "../nn/lconv.js";
+import { LConvStrided } from "../nn/pooling.js";
 import { type Context, withReporter } from "./context.js";
 import type { DiscoverValues } from "./discover.js";
 import { showDiscovery, summaryOf, writeDiscovery } from "./discoverOutput.js";
@@ -18,7 +19,7 @@ import type { Workload } from "./workload.js";
 
 const SAMPLES = 500;
 
-/** `lconv discover --run`: the generators that the L-conv layers learned; with --within also the network itself, as a function of its images. */
+/** `lconv discover --run`: the generators that the L-conv layers learned; with --within, those of the network itself as a function of its images. */
 export async function discoverRun(values: DiscoverValues, context: Context): Promise<void> {
   const run = values.run as string;
   const { device, threads } = values;
@@ -34,7 +35,7 @@ export async function discoverRun(values: DiscoverValues, context: Context): Pro
       );
       if (values.within !== undefined) return asFunction(model, work, settings, values, context);
       layers.forEach((layer, k) => {
-        const discovery = ofLayer(layer, `layer ${k + 1} of ${run}`, k === 0 ? { model, work } : undefined, settings, values);
+        const discovery = ofLayer(layer, `layer ${k + 1} of ${run}`, { model, work }, settings, values);
         context.out.text(showDiscovery(discovery));
         const folder = values.out === undefined ? undefined : layers.length > 1 ? join(values.out, `layer${k + 1}`) : values.out;
         if (folder !== undefined) writeDiscovery(folder, `Generators of layer ${k + 1}, ${settings.dataset}`, discovery, context);
@@ -51,14 +52,16 @@ export async function discoverRun(values: DiscoverValues, context: Context): Pro
 const permutationOf = (settings: Settings, d: number): Int32Array | undefined =>
   settings.variant === "rotated-scrambled" ? scramblePermutation(settings.seed, d) : undefined;
 
-/** `seen` only where the layer sees the images themselves. */
+/** Only the first layer sees the images themselves, and none behind a strided one has their pixels as positions. */
 function ofLayer(
   layer: LConv,
   source: string,
-  seen: { model: Classifier; work: Workload } | undefined,
+  { model, work }: { model: Classifier; work: Workload },
   settings: Settings,
   values: DiscoverValues,
 ): Discovery {
+  const before = model.hidden.slice(0, model.hidden.indexOf(layer));
+  const pixels = !before.some((part) => part instanceof LConvStrided);
   const [n, m_in, m_out] = layer.W.shape;
   const W = layer.W.slice(m_in * m_out, (n - 1) * m_in * m_out) as Float32Array; // without W^0
   const basis = fromTensors(layer.generators);
@@ -66,13 +69,14 @@ function ofLayer(
   return describe(basis, {
     source,
     weights: Matrix.from1DArray(n - 1, m_in * m_out, [...W]),
-    ...(seen && {
-      data: imagesOf(seen.work, basis.d),
-      grid: [seen.work.input.height, seen.work.input.width],
-      defect: defectOn(seen.model, validationOf(seen.work, basis.d), seen.work.device),
+    ...(before.length === 0 && {
+      data: imagesOf(work, basis.d),
+      defect: defectOn(model, validationOf(work, basis.d), work.device),
     }),
-    ...(seen && permutation && { permutation }),
-    ...(values.known !== undefined && { known: values.known.split(",") }),
+    ...(pixels && { grid: [work.input.height, work.input.width] }),
+    ...(pixels && permutation && { permutation }),
+    ...(pixels && values.known !== undefined && { known: values.known.split(",") }),
+    ...(!pixels && { notes: ["its positions are those that a strided layer left, not the pixels: nothing known to compare with"] }),
   });
 }
 
@@ -107,7 +111,9 @@ function asFunction(
     y: { dtype: "i4" as const, shape: [N], data: data.validation.labels.subarray(0, N) },
   };
   const found = discoverFunction(`the network of ${values.run} on ${N} validation images`, model, samples, {
-    ...{ seed: 0, device, grid: [height, width], output: "invariant" as const, seeds: 1, epochs: 1, tolerance: values.tolerance ?? 0.15 },
+    ...{ device, grid: [height, width], output: "invariant" as const, seeds: 1, epochs: 1 },
+    seed: values.seed ?? 0,
+    tolerance: values.tolerance ?? 0.15,
     within: values.within as string,
     ...(permutation && { permutation }),
     ...(values.known !== undefined && { known: values.known.split(",") }),

@@ -1,4 +1,6 @@
+import { setImmediate } from "node:timers/promises";
 import { device as deviceOf } from "../engine/device.js";
+import { knownGenerators } from "../experiments/discover/result.js";
 import { discoverData, discoverPairs, type Found, readSamples } from "../experiments/discover/sources.js";
 import { type Context, withReporter } from "./context.js";
 import type { DiscoverValues } from "./discover.js";
@@ -10,16 +12,22 @@ export async function discoverSamples(values: DiscoverValues, context: Context):
   const path = (pairs ?? data) as string;
   const grid = values.grid?.split(",").map(Number);
   const samples = readSamples(path, grid);
+  const known = values.known?.split(",");
+  for (const name of [...(known ?? []), ...(within === undefined ? [] : [within])]) knownGenerators(name, samples.d, grid); // before the work
+  const total = seeds * epochs;
+  let done = 0;
   const found = await withReporter(values.progress, (reporter) => {
     const options = {
       ...{ seed, device: deviceOf(values.device), signal: context.signal },
       ...(grid && { grid }),
-      ...(values.known !== undefined && { known: values.known.split(",") }),
-      onEpoch: (value: number, total: number): void => reporter.progress({ type: "task", name: "train", value, total, unit: "epochs" }),
+      ...(known && { known }),
+      onEpoch: (): void => reporter.progress({ type: "task", name: "train", value: ++done, total, unit: "epochs" }),
     };
     if (pairs !== undefined) return Promise.resolve(discoverPairs(samples, generators, options));
     return discoverData(samples, { ...options, output, tolerance, seeds, epochs, ...(within !== undefined && { within }) });
   });
+  await setImmediate(); // a Ctrl-C is heard between two turns of the event loop
+  context.signal.throwIfAborted();
   tell(found, `Symmetries of ${path}`, values.out, context);
 }
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { imageShapes } from "../data/catalog.js";
+import type { ImageShape } from "../data/dataset.js";
 import { loadDataset } from "../data/load.js";
 import { type Device, device as deviceOf, planningDevice } from "../engine/device.js";
 import { check, LconvError, showShape } from "../errors.js";
@@ -65,13 +66,17 @@ async function planOne(given: Given<typeof planFlags>, { out, signal }: Context)
   const { name, input, options, training } = planned;
   const network = planNetwork(name, input, options, training);
   const others = planGenerators(name, input, options, network.batch);
-  showCounts(out, planned, network, others);
   const { device = "auto", threads, gpu } = given;
-  if (threads !== undefined) process.env["LCONV_THREADS"] = String(threads);
-  if (!device.startsWith("cuda")) await showEstimate(out, planned, network, signal);
-  signal.throwIfAborted();
   const counting = device === "cpu" && gpu === undefined ? undefined : countingDevice(device === "auto" && gpu === undefined);
-  if (counting) showPrediction(out, planned, counting, gpu ?? "h100");
+  try {
+    showCounts(out, planned, network, others);
+    if (threads !== undefined) process.env["LCONV_THREADS"] = String(threads);
+    if (!device.startsWith("cuda")) await showEstimate(out, planned, network, signal);
+    signal.throwIfAborted();
+    if (counting) showPrediction(out, planned, counting, gpu ?? "h100");
+  } finally {
+    counting?.dispose();
+  }
 }
 
 async function whatToPlan(given: Given<typeof planFlags>): Promise<Planned> {
@@ -84,21 +89,18 @@ async function whatToPlan(given: Given<typeof planFlags>): Promise<Planned> {
 }
 
 /** Sizes of the images, and how many there are: of a data set with a name without having it. Throws as loadDataset does for others. */
-async function inputOf({
-  dataset: name,
-  input,
-  samples,
-}: Given<typeof planFlags>): Promise<{ input: InputSize; samples: number | undefined }> {
+async function inputOf({ dataset, input, samples }: Given<typeof planFlags>): Promise<Pick<Planned, "input" | "samples">> {
   if (input) {
-    check(name === undefined, "ERR_LCONV_ARGUMENT", () => "--input stands in place of --dataset and does not go with it");
+    check(dataset === undefined, "ERR_LCONV_ARGUMENT", () => "--input stands in place of --dataset and does not go with it");
     const [channels, height, width, classes] = input;
     return { input: { channels, height, width, classes }, samples };
   }
-  const known: Partial<Record<string, (typeof imageShapes)["mnist"]>> = imageShapes;
-  const { count: all, ...shape } = known[name ?? "mnist"] ?? (await loadDataset(name ?? "mnist")).train;
-  const { channels, height, width, classes } = shape;
+  const { count: all, channels, height, width, classes } = await shapeOf(dataset ?? "mnist");
   return { input: { channels, height, width, classes }, samples: Math.min(samples ?? all, all) };
 }
+
+const shapeOf = async (name: string): Promise<ImageShape> =>
+  Object.hasOwn(imageShapes, name) ? imageShapes[name as keyof typeof imageShapes] : (await loadDataset(name)).train;
 
 /** The GPU that counts; undefined where this build has none and it `mayLack`. */
 function countingDevice(mayLack: boolean): Device | undefined {
@@ -124,6 +126,7 @@ function showCounts(out: Output, { name, input }: Planned, network: NetworkPlan,
   out.text(`${table([layerHeader, ...each.map((layer, i) => layerRow(layer, i, network))])}\n`);
   out.text(`${list(totalRows(network))}\n`);
   for (const plan of others) out.text(`${generatorText(plan)}\n`);
+  if (others.length > 0) out.text("Counts are not times: bench/README.md has both.\n");
 }
 
 const layerHeader = ["layer", "out", "parameters", "forward Mflop", "of the step", "order", "kept MB"];
@@ -161,7 +164,7 @@ function generatorText({ layer, n_L, d, m_in, m_out, forms, break_even_rank, bre
   return (
     `layer ${layer}, other generators: n_L ${n_L}, d ${d}, ${m_in} -> ${m_out} channels\n` +
     `${table([["generators", "step GFLOP", "to low rank", "MB"], ...rows])}\n` +
-    `By count low rank takes no more than dense up to d_h = ${break_even_rank}, and ${sparse}. Which is faster is another question: bench/README.md.`
+    `By count low rank takes no more than dense up to d_h = ${break_even_rank}, and ${sparse}.`
   );
 }
 
@@ -191,7 +194,7 @@ async function showEstimate(out: Output, { training, samples }: Planned, network
   const layers = layer_ms.map((ms, i) => `${i + 1} ${network.layers[i].layer} ${short(ms)}`).join(", ");
   const maximum = rates.maximum_ns > 0 ? `, ${short(rates.maximum_ns)} ns a value of a maximum` : "";
   out.text(
-    `ESTIMATE for this CPU, ${device.threads} threads: ${short(estimated_ms)} ms a step, ${count(samples_per_second)} samples/s${epoch}\n` +
+    `ESTIMATE for this CPU, ${device.threads} thread${device.threads > 1 ? "s" : ""}: ${short(estimated_ms)} ms a step, ${count(samples_per_second)} samples/s${epoch}\n` +
       `of it in ms: ${layers}, gather and update ${short(estimated_ms - layer_ms.reduce((sum, ms) => sum + ms, 0))}\n` +
       `From the counts and rates measured just now: ${short(rates.peak_gflops)} GFLOP/s, ${short(rates.gb_per_s)} GB/s, ${short(rates.update_ns)} ns an update${maximum}.\n` +
       "The step itself was not measured; how far such estimates are off: bench/README.md.\n",
@@ -199,17 +202,13 @@ async function showEstimate(out: Output, { training, samples }: Planned, network
 }
 
 function showPrediction(out: Output, { name, input, options, training }: Planned, counting: Device, gpu: GpuName): void {
-  try {
-    const { samples: _all, ...step } = training;
-    const result = planOnGpu(counting, gpu, name, input, options, step);
-    out.emit({ part: "gpu", ...result });
-    out.text(
-      `${range(result.predicted_us_low, result.predicted_us_high)} us a step on a GPU, bound by ${result.bound_by}: ${result.launches} launches, ` +
-        `${result.longest_path} one after the other, ${result.mb.toFixed(1)} MB, ${result.gflop.toFixed(3)} GFLOP\n${prediction(gpu)}`,
-    );
-  } finally {
-    counting.dispose();
-  }
+  const { samples: _all, ...step } = training;
+  const result = planOnGpu(counting, gpu, name, input, options, step);
+  out.emit({ part: "gpu", ...result });
+  out.text(
+    `${range(result.predicted_us_low, result.predicted_us_high)} us a step on a GPU, bound by ${result.bound_by}: ${result.launches} launches, ` +
+      `${result.longest_path} one after the other, ${result.mb.toFixed(1)} MB, ${result.gflop.toFixed(3)} GFLOP\n${prediction(gpu)}`,
+  );
 }
 
 /** Three digits, or all before the point. */

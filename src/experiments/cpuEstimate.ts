@@ -37,7 +37,7 @@ export function estimateOnCpu(plan: NetworkPlan, { peak_gflops, gb_per_s, update
   return { estimated_ms: layer_ms.reduce((sum, each) => sum + each, rest), layer_ms };
 }
 
-/** Measures what `estimateOnCpu` needs for this network, in one to two seconds. */
+/** Measures what `estimateOnCpu` needs for this network, in a few seconds. */
 export async function measureCpu(device: Device, plan: NetworkPlan, momentum?: number, signal?: AbortSignal): Promise<CpuRates> {
   const peak_gflops = await measurePeak(device, 0.4);
   signal?.throwIfAborted();

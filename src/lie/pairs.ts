@@ -57,11 +57,22 @@ export function generatorsFromPairs(X: Matrix, Y: Matrix, options: PairsOptions 
   for (const share of sharesTo(variance)) {
     Q = leading(directions, share);
     const [x, y] = [X, Y].map((values) => Q.transpose().mmul(values));
-    if (share < variance && Matrix.sub(y, x).norm() < LITTLE_MOVED * change) continue;
-    const starts = epsilon ? [epsilon] : [whitened(x), Matrix.ones(1, X.columns)].map((z) => leadingEpsilon(z, Matrix.sub(y, x), n_L));
-    const stages = starts.map((start) => alternate(x, y, start, t !== undefined, rounds));
-    const best = stages.reduce((a, b) => (b.residual < a.residual ? b : a));
-    [L, epsilon, round] = [best.L, best.epsilon, round + best.round];
+    const seen = Matrix.sub(y, x).norm() / change;
+    if (share < variance && seen < LITTLE_MOVED) continue;
+    check(
+      seen > NOT_MOVED,
+      "ERR_LCONV_ARGUMENT",
+      () =>
+        `generatorsFromPairs: nothing moves in the ${Q.columns} principal direction${Q.columns === 1 ? "" : "s"} that hold variance ${variance}; ` +
+        "ask for more of it, up to 1, or leave constant positions out",
+    );
+    let stage = epsilon && alternate(x, y, epsilon, t !== undefined, rounds);
+    if (!stage || (!t && share === variance && stage.residual > DOUBTFUL)) {
+      const starts = [whitened(x), Matrix.ones(1, X.columns)].map((z) => leadingEpsilon(z, Matrix.sub(y, x), n_L));
+      const fresh = starts.map((start) => alternate(x, y, start, false, rounds));
+      stage = fresh.reduce((a, b) => (b.residual < a.residual ? b : a), stage ?? fresh[0]);
+    }
+    [L, epsilon, round] = [stage.L, stage.epsilon, round + stage.round];
   }
   return resultOf(X, Y, Q, t ? { L, epsilon: epsilon as Matrix } : orthonormal(L, epsilon as Matrix), round);
 }
@@ -162,6 +173,9 @@ const WORSE = 0.05;
 const LEAST_STEP = 1 / 64;
 /** Directions that hold less of |y - x| than this say little about epsilon. */
 const LITTLE_MOVED = 0.5;
+const NOT_MOVED = 1e-9;
+/** Above this residual what fewer directions said of epsilon may have been wrong. */
+const DOUBTFUL = 0.1;
 
 /** D = w - u + epsilon L Z with Z = (u + w) / 2, u = exp(epsilon L / 2) x, w = exp(-epsilon L / 2) y: what epsilon L Z is to be. */
 function midpoint(X: Matrix, Y: Matrix, L: readonly Matrix[], epsilon: Matrix): { D: Matrix; Z: Matrix } {
@@ -185,7 +199,7 @@ function weighted(V: Matrix, weights: Matrix, i: number): Matrix {
   return V;
 }
 
-const MOST_TERMS = 60;
+const MOST_TERMS = 200;
 
 /** exp(s sum_i epsilon_i L_i) V by its Taylor series, all columns at once. */
 function flow(L: readonly Matrix[], epsilon: Matrix, V: Matrix, s: number): Matrix {

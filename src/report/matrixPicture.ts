@@ -20,9 +20,11 @@ function averaged(g: Generator): { values: Float64Array; side: number } {
   if (g.form === "dense" || g.d <= EDGE) return blockAverage({ ...shape, L: Float32Array.from(toDense(g).to1DArray()) }, 1, EDGE);
   const block = Math.ceil(g.d / EDGE);
   const side = Math.ceil(g.d / block);
+  const members = (b: number): number => Math.min(block, g.d - b * block); // the last block may be short
   const values = new Float64Array(side * side);
   g.values.forEach((value, k) => {
-    values[Math.floor(g.rows[k] / block) * side + Math.floor(g.columns[k] / block)] += value / block ** 2;
+    const [a, b] = [Math.floor(g.rows[k] / block), Math.floor(g.columns[k] / block)];
+    values[a * side + b] += value / (members(a) * members(b));
   });
   return { values, side };
 }

@@ -1,6 +1,6 @@
 import type { Defect, Discovery } from "../experiments/discover/result.js";
-import { type Generator, permuted } from "../lie/generator.js";
-import { type Eigenvalue, spectrum } from "../lie/spectrum.js";
+import { type Generator, norm, permuted } from "../lie/generator.js";
+import type { Eigenvalue } from "../lie/spectrum.js";
 import type { StructureConstants } from "../lie/structure.js";
 import { lineChart } from "./chart.js";
 import { arrows, filmStrip, lineFlow, velocityField } from "./flows.js";
@@ -56,13 +56,13 @@ function overview({ source, basis, identification, angles, onData, spread, stren
 
 /** A row of pictures for a generator on a grid, else one picture. */
 function generatorFigures(discovery: Discovery, i: number): string {
-  const { basis, grid, permutation, strengths } = discovery;
+  const { basis, grid, permutation, strengths, spectra } = discovery;
   const g = basis.generators[i];
   const unscrambled = permutation ? inOrder(g, permutation) : g;
   const caption = element("figcaption", {}, `Strength ${significant(strengths[i])}`);
   const figures = [element("figure", {}, matrixPicture(g, permutation ? `L${i + 1} as found` : `L${i + 1}`), caption)];
   if (permutation) figures.push(element("figure", {}, matrixPicture(unscrambled, `L${i + 1} unscrambled`)));
-  figures.push(...flowFigures(unscrambled, grid, i));
+  figures.push(...flowFigures(unscrambled, grid, i, fastest(g, spectra[i])));
   return grid ? element("div", { class: "row" }, ...figures) : figures.join("");
 }
 
@@ -73,14 +73,14 @@ function inOrder(g: Generator, permutation: ArrayLike<number>): Generator {
   return permuted(g, inverse);
 }
 
-function flowFigures(g: Generator, grid: readonly number[] | undefined, i: number): string[] {
-  if (grid?.length === 1) return [element("figure", {}, lineFlow(g, grid[0], 1 / fastest(g), `exp(t L${i + 1}) on a bump`))];
+function flowFigures(g: Generator, grid: readonly number[] | undefined, i: number, rate: number): string[] {
+  if (grid?.length === 1) return [element("figure", {}, lineFlow(g, grid[0], 1 / rate, `exp(t L${i + 1}) on a bump`))];
   if (grid?.length !== 2 || grid[0] * grid[1] > MOST_FIELD) return [];
   const [p, q] = grid;
   const field = velocityField(g, p, q);
   const speed = field.x.reduce((most, x, mu) => Math.max(most, Math.hypot(x, field.y[mu])), 0);
   const moves = field.explained > 0.5 && speed > 0;
-  const step = moves ? Math.min(p, q) / 6 / speed : 0.5 / fastest(g);
+  const step = Math.min(moves ? Math.min(p, q) / 6 / speed : 0.5 / rate, MOST_GROWTH / rate);
   const share = `${(100 * field.explained).toFixed(0)} % of what L${i + 1} does to smooth images is a motion of the pixels along these arrows.`;
   return [
     element("figure", {}, arrows(field, p, q, `Motion of L${i + 1}`), element("figcaption", {}, share)),
@@ -93,11 +93,12 @@ function flowFigures(g: Generator, grid: readonly number[] | undefined, i: numbe
   ];
 }
 
-/** The greatest magnitude of an eigenvalue, 1 where all are 0. */
-const fastest = (g: Generator): number => {
-  const [first] = spectrum(g);
-  return first && Math.hypot(first.re, first.im) > 0 ? Math.hypot(first.re, first.im) : 1;
-};
+/** Of exp(t L) between two frames, as a power of e: what the pixels do not show may grow without bounds. */
+const MOST_GROWTH = 30;
+
+/** The greatest magnitude of an eigenvalue; where they are next to 0, as of a shear, |L| / sqrt(d), which no normal L falls below. */
+const fastest = (g: Generator, [first]: readonly Eigenvalue[]): number =>
+  Math.max(first ? Math.hypot(first.re, first.im) : 0, norm(g) / Math.sqrt(g.d));
 
 const MOST_EIGENVALUES = 8; // of a generator
 

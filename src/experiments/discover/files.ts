@@ -29,7 +29,7 @@ export function discoveryFiles(discovery: Discovery): Record<string, string | Ui
   return {
     "generators.safetensors": encodeSafetensors(Object.entries(arrays), metadata),
     "generators.npz": encodeNpz(Object.entries({ ...arrays, d: { shape: [1], data: Int32Array.of(basis.d) } })),
-    "symmetries.json": `${JSON.stringify(numbersOf(discovery), (_, value) => (typeof value === "number" && !Number.isFinite(value) ? null : value), 2)}\n`,
+    "symmetries.json": `${JSON.stringify(numbersOf(discovery), null, 2)}\n`,
   };
 }
 
@@ -89,7 +89,15 @@ export function readGenerators(path: string): Basis {
     return basisOf(path, arrays, Number(arrays.get("d")?.data[0] ?? 0));
   }
   const { tensors, metadata } = decodeSafetensors(bytes, path);
-  return basisOf(path, tensors, Number(metadata["d"] ?? 0), metadata["names"] === undefined ? undefined : JSON.parse(metadata["names"]));
+  return basisOf(path, tensors, Number(metadata["d"] ?? 0), metadata["names"] === undefined ? undefined : namesOf(path, metadata["names"]));
+}
+
+function namesOf(path: string, text: string): string[] {
+  try {
+    const names: unknown = JSON.parse(text);
+    if (Array.isArray(names) && names.every((name) => typeof name === "string")) return names;
+  } catch {} // the same fault
+  throw new LconvError("ERR_LCONV_FORMAT", `${path}: the names of the generators must be a JSON list of texts, got ${text.slice(0, 60)}`);
 }
 
 type Read = ReadonlyMap<string, Pick<NpyArray, "shape"> & { data: ArrayLike<number | bigint> }>;

@@ -1,0 +1,331 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Matrix } from "ml-matrix";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { device } from "../../src/engine/device.js";
+import { Philox } from "../../src/engine/random.js";
+import { type AuthorsExperiment, type AuthorsOptions, type AuthorsResult, runAuthors } from "../../src/experiments/discover/authors.js";
+import { discoveryFiles, readGenerators } from "../../src/experiments/discover/files.js";
+import { type Discovery, describe, knownGenerators } from "../../src/experiments/discover/result.js";
+import { closedForm, rotateEach, rotationMatrix, trueGenerator } from "../../src/experiments/discover/rotation.js";
+import { discoverData, discoverPairs, readSamples } from "../../src/experiments/discover/sources.js";
+import { runTruth, type TruthName, type TruthResult } from "../../src/experiments/discover/truths.js";
+import { writeNpz } from "../../src/io/npz.js";
+import { decodeSafetensors, encodeSafetensors } from "../../src/io/safetensors.js";
+import { Basis, denseBasis } from "../../src/lie/basis.js";
+import { principalAngles } from "../../src/lie/canonical.js";
+import { apply, elementwise, permuted, sparse, toDense } from "../../src/lie/generator.js";
+import { affine } from "../../src/lie/grids.js";
+import { so } from "../../src/lie/groups.js";
+import { difference, randomLowRank, randomMatrix } from "../lie/random.js";
+import { rejectsCode, throwsCode } from "../support/throws.js";
+
+const test = suite("experiments/discover");
+const cpu = device("cpu");
+
+const folder = mkdtempSync(join(tmpdir(), "lconv-discover-"));
+test.after(() => rmSync(folder, { recursive: true, force: true }));
+
+const correlation = (A: Matrix, B: Matrix): number => elementwise(A, B) / (A.norm() * B.norm());
+
+test("the closed form (R - I) / theta has a correlation of .2699 with the authors' generator at 7 x 7, .0123 at 20 x 20", () => {
+  for (const [side, want] of [
+    [7, 0.2699],
+    [20, 0.0123],
+  ]) {
+    const value = correlation(closedForm(side, Math.PI / 10), trueGenerator(side, "authors"));
+    assert.ok(Math.abs(value - want) < 5e-5, `${value} at ${side}`);
+  }
+});
+
+test("bilinear rotation: by 0 nothing moves, by a quarter turn pixels change places, and each image has its own angle", () => {
+  assert.ok(difference(toDense(rotationMatrix(5, 0)), Matrix.eye(25)) < 1e-12);
+  const quarter = toDense(rotationMatrix(5, Math.PI / 2));
+  const image = randomMatrix(25, 1, 1);
+  const turned = quarter.mmul(image);
+  for (let y = 0; y < 5; y++)
+    for (let x = 0; x < 5; x++) {
+      // from (x, y) = (c x + s y, -s x + c y) about the middle: row -x, column y
+      const from = (4 - x) * 5 + y;
+      assert.ok(Math.abs(turned.get(y * 5 + x, 0) - image.get(from, 0)) < 1e-9);
+    }
+  const [one, two] = [0.3, -0.7];
+  const pixels = Float32Array.from(randomMatrix(2, 36, 2).to1DArray());
+  const moved = rotateEach(pixels, 6, [one, two]);
+  [one, two].forEach((angle, n) => {
+    const want = toDense(rotationMatrix(6, angle)).mmul(Matrix.columnVector([...pixels.subarray(36 * n, 36 * (n + 1))]));
+    assert.ok(difference(Matrix.columnVector([...moved.subarray(36 * n, 36 * (n + 1))]), want) < 1e-6);
+  });
+});
+
+test("fixed-rot, 7 x 7: what is learned is the closed form", async () => {
+  const epochs: number[] = [];
+  const found = await runAuthors("fixed-rot", { samples: 5000, epochs: 8, device: cpu, onEpoch: (epoch) => epochs.push(epoch) });
+  assert.ok(correlation(found.L, closedForm(7, Math.PI / 10)) > 0.999);
+  assert.ok(Math.abs(correlation(found.L, trueGenerator(7, "authors")) - 0.2699) < 0.02);
+  assert.ok(Math.abs(found.correlations["trueGenerator"] - correlation(found.L, trueGenerator(7, "authors"))) < 1e-9);
+  assert.ok(found.correlations["closedForm"] > 0.999 && found.loss < 1e-6);
+  assert.ok(difference(found.L, closedForm(7, Math.PI / 10)) < 1e-2, "with its scale");
+  assert.equal(epochs, [1, 2, 3, 4, 5, 6, 7, 8]);
+  assert.equal([found.size, found.angle, found.samples, found.seed], [7, Math.PI / 10, 5000, 0]);
+});
+
+test("random-rot runs on small images, and repeats itself by its seed", async () => {
+  const run = (seed: number): Promise<AuthorsResult> => runAuthors("random-rot", { size: 4, samples: 640, epochs: 2, seed, device: cpu });
+  const found = await run(1);
+  assert.equal([found.L.rows, found.L.columns, found.experiment], [16, 16, "random-rot"]);
+  assert.ok(Number.isFinite(found.loss) && found.loss > 0 && found.loss < 1);
+  for (const value of Object.values(found.correlations)) assert.ok(Math.abs(value) <= 1);
+  assert.equal((await run(1)).L, found.L);
+  assert.is.not((await run(2)).loss, found.loss);
+});
+
+test("misuse of the authors' experiments, and abort", async () => {
+  const run = (options: Partial<AuthorsOptions>, name = "fixed-rot"): Promise<AuthorsResult> =>
+    runAuthors(name as AuthorsExperiment, { device: cpu, samples: 64, epochs: 1, ...options });
+  await rejectsCode(run({}, "fixed-rott"), "ERR_LCONV_ARGUMENT", "fixed-rot, random-rot", "fixed-rott");
+  await rejectsCode(run({ sizes: 7 } as object), "ERR_LCONV_OPTION", "size");
+  for (const size of [2, 33, 7.5]) await rejectsCode(run({ size }), "ERR_LCONV_ARGUMENT", "size");
+  for (const angle of [0, -1, 4, Number.NaN]) await rejectsCode(run({ angle }), "ERR_LCONV_ARGUMENT", "angle");
+  await rejectsCode(run({ samples: 63 }), "ERR_LCONV_ARGUMENT", "samples");
+  await rejectsCode(run({ epochs: 0 }), "ERR_LCONV_ARGUMENT", "epochs");
+  await run({ signal: AbortSignal.abort(new Error("enough")) }).then(
+    () => assert.unreachable("it was aborted"),
+    (error) => assert.is(error.message, "enough"),
+  );
+});
+
+const truth = (name: TruthName): Promise<TruthResult> => runTruth(name, { seed: 0, device: cpu });
+
+/** The algebra by name, the dimension, and the angle in degrees; bounds are what five seeds gave (docs/symmetries.md), with some room. */
+async function checkTruth(name: TruthName, found: string, dimension: number, degrees: number): Promise<TruthResult> {
+  const result = await truth(name);
+  assert.equal([result.found, result.dimension, result.basis?.n_L], [found, dimension, dimension]);
+  assert.ok(result.angle < degrees, `${result.angle} degrees`);
+  assert.ok(result.residual < 0.1, `residual ${result.residual}`);
+  return result;
+}
+
+test("so2: the rotation of images from pairs, and the same with scrambled pixels", async () => {
+  const plain = await checkTruth("so2", "so(2)", 1, 4);
+  const scrambled = await checkTruth("scrambled-so2", "so(2)", 1, 4);
+  assert.ok(Math.abs(plain.angle - scrambled.angle) < 1e-3);
+  // The order that `layout` names undoes the scrambling: the rotation of the plain image appears again.
+  const seen = knownGenerators("so2", 81, [9, 9], scrambled.layout.permutation);
+  const [angle] = principalAngles(scrambled.basis as Basis, seen, { data: scrambled.layout.data as Matrix });
+  assert.ok((180 * angle) / Math.PI < 4);
+  const [wrong] = principalAngles(scrambled.basis as Basis, knownGenerators("so2", 81, [9, 9]), { data: scrambled.layout.data as Matrix });
+  assert.ok((180 * wrong) / Math.PI > 60);
+});
+
+test("translations: the shift of signals from pairs", async () => {
+  await checkTruth("translations", "so(2)", 1, 0.001);
+});
+
+test("so3: rotations from an equivariant network", async () => {
+  await checkTruth("so3", "so(3)", 3, 1.5);
+});
+
+test("so13: the Lorentz algebra from an invariant network", async () => {
+  await checkTruth("so13", "so(1,3)", 6, 0.6);
+});
+
+test("none: nothing is found where there is nothing", async () => {
+  const { found, dimension, basis, angle, residual } = await truth("none");
+  assert.equal([found, dimension, basis], ["none", 0, undefined]);
+  assert.ok(Number.isNaN(angle) && residual > 0.2, `residual ${residual}`);
+});
+
+test("misuse of the known problems, and abort", async () => {
+  await rejectsCode(truth("so4" as TruthName), "ERR_LCONV_ARGUMENT", "so4", "scrambled-so2");
+  await rejectsCode(
+    runTruth("so3", { seed: 0, device: cpu, epochs: 3 } as object as { seed: number; device: typeof cpu }),
+    "ERR_LCONV_OPTION",
+    "epochs",
+  );
+  await runTruth("so3", { seed: 0, device: cpu, signal: AbortSignal.abort(new Error("enough")) }).then(
+    () => assert.unreachable("it was aborted"),
+    (error) => assert.is(error.message, "enough"),
+  );
+});
+
+/** Writes the files of a discovery; their paths. */
+function written(discovery: Discovery, name: string): { safetensors: string; npz: string; json: Record<string, unknown> } {
+  const files = discoveryFiles(discovery);
+  assert.equal(Object.keys(files).sort(), ["generators.npz", "generators.safetensors", "symmetries.json"]);
+  const [safetensors, npz] = ["safetensors", "npz"].map((kind) => join(folder, `${name}.${kind}`));
+  writeFileSync(safetensors, files["generators.safetensors"]);
+  writeFileSync(npz, files["generators.npz"]);
+  return { safetensors, npz, json: JSON.parse(files["symmetries.json"] as string) };
+}
+
+test("dense generators read back equal, with all that was said of them", () => {
+  const discovery = describe(so(3), { source: "a test", known: ["so(3)"], residuals: [0, 0.1, Number.NaN], spread: 2, notes: ["first"] });
+  const { safetensors, npz, json } = written(discovery, "dense");
+  for (const path of [safetensors, npz]) assert.equal(readGenerators(path).dense(), discovery.basis.dense());
+  assert.equal(readGenerators(safetensors).names, discovery.basis.names);
+  const { metadata } = decodeSafetensors(discoveryFiles(discovery)["generators.safetensors"] as Uint8Array);
+  assert.equal([metadata["algebra"], metadata["source"], metadata["d"]], ["so(3)", "a test", "3"]);
+  const keys =
+    "source d n_L algebra distance candidates strengths spectra structureConstants closureResidual noncommutativity killing signature";
+  for (const key of `${keys} centre derivedSeries tolerance angles residuals spread notes`.split(" ")) assert.ok(key in json, key);
+  assert.equal([json["source"], json["d"], json["n_L"], json["algebra"], json["spread"]], ["a test", 3, 3, "so(3)", 2]);
+  assert.equal(json["residuals"], [0, 0.1, null]);
+  assert.equal(json["killing"], discovery.identification.structure.killing.to2DArray());
+  assert.is((json["notes"] as string[])[0], "first");
+  assert.not.ok("grid" in json || "permutation" in json || "defects" in json);
+});
+
+test("low-rank generators of unequal rank stay low-rank", () => {
+  const basis = new Basis([...randomLowRank(1, 12, 2, 1).generators, ...randomLowRank(1, 12, 3, 9).generators]);
+  const discovery = { ...describe(denseBasis([Matrix.eye(12)]), { source: "" }), basis };
+  const { safetensors, npz } = written(discovery, "low");
+  for (const path of [safetensors, npz]) {
+    const read = readGenerators(path);
+    assert.equal(
+      read.generators.map((g) => g.form),
+      ["lowRank", "lowRank"],
+    );
+    read.dense().forEach((L, i) => {
+      assert.ok(difference(L, basis.dense()[i]) < 1e-14);
+    });
+  }
+});
+
+test("sparse generators stay sparse, however large d is, also one without entries", () => {
+  const d = 200_000;
+  const basis = new Basis([sparse(d, [0, 5, d - 1], [7, 5, 0], [1, -2.5, 1e-9]), sparse(d, [], [], [])]);
+  const { safetensors, npz } = written({ ...describe(so(3), { source: "" }), basis }, "sparse");
+  assert.ok(discoveryFiles({ ...describe(so(3), { source: "" }), basis })["generators.safetensors"].length < 5000);
+  for (const path of [safetensors, npz]) assert.equal(readGenerators(path).generators, basis.generators);
+});
+
+test("files that hold no generators are refused", () => {
+  const file = (name: string, bytes: Uint8Array): string => {
+    writeFileSync(join(folder, name), bytes);
+    return join(folder, name);
+  };
+  const other = encodeSafetensors([["x", { shape: [2], data: Float64Array.of(1, 2) }]]);
+  throwsCode(() => readGenerators(file("other.safetensors", other)), "ERR_LCONV_FORMAT", "expected L");
+  const L = { shape: [1, 1, 1], data: Float64Array.of(1) };
+  const names = encodeSafetensors([["L", L]], { names: "rotate" });
+  throwsCode(() => readGenerators(file("names.safetensors", names)), "ERR_LCONV_FORMAT", "names");
+  throwsCode(() => readGenerators(file("broken.npz", Uint8Array.of(1, 2, 3))), "ERR_LCONV_FORMAT");
+  throwsCode(() => readGenerators(join(folder, "missing.npz")), "ERR_LCONV_IO", "missing.npz");
+});
+
+test("known: angles to known generators, also of scrambled positions", () => {
+  const grid = [6, 6];
+  const [rotate, x] = affine(6, 6, { only: ["rotate", "translate-x"] }).generators;
+  const known = ["so2", "translations", "se2", "affine"];
+  const { angles } = describe(new Basis([rotate, x]), { source: "", grid, known });
+  assert.equal(
+    angles.map((one) => one.known),
+    known,
+  );
+  const near = (got: readonly number[], want: readonly number[]): void => {
+    assert.is(got.length, want.length);
+    got.forEach((value, k) => {
+      assert.ok(Math.abs(value - want[k]) < 1e-4, `${got} against ${want}`);
+    });
+  };
+  // so2 and one of the two translations are in the span; the other is orthogonal to both, as rotations are odd about the middle.
+  near(angles[0].degrees, [0]);
+  near(angles[1].degrees, [0, 90]);
+  near(angles[2].degrees, [0, 0]);
+  near(angles[3].degrees, [0, 0]);
+  const permutation = new Philox(1, 7).permutation(36);
+  const scrambled = new Basis([permuted(rotate, permutation)]);
+  near(describe(scrambled, { source: "", grid, known: ["so2"], permutation }).angles[0].degrees, [0]);
+  assert.ok(describe(scrambled, { source: "", grid, known: ["so2"] }).angles[0].degrees[0] > 45);
+  throwsCode(() => knownGenerators("so22", 36, grid), "ERR_LCONV_ARGUMENT", "so2");
+  throwsCode(() => knownGenerators("so2", 36), "ERR_LCONV_ARGUMENT", "grid");
+  throwsCode(() => knownGenerators("se2", 36, [36]), "ERR_LCONV_ARGUMENT", "grid of 1");
+  throwsCode(() => knownGenerators("so(4)", 36), "ERR_LCONV_ARGUMENT", "acts on 4", "36");
+});
+
+/** An .npz file of x and y. */
+function npz(name: string, x: Matrix, y: Float32Array | Int32Array, yShape: number[], xShape = [x.rows, x.columns]): string {
+  const path = join(folder, name);
+  writeNpz(path, [
+    ["x", { shape: xShape, data: Float32Array.from(x.to1DArray()) }],
+    ["y", { shape: yShape, data: y }],
+  ]);
+  return path;
+}
+
+test("pairs from a file: the generator, against a known one", () => {
+  const x = randomMatrix(150, 3, 5);
+  const [L] = so(3).generators;
+  const y = randomMatrix(150, 1, 6);
+  const moved = x.to2DArray().map((row, n) => {
+    const [t, v] = [Math.sin(0.5 * y.get(n, 0)), Matrix.columnVector(row)];
+    const once = apply(L, v);
+    return v
+      .add(Matrix.mul(once, t))
+      .add(apply(L, once).mul(1 - Math.sqrt(1 - t * t)))
+      .to1DArray(); // Rodrigues
+  });
+  const path = npz("pairs.npz", x, Float32Array.from(moved.flat()), [150, 3]);
+  const { dimension, discovery, residuals } = discoverPairs(readSamples(path), 1, { seed: 0, device: cpu, known: ["so(3)"] });
+  assert.is(dimension, 1);
+  assert.ok(residuals[0] < 1e-4);
+  assert.is(discovery?.identification.name, "so(2)");
+  assert.ok((discovery?.angles[0].degrees[0] as number) < 0.1);
+  throwsCode(
+    () => discoverPairs(readSamples(npz("odd.npz", x, new Float32Array(150), [150])), 1, { seed: 0, device: cpu }),
+    "ERR_LCONV_SHAPE",
+    "y like x",
+  );
+});
+
+const dataOptions = { seed: 0, device: cpu, output: "invariant", tolerance: 0.15, seeds: 1, epochs: 40 } as const;
+
+test("labelled samples: rotations of the plane from |x|^2, over two seeds", async () => {
+  const x = randomMatrix(3000, 2, 7);
+  const y = Float32Array.from(x.to2DArray(), ([a, b]) => 10 * (a * a + b * b));
+  const samples = readSamples(npz("data.npz", x, y, [3000]));
+  const found = await discoverData(samples, { ...dataOptions, seeds: 2, known: ["so(2)"] });
+  assert.is(found.dimension, 1, `residuals ${found.residuals}`);
+  assert.is(found.discovery?.identification.name, "so(2)");
+  assert.ok((found.discovery?.angles[0].degrees[0] as number) < 3);
+  assert.ok((found.discovery?.spread as number) < 5 && (found.discovery?.spread as number) > 0);
+  assert.ok(found.notes.some((note) => note.includes("over 2 seeds: 1, 1")));
+});
+
+test("class numbers: many samples do, others than 0, 1, ... do not", async () => {
+  const many = 150_000;
+  const samples = { path: "", N: many, m: 1, d: 1, x: new Float32Array(many).map((_, n) => n / many - 0.5) };
+  const data = Int32Array.from(samples.x, (value) => (value > 0 ? 1 : 0));
+  const found = await discoverData({ ...samples, y: { dtype: "i4", shape: [many], data } }, { ...dataOptions, epochs: 1 });
+  assert.is(found.dimension, 0);
+  for (const label of [-1, 0])
+    await rejectsCode(
+      discoverData({ ...samples, y: { dtype: "i4", shape: [many], data: new Int32Array(many).fill(label) } }, dataOptions),
+      "ERR_LCONV_DATA",
+      "class numbers",
+    );
+});
+
+test("misuse of samples", async () => {
+  const x = randomMatrix(20, 6, 8);
+  const good = npz("good.npz", x, new Float32Array(20), [20]);
+  assert.equal([readSamples(good).N, readSamples(good).m, readSamples(good).d], [20, 1, 6]);
+  const image = readSamples(npz("image.npz", x, new Float32Array(20), [20], [20, 2, 1, 3]), [1, 3]);
+  assert.equal([image.m, image.d], [2, 3]);
+  throwsCode(() => readSamples(good, [2, 2]), "ERR_LCONV_SHAPE", "4 positions");
+  throwsCode(() => readSamples(npz("fewer.npz", x, new Float32Array(19), [19])), "ERR_LCONV_SHAPE", "20 samples");
+  throwsCode(() => readSamples(npz("nan.npz", x.clone().set(3, 3, Number.NaN), new Float32Array(20), [20])), "ERR_LCONV_DATA", "finite");
+  const lonely = join(folder, "lonely.npz");
+  writeNpz(lonely, [["x", { shape: [2, 2], data: new Float32Array(4) }]]);
+  throwsCode(() => readSamples(lonely), "ERR_LCONV_DATA", '"y" is missing');
+  await rejectsCode(discoverData(readSamples(good), dataOptions), "ERR_LCONV_DATA", "zero throughout");
+  const nan = npz("nany.npz", x, new Float32Array(20).fill(Number.NaN), [20]);
+  await rejectsCode(discoverData(readSamples(nan), dataOptions), "ERR_LCONV_DATA", "y holds");
+  const random = npz("few.npz", x, Float32Array.from(randomMatrix(20, 1, 9).to1DArray()), [20]);
+  await rejectsCode(discoverData(readSamples(random), { ...dataOptions, epochs: 1 }), "ERR_LCONV_ARGUMENT", "at least 72 samples");
+});
+
+test.run();
