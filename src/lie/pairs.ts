@@ -1,7 +1,7 @@
-import { CholeskyDecomposition, EigenvalueDecomposition, Matrix } from "ml-matrix";
-import { Philox, streams } from "../engine/random.js";
+import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { check, checkInteger, checkOptions, showShape } from "../errors.js";
 import { Basis } from "./basis.js";
+import { alternate, type Found, flow, leadingEpsilon, orthonormalRows, whitened } from "./flowFit.js";
 import { dense, elementwise, lowRank } from "./generator.js";
 
 export interface PairsOptions {
@@ -30,6 +30,12 @@ export interface PairsResult {
   rounds: number;
   notes: readonly string[];
 }
+
+/** Directions that hold less of |y - x| than this say little about epsilon. */
+const LITTLE_MOVED = 0.5;
+const NOT_MOVED = 1e-9;
+/** Above this residual what fewer directions said of epsilon may have been wrong. */
+const DOUBTFUL = 0.1;
 
 /**
  * Generators from pairs (x, exp(sum_i epsilon_i L_i) x) with unknown epsilon, X and Y [d, N]. With u = exp(epsilon L / 2) x and
@@ -91,11 +97,6 @@ function resultOf(X: Matrix, Y: Matrix, Q: Matrix, { L, epsilon }: Found, rounds
   return { basis, epsilon, residual, directions: Q.columns, rounds, notes };
 }
 
-interface Found {
-  L: readonly Matrix[];
-  epsilon: Matrix;
-}
-
 /** .9, .99, .999, ... and the share that is wanted. */
 function sharesTo(variance: number): number[] {
   const shares: number[] = [];
@@ -120,129 +121,12 @@ function leading({ Q, shares }: { Q: Matrix; shares: readonly number[] }, share:
   return Q.subMatrix(0, Q.rows - 1, 0, kept - 1);
 }
 
-/** |y - exp(epsilon L) x| / |y - x| */
-interface Fit extends Found {
-  residual: number;
-}
-
-/** Least squares in turn until the residual settles; the best round is the result, L = 0 where none is better than that. */
-function alternate(X: Matrix, Y: Matrix, start: Matrix, fixed: boolean, rounds: number): Fit & { round: number } {
-  let now: Fit = { L: Array.from({ length: start.rows }, () => Matrix.zeros(X.rows, X.rows)), epsilon: start, residual: 1 };
-  let best = now;
-  let round = 0;
-  for (let settled = false; !settled && round < rounds; round++) {
-    const { D, Z } = midpoint(X, Y, now.L, now.epsilon);
-    const L = solveGenerators(D, Z, now.epsilon);
-    const target = { L, epsilon: fixed ? now.epsilon : solveEpsilon(D, Z, L) };
-    const from = fixed || round > 0 ? now : { L, epsilon: Matrix.mul(now.epsilon, 0) }; // L = 0 and epsilon = 0 move x alike
-    const next = stepTowards(X, Y, from, target, now.residual * (1 + WORSE));
-    if (!next) break;
-    settled = Math.abs(now.residual - next.residual) < SETTLED;
-    now = next;
-    if (now.residual < best.residual) best = now;
-  }
-  return { ...best, round };
-}
-
-/** The whole step, or a half, a quarter, ... of it, whichever first has a residual below `limit`: far from the identity least squares steps too far. */
-function stepTowards(X: Matrix, Y: Matrix, from: Found, target: Found, limit: number): Fit | undefined {
-  const between = (A: Matrix, B: Matrix, share: number): Matrix => Matrix.mul(A, 1 - share).add(Matrix.mul(B, share));
-  for (let share = 1; share >= LEAST_STEP; share /= 2) {
-    const L = from.L.map((g, i) => between(g, target.L[i], share));
-    const epsilon = between(from.epsilon, target.epsilon, share);
-    const residual = Matrix.sub(Y, flow(L, epsilon, X, 1)).norm() / Matrix.sub(Y, X).norm();
-    if (residual < limit) return { L, epsilon, residual };
-  }
-  return undefined;
-}
-
 /** The same pairs by epsilon' with mean products delta_ij: epsilon = R epsilon', L' = R^T L. */
 function orthonormal(L: readonly Matrix[], epsilon: Matrix): { L: Matrix[]; epsilon: Matrix } {
   const rows = orthonormalRows(epsilon.clone());
   const R = epsilon.mmul(rows.transpose()).mul(1 / epsilon.columns);
   const mixed = L.map((_, j) => L.reduce((sum, g, i) => sum.add(Matrix.mul(g, R.get(i, j))), Matrix.zeros(L[0].rows, L[0].columns)));
   return { L: mixed, epsilon: rows };
-}
-
-/** Below this change of the residual it has settled. */
-const SETTLED = 1e-6;
-/** Of what no pair shows: L is 0 there. */
-const RIDGE = 1e-10;
-/** A round may lose a little on its way. */
-const WORSE = 0.05;
-const LEAST_STEP = 1 / 64;
-/** Directions that hold less of |y - x| than this say little about epsilon. */
-const LITTLE_MOVED = 0.5;
-const NOT_MOVED = 1e-9;
-/** Above this residual what fewer directions said of epsilon may have been wrong. */
-const DOUBTFUL = 0.1;
-
-/** D = w - u + epsilon L Z with Z = (u + w) / 2, u = exp(epsilon L / 2) x, w = exp(-epsilon L / 2) y: what epsilon L Z is to be. */
-function midpoint(X: Matrix, Y: Matrix, L: readonly Matrix[], epsilon: Matrix): { D: Matrix; Z: Matrix } {
-  const [u, w] = [flow(L, epsilon, X, 0.5), flow(L, epsilon, Y, -0.5)];
-  const Z = Matrix.add(u, w).mul(0.5);
-  return { D: Matrix.sub(w, u).add(moved(L, epsilon, Z)), Z };
-}
-
-/** sum_i epsilon_i L_i V, each column by its own epsilon. */
-function moved(L: readonly Matrix[], epsilon: Matrix, V: Matrix): Matrix {
-  const sum = Matrix.zeros(V.rows, V.columns);
-  L.forEach((g, i) => {
-    sum.add(weighted(g.mmul(V), epsilon, i));
-  });
-  return sum;
-}
-
-/** V with column n times weights[i, n]; changes V. */
-function weighted(V: Matrix, weights: Matrix, i: number): Matrix {
-  for (let column = 0; column < V.columns; column++) V.mulColumn(column, weights.get(i, column));
-  return V;
-}
-
-const MOST_TERMS = 200;
-
-/** exp(s sum_i epsilon_i L_i) V by its Taylor series, all columns at once. */
-function flow(L: readonly Matrix[], epsilon: Matrix, V: Matrix, s: number): Matrix {
-  const sum = V.clone();
-  let term = V;
-  for (let k = 1; k <= MOST_TERMS; k++) {
-    term = moved(L, epsilon, term).mul(s / k);
-    sum.add(term);
-    if (!(term.norm() > 1e-12 * sum.norm())) break;
-  }
-  return sum;
-}
-
-/**
- * A first epsilon. With whitened x the leading n_L eigenvectors of v -> sum_n (d_n^T v x_n) d_n x_n^T, d = y - x, are near the generators,
- * and epsilon_n = d_n^T v x_n; with x = 1 they are near translations, v being the direction. By subspace iteration, without the
- * d^2 x d^2 matrix.
- */
-function leadingEpsilon(x: Matrix, D: Matrix, n_L: number): Matrix {
-  let epsilon = orthonormalRows(Matrix.from1DArray(n_L, x.columns, new Philox(0, streams.user).normal(n_L * x.columns)));
-  for (let step = 0; step < POWER_STEPS; step++) {
-    const directions = Array.from({ length: n_L }, (_, i) => weighted(D.clone(), epsilon, i).mmul(x.transpose()));
-    epsilon = orthonormalRows(new Matrix(directions.map((v) => columnProducts(D, v.mmul(x)))));
-  }
-  return epsilon;
-}
-const POWER_STEPS = 50;
-
-/** A^T B, of equal columns alone. */
-function columnProducts(A: Matrix, B: Matrix): number[] {
-  const sums = new Array<number>(A.columns).fill(0);
-  for (let row = 0; row < A.rows; row++)
-    for (let column = 0; column < A.columns; column++) sums[column] += A.get(row, column) * B.get(row, column);
-  return sums;
-}
-
-/** C^-1/2 x with C = mean of x x^T, on the directions that are there. */
-function whitened(X: Matrix): Matrix {
-  const C = X.mmul(X.transpose()).mul(1 / X.columns);
-  const { eigenvectorMatrix: Q, realEigenvalues } = new EigenvalueDecomposition(C, { assumeSymmetric: true });
-  const greatest = Math.max(...realEigenvalues);
-  const scale = realEigenvalues.map((value) => (value > 1e-6 * greatest ? 1 / Math.sqrt(value) : 0));
-  return Q.mmul(Matrix.diag(scale)).mmul(Q.transpose()).mmul(X);
 }
 
 function checkPairs(X: Matrix, Y: Matrix, n_L: number, t: ArrayLike<number> | undefined): void {
@@ -274,43 +158,4 @@ function checkPairs(X: Matrix, Y: Matrix, n_L: number, t: ArrayLike<number> | un
       "ERR_LCONV_ARGUMENT",
       () => "generatorsFromPairs: x or y holds values that are not finite",
     );
-}
-
-/** [L_1 .. L_n] = D Phi^T (Phi Phi^T)^-1 with Phi [n d, N] of the blocks epsilon_i Z. */
-function solveGenerators(D: Matrix, Z: Matrix, epsilon: Matrix): Matrix[] {
-  const [d, N, n] = [Z.rows, Z.columns, epsilon.rows];
-  const Phi = Matrix.zeros(n * d, N);
-  for (let i = 0; i < n; i++) Phi.setSubMatrix(weighted(Z.clone(), epsilon, i), i * d, 0);
-  const PhiT = Phi.transpose();
-  const normal = Phi.mmul(PhiT);
-  const ridge = (RIDGE * normal.trace()) / normal.rows;
-  for (let k = 0; k < normal.rows; k++) normal.set(k, k, normal.get(k, k) + ridge);
-  const all = new CholeskyDecomposition(normal).solve(Phi.mmul(D.transpose())).transpose();
-  return Array.from({ length: n }, (_, i) => all.subMatrix(0, d - 1, i * d, (i + 1) * d - 1));
-}
-
-/** For each pair the epsilon that fits best: the normal equations A^T A epsilon = A^T D with A = [L_1 z .. L_n z]. */
-function solveEpsilon(D: Matrix, Z: Matrix, L: readonly Matrix[]): Matrix {
-  const images = L.map((g) => g.mmul(Z));
-  const products = images.map((a) => images.map((b) => columnProducts(a, b)));
-  const right = images.map((a) => columnProducts(a, D));
-  const epsilon = Matrix.zeros(L.length, Z.columns);
-  for (let pair = 0; pair < Z.columns; pair++) {
-    const normal = new Matrix(products.map((row) => row.map((values) => values[pair])));
-    for (let i = 0; i < L.length; i++) normal.set(i, i, normal.get(i, i) * (1 + RIDGE) + Number.MIN_VALUE);
-    epsilon.setColumn(pair, new CholeskyDecomposition(normal).solve(Matrix.columnVector(right.map((values) => values[pair]))).to1DArray());
-  }
-  return epsilon;
-}
-
-/** Rows with mean product delta_ij, by Gram and Schmidt: neither the scale nor the basis is determined by the pairs. */
-function orthonormalRows(A: Matrix): Matrix {
-  const N = A.columns;
-  for (let i = 0; i < A.rows; i++) {
-    let row = A.getRowVector(i);
-    for (let j = 0; j < i; j++) row = Matrix.sub(row, A.getRowVector(j).mul(elementwise(row, A.getRowVector(j)) / N));
-    const size = Math.sqrt(elementwise(row, row) / N);
-    A.setRow(i, row.mul(size > 0 ? 1 / size : 0));
-  }
-  return A;
 }
