@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { setImmediate } from "node:timers/promises";
 import { device as deviceOf } from "../engine/device.js";
 import { check, LconvError, nearest } from "../errors.js";
 import type { Prop2Options } from "../experiments/verify/prop2.js";
@@ -38,7 +37,6 @@ export async function verify(name: string | undefined, flags: Given<typeof verif
       verdicts.push(verdict);
       out.emit({ event: "verdict", ...verdict });
       out.text(show(verdict));
-      await setImmediate(); // a Ctrl-C is heard between two turns of the event loop
     }
   });
   const failed = verdicts.filter(({ passed }) => !passed).length;

@@ -19,7 +19,10 @@ export interface CpuRates {
   maximum_ns: number;
 }
 
-/** An ESTIMATE of one train step, not a measurement. */
+/**
+ * An ESTIMATE of one train step, not a measurement. Of 60 steps in bench/results/2026-11-25-plan-network.jsonl 48 were within a factor of 1.5 of it and 56
+ * within 2; most took longer, the median 1.2 times, as not every product reaches the peak and not every pass the bandwidth.
+ */
 export interface CpuEstimate {
   estimated_ms: number;
   /** Of each layer; what is left of the sum gathers the samples and updates the parameters. */
