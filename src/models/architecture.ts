@@ -94,7 +94,8 @@ export function architecture(name: ModelName, input: InputSize, options: ModelOp
   checkInteger(`model ${name}`, "channels", input.channels, 1);
   checkInteger(`model ${name}`, "generators (n_L)", generators, 1, (input.height * input.width) ** 2);
   checkInteger(`model ${name}`, "rank (d_h)", rank, 1, input.height * input.width);
-  checkInteger(`model ${name}`, "kernel", kernel, 1, Math.min(input.height, input.width));
+  const side = name === "cnn" || name === "cnn-pool" ? Math.min(input.height, input.width) : Number.MAX_SAFE_INTEGER; // others have none
+  checkInteger(`model ${name}`, "kernel", kernel, 1, side);
   checkInteger(`model ${name}`, "stride", stride, 1);
   checkPool(name, pool);
   const sizes = { layers, filters, generators, rank, kernel, pool, stride };

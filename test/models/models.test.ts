@@ -7,6 +7,8 @@ import { type InputSize, type ModelName, type ModelOptions, makeModel } from "..
 import { LConvMax, LConvStrided } from "../../src/nn/index.js";
 import { randn } from "../../src/tensor/random.js";
 import { scope } from "../../src/tensor/scope.js";
+import { zeros } from "../../src/tensor/tensor.js";
+import { throwsCode } from "../support/throws.js";
 
 const test = suite("models");
 const mnist: InputSize = { channels: 1, height: 28, width: 28, classes: 10 };
@@ -160,5 +162,15 @@ for (const [title, make, code, message] of misuse) {
     assert.throws(make, (error: unknown) => error instanceof LconvError && error.code === code && message.test(error.message));
   });
 }
+
+test("signals: models without a kernel take images of height 1", () => {
+  const signal = { channels: 1, height: 1, width: 20, classes: 2 };
+  for (const name of ["lconv", "lconv-random", "fc"] as const) {
+    const model = makeModel(name, signal, device(), { filters: 3, generators: 2, rank: 3 });
+    assert.equal(model.forward(zeros([4, 1, 20])).shape, [4, 2], name);
+    model.dispose();
+  }
+  throwsCode(() => makeModel("cnn", signal, device()), "ERR_LCONV_ARGUMENT", "kernel must be an integer from 1 to 1");
+});
 
 test.run();
