@@ -6,7 +6,7 @@ import { runTruth, type TruthName, type TruthResult } from "../experiments/disco
 import type { Basis } from "../lie/basis.js";
 import { denseBasis } from "../lie/basis.js";
 import { type Context, withReporter } from "./context.js";
-import type { DiscoverValues } from "./discover.js";
+import type { DiscoverValues } from "./discoverFlags.js";
 import { writeDiscovery } from "./discoverOutput.js";
 import { list, table } from "./output.js";
 

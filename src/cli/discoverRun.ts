@@ -10,7 +10,7 @@ import type { Classifier } from "../models/models.js";
 import type { LConv } from "../nn/lconv.js";
 import { LConvStrided } from "../nn/pooling.js";
 import { type Context, withReporter } from "./context.js";
-import type { DiscoverValues } from "./discover.js";
+import type { DiscoverValues } from "./discoverFlags.js";
 import { showDiscovery, summaryOf, writeDiscovery } from "./discoverOutput.js";
 import { tell } from "./discoverSamples.js";
 import { loadRun } from "./loadRun.js";

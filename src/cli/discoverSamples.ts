@@ -3,7 +3,7 @@ import { device as deviceOf } from "../engine/device.js";
 import { knownGenerators } from "../experiments/discover/result.js";
 import { discoverData, discoverPairs, type Found, readSamples } from "../experiments/discover/sources.js";
 import { type Context, withReporter } from "./context.js";
-import type { DiscoverValues } from "./discover.js";
+import type { DiscoverValues } from "./discoverFlags.js";
 import { showDiscovery, summaryOf, writeDiscovery } from "./discoverOutput.js";
 
 /** `lconv discover --pairs` and `--data`. */

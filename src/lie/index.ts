@@ -3,6 +3,7 @@ export { balanced, type Canonical, type CompareOptions, canonical, cosines, prin
 export type { CovarianceOptions, MatrixLike } from "./covariance.js";
 export { type CovarianceSymmetries, covarianceSymmetries, type Defect } from "./covarianceSymmetries.js";
 export type { DefectOptions, EquivarianceDefect } from "./defect.js";
+export type { Eigenvalue } from "./eigenvalues.js";
 export { exp, expApply } from "./exponential.js";
 export { type Extraction, type ExtractionOptions, extractSymmetries } from "./extraction.js";
 export {
@@ -53,6 +54,6 @@ export {
   regularizers,
   traceFormOf,
 } from "./regularize.js";
-export { type Eigenvalue, spectrum } from "./spectrum.js";
+export { spectrum } from "./spectrum.js";
 export { changeBasis, killingForm, type Structure, type StructureConstants, type StructureOptions, structure } from "./structure.js";
 export { fromTensors } from "./tensors.js";

@@ -1,6 +1,6 @@
 import type { Defect, Discovery } from "../experiments/discover/result.js";
+import type { Eigenvalue } from "../lie/eigenvalues.js";
 import { type Generator, norm, permuted } from "../lie/generator.js";
-import type { Eigenvalue } from "../lie/spectrum.js";
 import type { StructureConstants } from "../lie/structure.js";
 import { lineChart } from "./chart.js";
 import { arrows, filmStrip, lineFlow, velocityField } from "./flows.js";

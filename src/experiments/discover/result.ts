@@ -3,11 +3,12 @@ import { check, LconvError, nearest } from "../../errors.js";
 import { Basis } from "../../lie/basis.js";
 import { canonical, principalAngles } from "../../lie/canonical.js";
 import type { EquivarianceDefect } from "../../lie/defect.js";
+import type { Eigenvalue } from "../../lie/eigenvalues.js";
 import { type Generator, permuted } from "../../lie/generator.js";
 import { type AffineName, affine, affineNames, translation } from "../../lie/grids.js";
 import { type Identification, identify } from "../../lie/identify.js";
 import { algebra } from "../../lie/known.js";
-import { type Eigenvalue, spectrum } from "../../lie/spectrum.js";
+import { spectrum } from "../../lie/spectrum.js";
 
 /** How far a model is from being equivariant under a generator, see lie/defect.ts. */
 export type Defect = Pick<EquivarianceDefect, "defect" | "upper">;

@@ -1,0 +1,53 @@
+import { authorsExperiments } from "../experiments/discover/authors.js";
+import { truthNames } from "../experiments/discover/truths.js";
+import { choice, fraction, type Given, integer, text } from "./flags.js";
+import { deviceFlag, progressFlag, threadsFlag } from "./trainFlags.js";
+
+const experimentNames = [...authorsExperiments, ...truthNames] as const;
+
+export const discoverFlags = {
+  experiment: { value: "NAME", kind: choice(experimentNames), help: `a problem whose symmetry is known: ${experimentNames.join(", ")}` },
+  pairs: { value: "PATH", kind: text("a file or folder"), help: ".npz file or folder of .npy files with pairs: x and y = g x, g unknown" },
+  data: { value: "PATH", kind: text("a file or folder"), help: ".npz file or folder of .npy files with labelled samples x and y" },
+  run: {
+    value: "DIR",
+    kind: text("a folder"),
+    help: "folder of a run of lconv train: its layers' generators, and its network as a function",
+  },
+  size: { value: "SIDE", kind: integer(3, 32), help: "fixed-rot, random-rot: side of the images", default: 7 },
+  angle: {
+    value: "ANGLE",
+    kind: text("an angle such as pi/10 or 0.3", /^(\d*\.?\d+|pi(\/\d+)?)$/),
+    help: "fixed-rot, random-rot: the angle, or the greatest; pi/10 is understood",
+  },
+  samples: { value: "N", kind: integer(64), help: "fixed-rot, random-rot: images (default: 50,000)" },
+  epochs: { value: "N", kind: integer(1, 100_000), help: "passes over the samples (default: 20; 60 for --data)" },
+  generators: { value: "N", kind: integer(1, 64), help: "--pairs: how many generators to look for", default: 1 },
+  output: {
+    value: "KIND",
+    kind: choice(["invariant", "equivariant"]),
+    help: "--data: what the labels do under the symmetry",
+    default: "invariant",
+  },
+  within: { value: "NAME", kind: text("a name"), help: "--data, --run: look only among these, such as affine (for images)" },
+  grid: { value: "P,Q", kind: text("sizes with commas", /^\d+(,\d+)*$/), help: "--pairs, --data: the positions are a grid of these sizes" },
+  known: { value: "A,B", kind: text("names with commas"), help: "compare with so2, translations, se2, scaling, affine, so(3), ..." },
+  tolerance: {
+    value: "T",
+    kind: fraction(0, 1, true),
+    help: "--data, --run: the greatest residual that a symmetry may have",
+    default: 0.15,
+  },
+  seed: { value: "N", kind: integer(0, Number.MAX_SAFE_INTEGER), help: "first seed", default: 0 },
+  seeds: { value: "N", kind: integer(1, 100), help: "how many seeds (default: 1; 5 for the problems other than fixed-rot, random-rot)" },
+  out: {
+    value: "DIR",
+    kind: text("a folder"),
+    help: "write generators.safetensors, generators.npz, symmetries.json and report.html there",
+  },
+  device: deviceFlag,
+  threads: threadsFlag,
+  progress: progressFlag,
+} as const;
+
+export type DiscoverValues = Given<typeof discoverFlags>;
