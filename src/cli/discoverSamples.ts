@@ -44,5 +44,6 @@ export function tell(found: Found, title: string, folder: string | undefined, co
   const nearest = residuals.slice(0, 5);
   out.text(`no symmetry found in ${source}; residuals of the nearest directions: ${nearest.map((x) => x.toPrecision(2)).join(", ")}`);
   for (const note of notes) out.text(`note: ${note}`);
+  if (folder !== undefined) out.text(`nothing written to ${folder}`);
   out.emit({ event: "done", source, dimension: 0, algebra: "none", residuals: nearest, notes });
 }

@@ -32,16 +32,24 @@ export function knownAlgebras(dimension: number): { name: string; basis: Basis }
   return [...named, ...members].filter(({ basis }) => basis.n_L === dimension);
 }
 
-/** A known algebra by name, such as "so(3)" or "gl(5)". Throws ERR_LCONV_ARGUMENT naming the nearest known one. */
-export function algebra(name: string): Basis {
-  const make = fixed[name];
-  if (make) return make();
+/** What `algebra` takes; n is any size from 2 to MOST_SIZE. */
+export const algebraNames = [...Object.keys(fixed), "so(2)", "so(n)", "sl(n)", "gl(n)"] as const;
+const MOST_SIZE = 64;
+
+/** Makes a known algebra by name, such as "so(3)" or "gl(5)"; undefined for a name that is none. */
+export function algebraNamed(name: string): (() => Basis) | undefined {
+  if (Object.hasOwn(fixed, name)) return fixed[name];
   const [, family = "", n = ""] = /^(so|sl|gl)\((\d+)\)$/.exec(name) ?? [];
-  if (family !== "" && Number(n) >= 2) return families[family].make(Number(n));
-  const names = [...Object.keys(fixed), "so(2)", "so(n)", "sl(n)", "gl(n)"];
-  const near = nearest(name, names);
+  return family !== "" && Number(n) >= 2 && Number(n) <= MOST_SIZE ? () => families[family].make(Number(n)) : undefined;
+}
+
+/** A known algebra by name. Throws ERR_LCONV_ARGUMENT naming the nearest known one. */
+export function algebra(name: string): Basis {
+  const make = algebraNamed(name);
+  if (make) return make();
+  const near = nearest(name, algebraNames);
   throw new LconvError(
     "ERR_LCONV_ARGUMENT",
-    `unknown algebra "${name}"; ${near ? `did you mean "${near}"? ` : ""}known: ${names.join(", ")}`,
+    `unknown algebra "${name}"; ${near ? `did you mean "${near}"? ` : ""}known: ${algebraNames.join(", ")}, n from 2 to ${MOST_SIZE}`,
   );
 }

@@ -7,6 +7,6 @@ import { renderSymmetries } from "./symmetries.js";
 
 /** Writes generators.safetensors, generators.npz, symmetries.json and report.html into a folder, which is made where it is not there. Throws ERR_LCONV_IO. */
 export function saveSymmetries(folder: string, discovery: Discovery, head: PageHead = { title: `Symmetries: ${discovery.source}` }): void {
-  for (const [name, content] of Object.entries(discoveryFiles(discovery))) writeAtomic(join(folder, name), content);
-  writeAtomic(join(folder, "report.html"), renderSymmetries(head, discovery));
+  const files = { ...discoveryFiles(discovery), "report.html": renderSymmetries(head, discovery) };
+  for (const [name, content] of Object.entries(files)) writeAtomic(join(folder, name), content);
 }

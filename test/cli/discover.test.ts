@@ -279,7 +279,7 @@ test("misuse: one line on stderr, no stack, nothing written", async () => {
       ...train,
     ],
     [2, 'unknown generators "afine"; did you mean "affine"?', "--data", "classes.npz", "--within", "afine", ...train],
-    [2, 'unknown algebra "so(e)"; did you mean "so(3)"?', "--pairs", "pairs.npz", "--known", "so(e)"],
+    [2, 'unknown generators "so(e)"; did you mean "so(3)"?', "--pairs", "pairs.npz", "--known", "so(e)"],
     [2, "needs positions on a grid", "--pairs", "pairs.npz", "--known", "so2"],
     [2, 'known "so(4)" acts on 4 positions, what was found on 3', "--pairs", "pairs.npz", "--known", "so(4)"],
     [2, "2 pairs cannot determine 1 generators of 3 x 3; pass at least 3", "--pairs", "few.npz"],
@@ -291,7 +291,7 @@ test("misuse: one line on stderr, no stack, nothing written", async () => {
     [1, "ERR_LCONV_FORMAT", "--pairs", "text.npz"],
     [1, "nan.npz: x holds values that are not finite", "--pairs", "nan.npz"],
     [1, "nany.npz: y holds values that are not finite", "--data", "nany.npz", ...train],
-    [1, "with the 4 positions of --grid 2,2, got [200, 3]", "--pairs", "pairs.npz", "--grid", "2,2"],
+    [1, "with d = 4 or 2 x 2 positions of --grid 2,2, got [200, 3]", "--pairs", "pairs.npz", "--grid", "2,2"],
     [1, "cannot read file: a part of the path is a file", "--pairs", "pairs.npz", "--out", "file"],
   ];
   const before = readdirSync(folder);

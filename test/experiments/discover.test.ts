@@ -240,7 +240,8 @@ test("known: angles to known generators, also of scrambled positions", () => {
   const scrambled = new Basis([permuted(rotate, permutation)]);
   near(describe(scrambled, { source: "", grid, known: ["so2"], permutation }).angles[0].degrees, [0]);
   assert.ok(describe(scrambled, { source: "", grid, known: ["so2"] }).angles[0].degrees[0] > 45);
-  throwsCode(() => knownGenerators("so22", 36, grid), "ERR_LCONV_ARGUMENT", "so2");
+  throwsCode(() => knownGenerators("so22", 36, grid), "ERR_LCONV_ARGUMENT", 'did you mean "so2"');
+  for (const name of ["so3", "constructor", "gl(100000)"]) throwsCode(() => knownGenerators(name, 36, grid), "ERR_LCONV_ARGUMENT", "so(n)");
   throwsCode(() => knownGenerators("so2", 36), "ERR_LCONV_ARGUMENT", "grid");
   throwsCode(() => knownGenerators("se2", 36, [36]), "ERR_LCONV_ARGUMENT", "grid of 1");
   throwsCode(() => knownGenerators("so(4)", 36), "ERR_LCONV_ARGUMENT", "acts on 4", "36");
@@ -315,7 +316,9 @@ test("misuse of samples", async () => {
   assert.equal([readSamples(good).N, readSamples(good).m, readSamples(good).d], [20, 1, 6]);
   const image = readSamples(npz("image.npz", x, new Float32Array(20), [20], [20, 2, 1, 3]), [1, 3]);
   assert.equal([image.m, image.d], [2, 3]);
-  throwsCode(() => readSamples(good, [2, 2]), "ERR_LCONV_SHAPE", "4 positions");
+  throwsCode(() => readSamples(good, [2, 2]), "ERR_LCONV_SHAPE", "2 x 2 positions");
+  const last = npz("last.npz", x, new Float32Array(20), [20], [20, 2, 3]);
+  throwsCode(() => readSamples(last, [1, 2]), "ERR_LCONV_SHAPE", "1 x 2 positions"); // channels must come first
   throwsCode(() => readSamples(npz("fewer.npz", x, new Float32Array(19), [19])), "ERR_LCONV_SHAPE", "20 samples");
   throwsCode(() => readSamples(npz("nan.npz", x.clone().set(3, 3, Number.NaN), new Float32Array(20), [20])), "ERR_LCONV_DATA", "finite");
   const lonely = join(folder, "lonely.npz");

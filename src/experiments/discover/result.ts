@@ -7,7 +7,7 @@ import type { Eigenvalue } from "../../lie/eigenvalues.js";
 import { type Generator, permuted } from "../../lie/generator.js";
 import { type AffineName, affine, affineNames, translation } from "../../lie/grids.js";
 import { type Identification, identify } from "../../lie/identify.js";
-import { algebra } from "../../lie/known.js";
+import { algebraNamed, algebraNames } from "../../lie/known.js";
 import { spectrum } from "../../lie/spectrum.js";
 
 /** How far a model is from being equivariant under a generator, see lie/defect.ts. */
@@ -122,19 +122,23 @@ export function knownGenerators(name: string, d: number, grid?: readonly number[
 }
 
 function unscrambled(name: string, d: number, grid?: readonly number[]): Basis {
-  if (name in sets && grid?.length === 2) return affine(grid[0], grid[1], { only: sets[name] });
+  if (Object.hasOwn(sets, name) && grid?.length === 2) return affine(grid[0], grid[1], { only: sets[name] });
   if (name === "translations" && grid?.length === 1) return translation(d);
   check(
-    !(name in sets),
+    !Object.hasOwn(sets, name),
     "ERR_LCONV_ARGUMENT",
     () => `known "${name}" needs positions on a grid, and these ${d} are ${grid ? `a grid of ${grid.length} axes` : "none"}; see --grid`,
   );
-  if (!name.includes("(") && name !== "heisenberg") {
-    const near = nearest(name, Object.keys(sets));
-    const names = `${Object.keys(sets).join(", ")}, so(n), sl(n), gl(n), se(2), so(1,3), heisenberg`;
-    throw new LconvError("ERR_LCONV_ARGUMENT", `unknown generators "${name}"; ${near ? `did you mean "${near}"?` : `known: ${names}`}`);
+  const make = algebraNamed(name);
+  const names = [...Object.keys(sets), ...algebraNames];
+  if (!make) {
+    const near = nearest(name, names);
+    throw new LconvError(
+      "ERR_LCONV_ARGUMENT",
+      `unknown generators "${name}"; ${near ? `did you mean "${near}"? ` : ""}known: ${names.join(", ")}`,
+    );
   }
-  const basis = algebra(name);
+  const basis = make();
   check(basis.d === d, "ERR_LCONV_ARGUMENT", () => `known "${name}" acts on ${basis.d} positions, what was found on ${d}`);
   return basis;
 }

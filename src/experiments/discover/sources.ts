@@ -61,11 +61,12 @@ export function readSamples(path: string, grid?: readonly number[]): Samples {
   const N = x.shape[0] ?? 0;
   const size = N > 0 ? x.data.length / N : 0;
   const d = grid ? grid.reduce((product, n) => product * n, 1) : (x.shape.at(-1) ?? 0);
+  const onGrid = grid === undefined || x.shape.at(-1) === d || grid.every((n, axis) => x.shape.at(axis - grid.length) === n);
   check(
-    x.shape.length >= 2 && N > 0 && d > 0 && size % d === 0,
+    x.shape.length >= 2 && N > 0 && d > 0 && onGrid,
     "ERR_LCONV_SHAPE",
     () =>
-      `${path}: x must be [N, d] or [N, m, d]${grid ? ` with the ${d} positions of --grid ${grid.join(",")}` : ""}, got ${showShape(x.shape)}`,
+      `${path}: x must be [N, d] or [N, m, d]${grid ? ` with d = ${d} or ${grid.join(" x ")} positions of --grid ${grid.join(",")}` : ""}, got ${showShape(x.shape)}`,
   );
   check(y.shape[0] === N, "ERR_LCONV_SHAPE", () => `${path}: x holds ${N} samples, y ${showShape(y.shape)}`);
   const values = Float32Array.from(x.data as ArrayLike<number>, Number);
