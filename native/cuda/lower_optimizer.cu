@@ -20,9 +20,7 @@ void lower(const Adam& op, CudaExec& exec) {
   exec.next_task({range_of(op.correction, 2, false), range_of(op.g, op.n, false), range_of(op.lr, 1, false),
                   range_of(op.scale, 1, false), range_of(op.w, op.n, true), range_of(op.m, op.n, true),
                   range_of(op.v, op.n, true)});
-  const float rest1 = static_cast<float>(1 - op.beta1_exact), rest2 = static_cast<float>(1 - op.beta2_exact);
-  exec.update(op.n, Adam::Body{op.beta1, op.beta2, rest1, rest2, op.epsilon, op.decay, op.decoupled, op.g,
-                               op.correction, op.w, op.m, op.v, op.lr, op.scale});
+  exec.update(op.n, op.body());
   exec.traffic(7.0 * static_cast<double>(op.n * kElementBytes));
 }
 

@@ -63,19 +63,20 @@ struct Adam {
   const int32_t* step;          // [1]
   float *w, *m, *v;             // [n]
 
+  /// Without a branch, so that it becomes vector code: `coupled` is the decay that is part of the gradient, `apart` the
+  /// one that is not.
   struct Body {
-    float beta1, beta2, rest1, rest2, epsilon, decay;
-    bool decoupled;
+    float beta1, beta2, rest1, rest2, epsilon, coupled, apart;
     const float *g, *correction;
     float *w, *m, *v;
     const float *lr, *scale;
     LCONV_HD void operator()(int64_t i) const {
-      const float gradient = scale[0] * g[i] + (decoupled ? 0 : decay * w[i]);
+      const float gradient = scale[0] * g[i] + coupled * w[i];
       const float first = beta1 * m[i] + rest1 * gradient;
       const float second = beta2 * v[i] + rest2 * gradient * gradient;
       m[i] = first;
       v[i] = second;
-      const float shrunk = decoupled ? w[i] - lr[0] * decay * w[i] : w[i];
+      const float shrunk = w[i] - lr[0] * apart * w[i];
       w[i] = shrunk - lr[0] * correction[0] * first / (std::sqrt(second) * correction[1] + epsilon);
     }
   };
@@ -107,12 +108,27 @@ struct Adam {
     b.inout(v, n);
     b.out(correction, 2);
   }
+  /// 1 - beta in double: in float32 1 - .999 is off by 1e-5
+  Body body() const {
+    return {beta1,
+            beta2,
+            static_cast<float>(1 - beta1_exact),
+            static_cast<float>(1 - beta2_exact),
+            epsilon,
+            decoupled ? 0 : decay,
+            decoupled ? decay : 0,
+            g,
+            correction,
+            w,
+            m,
+            v,
+            lr,
+            scale};
+  }
   template <class X>
   void run(X& exec) const {
     exec.for_each(1, Correction{beta1_exact, beta2_exact, step, correction});
-    // 1 - beta in double: in float32 1 - .999 is off by 1e-5
-    const float rest1 = static_cast<float>(1 - beta1_exact), rest2 = static_cast<float>(1 - beta2_exact);
-    exec.for_each(n, Body{beta1, beta2, rest1, rest2, epsilon, decay, decoupled, g, correction, w, m, v, lr, scale});
+    exec.for_each(n, body());
   }
 };
 

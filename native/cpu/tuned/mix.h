@@ -4,7 +4,7 @@
 
 // s[b, a, i, h] = sum_c W[i, c, a] z[b, c, i, h] and its gradient dW[i, c, a] = sum_{b, h} z[b, c, i, h] ds[b, a, i,
 // h]: n_L small products over columns (b, h). Forward, a register tile is kMixRows channels a x kMixCols columns of L
-// lanes, L the widest register that divides d_h; the z of a few samples (9 kB each at 32 x 9 x 8) stays in L1 for all i
+// lanes, L the widest register that d_h fills; the z of a few samples (9 kB each at 32 x 9 x 8) stays in L1 for all i
 // and a, so z and s move once. Backward, ds of one i is transposed and outer.h sums over (b, h); a thread owns whole
 // (i, block of a), so no sum is shared.
 
@@ -15,15 +15,17 @@ struct MixTile {
   static constexpr int kMixRows = 4, kMixCols = 3;
   const MixChannels& op;
   const float* weights;  // [i, a block, c, kMixRows]
-  int64_t r = op.n_L * op.d_h, chunks = op.d_h / L;
+  int64_t r = op.n_L * op.d_h, chunks = (op.d_h + L - 1) / L;
 
-  /// Columns `column`.. of generator i; those from `end` on repeat the last.
+  /// Columns `column`.. of generator i; those from `end` on repeat the last. The last L lanes of a d_h that is no
+  /// multiple of L overlap those before.
   void tile(int64_t i, int64_t a, int64_t column, int64_t end, const float* weight) const {
     const float* from[kMixCols];
     float* to[kMixCols];
     for (int n = 0; n < kMixCols; ++n) {
       const int64_t at = column + n < end ? column + n : end - 1;
-      const int64_t offset = i * op.d_h + at % chunks * L;
+      const int64_t chunk = at % chunks * L, within = chunk + L <= op.d_h ? chunk : op.d_h - L;
+      const int64_t offset = i * op.d_h + within;
       from[n] = op.z + at / chunks * op.m_in * r + offset;
       to[n] = op.s + (at / chunks * op.m_out + a) * r + offset;
     }
@@ -67,9 +69,9 @@ struct MixTile {
 };
 
 inline void tuned_run(const CpuExec& exec, const MixChannels& op) {
-  if (kLanes >= 16 && op.d_h % 16 == 0) return MixTile<(kLanes < 16 ? kLanes : 16)>::run(exec, op);
-  if (kLanes >= 8 && op.d_h % 8 == 0) return MixTile<(kLanes < 8 ? kLanes : 8)>::run(exec, op);
-  if (op.d_h % 4 == 0) return MixTile<4>::run(exec, op);
+  if (kLanes >= 16 && op.d_h >= 16) return MixTile<(kLanes < 16 ? kLanes : 16)>::run(exec, op);
+  if (kLanes >= 8 && op.d_h >= 8) return MixTile<(kLanes < 8 ? kLanes : 8)>::run(exec, op);
+  if (op.d_h >= 4) return MixTile<4>::run(exec, op);
   return MixTile<1>::run(exec, op);
 }
 
