@@ -3,7 +3,7 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { device as deviceOf, gpuModel, type Precision } from "../src/engine/device.js";
 import { Philox, streams } from "../src/engine/random.js";
-import { benchSteps } from "../src/experiments/benchSteps.js";
+import { benchSteps } from "../src/experiments/bench/steps.js";
 import { makeModel } from "../src/models/models.js";
 import { matmul } from "../src/ops/matmul.js";
 import { scope } from "../src/tensor/scope.js";

@@ -4,7 +4,7 @@ import { basename, delimiter, join } from "node:path";
 import { findDataset } from "../src/data/catalog.js";
 import type { RawDataset } from "../src/data/dataset.js";
 import { glyphs } from "../src/data/glyphs.js";
-import type { BenchResult } from "../src/experiments/benchSteps.js";
+import type { BenchResult } from "../src/experiments/bench/steps.js";
 import { writeNpz } from "../src/io/npz.js";
 import type { Ended, ProcessOptions } from "./process.js";
 import { typescript } from "./process.js";

@@ -10,8 +10,8 @@ import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { device as deviceOf, gpuModel, type Precision } from "../src/engine/device.js";
 import { native } from "../src/engine/native.js";
-import { benchCases } from "../src/experiments/benchCases.js";
-import { type BenchResult, benchSteps, measurePeak } from "../src/experiments/benchSteps.js";
+import { benchCases } from "../src/experiments/bench/cases.js";
+import { type BenchResult, benchSteps, measurePeak } from "../src/experiments/bench/steps.js";
 import { writeAtomic } from "../src/io/atomic.js";
 import { caseOf, defaultPeers, type Failure, type PeerLine, peerLines } from "./peers.js";
 

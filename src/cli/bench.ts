@@ -1,6 +1,6 @@
 import { device as deviceOf } from "../engine/device.js";
-import { benchCases } from "../experiments/benchCases.js";
-import { type BenchResult, benchSteps, measurePeak } from "../experiments/benchSteps.js";
+import { benchCases } from "../experiments/bench/cases.js";
+import { type BenchResult, benchSteps, measurePeak } from "../experiments/bench/steps.js";
 import type { Context } from "./context.js";
 import { cudaNote } from "./devices.js";
 import { type Given, integer, positive, text } from "./flags.js";

@@ -1,7 +1,7 @@
 import { planningDevice } from "../engine/device.js";
-import { benchCases } from "../experiments/benchCases.js";
-import { type GpuName, gpuNames } from "../experiments/floors.js";
-import { type PlanResult, planSteps } from "../experiments/plan.js";
+import { benchCases } from "../experiments/bench/cases.js";
+import { type PlanResult, planSteps } from "../experiments/plan/benchPlan.js";
+import { type GpuName, gpuNames } from "../experiments/plan/floors.js";
 import type { Context } from "./context.js";
 import { choice, type Given, integer, text } from "./flags.js";
 import { table } from "./output.js";

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { floors, gpuOf } from "../../src/experiments/floors.js";
+import { floors, gpuOf } from "../../src/experiments/plan/floors.js";
 import { skip } from "../support/skip.js";
 import { lconv, temporaryFolder, writeTinyImages } from "./command.js";
 

@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { regressionLearned } from "../../src/experiments/regressionLearned.js";
+import { regressionLearned } from "../../src/experiments/regression/learned.js";
 import { rejectsCode } from "../support/throws.js";
 
 const test = suite("experiments/regressionLearned");

@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { device } from "../../src/engine/device.js";
-import { regressionScaling, type ScalingRow } from "../../src/experiments/regressionScaling.js";
+import { regressionScaling, type ScalingRow } from "../../src/experiments/regression/scaling.js";
 import { throwsCode } from "../support/throws.js";
 
 const test = suite("experiments/regressionScaling");

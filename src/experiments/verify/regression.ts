@@ -1,5 +1,5 @@
-import { regressionLearned, type Spread } from "../regressionLearned.js";
-import { regressionScaling } from "../regressionScaling.js";
+import { regressionLearned, type Spread } from "../regression/learned.js";
+import { regressionScaling } from "../regression/scaling.js";
 import { atLeast, atMost, near, type Setting, type Verdict, verdict } from "./verdict.js";
 
 const SEEDS = 5;

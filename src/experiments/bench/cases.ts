@@ -1,14 +1,14 @@
-import type { Device } from "../engine/device.js";
-import type { Program } from "../engine/program.js";
-import { Philox, streams } from "../engine/random.js";
-import { LconvError, nearest } from "../errors.js";
-import type { Regularize } from "../lie/regularize.js";
-import { architecture } from "../models/architecture.js";
-import { type InputSize, type ModelName, type ModelOptions, makeModel } from "../models/models.js";
-import { makeOptimizer, type OptimizerName } from "../optim/optimizer.js";
-import { keep, type Tensor, tensor, zeros } from "../tensor/tensor.js";
-import { recordTrainStep } from "../train/step.js";
-import { networkCosts } from "./networkCost.js";
+import type { Device } from "../../engine/device.js";
+import type { Program } from "../../engine/program.js";
+import { Philox, streams } from "../../engine/random.js";
+import { LconvError, nearest } from "../../errors.js";
+import type { Regularize } from "../../lie/regularize.js";
+import { architecture } from "../../models/architecture.js";
+import { type InputSize, type ModelName, type ModelOptions, makeModel } from "../../models/models.js";
+import { makeOptimizer, type OptimizerName } from "../../optim/optimizer.js";
+import { keep, type Tensor, tensor, zeros } from "../../tensor/tensor.js";
+import { recordTrainStep } from "../../train/step.js";
+import { networkCosts } from "../plan/networkCost.js";
 
 /** One network of bench/peers: the same sizes in PyTorch and JAX. */
 interface BenchModel {

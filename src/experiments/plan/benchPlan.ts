@@ -1,7 +1,7 @@
-import type { Device } from "../engine/device.js";
-import type { Program } from "../engine/program.js";
-import { check, checkInteger } from "../errors.js";
-import { benchCases, checkCases, recordCase } from "./benchCases.js";
+import type { Device } from "../../engine/device.js";
+import type { Program } from "../../engine/program.js";
+import { check, checkInteger } from "../../errors.js";
+import { benchCases, checkCases, recordCase } from "../bench/cases.js";
 import { type Floors, fitsCache, floors, type GpuName } from "./floors.js";
 
 /** What a program would do on a GPU, counted from its commands; only the floors and the prediction are about time. */

@@ -1,5 +1,5 @@
-import type { ProgramStats } from "../engine/addon.js";
-import type { Precision } from "../engine/device.js";
+import type { ProgramStats } from "../../engine/addon.js";
+import type { Precision } from "../../engine/device.js";
 
 /** What bounds a step on a GPU, from its data sheet and from copies and graphs that others have timed on it. */
 interface GpuFigures {

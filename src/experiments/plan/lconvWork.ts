@@ -1,5 +1,5 @@
-import type { LConvSpec } from "../models/architecture.js";
-import { applyCost, type Form, layerCost, type Order } from "../ops/order.js";
+import type { LConvSpec } from "../../models/architecture.js";
+import { applyCost, type Form, layerCost, type Order } from "../../ops/order.js";
 
 /** Multiply-adds of an L-conv layer for one sample. */
 export interface LConvWork {

@@ -1,12 +1,12 @@
 import { Matrix, solve } from "ml-matrix";
-import { rotate } from "../data/rotate.js";
-import { type Device, device as deviceOf } from "../engine/device.js";
-import { Philox, streams } from "../engine/random.js";
-import { checkInteger, checkOptions } from "../errors.js";
-import { regressionSymmetries } from "../lie/regression.js";
-import { matmul } from "../ops/matmul.js";
-import { scope } from "../tensor/scope.js";
-import { type Tensor, tensor } from "../tensor/tensor.js";
+import { rotate } from "../../data/rotate.js";
+import { type Device, device as deviceOf } from "../../engine/device.js";
+import { Philox, streams } from "../../engine/random.js";
+import { checkInteger, checkOptions } from "../../errors.js";
+import { regressionSymmetries } from "../../lie/regression.js";
+import { matmul } from "../../ops/matmul.js";
+import { scope } from "../../tensor/scope.js";
+import { type Tensor, tensor } from "../../tensor/tensor.js";
 
 // The authors' control for their rotation experiment fits y = R x by linear regression on (X - 127.5) / 255, although their images lie in
 // [-0.5, 0.5] already: X becomes -0.5 +- 0.002, nearly of rank one, and float32 loses R. Centring brings it back.

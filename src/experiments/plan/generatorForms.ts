@@ -1,6 +1,6 @@
-import { architecture, type LConvSpec } from "../models/architecture.js";
-import type { InputSize, ModelName, ModelOptions } from "../models/models.js";
-import type { Form } from "../ops/order.js";
+import { architecture, type LConvSpec } from "../../models/architecture.js";
+import type { InputSize, ModelName, ModelOptions } from "../../models/models.js";
+import type { Form } from "../../ops/order.js";
 import { isTrained, lconvWork } from "./lconvWork.js";
 import { computingLayers } from "./networkCost.js";
 

@@ -1,6 +1,6 @@
-import type { Architecture, ConvSpec, LayerSpec, LConvSpec, LinearSpec, PoolSpec, StridedSpec } from "../models/architecture.js";
-import { stridedPositions } from "../nn/pooling.js";
-import { forwardCost, type Order } from "../ops/order.js";
+import type { Architecture, ConvSpec, LayerSpec, LConvSpec, LinearSpec, PoolSpec, StridedSpec } from "../../models/architecture.js";
+import { stridedPositions } from "../../nn/pooling.js";
+import { forwardCost, type Order } from "../../ops/order.js";
 import { lconvWork } from "./lconvWork.js";
 
 /**

@@ -1,12 +1,12 @@
-import type { ProgramStats } from "../engine/addon.js";
-import { type Device, device as deviceOf, gpuModel } from "../engine/device.js";
-import { Philox, streams } from "../engine/random.js";
-import { checkInteger } from "../errors.js";
-import { matmul } from "../ops/matmul.js";
-import { record } from "../tensor/record.js";
-import { tensor } from "../tensor/tensor.js";
-import { benchCases, checkCases, forwardFlops, recordCase } from "./benchCases.js";
-import { type Floors, floors, gpuOf } from "./floors.js";
+import type { ProgramStats } from "../../engine/addon.js";
+import { type Device, device as deviceOf, gpuModel } from "../../engine/device.js";
+import { Philox, streams } from "../../engine/random.js";
+import { checkInteger } from "../../errors.js";
+import { matmul } from "../../ops/matmul.js";
+import { record } from "../../tensor/record.js";
+import { tensor } from "../../tensor/tensor.js";
+import { type Floors, floors, gpuOf } from "../plan/floors.js";
+import { benchCases, checkCases, forwardFlops, recordCase } from "./cases.js";
 
 export interface BenchResult extends Partial<GpuResult> {
   case: string;

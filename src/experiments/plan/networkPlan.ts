@@ -1,14 +1,14 @@
-import { type Device, device as deviceOf } from "../engine/device.js";
-import { checkInteger, checkOptions } from "../errors.js";
-import { architecture } from "../models/architecture.js";
-import type { InputSize, ModelName, ModelOptions } from "../models/models.js";
-import type { Order } from "../ops/order.js";
-import { makeOptimizer, type OptimizerName } from "../optim/optimizer.js";
-import { keep, zeros } from "../tensor/tensor.js";
-import { recordStep } from "./benchCases.js";
+import { type Device, device as deviceOf } from "../../engine/device.js";
+import { checkInteger, checkOptions } from "../../errors.js";
+import { architecture } from "../../models/architecture.js";
+import type { InputSize, ModelName, ModelOptions } from "../../models/models.js";
+import type { Order } from "../../ops/order.js";
+import { makeOptimizer, type OptimizerName } from "../../optim/optimizer.js";
+import { keep, zeros } from "../../tensor/tensor.js";
+import { recordStep } from "../bench/cases.js";
+import { countStep, type StepCount } from "./benchPlan.js";
 import type { GpuName } from "./floors.js";
 import { heldValues, type LayerCost, networkCosts } from "./networkCost.js";
-import { countStep, type StepCount } from "./plan.js";
 
 /** Of float32, which values, gradients and optimiser state are in on every device. */
 const BYTES = 4;

@@ -1,25 +1,25 @@
 import { Matrix, QrDecomposition } from "ml-matrix";
-import { gradients } from "../autograd/autograd.js";
-import { type Device, device as deviceOf } from "../engine/device.js";
-import { Philox, streams } from "../engine/random.js";
-import { check, checkInteger, checkOptions } from "../errors.js";
-import { type Basis, denseBasis } from "../lie/basis.js";
-import { principalAngles } from "../lie/canonical.js";
-import type { CovarianceSymmetries } from "../lie/covarianceSymmetries.js";
-import { exp } from "../lie/exponential.js";
-import { toDense } from "../lie/generator.js";
-import { so } from "../lie/groups.js";
-import { regressionSymmetries } from "../lie/regression.js";
-import { fromTensors } from "../lie/tensors.js";
-import { WeightSource } from "../nn/init.js";
-import { Flatten, Linear } from "../nn/layers.js";
-import { LConv } from "../nn/lconv.js";
-import { type Module, Sequential } from "../nn/module.js";
-import { mse } from "../ops/loss.js";
-import { stepWrite } from "../ops/step.js";
-import { adam } from "../optim/optimizer.js";
-import { record } from "../tensor/record.js";
-import { keep, tensor, zeros } from "../tensor/tensor.js";
+import { gradients } from "../../autograd/autograd.js";
+import { type Device, device as deviceOf } from "../../engine/device.js";
+import { Philox, streams } from "../../engine/random.js";
+import { check, checkInteger, checkOptions } from "../../errors.js";
+import { type Basis, denseBasis } from "../../lie/basis.js";
+import { principalAngles } from "../../lie/canonical.js";
+import type { CovarianceSymmetries } from "../../lie/covarianceSymmetries.js";
+import { exp } from "../../lie/exponential.js";
+import { toDense } from "../../lie/generator.js";
+import { so } from "../../lie/groups.js";
+import { regressionSymmetries } from "../../lie/regression.js";
+import { fromTensors } from "../../lie/tensors.js";
+import { WeightSource } from "../../nn/init.js";
+import { Flatten, Linear } from "../../nn/layers.js";
+import { LConv } from "../../nn/lconv.js";
+import { type Module, Sequential } from "../../nn/module.js";
+import { mse } from "../../ops/loss.js";
+import { stepWrite } from "../../ops/step.js";
+import { adam } from "../../optim/optimizer.js";
+import { record } from "../../tensor/record.js";
+import { keep, tensor, zeros } from "../../tensor/tensor.js";
 
 // Do the generators that a linear L-conv learns on a linear regression lie in the algebra of its symmetries, as section 3.1 of the paper suggests?
 // Measured against random generators, because both algebras are large: a random matrix is no further from so(d) than 45 degrees or so.

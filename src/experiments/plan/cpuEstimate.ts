@@ -1,10 +1,10 @@
-import * as commands from "../engine/commands.js";
-import type { Device } from "../engine/device.js";
-import { makeOptimizer } from "../optim/optimizer.js";
-import { rand } from "../tensor/random.js";
-import { record } from "../tensor/record.js";
-import { full, zeros } from "../tensor/tensor.js";
-import { measurePeak, timeSteps } from "./benchSteps.js";
+import * as commands from "../../engine/commands.js";
+import type { Device } from "../../engine/device.js";
+import { makeOptimizer } from "../../optim/optimizer.js";
+import { rand } from "../../tensor/random.js";
+import { record } from "../../tensor/record.js";
+import { full, zeros } from "../../tensor/tensor.js";
+import { measurePeak, timeSteps } from "../bench/steps.js";
 import type { LayerPlan, NetworkPlan } from "./networkPlan.js";
 
 /** How fast a CPU is, by short measurements. */
