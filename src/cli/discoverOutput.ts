@@ -58,7 +58,11 @@ export function showDiscovery(discovery: Discovery): string {
 }
 
 const showDefects = (defects: readonly Defect[]): string =>
-  defects.map(({ defect, upper }) => `${defect.toPrecision(2)} (at most ${upper.toPrecision(2)})`).join(", ");
+  defects
+    .map(({ defect, upper }) =>
+      Number.isNaN(defect) ? "not measurable on these samples" : `${defect.toPrecision(2)} (at most ${upper.toPrecision(2)})`,
+    )
+    .join(", ");
 
 /** To a folder, with a line that says so. Throws ERR_LCONV_IO. */
 export function writeDiscovery(folder: string, title: string, discovery: Discovery, { out }: Context): void {

@@ -41,7 +41,7 @@ const CLEAR_GAP = 3;
 
 /**
  * The generators L under which a function is invariant or equivariant, found in the function itself: the null space of its gradient against the data's
- * action, J(x) L x = L_c f(x) for all x (Moskalev et al. 2022). `f` maps x [N, m, d] to [N, k], sample by sample; L acts on d.
+ * action, J(x) L x = L_c f(x) for all x, f being the model (Moskalev et al. 2022). `model` maps x [N, m, d] to [N, k], sample by sample; L acts on d.
  * Throws ERR_LCONV_SHAPE; ERR_LCONV_ARGUMENT for more than 1,100 unknowns, for fewer equations than unknowns, for outputs that depend on chance;
  * ERR_LCONV_NONFINITE.
  */

@@ -160,7 +160,8 @@ function commutatorList(f: StructureConstants, tolerance: number): string {
 
 /** Of the model that was examined, under what was found and what is known. */
 function defectSection({ defects = [], angles }: Discovery): string {
-  const row = (name: string, { defect, upper }: Defect): string[] => [name, significant(defect), significant(upper)];
+  const show = (value: number): string => (Number.isFinite(value) ? significant(value) : "–");
+  const row = (name: string, { defect, upper }: Defect): string[] => [name, show(defect), show(upper)];
   const rows = [
     ...defects.map((of, i) => row(`L${i + 1}`, of)),
     ...angles.flatMap(({ known, defects: ofKnown = [] }) =>

@@ -8,6 +8,7 @@ import { device } from "../../src/engine/device.js";
 import { Philox } from "../../src/engine/random.js";
 import { type AuthorsExperiment, type AuthorsOptions, type AuthorsResult, runAuthors } from "../../src/experiments/discover/authors.js";
 import { discoveryFiles, readGenerators } from "../../src/experiments/discover/files.js";
+import { defectOn } from "../../src/experiments/discover/measure.js";
 import { type Discovery, describe, knownGenerators } from "../../src/experiments/discover/result.js";
 import { closedForm, rotateEach, rotationMatrix, trueGenerator } from "../../src/experiments/discover/rotation.js";
 import { discoverData, discoverPairs, readSamples } from "../../src/experiments/discover/sources.js";
@@ -19,6 +20,10 @@ import { principalAngles } from "../../src/lie/canonical.js";
 import { apply, elementwise, permuted, sparse, toDense } from "../../src/lie/generator.js";
 import { affine } from "../../src/lie/grids.js";
 import { so } from "../../src/lie/groups.js";
+import { mul } from "../../src/ops/arithmetic.js";
+import { sum } from "../../src/ops/reduce.js";
+import { renderSymmetries } from "../../src/report/symmetries.js";
+import type { Tensor } from "../../src/tensor/tensor.js";
 import { difference, randomLowRank, randomMatrix } from "../lie/random.js";
 import { rejectsCode, throwsCode } from "../support/throws.js";
 
@@ -275,11 +280,32 @@ test("pairs from a file: the generator, against a known one", () => {
   assert.ok(residuals[0] < 1e-4);
   assert.is(discovery?.identification.name, "so(2)");
   assert.ok((discovery?.angles[0].degrees[0] as number) < 0.1);
+  const spreadOf = (values: Float32Array): number =>
+    discoverPairs(readSamples(npz("spread.npz", x, values, [150, 3])), 1, { seed: 0, device: cpu }).discovery?.spread as number;
+  const noise = randomMatrix(150, 3, 8).to1DArray();
+  const noisy = spreadOf(Float32Array.from(moved.flat(), (value, k) => value + 0.05 * noise[k]));
+  const exact = spreadOf(Float32Array.from(moved.flat()));
+  assert.ok(exact < 0.1 && noisy > 5 * exact && noisy < 30, `spread ${exact}, with noise ${noisy}`);
   throwsCode(
     () => discoverPairs(readSamples(npz("odd.npz", x, new Float32Array(150), [150])), 1, { seed: 0, device: cpu }),
     "ERR_LCONV_SHAPE",
     "y like x",
   );
+});
+
+test("a model that the samples say nothing of: no defect, and no failure", () => {
+  const x = Float32Array.of(1, 0, 0, 2, 0, 0); // the first component alone
+  const swap = denseBasis([[[0, 0, 0], [0, 0, 1], [0, -1, 0]]]); // biome-ignore format: a matrix
+  const model = (h: Tensor): Tensor => sum(mul(h, h), 2);
+  for (const N of [1, 2]) {
+    const defect = defectOn(model, { x, N, m: 1, d: 3 }, cpu);
+    const found = describe(swap, { source: "", defect });
+    assert.equal(found.defects, [{ defect: Number.NaN, upper: Number.NaN }]);
+    assert.equal(JSON.parse(String(discoveryFiles(found)["symmetries.json"])).defects, [{ defect: null, upper: null }]);
+    assert.not.match(renderSymmetries({ title: "" }, found), "NaN");
+  }
+  const broken = defectOn(() => { throw new Error("of the model itself"); }, { x, N: 2, m: 1, d: 3 }, cpu); // biome-ignore format: one call
+  assert.throws(() => describe(swap, { source: "", defect: broken }), "of the model itself");
 });
 
 const dataOptions = { seed: 0, device: cpu, output: "invariant", tolerance: 0.15, seeds: 1, epochs: 40 } as const;

@@ -1,5 +1,5 @@
 export { discoveryFiles, readGenerators } from "./files.js";
-export { type DescribeOptions, type Discovery, describe, type KnownAngles, knownGenerators } from "./result.js";
+export { type DescribeOptions, type Discovery, describe, type KnownAngles, knownGenerators, type MeasureDefect } from "./result.js";
 export {
   type DataOptions,
   discoverData,

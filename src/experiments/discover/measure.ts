@@ -1,11 +1,12 @@
 import type { Matrix } from "ml-matrix";
 import type { Device } from "../../engine/device.js";
+import { LconvError } from "../../errors.js";
 import { combination, dense, type Generator } from "../../lie/generator.js";
 import type { Model } from "../../lie/lieDerivative.js";
 import { equivarianceDefect } from "../../models/equivariance.js";
 import { scope } from "../../tensor/scope.js";
 import { tensor } from "../../tensor/tensor.js";
-import type { DescribeOptions } from "./result.js";
+import type { MeasureDefect } from "./result.js";
 
 const MOST_SAMPLES = 500;
 
@@ -19,16 +20,17 @@ export interface MeasuredSamples {
 /**
  * What `describe` takes as `defect`: that of a model on the first samples. Its outputs are invariant, or move along the k outputs of a sample by
  * L_c [k, k], of which there is one for each generator that was found. A known generator says nothing of outputs, which count as invariant then.
+ * Undefined where the samples say nothing of L, such as one sample, or L x = 0 for all.
  */
-export function defectOn(
-  model: Model,
-  { x, N, m, d }: MeasuredSamples,
-  device: Device,
-  labels: readonly Matrix[] = [],
-): NonNullable<DescribeOptions["defect"]> {
+export function defectOn(model: Model, { x, N, m, d }: MeasuredSamples, device: Device, labels: readonly Matrix[] = []): MeasureDefect {
   const count = Math.min(N, MOST_SAMPLES);
   return (L, c) => {
     const output: Generator | "invariant" = c && labels.length > 0 ? combination(labels.map(dense), c) : "invariant";
-    return scope(() => equivarianceDefect(model, L, tensor(x.subarray(0, count * m * d), { shape: [count, m, d], device }), { output }));
+    try {
+      return scope(() => equivarianceDefect(model, L, tensor(x.subarray(0, count * m * d), { shape: [count, m, d], device }), { output }));
+    } catch (error) {
+      if (error instanceof LconvError && error.code === "ERR_LCONV_DATA") return undefined;
+      throw error;
+    }
   };
 }

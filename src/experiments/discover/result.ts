@@ -10,8 +10,14 @@ import { type Identification, identify } from "../../lie/identify.js";
 import { algebraNamed, algebraNames } from "../../lie/known.js";
 import { spectrum } from "../../lie/spectrum.js";
 
-/** How far a model is from being equivariant under a generator, see lie/defect.ts. */
+/** How far a model is from being equivariant under a generator, see lie/defect.ts; NaN where the samples say nothing of it. */
 export type Defect = Pick<EquivarianceDefect, "defect" | "upper">;
+
+/**
+ * Measures the examined model under L = sum_k c_k L_k of the basis that was handed in; of a known generator, c is not there. Undefined where it cannot
+ * be measured.
+ */
+export type MeasureDefect = (L: Generator, c?: readonly number[]) => EquivarianceDefect | undefined;
 
 /** A known set of generators beside what was found. */
 export interface KnownAngles {
@@ -63,8 +69,7 @@ export interface DescribeOptions {
   permutation?: ArrayLike<number>;
   residuals?: readonly number[];
   spread?: number;
-  /** Measures the model under L = sum_k c_k L_k of the basis that was handed in; of a known generator, c is not there. */
-  defect?: (L: Generator, c?: readonly number[]) => EquivarianceDefect;
+  defect?: MeasureDefect;
   notes?: readonly string[];
 }
 
@@ -85,7 +90,7 @@ export function describe(found: Basis, options: DescribeOptions): Discovery {
       const seen = knownGenerators(name, basis.d, grid, permutation);
       const degrees = principalAngles(basis, seen, compared).map((angle) => (180 * angle) / Math.PI);
       const measured = defect && seen.generators.map((L) => defect(L));
-      const notes = measured && [...new Set(measured.flatMap((one) => one.notes))];
+      const notes = measured && [...new Set(measured.flatMap((one) => one?.notes ?? []))];
       return { known: name, degrees, ...(measured && notes && { defects: measured.map(numbers), notes }) };
     }),
     onData: data !== undefined,
@@ -97,7 +102,8 @@ export function describe(found: Basis, options: DescribeOptions): Discovery {
   };
 }
 
-const numbers = ({ defect, upper }: EquivarianceDefect): Defect => ({ defect, upper });
+/** NaN where it could not be measured. */
+const numbers = ({ defect, upper }: Defect = { defect: Number.NaN, upper: Number.NaN }): Defect => ({ defect, upper });
 
 const sets: Record<string, readonly AffineName[]> = {
   so2: ["rotate"],

@@ -1,6 +1,7 @@
 import { Matrix } from "ml-matrix";
 import { openArrays } from "../../data/arrays.js";
 import type { Device } from "../../engine/device.js";
+import { Philox, streams } from "../../engine/random.js";
 import { check, showShape } from "../../errors.js";
 import type { NpyArray } from "../../io/npy.js";
 import type { Basis } from "../../lie/basis.js";
@@ -88,8 +89,30 @@ export function discoverPairs({ path, d, x, y, N }: Samples, n_L: number, option
   const [X, Y] = [columnsOf(x, d), columnsOf(moved, d)];
   const { basis, residual, directions, notes } = generatorsFromPairs(X, Y, { n_L });
   const source = `${N} pairs (x, g x) of ${path}, ${n_L} generator${n_L > 1 ? "s" : ""} in ${directions} principal directions`;
-  const discovery = describe(basis, { source, data: X, residuals: [residual], notes, ...shared(options) });
+  const spread = spreadOfHalves(X, Y, n_L);
+  const discovery = describe(basis, {
+    source,
+    data: X,
+    residuals: [residual],
+    ...(spread !== undefined && { spread }),
+    notes,
+    ...shared(options),
+  });
   return { source, dimension: basis.n_L, discovery, residuals: [residual], notes: discovery.notes };
+}
+
+/**
+ * The largest angle, in degrees, between the spans that a random half of the pairs and the other half give, by what they do to x: each of half the
+ * pairs, so rather more than that of all. Undefined where half are too few.
+ */
+function spreadOfHalves(X: Matrix, Y: Matrix, n_L: number): number | undefined {
+  const half = Math.floor(X.columns / 2);
+  if (half < n_L * X.rows) return undefined;
+  const order = Array.from(new Philox(0, streams.user).permutation(X.columns));
+  const [a, b] = [order.slice(0, half), order.slice(half)].map(
+    (pairs) => generatorsFromPairs(X.subMatrixColumn(pairs), Y.subMatrixColumn(pairs), { n_L }).basis,
+  );
+  return (180 * Math.max(...principalAngles(a, b, { data: X }))) / Math.PI;
 }
 
 const shared = ({ known, grid, permutation }: SourceOptions): Pick<DescribeOptions, "known" | "grid" | "permutation"> => ({
