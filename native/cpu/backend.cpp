@@ -1,37 +1,32 @@
 #include "../runtime/backend.h"
 
-#include <omp.h>
-
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <new>
 
 #include "../engine/error.h"
-#include "onednn.h"
+#include "gemm_provider.h"
 #include "op_table.h"
+#include "team.h"
 
 namespace lieconv {
 namespace {
 
 constexpr size_t kAlignment = 64;
 
-/// Scratch memory and GEMM state of one stream of commands (eager use, or one program).
+void run_team(int shares, Team::Task task, void* arg) { Team::shared().run(shares, task, arg); }
+
+/// Scratch memory and GEMM of one stream of commands (eager use, or one program).
 class CpuStream {
  public:
-  explicit CpuStream(int threads) : table_(best_op_table()) {
-    if (const lconv_onednn* api = onednn()) state_ = api->create();
-    context_ = {threads, state_ ? onednn_gemm : builtin_gemm, this, scratch, this};
+  explicit CpuStream(int threads) : gemm_(make_gemm(threads)) {
+    context_ = {threads, run_team, gemm, this, scratch, this};
   }
   CpuStream(const CpuStream&) = delete;
   CpuStream& operator=(const CpuStream&) = delete;
-  ~CpuStream() {
-    if (state_) onednn()->destroy(state_);
-    std::free(scratch_);
-  }
+  ~CpuStream() { std::free(scratch_); }
 
-  /// OpenMP's thread count belongs to the calling thread, so it is set wherever work begins.
-  void enter() const { omp_set_num_threads(context_.threads); }
   void run(int op, const void* bound) const { table_.ops[op].run(bound, context_); }
 
  private:
@@ -43,18 +38,8 @@ class CpuStream {
     }
     return true;
   }
-  static void onednn_gemm(void* self, const GemmDesc& desc, const float* a, const float* b, float* c) {
-    if (trivial(desc, c)) return;
-    char message[256] = "";
-    const int result = onednn()->gemm(static_cast<CpuStream*>(self)->state_, &desc, a, b, c, message, sizeof(message));
-    if (result == kGemmUnplanned) return builtin_gemm(self, desc, a, b, c);
-    if (result != kGemmDone)
-      throw Error("ERR_LCONV_NATIVE", std::string("oneDNN could not multiply matrices: ") + message);
-  }
-  static void builtin_gemm(void* self, const GemmDesc& desc, const float* a, const float* b, float* c) {
-    if (trivial(desc, c)) return;
-    const auto* stream = static_cast<CpuStream*>(self);
-    stream->table_.gemm(stream->context_, desc, a, b, c);
+  static void gemm(void* self, const GemmDesc& desc, const float* a, const float* b, float* c) {
+    if (!trivial(desc, c)) static_cast<CpuStream*>(self)->gemm_->multiply(desc, a, b, c);
   }
   static float* scratch(void* self, int64_t floats) {
     auto* stream = static_cast<CpuStream*>(self);
@@ -72,9 +57,9 @@ class CpuStream {
     return stream->scratch_;
   }
 
-  const OpTable& table_;
+  const OpTable& table_ = best_op_table();
+  std::unique_ptr<GemmProvider> gemm_;
   CpuContext context_{};
-  void* state_ = nullptr;
   float* scratch_ = nullptr;
   int64_t scratch_size_ = 0;
 };
@@ -100,7 +85,6 @@ class CpuExecutable final : public Executable {
     }
   }
   int64_t run(int64_t steps, const std::atomic<bool>& stop) override {
-    stream_.enter();
     for (int64_t step = 0; step < steps; ++step) {
       if (stop.load(std::memory_order_relaxed)) return step;
       for (size_t i = 0; i < ops_.size(); ++i) stream_.run(ops_[i], bound_[i].bytes);
@@ -153,7 +137,6 @@ class CpuBackend final : public Backend {
   void execute(Command& command) override {
     BoundOp op;
     bind(command, op.bytes);
-    eager_.enter();
     eager_.run(command.op, op.bytes);
   }
   std::unique_ptr<Executable> compile(std::vector<Command> commands) override {
@@ -196,11 +179,6 @@ std::vector<std::string> op_names() {
   std::vector<std::string> names;
   for (int i = 0; i < table.count; ++i) names.emplace_back(table.ops[i].name);
   return names;
-}
-
-GemmInfo gemm_info() {
-  const lconv_onednn* api = onednn();
-  return {api ? api->version : "", onednn_note()};
 }
 
 const char* cpu_isa() { return best_op_table().isa; }

@@ -1,16 +1,15 @@
 #pragma once
-#include "exec.h"
+#include "../engine/gemm.h"
 #include "tuned/vec.h"
 
 namespace lieconv::LCONV_ISA {
 
 /// The GEMM of machines without oneDNN: both factors are packed into panels that the inner loop reads in order, so that
-/// transposes and row distances only matter while packing. Tiles of C are spread over the threads; each is summed by
-/// one.
+/// transposes and row distances only matter while packing.
 struct BuiltinGemm {
   static constexpr int64_t kRows = 6, kCols = 2 * kLanes;  // of the register tile: 12 sums
   static constexpr int64_t kM = 144, kN = 256, kK = 256;   // of the packed blocks, both in L2 (400 kB)
-  static constexpr int64_t kScratch = kM * kK + kK * kN;   // floats a thread
+  static constexpr int64_t kScratch = kM * kK + kK * kN;   // floats
   const GemmDesc& d;
   const float *a, *b;
   float* c;
@@ -73,20 +72,17 @@ struct BuiltinGemm {
     }
   }
 
-  void run(const CpuExec& exec) const {
-    const int64_t down = (d.M + kM - 1) / kM, across = (d.N + kN - 1) / kN;
-    const int64_t blocks = d.batch * down * across;
-    const int64_t threads = exec.teams(blocks, (d.M < kM ? d.M : kM) * (d.N < kN ? d.N : kN) * d.K);
-    float* const memory = exec.scratch(threads * kScratch);
-    exec.split(threads, blocks, [&](int64_t thread, int64_t begin, int64_t end) {
-      for (int64_t t = begin; t < end; ++t)
-        block(memory + thread * kScratch, t / across / down, t / across % down * kM, t % across * kN);
-    });
+  void run(float* scratch) const {
+    for (int64_t j = 0; j < d.batch; ++j) {
+      for (int64_t i = 0; i < d.M; i += kM) {
+        for (int64_t n = 0; n < d.N; n += kN) block(scratch, j, i, n);
+      }
+    }
   }
 };
 
-inline void builtin_gemm(const CpuContext& context, const GemmDesc& desc, const float* a, const float* b, float* c) {
-  BuiltinGemm{desc, a, b, c}.run(CpuExec{context});
+inline void builtin_gemm(const GemmDesc& desc, const float* a, const float* b, float* c, float* scratch) {
+  BuiltinGemm{desc, a, b, c}.run(scratch);
 }
 
 }  // namespace lieconv::LCONV_ISA

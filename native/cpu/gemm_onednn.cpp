@@ -3,31 +3,19 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <stdexcept>
 #include <unordered_map>
 #include <vector>
 
+#include "../engine/gemm_hash.h"
 #include "onednn_abi.h"
 
 namespace {
 
 using dnnl::memory;
 using lieconv::GemmDesc;
-
-struct HashDesc {
-  size_t operator()(const GemmDesc& desc) const {  // FNV-1a over the bytes
-    const auto* bytes = reinterpret_cast<const unsigned char*>(&desc);
-    size_t hash = 1469598103934665603ull;
-    for (size_t i = 0; i < sizeof(desc); ++i) hash = (hash ^ bytes[i]) * 1099511628211ull;
-    return hash;
-  }
-};
-struct SameDesc {
-  bool operator()(const GemmDesc& x, const GemmDesc& y) const { return std::memcmp(&x, &y, sizeof(x)) == 0; }
-};
 
 /// A primitive with the memory objects it runs on; only the data pointers change from call to call.
 struct Plan {
@@ -38,46 +26,70 @@ struct Plan {
 
 /// A product that is long in one direction and thin in the other two, such as those with a classifier's weights. Stored
 /// rows of thousands of floats are often a multiple of the page size apart, so that oneDNN's walk down a column meets
-/// the same few cache sets: 45 GFLOP/s for [64 x 144] x [144 x 32768] on two cores. Here a thread copies kWidth columns
-/// of the long factor together, at a harmless distance, and multiplies them alone: 155. Which panel is summed how
-/// depends on nothing but the shape.
+/// the same few cache sets: 45 GFLOP/s for [64 x 144] x [144 x 32768] on two cores. Here the long factor is taken
+/// kWidth columns at a time, and where they are not next to each other they are copied together, at a harmless
+/// distance: 155.
 struct LongProduct {
   static constexpr int64_t kWidth = 512, kDistance = kWidth + 16, kLong = 8 * kWidth, kThin = 256;
-  std::vector<float> panels;
+  std::vector<float> panel;
 
   /// A^T B with many rows: panels of A.
   static bool tall(const GemmDesc& d) { return d.batch == 1 && d.trans_a && d.M >= kLong && d.N >= 32 && d.K <= kThin; }
-  /// A B with many columns: panels of B.
+  /// A B or A B^T with many columns: panels of B.
   static bool wide(const GemmDesc& d) {
-    return d.batch == 1 && !d.trans_b && d.N >= kLong && d.M >= 32 && d.M <= kThin && d.K <= kThin;
+    return d.batch == 1 && d.N >= kLong && d.M >= 32 && d.M <= kThin && d.K <= kThin;
+  }
+
+  /// Columns i.. of a factor stored as K long rows.
+  const float* copy(const GemmDesc& d, const float* from, int64_t ld, int64_t width) {
+    panel.resize(static_cast<size_t>(d.K * kDistance));
+    for (int64_t k = 0; k < d.K; ++k) std::copy_n(from + k * ld, width, panel.data() + k * kDistance);
+    return panel.data();
   }
 
   void run(const GemmDesc& d, const float* a, const float* b, float* c) {
-    const bool down = tall(d);
-    const int64_t length = down ? d.M : d.N, ld = down ? d.lda : d.ldb;
     const char trans_a = d.trans_a ? 'T' : 'N', trans_b = d.trans_b ? 'T' : 'N';
     const float beta = d.accumulate ? 1.0f : 0.0f;
-    panels.resize(static_cast<size_t>(omp_get_max_threads() * d.K * kDistance));
-    bool failed = false;
-#pragma omp parallel for schedule(static) reduction(|| : failed)
+    const bool down = tall(d);
+    const int64_t length = down ? d.M : d.N;
     for (int64_t i = 0; i < length; i += kWidth) {
       const int64_t width = std::min(kWidth, length - i);
-      float* panel = panels.data() + omp_get_thread_num() * d.K * kDistance;
-      for (int64_t k = 0; k < d.K; ++k) std::copy_n((down ? a : b) + k * ld + i, width, panel + k * kDistance);
-      const dnnl_status_t status =
-          down ? dnnl_sgemm('T', trans_b, width, d.N, d.K, 1, panel, kDistance, b, d.ldb, beta, c + i * d.ldc, d.ldc)
-               : dnnl_sgemm(trans_a, 'N', d.M, width, d.K, 1, a, d.lda, panel, kDistance, beta, c + i, d.ldc);
-      failed |= status != dnnl_success;
+      dnnl_status_t status = dnnl_success;
+      if (down) {
+        const float* rows = copy(d, a + i, d.lda, width);
+        status = dnnl_sgemm('T', trans_b, width, d.N, d.K, 1, rows, kDistance, b, d.ldb, beta, c + i * d.ldc, d.ldc);
+      } else {
+        const float* columns = d.trans_b ? b + i * d.ldb : copy(d, b + i, d.ldb, width);
+        const int64_t ld = d.trans_b ? d.ldb : kDistance;
+        status = dnnl_sgemm(trans_a, trans_b, d.M, width, d.K, 1, a, d.lda, columns, ld, beta, c + i, d.ldc);
+      }
+      if (status != dnnl_success) throw std::runtime_error("dnnl_sgemm failed");
     }
-    if (failed) throw std::runtime_error("dnnl_sgemm failed");
   }
+};
+
+/// oneDNN asks OpenMP for its thread count, which belongs to the calling thread: one here, as it was after.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) {
+    if (before_ != 1) omp_set_num_threads(1);
+  }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+  ~OneThread() {
+    if (before_ != 1) omp_set_num_threads(before_);
+  }
+
+ private:
+  int before_;
 };
 
 struct State {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
-  std::unordered_map<GemmDesc, std::unique_ptr<Plan>, HashDesc, SameDesc> plans;  // null: oneDNN cannot do this one
-  LongProduct panels;
+  std::unordered_map<GemmDesc, std::unique_ptr<Plan>, lieconv::HashGemm, lieconv::SameGemm>
+      plans;  // null: oneDNN cannot do this one
+  LongProduct long_product;
 
   Plan make(const GemmDesc& d) {
     const auto f32 = memory::data_type::f32;
@@ -131,7 +143,7 @@ struct State {
 
   bool gemm(const GemmDesc& d, const float* a, const float* b, float* c) {
     if (LongProduct::tall(d) || LongProduct::wide(d)) {
-      panels.run(d, a, b, c);
+      long_product.run(d, a, b, c);
       return true;
     }
     Plan* plan = find(d);
@@ -154,6 +166,7 @@ void* create() {
 
 int gemm(void* state, const GemmDesc* desc, const float* a, const float* b, float* c, char* message, uint64_t size) {
   try {
+    const OneThread one;
     return static_cast<State*>(state)->gemm(*desc, a, b, c) ? kGemmDone : kGemmUnplanned;
   } catch (const std::exception& error) {
     std::snprintf(message, size, "%s", error.what());

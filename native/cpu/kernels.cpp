@@ -17,7 +17,7 @@ namespace lieconv {
 
 const OpTable& LCONV_JOIN(op_table_, LCONV_ISA)() {
   static const OpTable table = [] {
-    OpTable t{LCONV_TEXT(LCONV_ISA), nullptr, 0, LCONV_ISA::builtin_gemm};
+    OpTable t{LCONV_TEXT(LCONV_ISA), nullptr, 0, LCONV_ISA::builtin_gemm, LCONV_ISA::BuiltinGemm::kScratch};
     t.ops = LCONV_ISA::entries<LCONV_ISA::CpuExec>(LCONV_ISA::AllOps{}, t.count);
     return t;
   }();

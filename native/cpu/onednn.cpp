@@ -43,7 +43,7 @@ Opened open() {
   const std::string path = folder_of_this_binary() + "/lconv_onednn.so";
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) return {nullptr, std::string("oneDNN cannot be loaded: ") + dlerror()};
-  // Never closed: threads of its OpenMP runtime may outlive us.
+  // Never closed: oneDNN keeps memory for each thread that has called it.
   using Init = const lconv_onednn* (*)(uint32_t);
   const auto init = reinterpret_cast<Init>(dlsym(library, "lconv_onednn_init"));
   const lconv_onednn* api = init ? init(kOneDnnAbi) : nullptr;

@@ -8,16 +8,16 @@
 
 extern "C" {
 
-constexpr uint32_t kOneDnnAbi = 1;
+constexpr uint32_t kOneDnnAbi = 2;
 constexpr int kGemmDone = 0, kGemmFailed = 1, kGemmUnplanned = 2;
 
 struct lconv_onednn {
   uint32_t abi;
   char version[32];
-  void* (*create)();  // state of one host thread; null on failure
+  void* (*create)();  // for one product at a time; null on failure
   void (*destroy)(void* state);
   /// kGemmUnplanned: oneDNN has no way to do this product, and C is untouched; kGemmFailed: `message` says what failed.
-  /// Uses the calling thread's OpenMP thread count.
+  /// Runs on the calling thread alone.
   int (*gemm)(void* state, const lieconv::GemmDesc* desc, const float* a, const float* b, float* c, char* message,
               uint64_t size);
 };

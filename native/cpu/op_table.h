@@ -11,6 +11,7 @@ using GemmFunction = void (*)(void* self, const GemmDesc& desc, const float* a, 
 /// What a kernel may use while it runs on one host thread.
 struct CpuContext {
   int threads;
+  void (*team)(int shares, void (*task)(void* arg, int share), void* arg);  // Team::run
   GemmFunction gemm;
   void* gemm_self;
   float* (*scratch)(void* self, int64_t floats);  // at least `floats`, 64-byte aligned, valid until the next call
@@ -30,7 +31,8 @@ struct OpTable {
   const char* isa;
   const OpEntry* ops;
   int count;
-  void (*gemm)(const CpuContext& context, const GemmDesc& desc, const float* a, const float* b, float* c);
+  void (*gemm)(const GemmDesc& desc, const float* a, const float* b, float* c, float* scratch);  // on one thread
+  int64_t gemm_scratch;                                                                          // floats that it wants
 };
 
 const OpTable& op_table_baseline();

@@ -24,6 +24,8 @@
 #include <string>
 #include <vector>
 
+#include "../cpu/team.h"
+
 namespace lieconv {
 namespace {
 
@@ -222,13 +224,15 @@ void rotate_images(float* images, int64_t count, int64_t height, int64_t width, 
   const int parts = static_cast<int>(std::min<int64_t>(threads, count));
   std::vector<Scratch> scratch(static_cast<size_t>(parts));  // not in the loop: bad_alloc there would end the process
   for (Scratch& s : scratch) s.reserve(height, width, order);
-#pragma omp parallel for schedule(static, 1) num_threads(parts)
-  for (int part = 0; part < parts; ++part) {
+  const auto rotate_part = [&](int part) {
     for (int64_t i = count * part / parts; i < count * (part + 1) / parts; ++i) {
       rotate_image(images + i * height * width, height, width, rotation(degrees[i / images_per_angle], height, width),
                    order, scratch[static_cast<size_t>(part)]);
     }
-  }
+  };
+  Team::shared().run(
+      parts, [](void* arg, int part) { (*static_cast<decltype(rotate_part)*>(arg))(part); },
+      const_cast<void*>(static_cast<const void*>(&rotate_part)));
 }
 
 }  // namespace lieconv

@@ -1,8 +1,7 @@
 // Matrix products of every provider (each built-in one, oneDNN) against loops in double.
-#include <omp.h>
-
 #include <cmath>
 
+#include "../cpu/gemm_provider.h"
 #include "../cpu/onednn.h"
 #include "check.h"
 #include "guard.h"
@@ -73,58 +72,19 @@ struct Case {
   }
 };
 
-/// One way to multiply, on the memory it is given.
-class Provider {
- public:
-  virtual ~Provider() = default;
-  virtual std::string multiply(const GemmDesc& d, const float* a, const float* b, float* c, int threads) = 0;
-};
-
-class BuiltIn final : public Provider {
- public:
-  explicit BuiltIn(const OpTable& table) : table_(table) {}
-  std::string multiply(const GemmDesc& d, const float* a, const float* b, float* c, int threads) override {
-    const auto scratch = [](void* self, int64_t floats) {
-      auto& block = static_cast<BuiltIn*>(self)->scratch_;
-      block = std::make_unique<Guarded>(floats);
-      return reinterpret_cast<float*>(block->data());
-    };
-    table_.gemm({threads, nullptr, nullptr, scratch, this}, d, a, b, c);
-    return scratch_ && !scratch_->damage().empty() ? "scratch overrun at " + scratch_->damage() : "";
-  }
-
- private:
-  const OpTable& table_;
-  std::unique_ptr<Guarded> scratch_;
-};
-
-class OneDnn final : public Provider {
- public:
-  OneDnn() : state_(onednn()->create()) {}
-  ~OneDnn() override { onednn()->destroy(state_); }
-  std::string multiply(const GemmDesc& d, const float* a, const float* b, float* c, int threads) override {
-    omp_set_num_threads(threads);
-    char message[256] = "";
-    const int result = onednn()->gemm(state_, &d, a, b, c, message, sizeof(message));
-    if (result == kGemmUnplanned) return rest_.multiply(d, a, b, c, threads);  // as the CPU backend does
-    return result == kGemmFailed ? message : "";
-  }
-
- private:
-  BuiltIn rest_{best_op_table()};
-  void* state_;
-};
-
-std::string check(Provider& provider, const Case& test, int threads, int64_t shift) {
+std::string check(GemmProvider& provider, const Case& test, int64_t shift) {
   Guarded c(static_cast<int64_t>(test.before.size()), shift);
   Guarded a(static_cast<int64_t>(test.a.size()), shift), b(static_cast<int64_t>(test.b.size()), shift);
   for (size_t i = 0; i < test.a.size(); ++i) a.data()[i] = bits_of(test.a[i]);
   for (size_t i = 0; i < test.b.size(); ++i) b.data()[i] = bits_of(test.b[i]);
   std::copy(test.before.begin(), test.before.end(), c.data());
   const auto floats = [](const Guarded& block) { return reinterpret_cast<float*>(block.data()); };
-  std::string fault = provider.multiply(test.desc, floats(a), floats(b), floats(c), threads);
-  if (!fault.empty()) return fault;
-  if (fault = c.damage(); !fault.empty()) return "C was overrun at " + fault;
+  try {
+    provider.multiply(test.desc, floats(a), floats(b), floats(c));
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  if (const std::string fault = c.damage(); !fault.empty()) return "C was overrun at " + fault;
   const double allowed = tolerance(test.desc.K, std::sqrt(static_cast<double>(test.desc.K)));
   for (size_t n = 0; n < test.want.size(); ++n) {
     const uint32_t word = c.data()[n];
@@ -135,10 +95,13 @@ std::string check(Provider& provider, const Case& test, int threads, int64_t shi
   return "";
 }
 
-void check_provider(Report& report, const std::string& name, Provider& provider, const std::vector<Case>& cases) {
-  for (const Case& test : cases) {
-    for (const int threads : {1, 2})
-      report.check(name + " " + title(test.desc), check(provider, test, threads, threads - 1));
+template <class Make>
+void check_provider(Report& report, const std::string& name, const std::vector<Case>& cases, const Make& make) {
+  for (const int threads : {1, 2, 7}) {
+    const std::unique_ptr<GemmProvider> provider = make(threads);
+    for (const Case& test : cases)
+      report.check(name + " " + title(test.desc) + " threads " + std::to_string(threads),
+                   check(*provider, test, threads % 2));
   }
   report.summary(name);
 }
@@ -150,8 +113,8 @@ void check_gemm_providers(Report& report) {
   for (int i = 0; i < kDescriptors; ++i) cases.emplace_back(random_desc());
   const auto built_in = [&](const OpTable& (*table)(), const char* isa) {
     if (!can_run(isa)) return;
-    BuiltIn provider(table());
-    check_provider(report, std::string("gemm built-in ") + isa, provider, cases);
+    check_provider(report, std::string("gemm built-in ") + isa, cases,
+                   [&](int threads) { return make_builtin_gemm(table(), threads); });
   };
   built_in(op_table_baseline, "baseline");
 #ifdef LCONV_HAVE_AVX2
@@ -161,8 +124,7 @@ void check_gemm_providers(Report& report) {
   built_in(op_table_avx512, "avx512");
 #endif
   if (onednn()) {
-    OneDnn provider;
-    check_provider(report, "gemm oneDNN", provider, cases);
+    check_provider(report, "gemm oneDNN", cases, make_gemm);
   } else {
     report.skip("gemm oneDNN: " + onednn_note());
     report.summary("gemm oneDNN");

@@ -115,6 +115,7 @@ int check_all() {
   report.summary("random sizes");
   check_gemm_providers(report);
   check_parts(report);
+  check_team(report);
   return close(report);
 }
 

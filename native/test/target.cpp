@@ -1,5 +1,7 @@
 #include "target.h"
 
+#include "../cpu/gemm_provider.h"
+#include "../cpu/team.h"
 #include "../engine/error.h"
 #include "guard.h"
 
@@ -9,13 +11,15 @@ namespace {
 /// The scratch space and the GEMM a table runs with; scratch is handed out at its exact size between guard zones.
 struct Workspace {
   const OpTable& table;
+  std::unique_ptr<GemmProvider> provider;
   CpuContext context;
   std::vector<std::unique_ptr<Guarded>> blocks;
 
-  Workspace(const OpTable& of, int threads) : table(of), context{threads, gemm, this, scratch, this} {}
+  Workspace(const OpTable& of, int threads)
+      : table(of), provider(make_builtin_gemm(of, threads)), context{threads, team, gemm, this, scratch, this} {}
+  static void team(int shares, Team::Task task, void* arg) { Team::shared().run(shares, task, arg); }
   static void gemm(void* self, const GemmDesc& desc, const float* a, const float* b, float* c) {
-    const auto* workspace = static_cast<Workspace*>(self);
-    workspace->table.gemm(workspace->context, desc, a, b, c);
+    static_cast<Workspace*>(self)->provider->multiply(desc, a, b, c);
   }
   static float* scratch(void* self, int64_t floats) {
     auto& blocks = static_cast<Workspace*>(self)->blocks;

@@ -53,7 +53,6 @@ function open(path: string): Native {
   const fault = (process.platform === "linux" ? elfFault(path) : undefined) ?? checksumFault(path);
   if (fault) throw new Error(fault);
 
-  limitSpinning();
   // Not require(): it picks the format by file extension, caches failures by name and says less about them.
   const module: { exports: Partial<Native> } = { exports: {} };
   process.dlopen(module, path, constants.dlopen.RTLD_NOW);
@@ -64,15 +63,6 @@ function open(path: string): Native {
   if (abi !== ABI) throw new Error(`other interface: expected ABI ${ABI}, got ${abi} (built from lconv ${version})`);
   addon.setErrorClass(LconvError);
   return addon as Native;
-}
-
-/**
- * GNU OpenMP's threads spin for milliseconds while they wait for each other. Beside other work that is a time slice a loop: a
- * train step of 3 ms took 300 ms. Spinning for some 100 microseconds still covers the gap from one kernel to the next. libgomp
- * reads this once, when it is loaded; a worker's process.env does not reach it, so the main thread should load first.
- */
-function limitSpinning(): void {
-  if (process.env["OMP_WAIT_POLICY"] === undefined) process.env["GOMP_SPINCOUNT"] ??= "5000";
 }
 
 /** The build writes `lconv.node.sha256` beside the binary; without that file there is nothing to compare. */

@@ -1,0 +1,133 @@
+#include "team.h"
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace lieconv {
+namespace {
+
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+/// Spins until `done()`, for about 100 microseconds; whether it came.
+template <class Done>
+bool spin(const Done& done) {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + std::chrono::microseconds(100);
+  do {
+    for (int i = 0; i < 64; ++i) {
+      if (done()) return true;
+      pause();
+    }
+  } while (Clock::now() < end);
+  return done();
+}
+
+struct Job {
+  Team::Task task;
+  void* arg;
+  std::atomic<int> running;  // shares that helpers have not ended yet
+  std::mutex mutex;
+  std::exception_ptr fault;
+
+  void run(int share) {
+    try {
+      task(arg, share);
+    } catch (...) {
+      const std::lock_guard<std::mutex> lock(mutex);
+      if (!fault) fault = std::current_exception();
+    }
+  }
+};
+
+/// A thread that runs one share of each job it is given.
+class alignas(64) Helper {
+ public:
+  explicit Helper(int share) : share_(share), thread_([this] { serve(); }) { thread_.detach(); }
+
+  void give(Job* job) {
+    job_.store(job);
+    if (!asleep_.load()) return;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    wake_.notify_one();
+  }
+
+ private:
+  void serve() {
+    const auto given = [this] { return job_.load() != nullptr; };
+    for (;;) {
+      if (!spin(given)) {
+        // asleep_ is set before job_ is looked at again, and read after job_ was set: one of the two sees the other.
+        std::unique_lock<std::mutex> lock(mutex_);
+        asleep_ = true;
+        wake_.wait(lock, given);
+        asleep_ = false;
+      }
+      Job* job = job_.exchange(nullptr);
+      job->run(share_);
+      job->running.fetch_sub(1);  // the caller may leave now, and the job with it
+    }
+  }
+
+  const int share_;
+  std::atomic<Job*> job_{nullptr};
+  std::atomic<bool> asleep_{false};
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+struct Team::Implementation {
+  std::mutex mutex;  // held while the team works
+  std::vector<std::unique_ptr<Helper>> helpers;
+
+  int grow(int wanted) {
+    try {
+      while (static_cast<int>(helpers.size()) < wanted)
+        helpers.push_back(std::make_unique<Helper>(static_cast<int>(helpers.size()) + 1));
+    } catch (const std::system_error&) {
+    }
+    const int have = static_cast<int>(helpers.size());
+    return have < wanted ? have : wanted;
+  }
+};
+
+Team::Team() : implementation_(new Implementation()) {}
+
+Team& Team::shared() {
+  static auto* team = new Team();
+  return *team;
+}
+
+void Team::run(int shares, Task task, void* arg) {
+  thread_local bool inside = false;  // a lock that this thread holds must not be tried
+  if (shares < 2 || inside || !implementation_->mutex.try_lock()) {
+    for (int share = 0; share < shares; ++share) task(arg, share);
+    return;
+  }
+  const std::lock_guard<std::mutex> lock(implementation_->mutex, std::adopt_lock);
+  inside = true;
+  const int helpers = implementation_->grow(shares - 1);
+  Job job{task, arg, {helpers}, {}, {}};
+  for (int i = 0; i < helpers; ++i) implementation_->helpers[static_cast<size_t>(i)]->give(&job);
+  job.run(0);
+  for (int share = helpers + 1; share < shares; ++share) job.run(share);
+  const auto ended = [&job] { return job.running.load() == 0; };
+  while (!spin(ended)) std::this_thread::yield();  // a helper may wait for this very processor
+  inside = false;
+  if (job.fault) std::rethrow_exception(job.fault);
+}
+
+}  // namespace lieconv
