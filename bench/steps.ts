@@ -2,7 +2,7 @@
 //
 //   npx tsx bench/steps.ts --python VENV/bin/python [--device cpu|cuda] [--precision fp32,tf32,bf16] [--batch 64,256,1024,4096]
 //                          [--seconds 3] [--cases mnist/lconv,…] [--peers eager,compile,graph,jax]
-//                          [--peak GFLOP/s, not to measure it] [--out FILE.jsonl]
+//                          [--peak GFLOP/s, not to measure it] [--out FILE.jsonl] [--chart FILE.svg]
 //
 // Every line of every program goes to --out as it came, with who said it; the tables are on stdout. The best peer of a case is the
 // fastest of: PyTorch eager, torch.compile and (on a GPU) a captured CUDA graph in its three layouts, JAX jit in both contraction orders.
@@ -13,6 +13,8 @@ import { native } from "../src/engine/native.js";
 import { benchCases } from "../src/experiments/bench/cases.js";
 import { type BenchResult, benchSteps, measurePeak } from "../src/experiments/bench/steps.js";
 import { writeAtomic } from "../src/io/atomic.js";
+import { barChart } from "../src/report/barChart.js";
+import { standalone } from "../src/report/chart.js";
 import { caseOf, defaultPeers, type Failure, type PeerLine, peerLines } from "./peers.js";
 
 const { values } = parseArgs({
@@ -26,6 +28,7 @@ const { values } = parseArgs({
     peers: { type: "string" },
     peak: { type: "string" },
     out: { type: "string" },
+    chart: { type: "string" },
   },
 });
 const ROUNDS = 3;
@@ -80,10 +83,27 @@ async function compare(precision: Precision, batch: number): Promise<void> {
   for (const line of found) if ("error" in line) console.log(`${line.by} failed: ${line.error}`);
   console.log(`\n${precision}, batch ${batch}, peak ${peak.toFixed(0)} GFLOP/s (2048^3)`);
   const ours = cases.map((_, i) => middle(rounds.map((round) => round[i])));
-  printTable(
-    ours,
-    found.filter((line): line is PeerLine => "case" in line),
-  );
+  const theirs = found.filter((line): line is PeerLine => "case" in line);
+  printTable(ours, theirs);
+  if (values.chart) writeAtomic(values.chart, standalone(chart(ours, theirs, `${machine.machine}, ${precision}, batch ${batch}`)));
+}
+
+/** Share of the peak of everyone, so that the distance to the machine's limit can be seen as well as that between them. */
+function chart(ours: readonly BenchResult[], theirs: readonly PeerLine[], where: string): string {
+  const series = ["lconv", "PyTorch", "JAX"];
+  const fastest = (result: BenchResult, by: string): number =>
+    Math.min(...theirs.filter((line) => line.by.startsWith(by) && caseOf(line.case) === result.case).map((line) => line.ms_per_step));
+  const groups = ours.map((result) => {
+    const times = [result.ms_per_step, fastest(result, "torch"), fastest(result, "jax")];
+    return { name: result.case, values: times.map((time) => (Number.isFinite(time) ? (100 * result.floor_ms) / time : undefined)) };
+  });
+  return barChart({
+    title: `Train steps, ${where}`,
+    xLabel: "share of the peak of a 2048^3 product",
+    series,
+    groups,
+    format: (v) => `${v.toFixed(0)} %`,
+  });
 }
 
 function middle(results: BenchResult[]): BenchResult {
@@ -92,7 +112,7 @@ function middle(results: BenchResult[]): BenchResult {
 
 function printTable(ours: readonly BenchResult[], found: readonly PeerLine[]): void {
   console.log(
-    "| case | lconv ms | share of peak | best peer ms | which | ratio | PyTorch eager ms | ratio |\n|---|---|---|---|---|---|---|---|",
+    "| case | lconv ms | floor ms | share of peak | best peer ms | which | ratio | PyTorch eager ms | ratio |\n|---|---|---|---|---|---|---|---|---|",
   );
   for (const result of ours) {
     const same = found.filter((line) => caseOf(line.case) === result.case).sort((x, y) => x.ms_per_step - y.ms_per_step);
@@ -103,6 +123,7 @@ function printTable(ours: readonly BenchResult[], found: readonly PeerLine[]): v
     const cells = [
       result.case,
       ms(result.ms_per_step),
+      ms(result.floor_ms),
       `${(100 * result.share_of_peak).toFixed(0)} %`,
       ...(best ? [ms(best.ms_per_step), which, ratio(best)] : ["-", "-", "-"]),
       ...(eager ? [ms(eager.ms_per_step), ratio(eager)] : ["-", "-"]),

@@ -34,9 +34,9 @@ export async function bench(
   };
   const peak = await measurePeak(device);
   const how = device.name === "cpu" ? `${device.threads} threads` : precision;
-  out.text(`${peak.toFixed(1)} GFLOP/s: a 2048^3 product, the peak that shares are of (${device.name}, ${how})`);
+  out.text(`${peak.toFixed(1)} GFLOP/s: a 2048^3 product, the peak (${device.name}, ${how}); floor: the useful arithmetic at the peak`);
   const onGpu = device.name !== "cpu";
-  out.text(row("case", "ms/step", "best", "GFLOP/s", "share", ...(onGpu ? gpuColumns : [])));
+  out.text(row("case", "ms/step", "best", "floor", "ratio", "GFLOP/s", "share", ...(onGpu ? gpuColumns : [])));
   for await (const result of benchSteps({ ...options, peak })) {
     out.emit({ ...result, precision });
     const digits = onGpu ? 4 : 3;
@@ -45,6 +45,8 @@ export async function bench(
         result.case,
         result.ms_per_step.toFixed(digits),
         result.best_ms.toFixed(digits),
+        result.floor_ms.toFixed(digits),
+        `${(result.ms_per_step / result.floor_ms).toFixed(2)} x`,
         result.gflops.toFixed(1),
         `${(100 * result.share_of_peak).toFixed(1)} %`,
         ...(onGpu ? gpuCells(result) : []),

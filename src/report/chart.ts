@@ -33,7 +33,7 @@ export const palette: readonly (readonly [light: string, dark: string])[] = [
 export const paletteCss = (selector: string, scheme: "light" | "dark"): string =>
   `${selector}{${palette.map((hues, k) => `--lconv-${k}:${hues[scheme === "light" ? 0 : 1]}`).join(";")}}`;
 
-const seriesColor = (k: number): string => `var(--lconv-${k % palette.length},${palette[k % palette.length][0]})`;
+export const seriesColor = (k: number): string => `var(--lconv-${k % palette.length},${palette[k % palette.length][0]})`;
 
 /** Round values 1, 2 or 5 times a power of ten that cover [min, max] with about `count` steps. */
 export function niceTicks(min: number, max: number, count = 5, integers = false): number[] {
@@ -113,10 +113,10 @@ const scale = ([min, max]: Range, from: number, to: number): Scale => {
   return (value) => from + (value - min) * slope;
 };
 
-const text = (x: number, y: number, content: string, attributes: Record<string, string | number> = {}): string =>
+export const text = (x: number, y: number, content: string, attributes: Record<string, string | number> = {}): string =>
   element("text", { x, y, ...attributes }, escapeText(content));
 
-const rule = (x1: number, y1: number, x2: number, y2: number): string =>
+export const rule = (x1: number, y1: number, x2: number, y2: number): string =>
   element("line", { x1, y1, x2, y2, stroke: "currentColor", "stroke-opacity": "0.18" });
 
 const dashes = (series: Series, color: number): string | undefined => (series.dashed ? "5 4" : color >= palette.length ? "2 3" : undefined);

@@ -93,7 +93,21 @@ test("data lists what is here, and writes the generated set", async () => {
 test("bench steps gives a line for each case, in the form of bench/peers", async () => {
   const run = await lconv(folder, ["bench", "steps", "--cases", "mnist/cnn", "--batch", "2", "--seconds", "0.05", "--json"]);
   assert.is(run.code, 0, run.stderr);
-  assert.equal(Object.keys(run.lines[0]), ["case", "device", "ms_per_step", "best_ms", "gflops", "share_of_peak", "params", "precision"]);
+  assert.equal(Object.keys(run.lines[0]), [
+    "case",
+    "device",
+    "ms_per_step",
+    "best_ms",
+    "gflops",
+    "share_of_peak",
+    "floor_ms",
+    "params",
+    "precision",
+  ]);
+  const { ms_per_step, share_of_peak, floor_ms } = run.lines[0] as Record<string, number>;
+  assert.ok(Math.abs(floor_ms / ms_per_step - share_of_peak) < 0.02, "share is floor over time");
+  const table = await lconv(folder, ["bench", "steps", "--cases", "mnist/cnn", "--batch", "2", "--seconds", "0.05"]);
+  assert.match(table.stdout, /case +ms\/step +best +floor +ratio +GFLOP\/s +share/);
   assert.is(run.lines[0].case, "mnist/cnn/b2");
   const unknown = await lconv(folder, ["bench", "steps", "--cases", "mnist/ccn", "--json"]);
   assert.is(unknown.code, 2);

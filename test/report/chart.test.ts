@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { barChart } from "../../src/report/barChart.js";
 import { lineChart, niceTicks } from "../../src/report/chart.js";
 import { writeLearningCurve } from "../../src/report/curves.js";
 import { escapeText } from "../../src/report/svg.js";
@@ -45,6 +46,25 @@ test("no series, empty series and series of NaN draw an empty chart", () => {
     assert.match(svg, "no data");
     assert.not.match(svg, /NaN|Infinity|undefined/);
   }
+});
+
+test("bars: lengths in proportion from zero, gaps where nothing was measured, hostile names as text", () => {
+  const svg = barChart({
+    title: hostile,
+    xLabel: "share",
+    series: ["ours", hostile],
+    groups: [
+      { name: "a", values: [40, 10] },
+      { name: hostile, values: [20, undefined] },
+    ],
+    format: (value) => `${value} %`,
+  });
+  assertWellFormed(svg);
+  assert.not.match(svg, /<script|undefined|NaN/);
+  const bars = [...svg.matchAll(/<rect [^>]*width="([\d.]+)"[^>]*><title>/g)].map((match) => Number(match[1]));
+  assert.is(bars.length, 3);
+  assert.ok(Math.abs(bars[0] / bars[1] - 4) < 0.01 && Math.abs(bars[0] / bars[2] - 2) < 0.01, String(bars));
+  assert.match(svg, "<title>a, ours: 40 %</title>");
 });
 
 test("a single point is a dot in the middle", () => {

@@ -25,10 +25,15 @@ struct ColumnSums {
     for (int n = 0; n < kVecs; ++n) store(y + n * kLanes, op.scale * total[n]);
   }
 
-  /// Columns begin.. of plane o; the last tile overlaps the one before where the width does not divide.
+  /// Columns begin.. of plane o. Where the width does not divide, the last tile reads columns of the one before, which
+  /// may be another thread's to write.
   void tile(int64_t o, int64_t begin) const {
-    const int64_t i = begin + kWidth < op.inner ? begin : op.inner - kWidth;
-    columns(op.x + o * op.k * op.inner + i, op.y + o * op.inner + i);
+    const float* x = op.x + o * op.k * op.inner;
+    float* y = op.y + o * op.inner;
+    if (begin + kWidth <= op.inner) return columns(x + begin, y + begin);
+    float last[kWidth];
+    columns(x + op.inner - kWidth, last);
+    for (int64_t i = begin; i < op.inner; ++i) y[i] = last[i - (op.inner - kWidth)];
   }
 };
 

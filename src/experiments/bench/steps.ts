@@ -18,6 +18,8 @@ export interface BenchResult extends Partial<GpuResult> {
   gflops: number;
   /** `gflops` over the peak measured in the same run. */
   share_of_peak: number;
+  /** Milliseconds that the useful arithmetic would take at that peak. */
+  floor_ms: number;
   params: number;
 }
 
@@ -78,7 +80,8 @@ async function benchCase(name: string, batch: number, seconds: number, device: D
     const { stats } = program;
     const groupMs = stats ? GPU_GROUP_MS : GROUP_MS;
     const { median, best } = await timeSteps((steps) => program.run({ steps, chunkMs: 1e9 }), groupMs, seconds);
-    const gflops = (3 * batch * forwardFlops(name)) / median / 1e6;
+    const flops = 3 * batch * forwardFlops(name);
+    const gflops = flops / median / 1e6;
     return {
       case: `${name}/b${batch}`,
       device: device.name,
@@ -86,6 +89,7 @@ async function benchCase(name: string, batch: number, seconds: number, device: D
       best_ms: round(best, 4),
       gflops: round(gflops, 1),
       share_of_peak: round(gflops / peak, 3),
+      floor_ms: round(flops / peak / 1e6, 4),
       params,
       ...(stats && onGpu(stats, median, device)),
     };

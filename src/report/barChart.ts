@@ -1,0 +1,54 @@
+import { niceTicks, rule, seriesColor, text } from "./chart.js";
+import { element, escapeText, svg } from "./svg.js";
+
+export interface BarGroup {
+  name: string;
+  values: readonly (number | undefined)[]; // one for each series; undefined leaves its place empty
+}
+
+export interface BarChart {
+  title: string;
+  xLabel: string;
+  series: readonly string[];
+  groups: readonly BarGroup[];
+  format: (value: number) => string;
+}
+
+const [LEFT, RIGHT, TOP, BAR, GAP, WIDTH] = [150, 60, 62, 11, 12, 760];
+
+/** Horizontal bars from 0, a group below the other, the value behind each. */
+export function barChart({ title, xLabel, series, groups, format }: BarChart): string {
+  const values = groups.flatMap((group) => group.values.filter((value) => value !== undefined));
+  const ticks = niceTicks(0, Math.max(...values, Number.MIN_VALUE));
+  const x = (value: number): number => LEFT + (value / ticks[ticks.length - 1]) * (WIDTH - LEFT - RIGHT);
+  const step = series.length * BAR + GAP;
+  const bottom = TOP + groups.length * step;
+  const bar = (group: BarGroup, y: number, k: number): string => {
+    const value = group.values[k];
+    if (value === undefined) return "";
+    const tip = element("title", {}, escapeText(`${group.name}, ${series[k]}: ${format(value)}`));
+    const at = y + k * BAR;
+    const body = element("rect", { x: LEFT, y: at, width: x(value) - LEFT, height: BAR - 1, fill: seriesColor(k) }, tip);
+    return body + text(x(value) + 4, at + BAR - 2, format(value), { "font-size": 10 });
+  };
+  return svg(
+    WIDTH,
+    bottom + 46,
+    title,
+    element("title", {}, escapeText(title)),
+    text(12, 18, title, { "font-weight": 600, "font-size": 14 }),
+    ...series.map(
+      (name, k) =>
+        element("rect", { x: LEFT + k * 170, y: 34, width: 12, height: 12, fill: seriesColor(k) }) + text(LEFT + 18 + k * 170, 44, name),
+    ),
+    ...ticks.map((tick) => rule(x(tick), TOP - 6, x(tick), bottom) + text(x(tick), bottom + 16, format(tick), { "text-anchor": "middle" })),
+    text((LEFT + WIDTH - RIGHT) / 2, bottom + 36, xLabel, { "text-anchor": "middle" }),
+    ...groups.map((group, g) => {
+      const y = TOP + g * step;
+      return (
+        text(LEFT - 10, y + (series.length * BAR) / 2 + 4, group.name, { "text-anchor": "end" }) +
+        series.map((_, k) => bar(group, y, k)).join("")
+      );
+    }),
+  );
+}
