@@ -5,6 +5,7 @@
 #include "gemm_builtin.h"
 #include "tuned/conv.h"
 #include "tuned/conv_weight_grad.h"
+#include "tuned/expand.h"
 #include "tuned/mix.h"
 #include "tuned/sum.h"
 

@@ -148,6 +148,12 @@ void lower(const Gemm& op, CudaExec& exec) {
   const Bias bias{op.bias_axis, d.M, op.bias};
   lower_shift(exec, d.batch * d.M, d.N, {{op.fn, op.parameter}, bias, d.M, d.ldc, d.stride_c, op.c, op.c});
 }
+/// cuBLAS is at its best with the large product; bias and activation are part of the small one.
+template <>
+void lower(const Expand& op, CudaExec& exec) {
+  if (op.r > 0) lower(op.large(), exec);
+  lower(op.small(), exec);
+}
 template <>
 void lower(const BiasActivation& op, CudaExec& exec) {
   const int64_t rows = op.outer * op.channels;

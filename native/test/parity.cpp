@@ -17,6 +17,7 @@ Rows all_rows() {
   add_loss_rows(rows);
   add_gather_rows(rows);
   add_matmul_rows(rows);
+  add_expand_rows(rows);
   add_mix_rows(rows);
   add_conv_rows(rows);
   add_optimizer_rows(rows);

@@ -79,6 +79,7 @@ void add_reduce_rows(Rows& rows);
 void add_loss_rows(Rows& rows);
 void add_gather_rows(Rows& rows);
 void add_matmul_rows(Rows& rows);
+void add_expand_rows(Rows& rows);
 void add_mix_rows(Rows& rows);
 void add_conv_rows(Rows& rows);
 void add_optimizer_rows(Rows& rows);

@@ -146,6 +146,22 @@ export const mixChannels = (d: Device, s: Mix, transposed: boolean, z: Ref, W: R
 export const mixChannelsGrad = (d: Device, s: Mix, z: Ref, ds: Ref, dW: Ref): void =>
   d.execute("mixChannelsGrad", [s.B, s.n_L, s.d_h, s.m_in, s.m_out], [z, ds, dW]);
 
+/** Sizes of y[b] = fn(s[b] X + op(W) h[b] + bias): s [B, o, r], X [r, d] (neither where r = 0), W [o, m] or, transposed, [m, o], h [B, m, d], bias [o], y [B, o, d]. */
+export interface Expand {
+  B: number;
+  d: number;
+  m: number;
+  o: number;
+  transposed: boolean;
+  large?: { r: number; s: Ref; X: Ref };
+  bias?: Ref | undefined;
+  fn?: Fn | undefined;
+}
+export function expand(d: Device, e: Expand, W: Ref, h: Ref, y: Ref): void {
+  const sizes = [e.B, e.large?.r ?? 0, e.d, e.m, e.o, flag(e.transposed), flag(e.bias !== undefined), ...fnAttributes(e.fn)];
+  d.execute("expand", sizes, [...(e.large ? [e.large.s, e.large.X] : []), W, h, ...(e.bias ? [e.bias] : []), y]);
+}
+
 /** y (+)= L x for every (b, c), L in CSR form; x and y are walked with strides for b and c. */
 export interface SparseApply {
   batch: number;

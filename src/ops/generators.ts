@@ -92,11 +92,11 @@ export function encodeGradV(h: Tensor, dz: Tensor, V: Tensor): Tensor {
   return dV;
 }
 
-/** dh (+)= V^T dz: one product [B m, n_L d_h] x [n_L d_h, d]. */
-export function encodeGradInput(dz: Tensor, V: Tensor, dh: Tensor, accumulate: boolean): void {
+/** dh += V^T dz: one product [B m, n_L d_h] x [n_L d_h, d]. */
+function encodeGradInput(dz: Tensor, V: Tensor, dh: Tensor): void {
   const d = V.shape[2];
   const r = V.size / d;
-  commands.gemm(dh.device, { M: dz.size / r, N: d, K: r, accumulate }, dz, V, dh);
+  commands.gemm(dh.device, { M: dz.size / r, N: d, K: r, accumulate: true }, dz, V, dh);
 }
 
 /** Where slot (i, c) of T begins, and its distances from b to b and from i to i. */
@@ -203,7 +203,7 @@ function lowRankGrad(h: Tensor, { U, V }: LowRank, s: Sizes, z: Tensor, dT: Tens
     }
   }
   const dV = dz && V.tracked ? encodeGradV(h, dz, V) : undefined;
-  if (dz && dh) encodeGradInput(dz, V, dh, true);
+  if (dz && dh) encodeGradInput(dz, V, dh);
   return [dU, dV];
 }
 

@@ -9,7 +9,6 @@ import {
   applyGenerators,
   applyGeneratorsGrad,
   encode,
-  encodeGradInput,
   encodeGradV,
   type Generators,
   type LowRank,
@@ -51,7 +50,7 @@ function contract(T: Tensor, W: Tensor, b?: Tensor, fn?: commands.Fn): Tensor {
   const [B, n, m, d] = T.shape;
   const o = W.shape[2];
   const y = Tensor.empty(T.device, [B, o, d]);
-  commands.gemm(T.device, { batch: B, M: o, N: d, K: n * m, transA: true, strideA: 0, bias: b && { axis: "row", values: b }, fn }, W, T, y);
+  commands.expand(T.device, { B, d, m: n * m, o, transposed: true, bias: b, fn }, W, T, y);
   return y;
 }
 
@@ -102,7 +101,7 @@ function swapLast(U: Tensor): Tensor {
   return y;
 }
 
-/** Order V, W, U: y = f(s U^T + h W^0 + b), two large products and one small one a sample. */
+/** Order V, W, U: y = f(s U^T + h W^0 + b). */
 function forwardVWU(
   h: Tensor,
   { U, V }: LowRank,
@@ -116,19 +115,8 @@ function forwardVWU(
   const z = encode(h, V);
   const s = mix(z, W, sizes);
   const y = Tensor.empty(h.device, [B, o, d]);
-  commands.gemm(h.device, { M: B * o, N: d, K: U.size / d }, s, swapLast(U), y);
-  const identity = {
-    batch: B,
-    M: o,
-    N: d,
-    K: m,
-    transA: true,
-    strideA: 0,
-    accumulate: true,
-    bias: b && { axis: "row" as const, values: b },
-    fn,
-  };
-  commands.gemm(h.device, identity, W, h, y);
+  const large = { r: U.size / d, s, X: swapLast(U) };
+  commands.expand(h.device, { B, d, m, o, transposed: true, large, bias: b, fn }, W, h, y);
   return { y, middle: { z, s } };
 }
 
@@ -161,10 +149,7 @@ function backwardVWU(
   const dW = ds && W.tracked ? weightGrad(h, g, z, ds, W, sizes) : undefined;
   const dV = dz && V.tracked ? encodeGradV(h, dz, V) : undefined;
   const dh = h.tracked ? Tensor.empty(device, h.shape) : undefined;
-  if (dz && dh) {
-    encodeGradInput(dz, V, dh, false);
-    commands.gemm(device, { batch: B, M: m, N: d, K: o, strideA: 0, accumulate: true }, W, g, dh);
-  }
+  if (dz && dh) commands.expand(device, { B, d, m: o, o: m, transposed: false, large: { r, s: dz, X: V } }, W, g, dh);
   return { dh, parts: [dU, dV], dW };
 }
 
