@@ -5,6 +5,10 @@ function multiplyAdds(op: string, attributes: readonly number[]): number {
   const product = (sizes: readonly number[]): number => sizes.reduce((n, size) => n * size, 1);
   if (op === "gemm") return product(attributes.slice(0, 4));
   if (op.startsWith("mixChannels")) return product(attributes.slice(0, 5));
+  if (op === "expand") {
+    const [B, r, d, m, o] = attributes;
+    return B * o * d * (r + m);
+  }
   if (op === "sparseApply") return product([attributes[0], attributes[1], attributes[4]]);
   if (!op.startsWith("conv2d")) return 0;
   const [B, m, o, p, q, k_p, k_q, pad] = attributes;
