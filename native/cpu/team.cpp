@@ -125,7 +125,9 @@ void Team::run(int shares, Task task, void* arg) {
   job.run(0);
   for (int share = helpers + 1; share < shares; ++share) job.run(share);
   const auto ended = [&job] { return job.running.load() == 0; };
-  while (!spin(ended)) std::this_thread::yield();  // a helper may wait for this very processor
+  if (!spin(ended)) {
+    while (!ended()) std::this_thread::yield();  // a helper may wait for this very processor
+  }
   inside = false;
   if (job.fault) std::rethrow_exception(job.fault);
 }
