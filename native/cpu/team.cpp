@@ -1,5 +1,7 @@
 #include "team.h"
 
+#include <sys/resource.h>
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -19,9 +21,33 @@ inline void pause() {
 #endif
 }
 
-/// Spins until `done()`, for about 100 microseconds; whether it came.
+/// Whether other work wants the processors. Threads that sleep while they wait then fare better than those that spin:
+/// the scheduler wakes them at once, where it would let others run for a time slice after a spin.
+class Crowd {
+ public:
+  /// Called where a share ended late: was one of our threads put aside since the last time?
+  void look() {
+    rusage usage{};
+    if (getrusage(RUSAGE_SELF, &usage) != 0) return;
+    if (usage.ru_nivcsw != put_aside_) jobs_left_ = kJobs;
+    put_aside_ = usage.ru_nivcsw;
+  }
+  void job() {
+    if (jobs_left_ > 0) --jobs_left_;
+  }
+  bool here() const { return jobs_left_ > 0; }
+
+ private:
+  static constexpr int kJobs = 500;  // then spinning is tried again; some ten steps
+  std::atomic<int> jobs_left_{0};
+  long put_aside_ = 0;
+};
+Crowd crowd;
+
+/// Spins until `done()`, for about 100 microseconds and not in a crowd; whether it came.
 template <class Done>
 bool spin(const Done& done) {
+  if (crowd.here()) return done();
   using Clock = std::chrono::steady_clock;
   const auto end = Clock::now() + std::chrono::microseconds(100);
   do {
@@ -32,6 +58,28 @@ bool spin(const Done& done) {
   } while (Clock::now() < end);
   return done();
 }
+
+/// Where the caller of the team sleeps until the last helper has ended its share. It outlives every job.
+class Finish {
+ public:
+  template <class Ended>
+  void wait(const Ended& ended) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    asleep_ = true;  // before `ended` is asked again; see Helper::serve
+    wake_.wait(lock, ended);
+    asleep_ = false;
+  }
+  void notify() {
+    if (!asleep_.load()) return;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    wake_.notify_one();
+  }
+
+ private:
+  std::atomic<bool> asleep_{false};
+  std::mutex mutex_;
+  std::condition_variable wake_;
+};
 
 struct Job {
   Team::Task task;
@@ -53,7 +101,7 @@ struct Job {
 /// A thread that runs one share of each job it is given.
 class alignas(64) Helper {
  public:
-  explicit Helper(int share) : share_(share), thread_([this] { serve(); }) { thread_.detach(); }
+  Helper(int share, Finish& finish) : share_(share), finish_(finish), thread_([this] { serve(); }) { thread_.detach(); }
 
   void give(Job* job) {
     job_.store(job);
@@ -75,11 +123,12 @@ class alignas(64) Helper {
       }
       Job* job = job_.exchange(nullptr);
       job->run(share_);
-      job->running.fetch_sub(1);  // the caller may leave now, and the job with it
+      if (job->running.fetch_sub(1) == 1) finish_.notify();  // the caller may have left by now, and the job with it
     }
   }
 
   const int share_;
+  Finish& finish_;
   std::atomic<Job*> job_{nullptr};
   std::atomic<bool> asleep_{false};
   std::mutex mutex_;
@@ -91,12 +140,13 @@ class alignas(64) Helper {
 
 struct Team::Implementation {
   std::mutex mutex;  // held while the team works
+  Finish finish;
   std::vector<std::unique_ptr<Helper>> helpers;
 
   int grow(int wanted) {
     try {
       while (static_cast<int>(helpers.size()) < wanted)
-        helpers.push_back(std::make_unique<Helper>(static_cast<int>(helpers.size()) + 1));
+        helpers.push_back(std::make_unique<Helper>(static_cast<int>(helpers.size()) + 1, finish));
     } catch (const std::system_error&) {
     }
     const int have = static_cast<int>(helpers.size());
@@ -125,8 +175,10 @@ void Team::run(int shares, Task task, void* arg) {
   job.run(0);
   for (int share = helpers + 1; share < shares; ++share) job.run(share);
   const auto ended = [&job] { return job.running.load() == 0; };
+  crowd.job();
   if (!spin(ended)) {
-    while (!ended()) std::this_thread::yield();  // a helper may wait for this very processor
+    if (!crowd.here()) crowd.look();
+    implementation_->finish.wait(ended);
   }
   inside = false;
   if (job.fault) std::rethrow_exception(job.fault);

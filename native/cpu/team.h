@@ -7,7 +7,7 @@ namespace lieconv {
 /// any two loops: 50 microseconds a loop, against 1 here.)
 ///
 /// An idle helper watches for work for about 100 microseconds, which covers the gap between two kernels, and sleeps
-/// then: beside other work a thread that spins is a time slice lost.
+/// then. Where other work wants the processors it sleeps at once, as does the caller that waits for a helper.
 class Team {
  public:
   /// Helpers live as long as the process: it ends while they sleep.
