@@ -10,7 +10,7 @@
   "target_defaults": {
     "defines": ["LCONV_VERSION=\"<(version)\""],
     "include_dirs": [".."],
-    "cflags": ["-O3", "-Wall", "-Wextra", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-fPIC", "-fopenmp", "-fno-math-errno", "-fno-trapping-math"],
+    "cflags": ["-O3", "-Wall", "-Wextra", "-fvisibility=hidden", "-fvisibility-inlines-hidden", "-fPIC", "-pthread", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math"],
     "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-fno-strict-aliasing"],
     "cflags_cc": ["-std=c++17"],
     "conditions": [
@@ -25,7 +25,7 @@
       "sources": ["<@(addon_sources)", "<@(core_sources)"],
       "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_CPP_EXCEPTIONS", "NODE_ADDON_API_REQUIRE_BASIC_FINALIZERS"],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
-      "ldflags": ["-fopenmp", "-Wl,-Bsymbolic"],
+      "ldflags": ["-pthread", "-Wl,-Bsymbolic", "-Wl,-z,nodelete"],
       "dependencies": ["lconv_kernels_baseline"],
       "conditions": [
         ["target_arch=='x64'", {"dependencies": ["lconv_kernels_avx2", "lconv_kernels_avx512"]}],
@@ -66,6 +66,7 @@
           "target_conditions": [["_type=='loadable_module'", {"product_extension": "so"}]],
           "sources": ["<(onednn_source)"],
           "libraries": ["-ldnnl"],
+          "cflags": ["-fopenmp"],
           "ldflags": ["-fopenmp", "-Wl,-Bsymbolic"]
         }
       ]
