@@ -20,7 +20,7 @@ namespace {
 
 /// "cpu", "cuda:plan" or "cuda:k".
 std::unique_ptr<Backend> make_backend(const std::string& name, int threads, int precision) {
-  if (name == "cpu" && precision == kCudaFp32) return make_cpu_backend(threads);
+  if (name == "cpu" && precision != kCudaTf32) return make_cpu_backend(threads, precision == kCudaBf16);
   if (name == "cuda:plan") return make_cuda_planner();
   const std::string prefix = "cuda:";
   if (name.rfind(prefix, 0) == 0 && name.size() > prefix.size() && name.size() < prefix.size() + 5 &&

@@ -20,8 +20,8 @@ void run_team(int shares, Team::Task task, void* arg) { Team::shared().run(share
 /// Scratch memory and GEMM of one stream of commands (eager use, or one program).
 class CpuStream {
  public:
-  explicit CpuStream(int threads) : gemm_(make_gemm(threads)) {
-    context_ = {threads, run_team, gemm, this, scratch, this};
+  CpuStream(int threads, bool bf16) : gemm_(make_gemm(threads, bf16)) {
+    context_ = {threads, bf16, run_team, gemm, this, scratch, this};
   }
   CpuStream(const CpuStream&) = delete;
   CpuStream& operator=(const CpuStream&) = delete;
@@ -78,7 +78,8 @@ struct alignas(kAlignment) BoundOp {
 
 class CpuExecutable final : public Executable {
  public:
-  CpuExecutable(std::vector<Command> commands, int threads) : stream_(threads), bound_(commands.size()) {
+  CpuExecutable(std::vector<Command> commands, int threads, bool bf16)
+      : stream_(threads, bf16), bound_(commands.size()) {
     for (size_t i = 0; i < commands.size(); ++i) {
       bind(commands[i], bound_[i].bytes);
       ops_.push_back(commands[i].op);
@@ -112,7 +113,7 @@ int64_t available_bytes() {
 
 class CpuBackend final : public Backend {
  public:
-  explicit CpuBackend(int threads) : threads_(threads), eager_(threads) {}
+  CpuBackend(int threads, bool bf16) : threads_(threads), bf16_(bf16), eager_(threads, bf16) {}
 
   void* allocate(int64_t bytes) override {
     constexpr int64_t kCheckFrom = 64 << 20;  // small requests are not worth a look at /proc
@@ -140,36 +141,47 @@ class CpuBackend final : public Backend {
     eager_.run(command.op, op.bytes);
   }
   std::unique_ptr<Executable> compile(std::vector<Command> commands) override {
-    return std::make_unique<CpuExecutable>(std::move(commands), threads_);
+    return std::make_unique<CpuExecutable>(std::move(commands), threads_, bf16_);
   }
 
  private:
   int threads_;
+  bool bf16_;
   CpuStream eager_;
 };
 
 }  // namespace
 
-std::unique_ptr<Backend> make_cpu_backend(int threads) { return std::make_unique<CpuBackend>(threads); }
+std::unique_ptr<Backend> make_cpu_backend(int threads, bool bf16) {
+  return std::make_unique<CpuBackend>(threads, bf16);
+}
+
+const std::vector<const OpTable*>& op_tables() {
+  static const std::vector<const OpTable*> tables = [] {
+    std::vector<const OpTable*> found{&op_table_baseline()};
+#ifdef LCONV_HAVE_AVX2
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+    if (avx2) found.push_back(&op_table_avx2());
+#endif
+#ifdef LCONV_HAVE_AVX512
+    const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                        __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                        __builtin_cpu_supports("avx512vl");
+    if (avx512) found.push_back(&op_table_avx512());
+    if (avx512 && __builtin_cpu_supports("avx512bf16")) found.push_back(&op_table_avx512_bf16());
+#endif
+    return found;
+  }();
+  return tables;
+}
 
 const OpTable& best_op_table() {
   static const OpTable& best = []() -> const OpTable& {
-    const char* forced = std::getenv("LCONV_ISA");
-    const std::string limit = forced ? forced : "avx512";
-#ifdef LCONV_HAVE_AVX512
-    if (limit == "avx512" && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl")) {
-      return op_table_avx512();
+    const char* const limit = std::getenv("LCONV_ISA");
+    for (const OpTable* table : op_tables()) {
+      if (limit && std::strcmp(limit, table->isa) == 0) return *table;
     }
-#endif
-#ifdef LCONV_HAVE_AVX2
-    if (limit != "baseline" && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-        __builtin_cpu_supports("bmi2")) {
-      return op_table_avx2();
-    }
-#endif
-    return op_table_baseline();
+    return *op_tables().back();
   }();
   return best;
 }

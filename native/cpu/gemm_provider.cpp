@@ -10,23 +10,31 @@ namespace {
 
 class BuiltinProvider final : public GemmProvider {
  public:
-  BuiltinProvider(const OpTable& table, int threads)
-      : table_(table), split_(threads), scratch_(static_cast<size_t>(threads)) {}
+  BuiltinProvider(const OpTable& table, int threads, bool bf16)
+      : gemm_(bf16 ? table.gemm_bf16 : table.gemm),
+        scratch_size_(static_cast<size_t>(table.gemm_scratch)),
+        split_(threads),
+        scratch_(static_cast<size_t>(threads)) {}
   void multiply(const GemmDesc& desc, const float* a, const float* b, float* c) override {
     split_.run(desc, part, this, a, b, c);
   }
   /// A product that runs beside others under another number.
   void part(int share, const GemmDesc& desc, const float* a, const float* b, float* c) {
     std::vector<float>& scratch = scratch_[static_cast<size_t>(share)];
-    scratch.resize(static_cast<size_t>(table_.gemm_scratch));
-    table_.gemm(desc, a, b, c, scratch.data());
+    size_t space = (scratch_size_ + kLine) * sizeof(float);
+    scratch.resize(scratch_size_ + kLine);
+    void* aligned = scratch.data();
+    std::align(kLine * sizeof(float), scratch_size_ * sizeof(float), aligned, space);
+    gemm_(desc, a, b, c, static_cast<float*>(aligned));
   }
 
  private:
+  static constexpr size_t kLine = 16;  // floats of a cache line
   static void part(void* self, int share, const GemmDesc& desc, const float* a, const float* b, float* c) {
     static_cast<BuiltinProvider*>(self)->part(share, desc, a, b, c);
   }
-  const OpTable& table_;
+  SerialGemmFunction gemm_;
+  size_t scratch_size_;
   GemmSplit split_;
   std::vector<std::vector<float>> scratch_;
 };
@@ -34,7 +42,7 @@ class BuiltinProvider final : public GemmProvider {
 class OneDnnProvider final : public GemmProvider {
  public:
   OneDnnProvider(const lconv_onednn& api, int threads)
-      : api_(api), split_(threads), rest_(best_op_table(), threads), states_(static_cast<size_t>(threads)) {}
+      : api_(api), split_(threads), rest_(best_op_table(), threads, false), states_(static_cast<size_t>(threads)) {}
   OneDnnProvider(const OneDnnProvider&) = delete;
   OneDnnProvider& operator=(const OneDnnProvider&) = delete;
   ~OneDnnProvider() override {
@@ -65,13 +73,14 @@ class OneDnnProvider final : public GemmProvider {
 
 }  // namespace
 
-std::unique_ptr<GemmProvider> make_builtin_gemm(const OpTable& table, int threads) {
-  return std::make_unique<BuiltinProvider>(table, threads);
+std::unique_ptr<GemmProvider> make_builtin_gemm(const OpTable& table, int threads, bool bf16) {
+  return std::make_unique<BuiltinProvider>(table, threads, bf16);
 }
 
-std::unique_ptr<GemmProvider> make_gemm(int threads) {
-  if (const lconv_onednn* api = onednn()) return std::make_unique<OneDnnProvider>(*api, threads);
-  return make_builtin_gemm(best_op_table(), threads);
+std::unique_ptr<GemmProvider> make_gemm(int threads, bool bf16) {
+  const lconv_onednn* api = bf16 ? nullptr : onednn();
+  if (api) return std::make_unique<OneDnnProvider>(*api, threads);
+  return make_builtin_gemm(best_op_table(), threads, bf16);
 }
 
 GemmInfo gemm_info() {

@@ -2,11 +2,11 @@
 // that set and uses no inline function from outside it, so that no AVX code can leak into the baseline through the
 // linker.
 #include "exec.h"
-#include "gemm_builtin.h"
 #include "tuned/conv.h"
 #include "tuned/conv_weight_grad.h"
 #include "tuned/expand.h"
 #include "tuned/mix.h"
+#include "tuned/product.h"
 #include "tuned/sum.h"
 
 #define LCONV_JOIN_(a, b) a##b
@@ -18,7 +18,12 @@ namespace lieconv {
 
 const OpTable& LCONV_JOIN(op_table_, LCONV_ISA)() {
   static const OpTable table = [] {
-    OpTable t{LCONV_TEXT(LCONV_ISA), nullptr, 0, LCONV_ISA::builtin_gemm, LCONV_ISA::BuiltinGemm::kScratch};
+    OpTable t{LCONV_TEXT(LCONV_ISA),
+              nullptr,
+              0,
+              LCONV_ISA::packed_gemm<LCONV_ISA::Float32>,
+              LCONV_ISA::packed_gemm<LCONV_ISA::Bf16>,
+              LCONV_ISA::PackedGemm<LCONV_ISA::Float32>::kScratch};
     t.ops = LCONV_ISA::entries<LCONV_ISA::CpuExec>(LCONV_ISA::AllOps{}, t.count);
     return t;
   }();

@@ -1,16 +1,20 @@
 #pragma once
 #include <cstdint>
+#include <vector>
 
 #include "../engine/binder.h"
 #include "../engine/gemm.h"
 
 namespace lieconv {
 
+/// A product on the calling thread.
+using SerialGemmFunction = void (*)(const GemmDesc& desc, const float* a, const float* b, float* c, float* scratch);
 using GemmFunction = void (*)(void* self, const GemmDesc& desc, const float* a, const float* b, float* c);
 
 /// What a kernel may use while it runs on one host thread.
 struct CpuContext {
   int threads;
+  bool bf16;                                                                // products round their factors to bf16
   void (*team)(int shares, void (*task)(void* arg, int share), void* arg);  // Team::run
   GemmFunction gemm;
   void* gemm_self;
@@ -31,8 +35,8 @@ struct OpTable {
   const char* isa;
   const OpEntry* ops;
   int count;
-  void (*gemm)(const GemmDesc& desc, const float* a, const float* b, float* c, float* scratch);  // on one thread
-  int64_t gemm_scratch;                                                                          // floats that it wants
+  SerialGemmFunction gemm, gemm_bf16;
+  int64_t gemm_scratch;  // floats that they want, 64-byte aligned
 };
 
 const OpTable& op_table_baseline();
@@ -41,9 +45,12 @@ const OpTable& op_table_avx2();
 #endif
 #ifdef LCONV_HAVE_AVX512
 const OpTable& op_table_avx512();
+const OpTable& op_table_avx512_bf16();
 #endif
 
-/// The best table this processor can run; LCONV_ISA=baseline|avx2|avx512 in the environment forces one that it can.
+/// The tables that this processor can run, from the plainest to the best.
+const std::vector<const OpTable*>& op_tables();
+/// The best of them; LCONV_ISA=baseline|avx2|avx512|avx512_bf16 in the environment forbids better ones.
 const OpTable& best_op_table();
 
 }  // namespace lieconv

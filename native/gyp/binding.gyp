@@ -28,7 +28,7 @@
       "ldflags": ["-pthread", "-Wl,-Bsymbolic", "-Wl,-z,nodelete"],
       "dependencies": ["lconv_kernels_baseline"],
       "conditions": [
-        ["target_arch=='x64'", {"dependencies": ["lconv_kernels_avx2", "lconv_kernels_avx512"]}],
+        ["target_arch=='x64'", {"dependencies": ["lconv_kernels_avx2", "lconv_kernels_avx512", "lconv_kernels_avx512_bf16"]}],
         ["have_onednn==1", {"dependencies": ["lconv_onednn"]}]
       ]
     },
@@ -55,6 +55,13 @@
           "sources": ["kernels_avx512.cpp"],
           "defines": ["LCONV_ISA=avx512"],
           "cflags": ["-march=x86-64-v4", "-mprefer-vector-width=512"]
+        },
+        {
+          "target_name": "lconv_kernels_avx512_bf16",
+          "type": "static_library",
+          "sources": ["kernels_avx512_bf16.cpp"],
+          "defines": ["LCONV_ISA=avx512_bf16"],
+          "cflags": ["-march=x86-64-v4", "-mavx512bf16", "-mprefer-vector-width=512"]
         }
       ]
     }],

@@ -47,7 +47,8 @@ class Backend {
   virtual bool describe(lconv_device_info& /*info*/) { return false; }
 };
 
-std::unique_ptr<Backend> make_cpu_backend(int threads);
+/// `bf16`: products round their factors to bf16 and add up in float32.
+std::unique_ptr<Backend> make_cpu_backend(int threads, bool bf16);
 
 /// Names of the operations in the order of their numbers; the same for every backend of one build.
 std::vector<std::string> op_names();

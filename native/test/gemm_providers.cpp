@@ -45,18 +45,26 @@ std::string title(const GemmDesc& d) {
   return text + (d.trans_a ? "T" : "N") + (d.trans_b ? "T" : "N") + (d.accumulate ? "+)" : ")");
 }
 
+/// To nearest, ties to even.
+float to_bf16(float x) {
+  const uint32_t bits = bits_of(x), rest = bits & 0xffffu, down = bits & 0xffff0000u;
+  const bool up = rest > 0x8000u || (rest == 0x8000u && (bits & 0x10000u));
+  return float_of(up ? down + 0x10000u : down);
+}
+
 struct Case {
   GemmDesc desc;
   Floats a, b;
   Words before;
   Doubles want;  // NaN: not an element of C
 
-  explicit Case(const GemmDesc& d)
+  Case(const GemmDesc& d, bool bf16)
       : desc(d),
         a(uniform(extent(d.batch, d.trans_a ? d.K : d.M, d.trans_a ? d.M : d.K, d.lda, d.stride_a))),
         b(uniform(extent(d.batch, d.trans_b ? d.N : d.K, d.trans_b ? d.K : d.N, d.ldb, d.stride_b))),
         before(static_cast<size_t>(extent(d.batch, d.M, d.N, d.ldc, d.stride_c)), Guarded::kUnwritten),
         want(before.size(), NAN) {
+    const auto value = [bf16](float x) { return bf16 ? to_bf16(x) : x; };
     const Floats start = uniform(static_cast<int64_t>(before.size()));
     for (int64_t n = 0; n < d.batch * d.M * d.N; ++n) {
       const int64_t j = n / d.N / d.M, row = n / d.N % d.M, col = n % d.N;
@@ -64,8 +72,9 @@ struct Case {
       if (d.accumulate) before[at] = bits_of(start[at]);
       double total = d.accumulate ? start[at] : 0;
       for (int64_t k = 0; k < d.K; ++k) {
-        const double left = a[static_cast<size_t>(j * d.stride_a + (d.trans_a ? k * d.lda + row : row * d.lda + k))];
-        total += left * b[static_cast<size_t>(j * d.stride_b + (d.trans_b ? col * d.ldb + k : k * d.ldb + col))];
+        const float left = a[static_cast<size_t>(j * d.stride_a + (d.trans_a ? k * d.lda + row : row * d.lda + k))];
+        const float right = b[static_cast<size_t>(j * d.stride_b + (d.trans_b ? col * d.ldb + k : k * d.ldb + col))];
+        total += static_cast<double>(value(left)) * value(right);
       }
       want[at] = total;
     }
@@ -109,25 +118,20 @@ void check_provider(Report& report, const std::string& name, const std::vector<C
 }  // namespace
 
 void check_gemm_providers(Report& report) {
-  std::vector<Case> cases;
-  for (int i = 0; i < kDescriptors; ++i) cases.emplace_back(random_desc());
-  const auto built_in = [&](const OpTable& (*table)(), const char* isa) {
-    if (!can_run(isa)) return;
-    check_provider(report, std::string("gemm built-in ") + isa, cases,
-                   [&](int threads) { return make_builtin_gemm(table(), threads); });
-  };
-  built_in(op_table_baseline, "baseline");
-#ifdef LCONV_HAVE_AVX2
-  built_in(op_table_avx2, "avx2");
-#endif
-#ifdef LCONV_HAVE_AVX512
-  built_in(op_table_avx512, "avx512");
-#endif
-  if (onednn()) {
-    check_provider(report, "gemm oneDNN", cases, make_gemm);
-  } else {
-    report.skip("gemm oneDNN: " + onednn_note());
-    report.summary("gemm oneDNN");
+  for (const bool bf16 : {false, true}) {
+    std::vector<Case> cases;
+    for (int i = 0; i < kDescriptors; ++i) cases.emplace_back(random_desc(), bf16);
+    for (const OpTable* table : op_tables()) {
+      check_provider(report, std::string("gemm built-in ") + table->isa + (bf16 ? " in bf16" : ""), cases,
+                     [&](int threads) { return make_builtin_gemm(*table, threads, bf16); });
+    }
+    if (bf16) continue;
+    if (onednn()) {
+      check_provider(report, "gemm oneDNN", cases, [](int threads) { return make_gemm(threads, false); });
+    } else {
+      report.skip("gemm oneDNN: " + onednn_note());
+      report.summary("gemm oneDNN");
+    }
   }
 }
 

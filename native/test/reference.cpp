@@ -50,8 +50,8 @@ OpEntry entry() {
 template <class... Ops>
 OpTable table_of(OpList<Ops...>) {
   static const OpEntry ops[] = {entry<Ops>()...};
-  return {"reference", ops, sizeof...(Ops),
-          [](const GemmDesc& d, const float* a, const float* b, float* c, float*) { gemm_loops(d, a, b, c); }, 0};
+  const auto gemm = [](const GemmDesc& d, const float* a, const float* b, float* c, float*) { gemm_loops(d, a, b, c); };
+  return {"reference", ops, sizeof...(Ops), gemm, gemm, 0};
 }
 
 }  // namespace lieconv::reference

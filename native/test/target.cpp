@@ -15,8 +15,9 @@ struct Workspace {
   CpuContext context;
   std::vector<std::unique_ptr<Guarded>> blocks;
 
-  Workspace(const OpTable& of, int threads)
-      : table(of), provider(make_builtin_gemm(of, threads)), context{threads, team, gemm, this, scratch, this} {}
+  Workspace(const OpTable& of, int threads, bool bf16)
+      : table(of), provider(make_builtin_gemm(of, threads, bf16)), context{threads, bf16,    team, gemm,
+                                                                           this,    scratch, this} {}
   static void team(int shares, Team::Task task, void* arg) { Team::shared().run(shares, task, arg); }
   static void gemm(void* self, const GemmDesc& desc, const float* a, const float* b, float* c) {
     static_cast<Workspace*>(self)->provider->multiply(desc, a, b, c);
@@ -30,12 +31,12 @@ struct Workspace {
 
 class TableTarget final : public Target {
  public:
-  explicit TableTarget(const OpTable& table) : table_(table) {}
-  std::string name() const override { return table_.isa; }
+  TableTarget(const OpTable& table, bool bf16) : table_(table), bf16_(bf16) {}
+  std::string name() const override { return table_.isa + std::string(bf16_ ? " in bf16" : ""); }
   void run(int op, std::vector<Operand>& operands, const std::vector<double>& attributes, int threads) override {
     BoundOp bound;
     bind(table_.ops[op], bound, operands, attributes);
-    Workspace workspace(table_, threads);
+    Workspace workspace(table_, threads, bf16_);
     table_.ops[op].run(bound.bytes, workspace.context);
     for (const auto& block : workspace.blocks) {
       if (const std::string where = block->damage(); !where.empty())
@@ -45,14 +46,17 @@ class TableTarget final : public Target {
 
  private:
   const OpTable& table_;
+  bool bf16_;
 };
 
 class BackendTarget final : public Target {
  public:
-  explicit BackendTarget(bool compiled) : compiled_(compiled) {
-    for (int i = 0; i < kMaxThreads; ++i) backends_[static_cast<size_t>(i)] = make_cpu_backend(i + 1);
+  BackendTarget(bool compiled, bool bf16) : compiled_(compiled), bf16_(bf16) {
+    for (int i = 0; i < kMaxThreads; ++i) backends_[static_cast<size_t>(i)] = make_cpu_backend(i + 1, bf16);
   }
-  std::string name() const override { return compiled_ ? "compiled" : "eager"; }
+  std::string name() const override {
+    return std::string(compiled_ ? "compiled" : "eager") + (bf16_ ? " in bf16" : "");
+  }
   void run(int op, std::vector<Operand>& operands, const std::vector<double>& attributes, int threads) override {
     Backend& backend = *backends_[static_cast<size_t>(threads - 1)];
     Command command{op, operands, attributes};
@@ -62,7 +66,7 @@ class BackendTarget final : public Target {
   }
 
  private:
-  bool compiled_;
+  bool compiled_, bf16_;
   std::array<std::unique_ptr<Backend>, kMaxThreads> backends_;
 };
 
@@ -75,18 +79,11 @@ void bind(const OpEntry& entry, BoundOp& bound, std::vector<Operand>& operands, 
   binder.finish();
 }
 
-std::unique_ptr<Target> table_target(const OpTable& table) { return std::make_unique<TableTarget>(table); }
-std::unique_ptr<Target> backend_target(bool compiled) { return std::make_unique<BackendTarget>(compiled); }
-
-bool can_run([[maybe_unused]] const std::string& isa) {
-#if defined(__x86_64__)
-  if (isa == "avx512")
-    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  if (isa == "avx2")
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-#endif
-  return true;
+std::unique_ptr<Target> table_target(const OpTable& table, bool bf16) {
+  return std::make_unique<TableTarget>(table, bf16);
+}
+std::unique_ptr<Target> backend_target(bool compiled, bool bf16) {
+  return std::make_unique<BackendTarget>(compiled, bf16);
 }
 
 }  // namespace lieconv::parity

@@ -28,13 +28,11 @@ struct alignas(64) BoundOp {
 /// Checks a command against what the operation claims; throws Error.
 void bind(const OpEntry& entry, BoundOp& bound, std::vector<Operand>& operands, const std::vector<double>& attributes);
 
-std::unique_ptr<Target> table_target(const OpTable& table);
+std::unique_ptr<Target> table_target(const OpTable& table, bool bf16 = false);
 /// The CPU backend as the engine uses it: eager, or as a compiled program of one command.
-std::unique_ptr<Target> backend_target(bool compiled);
+std::unique_ptr<Target> backend_target(bool compiled, bool bf16 = false);
 /// The first GPU, eager or as a captured graph; null with the reason where there is none. `digest` takes up the bits of
 /// all results.
 std::unique_ptr<Target> gpu_target(bool compiled, uint64_t& digest, std::string& why_not);
-/// Whether this processor has the instructions.
-bool can_run(const std::string& isa);
 
 }  // namespace lieconv::parity

@@ -33,7 +33,7 @@ export async function bench(
     ...(seconds !== undefined && { seconds }),
   };
   const peak = await measurePeak(device);
-  const how = device.name === "cpu" ? `${device.threads} threads` : precision;
+  const how = device.name === "cpu" ? `${device.threads} threads, ${precision}` : precision;
   out.text(`${peak.toFixed(1)} GFLOP/s: a 2048^3 product, the peak (${device.name}, ${how}); floor: the useful arithmetic at the peak`);
   const onGpu = device.name !== "cpu";
   out.text(row("case", "ms/step", "best", "floor", "ratio", "GFLOP/s", "share", ...(onGpu ? gpuColumns : [])));

@@ -7,13 +7,16 @@ import { threadCount } from "./threads.js";
 export type DType = "float32" | "int32";
 export type HostArray = Float32Array | Int32Array;
 
-/** How a GPU multiplies matrices: in float32, or with factors rounded to 10 (tf32) or 7 (bf16) bits of mantissa. Sums are float32 always. */
+/**
+ * How matrices are multiplied: in float32, or with factors rounded to 10 (tf32, GPUs only) or 7 (bf16) bits of mantissa. Sums, weights and all else
+ * are float32 always. bf16 is faster on a CPU with AVX512-BF16 (`lconv doctor` names the instructions in use); others round alike and gain nothing.
+ */
 export type Precision = "fp32" | "tf32" | "bf16";
 /** Numbered as `openDevice` of the native engine takes them. */
 export const precisions: readonly Precision[] = ["fp32", "tf32", "bf16"];
 
 export interface DeviceOptions {
-  /** Default "fp32", which is all that the CPU knows. */
+  /** Default "fp32". */
   precision?: Precision;
 }
 
@@ -130,7 +133,7 @@ let passedOver: CudaFault | undefined;
 /**
  * A device by name: "cpu", "cuda:k" (the k-th GPU; "cuda" is "cuda:0"), or "auto" (the first usable GPU, else the CPU). Without a
  * name LCONV_DEVICE decides, else "auto". The same name and precision give the same device every time.
- * Throws ERR_LCONV_DEVICE for an unknown name, ERR_LCONV_ARGUMENT for a precision that is unknown or not the CPU's, and one of
+ * Throws ERR_LCONV_DEVICE for an unknown name, ERR_LCONV_ARGUMENT for a precision that is unknown or tf32 on the CPU, and one of
  * ERR_LCONV_CUDA_... or ERR_LCONV_OOM for a GPU that cannot be used.
  */
 export function device(name: string = process.env["LCONV_DEVICE"] || "auto", options: DeviceOptions = {}): Device {
@@ -184,9 +187,9 @@ function open(name: string, precision: Precision): Device {
   let found = opened.get(key);
   if (!found) {
     check(
-      name !== "cpu" || precision === "fp32",
+      name !== "cpu" || precision !== "tf32",
       "ERR_LCONV_ARGUMENT",
-      () => `the CPU computes in fp32, got precision "${precision}"; use --precision fp32, or a GPU`,
+      () => `the CPU multiplies in fp32 or bf16, got precision "${precision}"; use --precision fp32 or bf16, or a GPU`,
     );
     found = new Device(name, threadCount(), precision);
     opened.set(key, found);

@@ -84,7 +84,9 @@ test("a resumed run takes only changes that leave it what it is", () => {
   write({ device: "cuda:7", precision: "bf16" });
   assert.is(resumed({ device: "cpu", precision: "fp32" }).device, "cpu", "the GPU that it began on need not be here");
   assert.match(warnings.slice(1).join(), /--device cuda:7 and goes on with cpu.*--precision bf16 and goes on with fp32/);
-  throwsCode(() => resumed({ device: "cpu" }), "ERR_LCONV_ARGUMENT", "the CPU computes in fp32");
+  assert.is(resumed({ device: "cpu" }).precision, "bf16");
+  write({ device: "cuda:7", precision: "tf32" });
+  throwsCode(() => resumed({ device: "cpu" }), "ERR_LCONV_ARGUMENT", "the CPU multiplies in fp32 or bf16");
   write({ schedule: "cosine" });
   throwsCode(() => resumed({ epochs: 40 }), "ERR_LCONV_CHECKPOINT", "cosine");
 });

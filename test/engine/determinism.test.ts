@@ -45,7 +45,7 @@ for (const [name, gemm, threadCounts] of [
   }
 }
 
-for (const isa of ["baseline", "avx2", "avx512"]) {
+for (const isa of ["baseline", "avx2", "avx512", "avx512_bf16"]) {
   test(`LCONV_ISA=${isa} agrees with the best instruction set within 1e-5`, async () => {
     for (const gemm of ["", "builtin"]) {
       const got = await trainOnce({ LCONV_ISA: isa, LCONV_GEMM: gemm });

@@ -11,7 +11,7 @@ const objectOf = (isa: string): string =>
 
 // The linker keeps one copy of an inline function that several objects define, whichever comes first. An AVX-512 copy of a
 // function that the baseline also uses would end a process on an older processor with an illegal instruction.
-for (const isa of ["avx2", "avx512"]) {
+for (const isa of ["avx2", "avx512", "avx512_bf16"]) {
   test(`the ${isa} kernels share no inline function with the other objects`, () => {
     const object = objectOf(isa);
     if (!existsSync(object)) return skip(`no ${isa} kernels built by CMake here`);

@@ -7,7 +7,7 @@ const test = suite("native/smoke");
 test("info tells version, instruction set and GEMM", () => {
   const { version, isa, oneDNN, gemmNote } = native().info();
   assert.match(version, /^\d+\.\d+\.\d+/);
-  assert.match(isa, /^(baseline|avx2|avx512)$/);
+  assert.match(isa, /^(baseline|avx2|avx512|avx512_bf16)$/);
   assert.ok(oneDNN !== undefined || gemmNote !== undefined, "without oneDNN a note says why");
 });
 

@@ -43,6 +43,20 @@ inline float sum_lanes(VecL<L> v) {
   return lanes[0];
 }
 
+/// The first n values, all for n >= kLanes; the other lanes are 0.
+inline Vec load_some(const float* p, int64_t n) {
+  if (n >= kLanes) return load(p);
+  float lanes[kLanes] = {};
+  for (int64_t j = 0; j < n; ++j) lanes[j] = p[j];
+  return load(lanes);
+}
+inline void store_some(float* p, Vec v, int64_t n) {
+  if (n >= kLanes) return store(p, v);
+  float lanes[kLanes];
+  store(lanes, v);
+  for (int64_t j = 0; j < n; ++j) p[j] = lanes[j];
+}
+
 /// For short rows, where a call of memcpy costs more than the copy.
 inline void copy_row(float* to, const float* from, int64_t n) {
   int64_t j = 0;

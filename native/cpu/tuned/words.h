@@ -1,0 +1,58 @@
+#pragma once
+#include "vec.h"
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
+
+// What a matrix product multiplies: words of kDepth consecutive values along K, one word a lane. `along` reads kLanes
+// words of one row that runs along K; `across` one word of each of kLanes neighbouring columns, from kDepth rows.
+
+namespace lieconv::LCONV_ISA {
+
+struct Float32 {
+  static constexpr int kDepth = 1;
+  static Vec along(const float* p) { return load(p); }
+  static Vec across(const float* p, int64_t) { return load(p); }
+  static void add(Vec& sum, float a, Vec b) { sum += a * b; }
+};
+
+/// To nearest, ties to even, as bf16 has it: the upper 16 bits of a float. NaN stays NaN.
+inline Vec rounded_to_bf16(Vec v) {
+  typedef uint32_t Bits __attribute__((vector_size(kLanes * sizeof(float))));
+  const auto bits = reinterpret_cast<Bits>(v);
+  const Bits up = (bits + (0x7fffu + (bits >> 16 & 1u))) & 0xffff0000u;
+  return v == v ? reinterpret_cast<Vec>(up) : v;
+}
+
+#ifdef __AVX512BF16__
+/// Pairs of bf16; the processor multiplies both and adds them to a float.
+struct Bf16 {
+  static constexpr int kDepth = 2;
+  static Vec pairs(Vec first, Vec second) {
+    return reinterpret_cast<Vec>(
+        _mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(second), reinterpret_cast<__m512>(first)));
+  }
+  static Vec along(const float* p) { return pairs(load(p), load(p + kLanes)); }
+  static Vec across(const float* p, int64_t ld) {
+    const auto halves = reinterpret_cast<__m512i>(pairs(load(p), load(p + ld)));  // a row, then the next
+    typedef uint32_t Turns __attribute__((vector_size(64)));
+    constexpr Turns lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const auto turns = reinterpret_cast<__m512i>(lane * 0x10001u + (16u << 16));  // lane j: value j of each row
+    return reinterpret_cast<Vec>(_mm512_permutexvar_epi16(turns, halves));
+  }
+  static void add(Vec& sum, float a, Vec b) {
+    sum = reinterpret_cast<Vec>(_mm512_dpbf16_ps(
+        reinterpret_cast<__m512>(sum), reinterpret_cast<__m512bh>(_mm512_set1_ps(a)), reinterpret_cast<__m512bh>(b)));
+  }
+};
+#else
+/// The same rounding where the processor knows no bf16, at the speed of floats.
+struct Bf16 {
+  static constexpr int kDepth = 1;
+  static Vec along(const float* p) { return rounded_to_bf16(load(p)); }
+  static Vec across(const float* p, int64_t) { return rounded_to_bf16(load(p)); }
+  static void add(Vec& sum, float a, Vec b) { sum += a * b; }
+};
+#endif
+
+}  // namespace lieconv::LCONV_ISA
