@@ -5,9 +5,8 @@
 #include <cstdio>
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
-#include <stdexcept>
+#include <exception>
 #include <unordered_map>
-#include <vector>
 
 #include "../engine/gemm_hash.h"
 #include "onednn_abi.h"
@@ -22,50 +21,6 @@ struct Plan {
   dnnl::matmul primitive;
   memory a, b, c;
   std::unordered_map<int, memory> arguments;
-};
-
-/// A product that is long in one direction and thin in the other two, such as those with a classifier's weights. Stored
-/// rows of thousands of floats are often a multiple of the page size apart, so that oneDNN's walk down a column meets
-/// the same few cache sets: 45 GFLOP/s for [64 x 144] x [144 x 32768] on two cores. Here the long factor is taken
-/// kWidth columns at a time, and where they are not next to each other they are copied together, at a harmless
-/// distance: 155.
-struct LongProduct {
-  static constexpr int64_t kWidth = 512, kDistance = kWidth + 16, kLong = 8 * kWidth, kThin = 256;
-  std::vector<float> panel;
-
-  /// A^T B with many rows: panels of A.
-  static bool tall(const GemmDesc& d) { return d.batch == 1 && d.trans_a && d.M >= kLong && d.N >= 32 && d.K <= kThin; }
-  /// A B or A B^T with many columns: panels of B.
-  static bool wide(const GemmDesc& d) {
-    return d.batch == 1 && d.N >= kLong && d.M >= 32 && d.M <= kThin && d.K <= kThin;
-  }
-
-  /// Columns i.. of a factor stored as K long rows.
-  const float* copy(const GemmDesc& d, const float* from, int64_t ld, int64_t width) {
-    panel.resize(static_cast<size_t>(d.K * kDistance));
-    for (int64_t k = 0; k < d.K; ++k) std::copy_n(from + k * ld, width, panel.data() + k * kDistance);
-    return panel.data();
-  }
-
-  void run(const GemmDesc& d, const float* a, const float* b, float* c) {
-    const char trans_a = d.trans_a ? 'T' : 'N', trans_b = d.trans_b ? 'T' : 'N';
-    const float beta = d.accumulate ? 1.0f : 0.0f;
-    const bool down = tall(d);
-    const int64_t length = down ? d.M : d.N;
-    for (int64_t i = 0; i < length; i += kWidth) {
-      const int64_t width = std::min(kWidth, length - i);
-      dnnl_status_t status = dnnl_success;
-      if (down) {
-        const float* rows = copy(d, a + i, d.lda, width);
-        status = dnnl_sgemm('T', trans_b, width, d.N, d.K, 1, rows, kDistance, b, d.ldb, beta, c + i * d.ldc, d.ldc);
-      } else {
-        const float* columns = d.trans_b ? b + i * d.ldb : copy(d, b + i, d.ldb, width);
-        const int64_t ld = d.trans_b ? d.ldb : kDistance;
-        status = dnnl_sgemm(trans_a, trans_b, d.M, width, d.K, 1, a, d.lda, columns, ld, beta, c + i, d.ldc);
-      }
-      if (status != dnnl_success) throw std::runtime_error("dnnl_sgemm failed");
-    }
-  }
 };
 
 /// oneDNN asks OpenMP for its thread count, which belongs to the calling thread: one here, as it was after.
@@ -89,7 +44,6 @@ struct State {
   dnnl::stream stream{engine};
   std::unordered_map<GemmDesc, std::unique_ptr<Plan>, lieconv::HashGemm, lieconv::SameGemm>
       plans;  // null: oneDNN cannot do this one
-  LongProduct long_product;
 
   Plan make(const GemmDesc& d) {
     const auto f32 = memory::data_type::f32;
@@ -142,10 +96,6 @@ struct State {
   }
 
   bool gemm(const GemmDesc& d, const float* a, const float* b, float* c) {
-    if (LongProduct::tall(d) || LongProduct::wide(d)) {
-      long_product.run(d, a, b, c);
-      return true;
-    }
     Plan* plan = find(d);
     if (!plan) return false;
     plan->a.set_data_handle(const_cast<float*>(a));

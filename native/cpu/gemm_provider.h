@@ -15,7 +15,9 @@ class GemmProvider {
 
 /// The products of a table of kernels; with `bf16` their factors are rounded to that.
 std::unique_ptr<GemmProvider> make_builtin_gemm(const OpTable& table, int threads, bool bf16);
-/// In float32 those of oneDNN where it works, and the built-in ones where it has none; in bf16 the built-in ones.
+/// Those of oneDNN, and the built-in ones where it has none; null without oneDNN.
+std::unique_ptr<GemmProvider> make_onednn_gemm(int threads);
+/// The fastest: the built-in ones, and in float32 those of oneDNN where it works and is ahead.
 std::unique_ptr<GemmProvider> make_gemm(int threads, bool bf16);
 
 }  // namespace lieconv

@@ -125,9 +125,11 @@ void check_gemm_providers(Report& report) {
       check_provider(report, std::string("gemm built-in ") + table->isa + (bf16 ? " in bf16" : ""), cases,
                      [&](int threads) { return make_builtin_gemm(*table, threads, bf16); });
     }
+    check_provider(report, bf16 ? "gemm chosen in bf16" : "gemm chosen", cases,
+                   [&](int threads) { return make_gemm(threads, bf16); });
     if (bf16) continue;
     if (onednn()) {
-      check_provider(report, "gemm oneDNN", cases, [](int threads) { return make_gemm(threads, false); });
+      check_provider(report, "gemm oneDNN", cases, make_onednn_gemm);
     } else {
       report.skip("gemm oneDNN: " + onednn_note());
       report.summary("gemm oneDNN");

@@ -2,7 +2,8 @@
 #include "words.h"
 
 // Factors of a product are packed into strips: kLanes columns (of B, or rows of A), one word of each next to the other,
-// word after word along K. The inner loop reads strips in order, so transposes and row distances matter here alone.
+// word after word along K. The inner loop reads strips in order, so transposes and row distances matter here alone. Of
+// A it reads single words, so that a strip may also be kLanes rows as they are, kRow words apart.
 
 namespace lieconv::LCONV_ISA {
 
@@ -32,6 +33,9 @@ inline void transpose(Vec (&v)[kLanes]) {
   }
 }
 
+constexpr int64_t kWords = 256;        // of a strip, at most
+constexpr int64_t kRow = kWords + 16;  // no multiple of the page size
+
 /// A factor whose column n (row, of A) and index k along K is at from[n column + k step]; one of both distances is 1.
 template <class E>
 struct Factor {
@@ -42,36 +46,38 @@ struct Factor {
   /// Word (n, w) goes to to[n / kLanes strip + w kLanes + n % kLanes]; what is beyond columns and K is 0.
   void pack(float* to, int64_t strip) const {
     if (step == 1) return pack_along(to, strip);
-    for (int64_t w = 0; w < words_of<E>(K); ++w) {
-      const float* row = from + w * kDepth * step;
+    const int64_t ahead = columns > kLanes ? 1024 / columns * step + step : kLanes;
+    for (int64_t w = 0; w < words_of<E>(K); ++w, to += kLanes) {
+      const float* const row = from + w * kDepth * step;
+      const float* const next = (w + 1) * kDepth <= K ? row + (kDepth - 1) * step : nullptr;
+      for (int k = 0; k < kDepth; ++k) ask(row + ahead + k * step, columns);
       for (int64_t n = 0; n < columns; n += kLanes)
-        store(to + n / kLanes * strip + w * kLanes, word_across(row + n, columns - n, K - w * kDepth));
+        store(to + n / kLanes * strip, E::across(row + n, next ? next + n : next, columns - n));
+    }
+  }
+  /// Word (n, w) goes to to[n kRow + w]; for factors that run along K. `next` is packed next, in the same way.
+  void pack_rows(float* to, const float* next) const {
+    for (int64_t n = 0; n < columns; ++n, to += kRow) {
+      for (int64_t k = 0; k < K; k += kDepth * kLanes) {
+        ask(next + n * column + k, kDepth * kLanes);
+        store(to + k / kDepth, E::along(from + n * column + k, K - k));
+      }
     }
   }
 
  private:
-  Vec word_across(const float* p, int64_t width, int64_t rows) const {
-    if (width >= kLanes && rows >= kDepth) return E::across(p, step);
-    float few[kDepth * kLanes] = {};
-    for (int k = 0; k < kDepth && k < rows; ++k) {
-      for (int n = 0; n < kLanes && n < width; ++n) few[k * kLanes + n] = p[k * step + n];
-    }
-    return E::across(few, kLanes);
-  }
-  Vec words_along(const float* p, int64_t length) const {
-    constexpr int kReach = kDepth * kLanes;
-    if (length >= kReach) return E::along(p);
-    float few[kReach] = {};
-    for (int64_t k = 0; k < length; ++k) few[k] = p[k];
-    return E::along(few);
+  static void ask(const float* p, int64_t n) {
+    constexpr int kLine = 16;
+    for (int64_t j = 0; j < n; j += kLine) __builtin_prefetch(p + j);
   }
   void pack_along(float* to, int64_t strip) const {
     for (int64_t n = 0; n < columns; n += kLanes, to += strip) {
+      const float* const ahead = n + kLanes < columns ? from + (n + kLanes) * column : from + K;
       for (int64_t k = 0; k < K; k += kDepth * kLanes) {
         Vec v[kLanes];
 #pragma GCC unroll 16
-        for (int j = 0; j < kLanes; ++j)
-          v[j] = n + j < columns ? words_along(from + (n + j) * column + k, K - k) : Vec{};
+        for (int j = 0; j < kLanes; ++j) v[j] = n + j < columns ? E::along(from + (n + j) * column + k, K - k) : Vec{};
+        for (int j = 0; j < kLanes; ++j) ask(ahead + j * column + k, kDepth * kLanes);
         transpose(v);
         const int64_t left = words_of<E>(K - k);
         for (int j = 0; j < kLanes && j < left; ++j) store(to + (k / kDepth + j) * kLanes, v[j]);

@@ -11,17 +11,18 @@ namespace lieconv::LCONV_ISA {
 
 constexpr int kTileRows = kLanes == 16 ? 8 : 4, kTileVecs = 3;  // 24 (12) sums in 32 (16) registers
 
-/// sum [R, V] += R rows of a strip of A x V strips of B, each `strip` floats after the one before
-template <class E, int R, int V>
+/// sum [R, V] += R rows of a strip of A (packed, or `rows` as they are) x V strips of B, `strip` floats apart
+template <class E, int R, int V, bool rows = false>
 inline void add_words(Vec (&sum)[R][V], int64_t words, const float* A, const float* B, int64_t strip) {
-  for (int64_t k = 0; k < words; ++k, A += kLanes, B += kLanes) {
+  constexpr int64_t row = rows ? kRow : 1, step = rows ? 1 : kLanes;
+  for (int64_t k = 0; k < words; ++k, A += step, B += kLanes) {
     Vec b[V];
 #pragma GCC unroll 4
     for (int n = 0; n < V; ++n) b[n] = load(B + n * strip);
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) {
 #pragma GCC unroll 4
-      for (int n = 0; n < V; ++n) E::add(sum[i][n], A[i], b[n]);
+      for (int n = 0; n < V; ++n) E::add(sum[i][n], A[i * row], b[n]);
     }
   }
 }
@@ -55,18 +56,17 @@ inline void ask_for_tile(const float* c, int64_t rows, int64_t ld, int vectors) 
 
 template <class E>
 struct PackedGemm {
-  static constexpr int64_t kWords = 256, kColumns = 30 * kLanes;
-  static constexpr int64_t kStrip = (kWords + 1) * kLanes;               // no multiple of the page size
-  static constexpr int64_t kScratch = kStrip * (kColumns / kLanes + 1);  // floats
+  static constexpr int64_t kColumns = 30 * kLanes, kStrip = (kWords + 1) * kLanes, kStripA = kLanes * kRow;
+  static constexpr int64_t kScratch = kStripA + kStrip * (kColumns / kLanes);  // floats
   const GemmDesc& d;
   float *strip_A, *block_B;
 
-  template <int V>
+  template <int V, bool along>
   void tile(int64_t words, const float* A, const float* B, float* c, int64_t rows, int64_t columns, bool add) const {
     Vec sum[kTileRows][V] = {};
     rows = rows < kTileRows ? rows : kTileRows;
     ask_for_tile(c, rows, d.ldc, V);
-    add_words<E, kTileRows, V>(sum, words, A, B, kStrip);
+    add_words<E, kTileRows, V, along>(sum, words, A, B, kStrip);
 #pragma GCC unroll 8
     for (int i = 0; i < kTileRows; ++i) {
       if (i >= rows) break;
@@ -79,10 +79,12 @@ struct PackedGemm {
     }
   }
   /// c [rows, columns] (+)= strip_A block_B, rows <= kLanes
+  template <bool along>
   void strip(int64_t words, float* c, int64_t rows, int64_t columns, bool add) const {
     for_tiles(columns, [&](auto V, int64_t n) {
       for (int64_t i = 0; i < rows; i += kTileRows) {
-        tile<V()>(words, strip_A + i, block_B + n / kLanes * kStrip, c + i * d.ldc + n, rows - i, columns - n, add);
+        tile<V(), along>(words, strip_A + i * (along ? kRow : 1), block_B + n / kLanes * kStrip, c + i * d.ldc + n,
+                         rows - i, columns - n, add);
       }
     });
   }
@@ -96,8 +98,15 @@ struct PackedGemm {
       Factor<E>{b + k * b_step, columns, b_column, K, b_step}.pack(block_B, kStrip);
       for (int64_t i = 0; i < d.M; i += kLanes) {
         const int64_t rows = d.M - i < kLanes ? d.M - i : kLanes;
-        Factor<E>{a + i * a_row + k * a_step, rows, a_row, K, a_step}.pack(strip_A, kStrip);
-        strip(words_of<E>(K), c + i * d.ldc, rows, columns, k > 0 || d.accumulate);
+        const Factor<E> A{a + i * a_row + k * a_step, rows, a_row, K, a_step};
+        const bool add = k > 0 || d.accumulate;
+        if (d.trans_a) {
+          A.pack(strip_A, kStrip);
+          strip<false>(words_of<E>(K), c + i * d.ldc, rows, columns, add);
+        } else {
+          A.pack_rows(strip_A, i + kLanes < d.M ? A.from + kLanes * a_row : a + k + K);
+          strip<true>(words_of<E>(K), c + i * d.ldc, rows, columns, add);
+        }
       }
     }
   }
@@ -111,7 +120,7 @@ struct PackedGemm {
 
 template <class E>
 inline void packed_gemm(const GemmDesc& desc, const float* a, const float* b, float* c, float* scratch) {
-  PackedGemm<E>{desc, scratch, scratch + PackedGemm<E>::kStrip}.run(a, b, c);
+  PackedGemm<E>{desc, scratch, scratch + PackedGemm<E>::kStripA}.run(a, b, c);
 }
 
 }  // namespace lieconv::LCONV_ISA

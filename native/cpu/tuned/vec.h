@@ -2,6 +2,9 @@
 #include <cstdint>
 
 #include "../../ops/common.h"
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 // Registers of floats in GCC's vector notation: one source, compiled for each instruction set.
 
@@ -46,15 +49,23 @@ inline float sum_lanes(VecL<L> v) {
 /// The first n values, all for n >= kLanes; the other lanes are 0.
 inline Vec load_some(const float* p, int64_t n) {
   if (n >= kLanes) return load(p);
+#if defined(__AVX512F__)
+  return reinterpret_cast<Vec>(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p));
+#else
   float lanes[kLanes] = {};
   for (int64_t j = 0; j < n; ++j) lanes[j] = p[j];
   return load(lanes);
+#endif
 }
 inline void store_some(float* p, Vec v, int64_t n) {
   if (n >= kLanes) return store(p, v);
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), reinterpret_cast<__m512>(v));
+#else
   float lanes[kLanes];
   store(lanes, v);
   for (int64_t j = 0; j < n; ++j) p[j] = lanes[j];
+#endif
 }
 
 /// For short rows, where a call of memcpy costs more than the copy.

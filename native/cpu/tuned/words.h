@@ -1,18 +1,16 @@
 #pragma once
 #include "vec.h"
-#ifdef __AVX512BF16__
-#include <immintrin.h>
-#endif
 
-// What a matrix product multiplies: words of kDepth consecutive values along K, one word a lane. `along` reads kLanes
-// words of one row that runs along K; `across` one word of each of kLanes neighbouring columns, from kDepth rows.
+// What a matrix product multiplies: words of kDepth consecutive values along K, one word a lane. `along` reads n
+// values, kDepth kLanes at most, of one row that runs along K; `across` one word of each of n neighbouring columns,
+// from two rows where a word is two values; what is missing is 0.
 
 namespace lieconv::LCONV_ISA {
 
 struct Float32 {
   static constexpr int kDepth = 1;
-  static Vec along(const float* p) { return load(p); }
-  static Vec across(const float* p, int64_t) { return load(p); }
+  static Vec along(const float* p, int64_t n) { return load_some(p, n); }
+  static Vec across(const float* p, const float*, int64_t n) { return load_some(p, n); }
   static void add(Vec& sum, float a, Vec b) { sum += a * b; }
 };
 
@@ -32,9 +30,11 @@ struct Bf16 {
     return reinterpret_cast<Vec>(
         _mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(second), reinterpret_cast<__m512>(first)));
   }
-  static Vec along(const float* p) { return pairs(load(p), load(p + kLanes)); }
-  static Vec across(const float* p, int64_t ld) {
-    const auto halves = reinterpret_cast<__m512i>(pairs(load(p), load(p + ld)));  // a row, then the next
+  static Vec along(const float* p, int64_t n) {
+    return pairs(load_some(p, n), n > kLanes ? load_some(p + kLanes, n - kLanes) : Vec{});
+  }
+  static Vec across(const float* p, const float* next, int64_t n) {
+    const auto halves = reinterpret_cast<__m512i>(pairs(load_some(p, n), next ? load_some(next, n) : Vec{}));
     typedef uint32_t Turns __attribute__((vector_size(64)));
     constexpr Turns lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     const auto turns = reinterpret_cast<__m512i>(lane * 0x10001u + (16u << 16));  // lane j: value j of each row
@@ -49,8 +49,8 @@ struct Bf16 {
 /// The same rounding where the processor knows no bf16, at the speed of floats.
 struct Bf16 {
   static constexpr int kDepth = 1;
-  static Vec along(const float* p) { return rounded_to_bf16(load(p)); }
-  static Vec across(const float* p, int64_t) { return rounded_to_bf16(load(p)); }
+  static Vec along(const float* p, int64_t n) { return rounded_to_bf16(load_some(p, n)); }
+  static Vec across(const float* p, const float*, int64_t n) { return rounded_to_bf16(load_some(p, n)); }
   static void add(Vec& sum, float a, Vec b) { sum += a * b; }
 };
 #endif
