@@ -110,6 +110,11 @@ function copyOf(t: Tensor): Tensor {
   return out;
 }
 
+/** total += term, in place and without a gradient. */
+export function addTo(total: Tensor, term: Tensor): void {
+  commands.binary(total.device, "add", [total.size], total, [1], term, [1], total);
+}
+
 function sumOf(a: Tensor, b: Tensor): Tensor {
   const out = Tensor.empty(a.device, a.shape);
   commands.binary(out.device, "add", [out.size], a, [1], b, [1], out);

@@ -17,7 +17,12 @@ export const deviceFlag = flag(
   text("auto, cpu, cuda or cuda:k", /^(auto|cpu|cuda(:\d+)?)$/),
   "auto, cpu or cuda[:k] (default: LCONV_DEVICE, else auto)",
 );
-export const precisionFlag = flag("NAME", choice(precisions), "how matrices are multiplied: fp32, bf16 (factors rounded), or on a GPU tf32", "fp32");
+export const precisionFlag = flag(
+  "NAME",
+  choice(precisions),
+  "how matrices are multiplied: fp32, bf16 (factors rounded), or on a GPU tf32",
+  "fp32",
+);
 export const threadsFlag = flag("N", integer(1, 1024), "threads of the CPU backend (default: LCONV_THREADS, else all processors)");
 export const progressFlag = flag(
   "MODE",

@@ -3,7 +3,8 @@ import type { Program } from "../engine/program.js";
 import { check, checkInteger, showShape } from "../errors.js";
 import type { Module } from "../nn/module.js";
 import { keep, type Tensor, tensor, zeros } from "../tensor/tensor.js";
-import { type DeviceData, recordEvalStep, type StepMetrics } from "./step.js";
+import type { DeviceData } from "./passes.js";
+import { recordEvalStep, type StepMetrics } from "./step.js";
 
 /** Samples on the host: x [N, m, d], labels [N]. */
 export interface HostData {

@@ -11,7 +11,8 @@ import { keep, type Tensor, tensor, zeros } from "../tensor/tensor.js";
 import { type Fingerprint, loadCheckpoint, nonFinite, type RunState, saveCheckpoint } from "./checkpoint.js";
 import { disposeData, Evaluator, type HostData, upload } from "./evaluate.js";
 import type { DoneEvent, EpochEvent, StepEvent, TrainEvent } from "./events.js";
-import { type DeviceData, recordTrainStep } from "./step.js";
+import type { DeviceData } from "./passes.js";
+import { recordTrainStep } from "./step.js";
 
 export interface FitData {
   train: HostData;

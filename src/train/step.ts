@@ -1,21 +1,14 @@
-import { gradients, noGrad } from "../autograd/autograd.js";
+import { noGrad } from "../autograd/autograd.js";
 import type { Program } from "../engine/program.js";
 import type { Regularize } from "../lie/regularize.js";
 import type { Module } from "../nn/module.js";
-import { add } from "../ops/arithmetic.js";
 import { gather } from "../ops/gather.js";
 import { classificationLoss } from "../ops/loss.js";
 import { stepAdvance, stepSlice, stepWrite } from "../ops/step.js";
-import type { Optimizer } from "../optim/optimizer.js";
 import { record } from "../tensor/record.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { type DeviceData, type PassParts, passesOf, runPasses } from "./passes.js";
 import { penalty } from "./penalty.js";
-
-/** Samples on the device: x [N, m, d], labels int32 [N]. */
-export interface DeviceData {
-  x: Tensor;
-  labels: Tensor;
-}
 
 /** Device arrays that a program writes, one value a step. */
 export interface StepMetrics {
@@ -23,10 +16,7 @@ export interface StepMetrics {
   correct: Tensor; // [steps]
 }
 
-export interface TrainStepParts {
-  model: Module;
-  optimizer: Optimizer;
-  data: DeviceData;
+export interface TrainStepParts extends PassParts {
   batch: number;
   /** Sample numbers, int32 [steps an epoch * batch]; rewritten for every epoch. */
   order: Tensor;
@@ -39,17 +29,19 @@ export interface TrainStepParts {
 
 /**
  * One train step as a program: gather, forward, loss, backward, update; its place in all lists is the optimiser's step count. What is minimised is
- * the loss and, with `regularize`, the penalty; `metrics.loss` gets the loss alone. Throws as penalty() does.
+ * the loss and, with `regularize`, the penalty; `metrics.loss` gets the loss alone. A large batch goes through the network in passes of as many samples
+ * as the processor's cache holds (passes.ts), whose gradients are added up: the same step in another order of summation. Throws as penalty() does.
  */
-export function recordTrainStep({ model, optimizer, data, batch, order, rates, metrics, regularize }: TrainStepParts): Program {
+export function recordTrainStep(parts: TrainStepParts): Program {
+  const { model, optimizer, batch, order, rates, metrics, regularize } = parts;
+  const passes = passesOf(batch, parts);
   return record(() => {
     const step = optimizer.steps;
     const index = stepSlice(order, step, batch);
-    const { loss, correct } = classificationLoss(model.forward(gather(data.x, index)), gather(data.labels, index));
-    stepWrite(metrics.loss, step, loss);
-    stepWrite(metrics.correct, step, correct);
-    const minimised = regularize ? add(loss, penalty(model, regularize)) : loss;
-    optimizer.step(gradients(minimised, optimizer.parameters), stepSlice(rates, step, 1));
+    const total = runPasses(parts, index, passes, regularize && penalty(model, regularize));
+    stepWrite(metrics.loss, step, total.loss);
+    stepWrite(metrics.correct, step, total.correct);
+    optimizer.step(total.grads, stepSlice(rates, step, 1));
   }, order.device);
 }
 
