@@ -28,6 +28,7 @@ class CpuStream {
   ~CpuStream() { std::free(scratch_); }
 
   void run(int op, const void* bound) const { table_.ops[op].run(bound, context_); }
+  bool run(const Pair& pair, const void* first, const void* second) const { return pair.run(first, second, context_); }
 
  private:
   static bool trivial(const GemmDesc& d, float* c) {
@@ -64,6 +65,16 @@ class CpuStream {
   int64_t scratch_size_ = 0;
 };
 
+const Pair* find_pair(int first, int second) {
+  const OpTable& table = best_op_table();
+  for (int i = 0; i < table.pair_count; ++i) {
+    const Pair& pair = table.pairs[i];
+    if (!std::strcmp(pair.first, table.ops[first].name) && !std::strcmp(pair.second, table.ops[second].name))
+      return &pair;
+  }
+  return nullptr;
+}
+
 void bind(Command& command, void* op) {
   const OpEntry& entry = best_op_table().ops[command.op];
   Binder binder(entry.name, command.operands.data(), static_cast<int>(command.operands.size()),
@@ -82,13 +93,21 @@ class CpuExecutable final : public Executable {
       : stream_(threads, bf16), bound_(commands.size()) {
     for (size_t i = 0; i < commands.size(); ++i) {
       bind(commands[i], bound_[i].bytes);
-      ops_.push_back(commands[i].op);
+      const bool joined = commands[i].into_next && i + 1 < commands.size();
+      ops_.push_back({commands[i].op, joined ? find_pair(commands[i].op, commands[i + 1].op) : nullptr});
     }
   }
   int64_t run(int64_t steps, const std::atomic<bool>& stop) override {
     for (int64_t step = 0; step < steps; ++step) {
       if (stop.load(std::memory_order_relaxed)) return step;
-      for (size_t i = 0; i < ops_.size(); ++i) stream_.run(ops_[i], bound_[i].bytes);
+      for (size_t i = 0; i < ops_.size(); ++i) {
+        const Pair* pair = ops_[i].with_next;
+        if (pair && stream_.run(*pair, bound_[i].bytes, bound_[i + 1].bytes)) {
+          ++i;
+        } else {
+          stream_.run(ops_[i].op, bound_[i].bytes);
+        }
+      }
     }
     return steps;
   }
@@ -96,7 +115,11 @@ class CpuExecutable final : public Executable {
  private:
   CpuStream stream_;
   std::vector<BoundOp> bound_;
-  std::vector<int> ops_;
+  struct Step {
+    int op;
+    const Pair* with_next;  // what does this command and the next; null where there is none
+  };
+  std::vector<Step> ops_;
 };
 
 /// Bytes the system can still give; a request beyond it would not fail but get the process killed later.
@@ -140,6 +163,7 @@ class CpuBackend final : public Backend {
     bind(command, op.bytes);
     eager_.run(command.op, op.bytes);
   }
+  bool joins(int first, int second) const override { return find_pair(first, second) != nullptr; }
   std::unique_ptr<Executable> compile(std::vector<Command> commands) override {
     return std::make_unique<CpuExecutable>(std::move(commands), threads_, bf16_);
   }

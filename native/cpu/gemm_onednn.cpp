@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
-#include <exception>
 #include <unordered_map>
 
 #include "../engine/gemm_hash.h"

@@ -5,6 +5,7 @@
 #include "tuned/conv.h"
 #include "tuned/conv_weight_grad.h"
 #include "tuned/expand.h"
+#include "tuned/joined.h"
 #include "tuned/mix.h"
 #include "tuned/product.h"
 #include "tuned/sum.h"
@@ -24,6 +25,7 @@ const OpTable& LCONV_JOIN(op_table_, LCONV_ISA)() {
               LCONV_ISA::packed_gemm<LCONV_ISA::Float32>,
               LCONV_ISA::packed_gemm<LCONV_ISA::Bf16>,
               LCONV_ISA::PackedGemm<LCONV_ISA::Float32>::kScratch};
+    t.pairs = LCONV_ISA::joined_pairs(t.pair_count);
     t.ops = LCONV_ISA::entries<LCONV_ISA::CpuExec>(LCONV_ISA::AllOps{}, t.count);
     return t;
   }();

@@ -30,6 +30,12 @@ struct OpEntry {
 };
 constexpr int64_t kOpBytes = 512;
 
+/// Two commands as one (tuned/joined.h): false where it cannot, and nothing was done.
+struct Pair {
+  const char *first, *second;
+  bool (*run)(const void* first, const void* second, const CpuContext& context);
+};
+
 /// All kernels for one instruction set.
 struct OpTable {
   const char* isa;
@@ -37,6 +43,8 @@ struct OpTable {
   int count;
   SerialGemmFunction gemm, gemm_bf16;
   int64_t gemm_scratch;  // floats that they want, 64-byte aligned
+  const Pair* pairs = nullptr;
+  int pair_count = 0;
 };
 
 const OpTable& op_table_baseline();

@@ -45,10 +45,12 @@ struct Sgd {
     b.inout(w, n);
     if (momentum != 0) b.inout(v, n);
   }
+  Plain plain() const { return {decay, g, lr, scale, w}; }
+  Momentum with_momentum() const { return {momentum, decay, nesterov, g, lr, scale, w, v}; }
   template <class X>
   void run(X& exec) const {
-    if (momentum != 0) return exec.for_each(n, Momentum{momentum, decay, nesterov, g, lr, scale, w, v});
-    exec.for_each(n, Plain{decay, g, lr, scale, w});
+    if (momentum != 0) return exec.for_each(n, with_momentum());
+    exec.for_each(n, plain());
   }
 };
 
@@ -125,9 +127,10 @@ struct Adam {
             lr,
             scale};
   }
+  Correction correct() const { return {beta1_exact, beta2_exact, step, correction}; }
   template <class X>
   void run(X& exec) const {
-    exec.for_each(1, Correction{beta1_exact, beta2_exact, step, correction});
+    exec.for_each(1, correct());
     exec.for_each(n, body());
   }
 };
@@ -162,9 +165,10 @@ struct RmsProp {
     b.inout(w, n);
     b.inout(v, n);
   }
+  Body body() const { return {rho, epsilon, decay, g, lr, scale, w, v}; }
   template <class X>
   void run(X& exec) const {
-    exec.for_each(n, Body{rho, epsilon, decay, g, lr, scale, w, v});
+    exec.for_each(n, body());
   }
 };
 

@@ -17,6 +17,8 @@ struct Command {
   int op;
   std::vector<Operand> operands;
   std::vector<double> attributes;
+  /// What it writes is read by the next command of the list alone.
+  bool into_next = false;
 };
 
 /// A list of bound commands, ready to be replayed.
@@ -41,6 +43,8 @@ class Backend {
   virtual void validate(Command& command) = 0;
   virtual void execute(Command& command) = 0;
   virtual std::unique_ptr<Executable> compile(std::vector<Command> commands) = 0;
+  /// Whether two operations run faster as one, where the first's result is for the second alone.
+  virtual bool joins(int /*first*/, int /*second*/) const { return false; }
   /// Up to how many bytes the buffers of a program should lie apart; beyond that, memory is what counts.
   virtual int64_t apart_up_to() const { return 0; }
   /// Fills in `info` on a GPU; false on the CPU.

@@ -89,6 +89,7 @@ struct RecordedCommand {
   std::vector<int64_t> offsets;
   std::vector<Access> access;
   std::vector<double> attributes;
+  bool into_next = false;  // see Command
 };
 
 /// How a run ended. `code` is null unless it failed; `fault` then says why.

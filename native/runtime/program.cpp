@@ -4,6 +4,7 @@
 
 #include "../engine/error.h"
 #include "device.h"
+#include "join.h"
 #include "planner.h"
 
 namespace lieconv {
@@ -49,11 +50,12 @@ Program::Program(std::shared_ptr<DeviceState> device, std::vector<RecordedComman
                  const std::vector<BufferRef>& keep)
     : device_(std::move(device)), command_count_(static_cast<int64_t>(commands.size())) {
   if (commands.empty()) throw Error("ERR_LCONV_RECORDING", "the recording holds no command");
+  join(commands, keep, *device_->backend);
   place(commands, keep);
   note_external(commands, keep);
   std::vector<Command> bound;
   for (const RecordedCommand& recorded : commands) {
-    Command command{recorded.op, {}, recorded.attributes};
+    Command command{recorded.op, {}, recorded.attributes, recorded.into_next};
     for (size_t i = 0; i < recorded.buffers.size(); ++i) {
       const Buffer& buffer = *recorded.buffers[i];
       char* data = static_cast<char*>(buffer.data);

@@ -39,6 +39,7 @@ void check_gpu_graphs(Report& report);
 void check_gemm_providers(Report& report);
 void check_parts(Report& report);
 void check_team(Report& report);
+void check_joined(Report& report);
 void bench(const std::vector<std::unique_ptr<Target>>& targets);
 
 }  // namespace lieconv::parity

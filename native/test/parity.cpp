@@ -124,6 +124,7 @@ int check_all() {
   check_gemm_providers(report);
   check_parts(report);
   check_team(report);
+  check_joined(report);
   return close(report);
 }
 

@@ -81,6 +81,7 @@ function contractGradW(T: Tensor, dy: Tensor, W: Tensor): Tensor {
 interface Middle {
   z: Tensor; // [B, m, n_L, d_h]
   s: Tensor; // [B, m_out, n_L, d_h]
+  Ut: Tensor; // [n_L, d_h, d]
 }
 
 const mixSizes = (sizes: Sizes, d_h: number, o: number): commands.Mix => ({ B: sizes.B, n_L: sizes.n_L, d_h, m_in: sizes.m, m_out: o });
@@ -115,9 +116,10 @@ function forwardVWU(
   const z = encode(h, V);
   const s = mix(z, W, sizes);
   const y = Tensor.empty(h.device, [B, o, d]);
-  const large = { r: U.size / d, s, X: swapLast(U) };
+  const Ut = swapLast(U);
+  const large = { r: U.size / d, s, X: Ut };
   commands.expand(h.device, { B, d, m, o, transposed: true, large, bias: b, fn }, W, h, y);
-  return { y, middle: { z, s } };
+  return { y, middle: { z, s, Ut } };
 }
 
 /** Gradients of the order V, W, U; g is the gradient before the activation. */
@@ -127,7 +129,7 @@ function backwardVWU(
   W: Tensor,
   sizes: Sizes,
   z: Tensor,
-  s: Tensor | undefined,
+  middle: Middle | undefined,
   g: Tensor,
 ): { dh: Tensor | undefined; parts: (Tensor | undefined)[]; dW: Tensor | undefined } {
   const { B, m, d, n_L } = sizes;
@@ -136,11 +138,11 @@ function backwardVWU(
   const device = h.device;
   const needMiddle = V.tracked || W.tracked || h.tracked;
   const ds = needMiddle ? Tensor.empty(device, [B, o, n_L, d_h]) : undefined;
-  if (ds) commands.gemm(device, { M: B * o, N: r, K: d, transB: true }, g, swapLast(U), ds);
+  if (ds) commands.gemm(device, { M: B * o, N: r, K: d, transB: true }, g, middle?.Ut ?? swapLast(U), ds);
   let dU: Tensor | undefined;
   if (U.tracked) {
     const dUt = Tensor.empty(device, [n_L, d_h, d]);
-    commands.gemm(device, { M: r, N: d, K: B * o, transA: true }, s ?? mix(z, W, sizes), g, dUt);
+    commands.gemm(device, { M: r, N: d, K: B * o, transA: true }, middle?.s ?? mix(z, W, sizes), g, dUt);
     dU = swapLast(dUt);
   }
   const dz = ds && (V.tracked || h.tracked) ? Tensor.empty(device, z.shape) : undefined;
@@ -213,7 +215,7 @@ export function lconv(h: Tensor, generators: Generators, W: Tensor, b?: Tensor, 
     if (backward === "VWU") {
       const low = generators as LowRank;
       const z = middle?.z ?? applied?.z ?? encode(h, low.V);
-      const { dh, parts, dW } = backwardVWU(h, low, W, sizes, z, middle?.s, g);
+      const { dh, parts, dW } = backwardVWU(h, low, W, sizes, z, middle, g);
       return [dh, dW, ...parts, ...tail];
     }
     const wantT = h.tracked || parameters.some((p) => p.tracked);

@@ -44,10 +44,8 @@ struct ExpandRun {
   }
 
   /// Rows of a panel beyond its width belong to others; asking for them is harmless.
-  static void ask(const float* from, int64_t rows, int64_t ld) {
-    for (int64_t k = 0; k < rows; ++k, from += ld) {
-      for (int n = 0; n < kPanel; n += 16) __builtin_prefetch(from + n);
-    }
+  static void ask_rows(const float* from, int64_t rows, int64_t ld) {
+    for (int64_t k = 0; k < rows; ++k, from += ld) ask(from, kPanel);
   }
 
   /// y [rows, columns], rows ld = d apart
@@ -95,8 +93,8 @@ struct ExpandRun {
         if (op.r > 0 && (t == begin || p == 0)) Factor<E>{op.s + b * op.o * op.r, op.o, op.r, op.r, 1}.pack(A, strip_A);
         Factor<E>{from, width(p), 1, op.m, op.d}.pack(h, strip_h);
         if (p + 1 < panels) {
-          ask(from + kPanel, op.m, op.d);
-          ask(y + kPanel, op.o, op.d);
+          ask_rows(from + kPanel, op.m, op.d);
+          ask_rows(y + kPanel, op.o, op.d);
         }
         panel(p, A, X + p * kTileVecs * strip_X, h, bias, y);
       }

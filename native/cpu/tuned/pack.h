@@ -33,6 +33,12 @@ inline void transpose(Vec (&v)[kLanes]) {
   }
 }
 
+/// Asks for the lines of n floats.
+inline void ask(const float* p, int64_t n) {
+  constexpr int kLine = 16;
+  for (int64_t j = 0; j < n; j += kLine) __builtin_prefetch(p + j);
+}
+
 constexpr int64_t kWords = 256;        // of a strip, at most
 constexpr int64_t kRow = kWords + 16;  // no multiple of the page size
 
@@ -46,7 +52,7 @@ struct Factor {
   /// Word (n, w) goes to to[n / kLanes strip + w kLanes + n % kLanes]; what is beyond columns and K is 0.
   void pack(float* to, int64_t strip) const {
     if (step == 1) return pack_along(to, strip);
-    const int64_t ahead = columns > kLanes ? 1024 / columns * step + step : kLanes;
+    const int64_t ahead = (1024 / columns + 1) * step;  // about 4 kB
     for (int64_t w = 0; w < words_of<E>(K); ++w, to += kLanes) {
       const float* const row = from + w * kDepth * step;
       const float* const next = (w + 1) * kDepth <= K ? row + (kDepth - 1) * step : nullptr;
@@ -66,10 +72,6 @@ struct Factor {
   }
 
  private:
-  static void ask(const float* p, int64_t n) {
-    constexpr int kLine = 16;
-    for (int64_t j = 0; j < n; j += kLine) __builtin_prefetch(p + j);
-  }
   void pack_along(float* to, int64_t strip) const {
     for (int64_t n = 0; n < columns; n += kLanes, to += strip) {
       const float* const ahead = n + kLanes < columns ? from + (n + kLanes) * column : from + K;

@@ -45,67 +45,95 @@ inline void for_tiles(int64_t columns, const F& f) {
   }
 }
 
-/// So that the lines of a tile are there when it is written: rows are often so far apart that the processor does not
-/// guess the next.
-inline void ask_for_tile(const float* c, int64_t rows, int64_t ld, int vectors) {
+/// Asks for the lines of a tile that will be written: rows are often so far apart that the processor does not guess
+/// them.
+inline void ask_for_tile(const float* c, int64_t rows, int64_t ld, int64_t columns) {
   constexpr int kLine = 16;
   for (int64_t i = 0; i < rows; ++i, c += ld) {
-    for (int n = 0; n < vectors * kLanes; n += kLine) __builtin_prefetch(c + n, 1);
+    for (int64_t n = 0; n < columns; n += kLine) __builtin_prefetch(c + n, 1);
   }
 }
 
+/// Takes the elements of a product from its tiles, which are then not stored: `rows` x `columns` from (i, n) on, at
+/// `values`, kTileVecs kLanes a row. `ask` comes before a tile is computed, for what `take` will read.
+struct Sink {
+  void (*ask)(const void* self, int64_t i, int64_t rows, int64_t n, int64_t columns) = nullptr;
+  void (*take)(const void* self, int64_t i, int64_t rows, int64_t n, int64_t columns, const float* values) = nullptr;
+  const void* self = nullptr;
+};
+
 template <class E>
 struct PackedGemm {
-  static constexpr int64_t kColumns = 30 * kLanes, kStrip = (kWords + 1) * kLanes, kStripA = kLanes * kRow;
-  static constexpr int64_t kScratch = kStripA + kStrip * (kColumns / kLanes);  // floats
+  static constexpr int64_t kColumns = 30 * kLanes, kStrip = (kWords + 1) * kLanes;
+  static constexpr int64_t kStripsA = 4;  // packed at once: a line of each of 64 rows alone would be slow to fetch
+  static constexpr int64_t kBlockA = kStripsA * kStrip > kLanes* kRow ? kStripsA* kStrip : kLanes* kRow;
+  static constexpr int64_t kScratch = kBlockA + kStrip * (kColumns / kLanes);  // floats
   const GemmDesc& d;
-  float *strip_A, *block_B;
+  float *block_A, *block_B;
+  Sink sink{};
+  int64_t first_row = 0, first_column = 0;  // where C lies in what `sink` counts
 
+  /// Rows i.., columns n.. of C, which is at c there.
   template <int V, bool along>
-  void tile(int64_t words, const float* A, const float* B, float* c, int64_t rows, int64_t columns, bool add) const {
+  void tile(int64_t words, const float* A, const float* B, float* c, int64_t i, int64_t n, int64_t rows,
+            int64_t columns, bool add, bool last) const {
     Vec sum[kTileRows][V] = {};
     rows = rows < kTileRows ? rows : kTileRows;
-    ask_for_tile(c, rows, d.ldc, V);
+    columns = columns < V * kLanes ? columns : V * kLanes;
+    const bool stores = !sink.take || !last;
+    if (stores) {
+      ask_for_tile(c, rows, d.ldc, columns);
+    } else {
+      sink.ask(sink.self, first_row + i, rows, first_column + n, columns);
+    }
     add_words<E, kTileRows, V, along>(sum, words, A, B, kStrip);
+    alignas(64) float values[kTileRows][kTileVecs * kLanes];
 #pragma GCC unroll 8
-    for (int i = 0; i < kTileRows; ++i) {
-      if (i >= rows) break;
+    for (int r = 0; r < kTileRows; ++r) {
+      if (r >= rows) break;
 #pragma GCC unroll 4
-      for (int n = 0; n < V; ++n) {
-        float* const to = c + i * d.ldc + n * kLanes;
-        const int64_t width = columns - n * kLanes;
-        store_some(to, add ? sum[i][n] + load_some(to, width) : sum[i][n], width);
+      for (int v = 0; v < V; ++v) {
+        float* const to = c + r * d.ldc + v * kLanes;
+        const int64_t width = columns - v * kLanes;
+        const Vec value = add ? sum[r][v] + load_some(to, width) : sum[r][v];
+        if (stores) {
+          store_some(to, value, width);
+        } else {
+          store(values[r] + v * kLanes, value);
+        }
       }
     }
+    if (!stores) sink.take(sink.self, first_row + i, rows, first_column + n, columns, values[0]);
   }
-  /// c [rows, columns] (+)= strip_A block_B, rows <= kLanes
+  /// Rows i.. to i + rows, kLanes at most, by all columns of a block; c is at (i, n).
   template <bool along>
-  void strip(int64_t words, float* c, int64_t rows, int64_t columns, bool add) const {
-    for_tiles(columns, [&](auto V, int64_t n) {
-      for (int64_t i = 0; i < rows; i += kTileRows) {
-        tile<V(), along>(words, strip_A + i * (along ? kRow : 1), block_B + n / kLanes * kStrip, c + i * d.ldc + n,
-                         rows - i, columns - n, add);
+  void strip(int64_t words, const float* A, float* c, int64_t i, int64_t n, int64_t rows, int64_t columns, bool add,
+             bool last) const {
+    for_tiles(columns, [&](auto V, int64_t at) {
+      for (int64_t r = 0; r < rows; r += kTileRows) {
+        tile<V(), along>(words, A + r * (along ? kRow : 1), block_B + at / kLanes * kStrip, c + r * d.ldc + at, i + r,
+                         n + at, rows - r, columns - at, add, last);
       }
     });
   }
-  /// Columns n.. of C_j, kColumns of them.
-  void block(const float* a, const float* b, float* c, int64_t columns) const {
-    const int64_t a_row = d.trans_a ? 1 : d.lda, a_step = d.trans_a ? d.lda : 1;
-    const int64_t b_column = d.trans_b ? d.ldb : 1, b_step = d.trans_b ? 1 : d.ldb;
+  /// Columns n.. of C_j, kColumns of them at most; b and c are at column n.
+  void block(const float* a, const float* b, float* c, int64_t n, int64_t columns) const {
     constexpr int64_t kK = kWords * E::kDepth;
     for (int64_t k = 0; k < d.K || k == 0; k += kK) {  // K = 0 writes zeros
-      const int64_t K = d.K - k < kK ? d.K - k : kK;
+      const int64_t K = d.K - k < kK ? d.K - k : kK, words = words_of<E>(K);
+      const bool add = k > 0 || d.accumulate, last = k + K >= d.K;
+      const int64_t b_column = d.trans_b ? d.ldb : 1, b_step = d.trans_b ? 1 : d.ldb;
       Factor<E>{b + k * b_step, columns, b_column, K, b_step}.pack(block_B, kStrip);
       for (int64_t i = 0; i < d.M; i += kLanes) {
-        const int64_t rows = d.M - i < kLanes ? d.M - i : kLanes;
-        const Factor<E> A{a + i * a_row + k * a_step, rows, a_row, K, a_step};
-        const bool add = k > 0 || d.accumulate;
+        const int64_t rows = d.M - i < kLanes ? d.M - i : kLanes, at = i / kLanes % kStripsA;
         if (d.trans_a) {
-          A.pack(strip_A, kStrip);
-          strip<false>(words_of<E>(K), c + i * d.ldc, rows, columns, add);
+          const int64_t group = d.M - i < kStripsA * kLanes ? d.M - i : kStripsA * kLanes;
+          if (at == 0) Factor<E>{a + i + k * d.lda, group, 1, K, d.lda}.pack(block_A, kStrip);
+          strip<false>(words, block_A + at * kStrip, c + i * d.ldc, i, n, rows, columns, add, last);
         } else {
-          A.pack_rows(strip_A, i + kLanes < d.M ? A.from + kLanes * a_row : a + k + K);
-          strip<true>(words_of<E>(K), c + i * d.ldc, rows, columns, add);
+          const Factor<E> A{a + i * d.lda + k, rows, d.lda, K, 1};
+          A.pack_rows(block_A, i + kLanes < d.M ? A.from + kLanes * d.lda : a + k + K);
+          strip<true>(words, block_A, c + i * d.ldc, i, n, rows, columns, add, last);
         }
       }
     }
@@ -113,14 +141,14 @@ struct PackedGemm {
   void run(const float* a, const float* b, float* c) const {
     for (int64_t j = 0; j < d.batch; ++j, a += d.stride_a, b += d.stride_b, c += d.stride_c) {
       for (int64_t n = 0; n < d.N; n += kColumns)
-        block(a, b + (d.trans_b ? n * d.ldb : n), c + n, d.N - n < kColumns ? d.N - n : kColumns);
+        block(a, b + (d.trans_b ? n * d.ldb : n), c + n, n, d.N - n < kColumns ? d.N - n : kColumns);
     }
   }
 };
 
 template <class E>
 inline void packed_gemm(const GemmDesc& desc, const float* a, const float* b, float* c, float* scratch) {
-  PackedGemm<E>{desc, scratch, scratch + PackedGemm<E>::kStripA}.run(a, b, c);
+  PackedGemm<E>{desc, scratch, scratch + PackedGemm<E>::kBlockA}.run(a, b, c);
 }
 
 }  // namespace lieconv::LCONV_ISA
