@@ -7,6 +7,7 @@
 
 #include "../engine/error.h"
 #include "gemm_provider.h"
+#include "memory.h"
 #include "op_table.h"
 #include "team.h"
 
@@ -48,8 +49,8 @@ class CpuStream {
       std::free(stream->scratch_);
       stream->scratch_ = nullptr;
       stream->scratch_size_ = 0;
-      void* memory = nullptr;
-      if (posix_memalign(&memory, kAlignment, static_cast<size_t>(floats) * sizeof(float))) {
+      void* const memory = allocate_aligned(floats * static_cast<int64_t>(sizeof(float)));
+      if (!memory) {
         throw Error("ERR_LCONV_OOM", "no memory for " + std::to_string(floats * 4) + " bytes of scratch space");
       }
       stream->scratch_ = static_cast<float*>(memory);
@@ -140,9 +141,9 @@ class CpuBackend final : public Backend {
 
   void* allocate(int64_t bytes) override {
     constexpr int64_t kCheckFrom = 64 << 20;  // small requests are not worth a look at /proc
-    void* data = nullptr;
     const bool hopeless = bytes > kCheckFrom && bytes > available_bytes();
-    if (hopeless || posix_memalign(&data, kAlignment, static_cast<size_t>(bytes > 0 ? bytes : 1))) {
+    void* const data = hopeless ? nullptr : allocate_aligned(bytes);
+    if (!data) {
       throw Error("ERR_LCONV_OOM",
                   "wanted " + std::to_string(bytes) + " bytes, " + std::to_string(available_bytes()) + " are free");
     }

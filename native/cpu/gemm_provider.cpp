@@ -39,12 +39,13 @@ class BuiltinProvider final : public GemmProvider {
   std::vector<std::vector<float>> scratch_;
 };
 
-/// Where C is narrow and the sums are long every value of the long factor is used a few times only, and packing it
-/// costs as much as multiplying it: oneDNN reads it in place. Elsewhere ours is ahead, 1.2 times in the mean over 180
+/// Where C is small and the sums are long every value of the factors is used a few times only, and packing them costs
+/// as much as multiplying them: oneDNN reads them in place. Elsewhere ours is ahead, 1.2 times in the mean over 180
 /// random products with cold caches (AVX-512; bench/README.md).
 bool narrow(const GemmDesc& d) {
   const int64_t small = d.M < d.N ? d.M : d.N, large = d.M < d.N ? d.N : d.M;
-  return (small < 12 && d.K >= 512) || (large <= 64 && d.K >= 4096);
+  const bool along_sums = !d.trans_a && d.trans_b;
+  return (small < 12 && d.K >= 512) || (large <= 64 && d.K >= (along_sums ? 256 : 4096));
 }
 
 class OneDnnProvider final : public GemmProvider {

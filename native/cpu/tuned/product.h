@@ -72,30 +72,28 @@ struct PackedGemm {
   float *block_A, *block_B;
   Sink sink{};
   int64_t first_row = 0, first_column = 0;  // where C lies in what `sink` counts
+  bool transposed = false;                  // C is stored by columns, ldc apart
 
   /// Rows i.., columns n.. of C, which is at c there.
-  template <int V, bool along>
+  template <int R, int V, bool along>
   void tile(int64_t words, const float* A, const float* B, float* c, int64_t i, int64_t n, int64_t rows,
             int64_t columns, bool add, bool last) const {
-    Vec sum[kTileRows][V] = {};
-    rows = rows < kTileRows ? rows : kTileRows;
+    Vec sum[R][V] = {};
+    rows = rows < R ? rows : R;
     columns = columns < V * kLanes ? columns : V * kLanes;
-    const bool stores = !sink.take || !last;
-    if (stores) {
-      ask_for_tile(c, rows, d.ldc, columns);
-    } else {
-      sink.ask(sink.self, first_row + i, rows, first_column + n, columns);
-    }
-    add_words<E, kTileRows, V, along>(sum, words, A, B, kStrip);
-    alignas(64) float values[kTileRows][kTileVecs * kLanes];
+    const bool sinks = sink.take && last, stores = !sinks && !transposed;
+    if (stores) ask_for_tile(c, rows, d.ldc, columns);
+    if (sinks) sink.ask(sink.self, first_row + i, rows, first_column + n, columns);
+    add_words<E, R, V, along>(sum, words, A, B, kStrip);
+    alignas(64) float values[R][kTileVecs * kLanes];
 #pragma GCC unroll 8
-    for (int r = 0; r < kTileRows; ++r) {
+    for (int r = 0; r < R; ++r) {
       if (r >= rows) break;
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) {
         float* const to = c + r * d.ldc + v * kLanes;
         const int64_t width = columns - v * kLanes;
-        const Vec value = add ? sum[r][v] + load_some(to, width) : sum[r][v];
+        const Vec value = add && !transposed ? sum[r][v] + load_some(to, width) : sum[r][v];
         if (stores) {
           store_some(to, value, width);
         } else {
@@ -103,16 +101,33 @@ struct PackedGemm {
         }
       }
     }
-    if (!stores) sink.take(sink.self, first_row + i, rows, first_column + n, columns, values[0]);
+    if (transposed) store_transposed(values[0], c, rows, columns, add);
+    if (sinks) sink.take(sink.self, first_row + i, rows, first_column + n, columns, values[0]);
   }
-  /// Rows i.. to i + rows, kLanes at most, by all columns of a block; c is at (i, n).
+  void store_transposed(const float* values, float* c, int64_t rows, int64_t columns, bool add) const {
+    for (int64_t n = 0; n < columns; ++n, c += d.ldc, ++values) {
+      for (int64_t r = 0; r < rows; ++r) c[r] = (add ? c[r] : 0) + values[r * kTileVecs * kLanes];
+    }
+  }
+  float* at(float* c, int64_t i, int64_t n) const { return transposed ? c + n * d.ldc + i : c + i * d.ldc + n; }
+
+  /// Rows i.. to i + rows, kLanes at most, by all columns of a block; c is at (i, n). Few rows get a smaller tile.
   template <bool along>
   void strip(int64_t words, const float* A, float* c, int64_t i, int64_t n, int64_t rows, int64_t columns, bool add,
              bool last) const {
-    for_tiles(columns, [&](auto V, int64_t at) {
+    for_tiles(columns, [&](auto V, int64_t k) {
       for (int64_t r = 0; r < rows; r += kTileRows) {
-        tile<V(), along>(words, A + r * (along ? kRow : 1), block_B + at / kLanes * kStrip, c + r * d.ldc + at, i + r,
-                         n + at, rows - r, columns - at, add, last);
+        const float *const rows_A = A + r * (along ? kRow : 1), *const columns_B = block_B + k / kLanes * kStrip;
+        const auto run = [&](auto R) {
+          tile<R(), V(), along>(words, rows_A, columns_B, at(c, r, k), i + r, n + k, rows - r, columns - k, add, last);
+        };
+        if (rows - r <= 2) {
+          run(std::integral_constant<int, 2>{});
+        } else if (rows - r <= 4) {
+          run(std::integral_constant<int, 4>{});
+        } else {
+          run(std::integral_constant<int, kTileRows>{});
+        }
       }
     });
   }
@@ -125,15 +140,15 @@ struct PackedGemm {
       const int64_t b_column = d.trans_b ? d.ldb : 1, b_step = d.trans_b ? 1 : d.ldb;
       Factor<E>{b + k * b_step, columns, b_column, K, b_step}.pack(block_B, kStrip);
       for (int64_t i = 0; i < d.M; i += kLanes) {
-        const int64_t rows = d.M - i < kLanes ? d.M - i : kLanes, at = i / kLanes % kStripsA;
+        const int64_t rows = d.M - i < kLanes ? d.M - i : kLanes, part = i / kLanes % kStripsA;
         if (d.trans_a) {
           const int64_t group = d.M - i < kStripsA * kLanes ? d.M - i : kStripsA * kLanes;
-          if (at == 0) Factor<E>{a + i + k * d.lda, group, 1, K, d.lda}.pack(block_A, kStrip);
-          strip<false>(words, block_A + at * kStrip, c + i * d.ldc, i, n, rows, columns, add, last);
+          if (part == 0) Factor<E>{a + i + k * d.lda, group, 1, K, d.lda}.pack(block_A, kStrip);
+          strip<false>(words, block_A + part * kStrip, at(c, i, 0), i, n, rows, columns, add, last);
         } else {
           const Factor<E> A{a + i * d.lda + k, rows, d.lda, K, 1};
           A.pack_rows(block_A, i + kLanes < d.M ? A.from + kLanes * d.lda : a + k + K);
-          strip<true>(words, block_A, c + i * d.ldc, i, n, rows, columns, add, last);
+          strip<true>(words, block_A, at(c, i, 0), i, n, rows, columns, add, last);
         }
       }
     }
@@ -141,14 +156,22 @@ struct PackedGemm {
   void run(const float* a, const float* b, float* c) const {
     for (int64_t j = 0; j < d.batch; ++j, a += d.stride_a, b += d.stride_b, c += d.stride_c) {
       for (int64_t n = 0; n < d.N; n += kColumns)
-        block(a, b + (d.trans_b ? n * d.ldb : n), c + n, n, d.N - n < kColumns ? d.N - n : kColumns);
+        block(a, b + (d.trans_b ? n * d.ldb : n), at(c, 0, n), n, d.N - n < kColumns ? d.N - n : kColumns);
     }
   }
 };
 
+/// A narrow C is made as C^T = B^T A^T: its few columns would leave most lanes of a vector empty.
 template <class E>
 inline void packed_gemm(const GemmDesc& desc, const float* a, const float* b, float* c, float* scratch) {
-  PackedGemm<E>{desc, scratch, scratch + PackedGemm<E>::kBlockA}.run(a, b, c);
+  float* const block_B = scratch + PackedGemm<E>::kBlockA;
+  if (desc.N > kLanes - kLanes / 4 || desc.M < 2 * desc.N) return PackedGemm<E>{desc, scratch, block_B}.run(a, b, c);
+  GemmDesc turned = desc;
+  turned.M = desc.N, turned.N = desc.M;
+  turned.lda = desc.ldb, turned.ldb = desc.lda;
+  turned.stride_a = desc.stride_b, turned.stride_b = desc.stride_a;
+  turned.trans_a = !desc.trans_b, turned.trans_b = !desc.trans_a;
+  PackedGemm<E>{turned, scratch, block_B, {}, 0, 0, true}.run(b, a, c);
 }
 
 }  // namespace lieconv::LCONV_ISA
