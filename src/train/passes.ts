@@ -71,11 +71,18 @@ const FEWEST = 16;
  */
 export function passesOf(batch: number, parts: PassParts): number[] {
   if (parts.data.x.device.asynchronous || batch <= FEWEST) return [batch];
-  const weightBytes = 4 * parts.optimizer.parameters.reduce((n, p) => n + p.size, 0);
-  const passBytes = Math.max(CACHED, WEIGHT_MOVES * weightBytes);
-  const largest = Math.max(FEWEST, Math.floor(passBytes / bytesPerSample(parts)));
-  const passes = Math.ceil(batch / largest);
-  return Array.from({ length: passes }, (_, i) => Math.floor(((i + 1) * batch) / passes) - Math.floor((i * batch) / passes));
+  const weights = parts.optimizer.parameters.reduce((n, p) => n + p.size, 0);
+  return cut(batch, samplesAPass(bytesPerSample(parts), 4 * weights));
+}
+
+/** Samples that a pass on a CPU takes at most, from what it holds for each of them and the bytes of the weights. */
+export const samplesAPass = (sampleBytes: number, weightBytes: number): number =>
+  Math.max(FEWEST, Math.floor(Math.max(CACHED, WEIGHT_MOVES * weightBytes) / sampleBytes));
+
+/** `batch` in as few nearly equal parts of at most `largest` as there can be. */
+function cut(batch: number, largest: number): number[] {
+  const parts = Math.ceil(batch / largest);
+  return Array.from({ length: parts }, (_, i) => Math.floor(((i + 1) * batch) / parts) - Math.floor((i * batch) / parts));
 }
 
 /** How the arena of a pass grows with its samples. */
@@ -90,5 +97,5 @@ function bytesPerSample(parts: PassParts): number {
       program.dispose();
       return arenaBytes;
     });
-  return (arenaBytes(2 * FEWEST) - arenaBytes(FEWEST)) / FEWEST;
+  return (arenaBytes(FEWEST) - arenaBytes(FEWEST / 2)) / (FEWEST / 2);
 }

@@ -25,6 +25,8 @@ export interface LayerCost {
   backwardHeld: number;
   /** Copies of parameters that the backward pass holds. */
   scratch: number;
+  /** Of `parameters`: weights whose gradient is not held, as it is made while they are updated; where the batch is one pass. */
+  updatedAtOnce?: number;
   /** Values of the result that go through an activation. */
   activated: number;
   /** Read and written by all commands of both passes: for a sample, and of parameters and their gradients. */
@@ -174,6 +176,7 @@ function linear({ n_in, n_out, options: { activation } }: LinearSpec, tracked: b
     out: [n_out],
     ...weights(n_in * n_out + n_out, tracked),
     ...bothPasses(n_in * n_out, tracked),
+    updatedAtOnce: n_in * n_out,
     kept: n_out,
     forwardHeld: n_out,
     backwardHeld: n_out + (tracked ? n_in : 0),
@@ -217,7 +220,7 @@ const moves = (
 const size = (shape: readonly number[]): number => shape.reduce((n, side) => n * side, 1);
 
 /** Values that a train step holds at its fullest besides parameters: the samples, what is kept, gradients, and what a layer needs for itself. */
-export function heldValues(costs: readonly LayerCost[], batch: number, input: number): number {
+export function heldValues(costs: readonly LayerCost[], batch: number, input: number, passes = 1): number {
   let kept = batch * input;
   let peak = kept;
   for (const cost of costs) {
@@ -229,9 +232,12 @@ export function heldValues(costs: readonly LayerCost[], batch: number, input: nu
     const result = batch * size(cost.out);
     peak = Math.max(peak, kept + 2 * batch * cost.activated + gradients); // the gradients behind and before the activation
     kept -= result; // needed no longer than for that
-    gradients += cost.parameters;
+    gradients += cost.parameters - (passes === 1 ? (cost.updatedAtOnce ?? 0) : 0);
     peak = Math.max(peak, kept + batch * cost.backwardHeld + gradients + cost.scratch);
     kept -= batch * cost.kept - result;
   }
-  return peak;
+  if (passes > 1) return peak;
+  const updated = costs.filter((cost) => cost.updatedAtOnce !== undefined);
+  const inputs = updated.reduce((n, cost) => n + batch * ((cost.updatedAtOnce ?? 0) / size(cost.out) + size(cost.out)), 0);
+  return Math.max(peak, gradients + inputs + Math.max(0, ...updated.map((cost) => cost.updatedAtOnce ?? 0)));
 }
