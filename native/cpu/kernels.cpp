@@ -4,6 +4,7 @@
 #include "exec.h"
 #include "tuned/conv.h"
 #include "tuned/conv_weight_grad.h"
+#include "tuned/copy.h"
 #include "tuned/expand.h"
 #include "tuned/joined.h"
 #include "tuned/mix.h"

@@ -124,6 +124,9 @@ struct Copy {
   template <class X>
   void run(X& exec) const {
     if (box.rank > 0 && inner_size(box) == 0) return;
+    if constexpr (X::tuned) {
+      if (tuned_run(exec, *this)) return;
+    }
     if (accumulate) return exec.for_each(row_count(box), Accumulate{box, sy, sx, sum, addend}, inner_size(box));
     exec.for_each(row_count(box), Body{box, sy, sx, y, x}, inner_size(box));
   }

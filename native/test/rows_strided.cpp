@@ -69,12 +69,15 @@ void add_strided_rows(Rows& rows) {
       {},          {1}, {0}, {17}, {3, 5}, {8, 16}, {2, 3, 4}, {3, 0, 2}, {5, 7, 33}, {2, 3, 1, 5}, {2, 3, 2, 3, 2, 3},
       {20, 40, 33}};
   for (const Shape& dims : shapes) add_copies(rows, dims, contiguous(dims), contiguous(dims));
-  add_copies(rows, {5, 7}, {7, 1}, {1, 5});             // transpose
-  add_copies(rows, {150, 130}, {130, 1}, {1, 150});     // a large one
-  add_copies(rows, {4, 3, 5}, {15, 5, 1}, {1, 20, 4});  // permute
-  add_copies(rows, {4, 5}, {9, 1}, {5, 1});             // into a slice
-  add_copies(rows, {4, 5}, {5, 1}, {16, 2});            // from every second element
-  add_copies(rows, {3, 4, 5}, {20, 5, 1}, {0, 1, 0});   // broadcast
+  add_copies(rows, {5, 7}, {7, 1}, {1, 5});                       // transpose
+  add_copies(rows, {150, 130}, {130, 1}, {1, 150});               // a large one
+  add_copies(rows, {4, 3, 5}, {15, 5, 1}, {1, 20, 4});            // permute
+  add_copies(rows, {4, 5}, {9, 1}, {5, 1});                       // into a slice
+  add_copies(rows, {4, 5}, {5, 1}, {16, 2});                      // from every second element
+  add_copies(rows, {3, 4, 5}, {20, 5, 1}, {0, 1, 0});             // broadcast
+  add_copies(rows, {3, 8, 50}, {400, 50, 1}, {400, 1, 8});        // many transposes: narrow ones,
+  add_copies(rows, {3, 37, 16}, {600, 16, 1}, {592, 1, 37});      // with gaps between them,
+  add_copies(rows, {21, 3, 35}, {35, 740, 1}, {1, 21 * 35, 21});  // of the first axis with the last
   add_copies(rows, {64, 3, 9, 16}, {432, 144, 16, 1}, {432, 16, 48, 1});
   for (int fn = 0; fn < 4; ++fn) {
     for (const Shape& dims : shapes) rows.push_back(binary(fn, dims, contiguous(dims), contiguous(dims)));

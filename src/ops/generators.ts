@@ -104,6 +104,23 @@ function slots({ n_L, m, d }: Sizes): { at: (i: number, c: number) => number; ro
   return { at: (i, c) => (i * m + c) * d, row: (n_L + 1) * m * d, slot: m * d };
 }
 
+/**
+ * How to go through the (b, c) of T: `count` planes of `rows` each, the fewer and larger ones, with the channels as planes or the samples.
+ * Of T, z and h: the distances from plane to plane (step) and from row to row (line).
+ */
+function planes(s: Sizes, r: number) {
+  const { row, slot } = slots(s);
+  const [T, z, h] = [
+    { b: row, c: s.d },
+    { b: s.m * r, c: r },
+    { b: slot, c: s.d },
+  ];
+  const byChannel = s.m <= s.B;
+  const of = (distance: { b: number; c: number }) =>
+    byChannel ? { step: distance.c, line: distance.b } : { step: distance.b, line: distance.c };
+  return { count: byChannel ? s.m : s.B, rows: byChannel ? s.B : s.m, T: of(T), z: of(z), h: of(h) };
+}
+
 /** T, and what the backward pass needs besides it. */
 export interface Applied {
   T: Tensor; // [B, n_L + 1, m, d]
@@ -125,26 +142,14 @@ export function applyGenerators(h: Tensor, g: Generators, s: Sizes, z?: Tensor):
   return { T };
 }
 
-/** T[b, i, c, mu] = sum_h U_i[mu, h] z[b, c, i, h]: for each channel c one product batched over i. */
+/** T[b, i, c, mu] = sum_h U_i[mu, h] z[b, c, i, h]: for each plane one product batched over i. */
 function decode(z: Tensor, U: Tensor, s: Sizes, T: Tensor): void {
   const d_h = U.shape[2];
-  const r = s.n_L * d_h;
-  const { at, row, slot } = slots(s);
-  for (let c = 0; c < s.m; c++) {
-    const sizes = {
-      batch: s.n_L,
-      M: s.B,
-      N: s.d,
-      K: d_h,
-      transB: true,
-      lda: s.m * r,
-      strideA: d_h,
-      strideB: s.d * d_h,
-      ldc: row,
-      strideC: slot,
-    };
-    commands.gemm(T.device, sizes, z.at(c * r), U, T.at(at(1, c)));
-  }
+  const { at, slot } = slots(s);
+  const p = planes(s, s.n_L * d_h);
+  const sizes = { batch: s.n_L, M: p.rows, N: s.d, K: d_h, transB: true, strideA: d_h, strideB: s.d * d_h, strideC: slot };
+  for (let k = 0; k < p.count; k++)
+    commands.gemm(T.device, { ...sizes, lda: p.z.line, ldc: p.T.line }, z.at(k * p.z.step), U, T.at(at(1, 0) + k * p.T.step));
 }
 
 /** Gradients through T = applyGenerators(h): those of the trainable parts of `g`, and dh where it is wanted. */
@@ -173,33 +178,32 @@ function slotZero(dT: Tensor, s: Sizes, h: Tensor): Tensor {
 
 function lowRankGrad(h: Tensor, { U, V }: LowRank, s: Sizes, z: Tensor, dT: Tensor, dh: Tensor | undefined): (Tensor | undefined)[] {
   const d_h = U.shape[2];
-  const r = s.n_L * d_h;
-  const { at, row, slot } = slots(s);
+  const { at, slot } = slots(s);
+  const p = planes(s, s.n_L * d_h);
   const dU = U.tracked ? Tensor.empty(h.device, U.shape) : undefined;
   const dz = V.tracked || dh ? Tensor.empty(h.device, z.shape) : undefined;
-  for (let c = 0; c < s.m; c++) {
-    const dTc = dT.at(at(1, c));
+  const shared = { batch: s.n_L, lda: p.T.line, strideA: slot };
+  for (let k = 0; k < p.count; k++) {
+    const dTk = dT.at(at(1, 0) + k * p.T.step);
     if (dz) {
       // dz[b, c, i, h] = sum_mu dT[b, i, c, mu] U_i[mu, h]
-      const sizes = { batch: s.n_L, M: s.B, N: d_h, K: s.d, lda: row, strideA: slot, strideB: s.d * d_h, ldc: s.m * r, strideC: d_h };
-      commands.gemm(h.device, sizes, dTc, U, dz.at(c * r));
+      const sizes = { ...shared, M: p.rows, N: d_h, K: s.d, strideB: s.d * d_h, ldc: p.z.line, strideC: d_h };
+      commands.gemm(h.device, sizes, dTk, U, dz.at(k * p.z.step));
     }
     if (dU) {
-      // dU_i[mu, h] (+)= sum_b dT[b, i, c, mu] z[b, c, i, h]
+      // dU_i[mu, h] (+)= sum over rows of dT[b, i, c, mu] z[b, c, i, h]
       const sizes = {
-        batch: s.n_L,
+        ...shared,
         M: s.d,
         N: d_h,
-        K: s.B,
+        K: p.rows,
         transA: true,
-        lda: row,
-        strideA: slot,
-        ldb: s.m * r,
+        ldb: p.z.line,
         strideB: d_h,
         strideC: s.d * d_h,
-        accumulate: c > 0,
+        accumulate: k > 0,
       };
-      commands.gemm(h.device, sizes, dTc, z.at(c * r), dU);
+      commands.gemm(h.device, sizes, dTk, z.at(k * p.z.step), dU);
     }
   }
   const dV = dz && V.tracked ? encodeGradV(h, dz, V) : undefined;
@@ -209,31 +213,32 @@ function lowRankGrad(h: Tensor, { U, V }: LowRank, s: Sizes, z: Tensor, dT: Tens
 
 /** T[b, i, c, mu] = sum_nu L_i[mu, nu] h[b, c, nu] */
 function applyDense(h: Tensor, L: Tensor, s: Sizes, T: Tensor): void {
-  const { at, row, slot } = slots(s);
-  for (let c = 0; c < s.m; c++) {
-    const sizes = {
-      batch: s.n_L,
-      M: s.B,
-      N: s.d,
-      K: s.d,
-      transB: true,
-      lda: slot,
-      strideA: 0,
-      strideB: s.d * s.d,
-      ldc: row,
-      strideC: slot,
-    };
-    commands.gemm(h.device, sizes, h.at(c * s.d), L, T.at(at(1, c)));
-  }
+  const { at, slot } = slots(s);
+  const p = planes(s, 0);
+  const sizes = { batch: s.n_L, M: p.rows, N: s.d, K: s.d, transB: true, strideA: 0, strideB: s.d * s.d, strideC: slot };
+  for (let k = 0; k < p.count; k++)
+    commands.gemm(h.device, { ...sizes, lda: p.h.line, ldc: p.T.line }, h.at(k * p.h.step), L, T.at(at(1, 0) + k * p.T.step));
 }
 
 function denseGrad(h: Tensor, L: Tensor, s: Sizes, dT: Tensor, dh: Tensor | undefined): (Tensor | undefined)[] {
   const { at, row, slot } = slots(s);
+  const p = planes(s, 0);
   const dL = L.tracked ? Tensor.empty(h.device, L.shape) : undefined;
-  for (let c = 0; dL && c < s.m; c++) {
-    // dL_i[mu, nu] (+)= sum_b dT[b, i, c, mu] h[b, c, nu]
-    const sizes = { batch: s.n_L, M: s.d, N: s.d, K: s.B, transA: true, lda: row, strideA: slot, ldb: slot, strideB: 0, accumulate: c > 0 };
-    commands.gemm(h.device, sizes, dT.at(at(1, c)), h.at(c * s.d), dL);
+  for (let k = 0; dL && k < p.count; k++) {
+    // dL_i[mu, nu] (+)= sum over rows of dT[b, i, c, mu] h[b, c, nu]
+    const sizes = {
+      batch: s.n_L,
+      M: s.d,
+      N: s.d,
+      K: p.rows,
+      transA: true,
+      lda: p.T.line,
+      strideA: slot,
+      ldb: p.h.line,
+      strideB: 0,
+      accumulate: k > 0,
+    };
+    commands.gemm(h.device, sizes, dT.at(at(1, 0) + k * p.T.step), h.at(k * p.h.step), dL);
   }
   for (let i = 1; dh && i <= s.n_L; i++) {
     // dh[b, c, nu] += sum_mu dT[b, i, c, mu] L_i[mu, nu], batched over c
