@@ -20,6 +20,6 @@ export { record } from "./tensor/record.js";
 export { scope } from "./tensor/scope.js";
 export type { Shape } from "./tensor/shape.js";
 export { full, keep, ones, Tensor, type TensorOptions, tensor, zeros } from "./tensor/tensor.js";
-export { type Evaluation, evaluate, type HostData } from "./train/evaluate.js";
+export { type Evaluation, evaluate, type HostData, type Samples, upload } from "./train/evaluate.js";
 export type { CheckpointEvent, DoneEvent, EpochEvent, StepEvent, TrainEvent } from "./train/events.js";
 export { type FitData, type FitOptions, type FitResult, fit, train } from "./train/fit.js";

@@ -73,9 +73,11 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
   Napi::Value info(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
   Device& device(Napi::Env env);
+  void report_memory(Napi::Env env);
 
   std::string name_;
   std::unique_ptr<Device> device_;
+  int64_t reported_ = 0;  // bytes that the garbage collector knows of
 };
 
 class ProgramObject : public Napi::ObjectWrap<ProgramObject> {

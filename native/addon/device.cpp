@@ -44,6 +44,17 @@ DeviceObject::DeviceObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<De
   });
 }
 
+/// Memory of the host that tensors hold: without it the garbage collector sees no reason to look for arrays that are
+/// gone.
+void DeviceObject::report_memory(Napi::Env env) {
+  constexpr int64_t kWorthIt = 1 << 20;
+  if (name_ != "cpu") return;
+  const int64_t bytes = device_ ? device_->state().bytes : 0, change = bytes - reported_;
+  if (device_ && change < kWorthIt && change > -kWorthIt) return;
+  reported_ = bytes;
+  Napi::MemoryManagement::AdjustExternalMemory(env, change);
+}
+
 Device& DeviceObject::device(Napi::Env env) {
   if (!device_) throw_js(env, "ERR_LCONV_DISPOSED", "this device was disposed");
   return *device_;
@@ -53,6 +64,7 @@ Napi::Value DeviceObject::alloc(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const DType dtype = to_integer(info[1], "dtype") == 0 ? DType::f32 : DType::i32;
     const BufferId id = device(info.Env()).alloc(to_integer(info[0], "bytes"), dtype);
+    report_memory(info.Env());
     return Napi::Number::New(info.Env(), static_cast<double>(id));
   });
 }
@@ -60,6 +72,7 @@ Napi::Value DeviceObject::alloc(const Napi::CallbackInfo& info) {
 Napi::Value DeviceObject::free(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     if (device_) device_->free(static_cast<BufferId>(to_integer(info[0], "buffer")));
+    report_memory(info.Env());
     return info.Env().Undefined();
   });
 }
@@ -214,6 +227,7 @@ Napi::Value DeviceObject::info(const Napi::CallbackInfo& info) {
 /// Buffers held by programs live on until those are gone.
 Napi::Value DeviceObject::dispose(const Napi::CallbackInfo& info) {
   device_.reset();
+  report_memory(info.Env());
   return info.Env().Undefined();
 }
 

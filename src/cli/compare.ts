@@ -13,13 +13,22 @@ import { type Context, withReporter } from "./context.js";
 import { choice, type Given, integer, positive } from "./flags.js";
 import { count, percent, seconds, table } from "./output.js";
 import { planRuns } from "./plan.js";
-import { created, modelReport, sampleImages } from "./report.js";
+import { created, modelReport } from "./report.js";
 import type { Reporter } from "./reporter.js";
 import { resolveSettings, type Settings } from "./settings.js";
 import { sideBySide } from "./sideBySide.js";
 import { doneLine } from "./train.js";
 import { nameFlag, outFlag, progressFlag, runFlags } from "./trainFlags.js";
-import { buildModel, downloadProgress, firstSamples, fitOptions, prepareWorkload, type Workload } from "./workload.js";
+import {
+  buildModel,
+  downloadProgress,
+  firstSamples,
+  fitOptions,
+  prepareWorkload,
+  type Uploaded,
+  uploadWorkload,
+  type Workload,
+} from "./workload.js";
 
 const { default: _none, ...datasetFlag } = runFlags.dataset;
 
@@ -60,7 +69,8 @@ interface Job {
 export async function compare(given: CompareValues, context: Context): Promise<void> {
   const { progress, minutes = compareFlags.minutes.default, name, out } = given;
   await withReporter(progress, async (reporter) => {
-    const { loaded, dataset, reason } = await choose(given.dataset, reporter, context.signal);
+    const chosen = await choose(given.dataset, reporter, context.signal);
+    const { dataset, reason } = chosen;
     reporter.line(`data: ${reason}`);
     const runs = bothSettings({ ...given, dataset });
     const folder =
@@ -68,7 +78,7 @@ export async function compare(given: CompareValues, context: Context): Promise<v
         ? RunFolder.createNumbered(`runs/${name ?? `compare-${basename(runs[0].dataset).replace(/\.npz$/, "")}`}`)
         : RunFolder.create(out);
     try {
-      const work = await prepareWorkload(runs[0], reporter, context.signal, loaded);
+      const work = await prepareWorkload(runs[0], reporter, context.signal, takeLoaded(chosen));
       const job: Job = { runs, work, reason, folder, reporter, context };
       await trainBoth(given.epochs === undefined ? await shorten(job, minutes) : job);
     } finally {
@@ -104,6 +114,13 @@ function bothSettings({ cnnFilters, minutes: _minutes, name: _name, out: _out, p
   return [lconv, { ...lconv, model: "cnn", filters: cnnFilters ?? compareFlags.cnnFilters.default }];
 }
 
+/** So that nobody holds the raw images any longer, 55 MB for MNIST. */
+function takeLoaded(chosen: { loaded?: LoadedDataset }): LoadedDataset | undefined {
+  const { loaded } = chosen;
+  delete chosen.loaded;
+  return loaded;
+}
+
 /** The same job with fewer epochs, or samples, where it would take longer than `minutes`. */
 async function shorten(job: Job, minutes: number): Promise<Job> {
   const { epochs, samples, reason } = await planRuns(job.runs, job.work, minutes, job.context.signal);
@@ -118,19 +135,21 @@ async function shorten(job: Job, minutes: number): Promise<Job> {
 async function trainBoth(job: Job): Promise<void> {
   const { runs, work, folder, context } = job;
   const models = runs.map((settings) => buildModel(settings, work));
+  const options = runs.map((settings) => fitOptions(settings, work));
+  const uploaded = await uploadWorkload(work.data, work.device);
   try {
     folder.writeConfig({ command: "compare", data: job.reason, models: runs });
-    const generators = runs.map((settings, i) => train(models[i], work.data, { ...fitOptions(settings, work), signal: context.signal }));
+    const generators = models.map((model, i) => train(model, uploaded.data, { ...options[i], signal: context.signal }));
     const results = await sideBySide(generators, listen(job));
     runs.forEach((settings, i) => {
       writeModel(join(folder.path, settings.model), settings, models[i], work);
     });
     const reports = models.map((model, i) => modelReport(model, results[i]));
-    writeReports(job, reports);
+    writeReports(job, reports, uploaded);
     folder.writeResult({ data: job.reason, models: results.map(({ history: _, ...done }) => ({ model: done.model, ...doneLine(done) })) });
     tell(job, results);
   } finally {
-    for (const model of models) model.dispose();
+    for (const thing of [...models, uploaded]) thing.dispose();
   }
 }
 
@@ -153,9 +172,8 @@ function writeModel(path: string, settings: Settings, model: Classifier, { input
   saveModel(join(path, runFiles.model), model, { config: settings, input });
 }
 
-function writeReports({ runs, work, reason, folder }: Job, models: readonly ModelReport[]): void {
+function writeReports({ runs, reason, folder }: Job, models: readonly ModelReport[], { samples, permutation }: Uploaded): void {
   const [{ dataset, variant }] = runs;
-  const { permutation } = work.data;
   const config = Object.fromEntries(runs.map((settings) => [settings.model, settings]));
   const title = `L-conv and CNN on ${basename(dataset)}, ${variant}`;
   folder.writeReport(
@@ -165,7 +183,7 @@ function writeReports({ runs, work, reason, folder }: Job, models: readonly Mode
       created: created(),
       config,
       models,
-      samples: sampleImages(work),
+      samples,
       ...(permutation && { permutation }),
     }),
   );

@@ -1,10 +1,10 @@
 import { cpus } from "node:os";
+import type { Dataset } from "../data/dataset.js";
 import type { Classifier } from "../models/models.js";
 import { LConvStrided } from "../nn/pooling.js";
 import type { GeneratorLayer } from "../report/generators.js";
 import type { ModelReport, SampleImages } from "../report/html.js";
 import type { FitResult } from "../train/fit.js";
-import type { Workload } from "./workload.js";
 
 const SAMPLES = 10;
 
@@ -28,7 +28,7 @@ function generatorLayers(model: Classifier): GeneratorLayer[] {
 }
 
 /** The first training images, as the networks see them; the report undoes the scrambling by itself. */
-export function sampleImages({ data: { train } }: Workload): SampleImages {
+export function sampleImages(train: Dataset): SampleImages {
   const { channels, height, width } = train;
   const N = Math.min(SAMPLES, train.count);
   return {

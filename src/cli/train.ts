@@ -5,16 +5,16 @@ import type { Classifier } from "../models/models.js";
 import { renderReport } from "../report/html.js";
 import { checkpointHistory } from "../train/checkpoint.js";
 import type { DoneEvent, EpochEvent } from "../train/events.js";
-import { type FitResult, fit } from "../train/fit.js";
+import { type FitOptions, type FitResult, fit } from "../train/fit.js";
 import { RunFolder, saveModel } from "../train/runFolder.js";
 import { type Context, withReporter } from "./context.js";
 import { count, list, megabytes, percent, seconds } from "./output.js";
-import { created, modelReport, sampleImages } from "./report.js";
+import { created, modelReport } from "./report.js";
 import type { Reporter } from "./reporter.js";
 import { resumedSettings } from "./resume.js";
 import { readConfig, resolveSettings, type Settings } from "./settings.js";
 import type { TrainValues } from "./trainFlags.js";
-import { buildModel, fitOptions, prepareWorkload, type Workload } from "./workload.js";
+import { buildModel, fitOptions, prepareWorkload, type Uploaded, uploadWorkload, type Workload } from "./workload.js";
 
 export interface TrainFlags extends TrainValues {
   config?: string;
@@ -69,6 +69,12 @@ export function doneLine({
   };
 }
 
+interface Prepared {
+  work: Omit<Workload, "data">;
+  options: FitOptions;
+  uploaded: Uploaded;
+}
+
 class Training {
   readonly #settings: Settings;
   readonly #folder: RunFolder;
@@ -81,13 +87,14 @@ class Training {
 
   async run(checkpointSeconds?: number): Promise<void> {
     const { signal } = this.#context;
-    const work = await prepareWorkload(this.#settings, this.#reporter, signal);
+    const prepared = await this.#prepare();
+    const { work, uploaded } = prepared;
     const model = buildModel(this.#settings, work);
     this.#folder.reserve(diskBytes(model));
     this.#folder.writeConfig(this.#settings);
     try {
-      const result = await this.#fit(model, work, checkpointSeconds);
-      this.#write(model, work, result);
+      const result = await this.#fit(model, prepared, checkpointSeconds);
+      this.#write(model, prepared, result);
     } catch (error) {
       const lost = error instanceof LconvError && error.code === "ERR_LCONV_CUDA_LOST";
       const onCpu = `--device cpu${this.#settings.precision === "fp32" ? "" : " --precision fp32"}`;
@@ -97,15 +104,23 @@ class Training {
       throw error;
     } finally {
       model.dispose();
+      uploaded.dispose();
     }
   }
 
-  async #fit(model: Classifier, work: Workload, checkpointSeconds?: number): Promise<FitResult> {
+  /** Of the work only what training needs: the samples on the host, 200 MB for MNIST, are free to go. */
+  async #prepare(): Promise<Prepared> {
+    const prepared = await prepareWorkload(this.#settings, this.#reporter, this.#context.signal);
+    const { data, ...work } = prepared;
+    return { work, options: fitOptions(this.#settings, prepared), uploaded: await uploadWorkload(data, work.device) };
+  }
+
+  async #fit(model: Classifier, { uploaded, options: given }: Prepared, checkpointSeconds?: number): Promise<FitResult> {
     const checkpoint = this.#folder.file("checkpoint");
     const history: EpochEvent[] = existsSync(checkpoint) ? checkpointHistory(checkpoint) : [];
     if (history.length > 0) this.#reporter.line(`resuming ${this.#folder.path} after epoch ${history.length}`);
-    const options = { ...fitOptions(this.#settings, work), checkpoint, resume: true, signal: this.#context.signal };
-    return fit(model, work.data, {
+    const options = { ...given, checkpoint, resume: true, signal: this.#context.signal };
+    return fit(model, uploaded.data, {
       ...options,
       ...(checkpointSeconds !== undefined && { checkpointSeconds }),
       onEvent: (event) => {
@@ -119,13 +134,13 @@ class Training {
     });
   }
 
-  #write(model: Classifier, work: Workload, result: FitResult): void {
+  #write(model: Classifier, { work, uploaded }: Prepared, result: FitResult): void {
     const [folder, { out }] = [this.#folder, this.#context];
     const { history, ...done } = result;
     folder.writeMetrics(history);
     saveModel(folder.file("model"), model, { config: this.#settings, input: work.input });
     folder.writeResult({ ...doneLine(done), history });
-    const { permutation } = work.data;
+    const { samples, permutation } = uploaded;
     folder.writeReport(
       renderReport({
         title: `${this.#settings.model} on ${basename(this.#settings.dataset)}, ${this.#settings.variant}`,
@@ -133,7 +148,7 @@ class Training {
         created: created(),
         config: this.#settings,
         models: [modelReport(model, result)],
-        samples: sampleImages(work),
+        samples,
         ...(permutation && { permutation }),
       }),
     );

@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import type { Dataset, LoadedDataset } from "../data/dataset.js";
 import type { DownloadProgress } from "../data/download.js";
 import { loadDataset } from "../data/load.js";
@@ -5,9 +6,13 @@ import { type PreparedData, pixelScale, prepare } from "../data/transform.js";
 import { type Device, device as deviceOf } from "../engine/device.js";
 import { type Classifier, makeModel } from "../models/models.js";
 import { constant, cosine, type Schedule, stepDecay, warmUp } from "../optim/schedule.js";
+import type { SampleImages } from "../report/html.js";
+import { disposeData, upload } from "../train/evaluate.js";
 import type { FitOptions } from "../train/fit.js";
+import type { DeviceData } from "../train/passes.js";
 import type { ModelInfo } from "../train/runFolder.js";
 import { cudaNote } from "./devices.js";
+import { sampleImages } from "./report.js";
 import type { Reporter } from "./reporter.js";
 import type { Settings } from "./settings.js";
 
@@ -50,6 +55,38 @@ export async function prepareWorkload(
     device,
     input: { channels, height, width, classes, scale },
     source: raw.source,
+  };
+}
+
+/** What a run needs once the samples are on the device: they are held there alone, all models of a command share them. */
+export interface Uploaded {
+  data: { train: DeviceData; validation: DeviceData; test?: DeviceData };
+  samples: SampleImages;
+  permutation?: Int32Array;
+  dispose(): void;
+}
+
+/** For the garbage collector, which works between turns of the event loop, before the next large block. */
+const GARBAGE_MS = 20;
+
+/** Takes the samples over: `data` loses them one by one, so that the host never holds all beside the device. */
+export async function uploadWorkload(data: PreparedData, device: Device): Promise<Uploaded> {
+  const samples = sampleImages(data.train);
+  const take = async (part: "train" | "validation" | "test"): Promise<DeviceData> => {
+    const uploaded = upload(data[part] as Dataset, device);
+    delete (data as Partial<PreparedData>)[part];
+    await setTimeout(GARBAGE_MS);
+    return uploaded;
+  };
+  const test = data.test && (await take("test"));
+  const all = { validation: await take("validation"), train: await take("train"), ...(test && { test }) };
+  return {
+    data: all,
+    samples,
+    ...(data.permutation && { permutation: data.permutation }),
+    dispose: () => {
+      for (const part of Object.values(all)) disposeData(part);
+    },
   };
 }
 

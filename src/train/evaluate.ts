@@ -28,6 +28,18 @@ export function upload({ x, labels, count, channels, height, width }: HostData, 
   return { x: keep(tensor(x, { shape, device })), labels: keep(tensor(labels, { device })) };
 }
 
+/** Samples on the host, or on the device, where several runs may share them. */
+export type Samples = HostData | DeviceData;
+
+export const countOf = (samples: Samples): number => ("count" in samples ? samples.count : samples.x.shape[0]);
+
+/** Samples on the device, copied there where they are not; `owned` is what to dispose of then. */
+export function onDevice(samples: Samples, device?: Device): { data: DeviceData; owned?: { dispose(): void } } {
+  if (!("count" in samples)) return { data: samples };
+  const data = upload(samples, device);
+  return { data, owned: { dispose: () => disposeData(data) } };
+}
+
 export function disposeData(data: DeviceData): void {
   data.x.dispose();
   data.labels.dispose();
@@ -49,7 +61,7 @@ export class Evaluator {
   readonly #whole: Program | undefined;
   readonly #rest: Program | undefined;
 
-  constructor(model: Module, data: DeviceData, batch = 256) {
+  constructor(model: Module, data: DeviceData, batch = data.x.device.asynchronous ? 256 : 64) {
     checkInteger("evaluate", "batch", batch, 1);
     const [count] = data.x.shape;
     const { device } = data.x;
@@ -107,21 +119,21 @@ export class Evaluator {
   }
 }
 
-/** Loss and accuracy of `model` on `data`. Throws the reason of `signal`. */
+/** Loss and accuracy of `model` on `samples`. Throws the reason of `signal`. */
 export async function evaluate(
   model: Module,
-  data: HostData,
+  samples: Samples,
   options: { batch?: number; device?: Device; signal?: AbortSignal } = {},
 ): Promise<Evaluation> {
-  const uploaded = upload(data, options.device);
+  const { data, owned } = onDevice(samples, options.device);
   try {
-    const evaluator = new Evaluator(model, uploaded, options.batch);
+    const evaluator = new Evaluator(model, data, options.batch);
     try {
       return await evaluator.run(options.signal);
     } finally {
       evaluator.dispose();
     }
   } finally {
-    disposeData(uploaded);
+    owned?.dispose();
   }
 }

@@ -9,15 +9,15 @@ import { makeOptimizer, type Optimizer, type OptimizerName } from "../optim/opti
 import { constant, ratesOf, type Schedule } from "../optim/schedule.js";
 import { keep, type Tensor, tensor, zeros } from "../tensor/tensor.js";
 import { type Fingerprint, loadCheckpoint, nonFinite, type RunState, saveCheckpoint } from "./checkpoint.js";
-import { disposeData, Evaluator, type HostData, upload } from "./evaluate.js";
+import { countOf, Evaluator, onDevice, type Samples } from "./evaluate.js";
 import type { DoneEvent, EpochEvent, StepEvent, TrainEvent } from "./events.js";
 import type { DeviceData } from "./passes.js";
 import { recordTrainStep } from "./step.js";
 
 export interface FitData {
-  train: HostData;
-  validation?: HostData;
-  test?: HostData;
+  train: Samples;
+  validation?: Samples;
+  test?: Samples;
 }
 
 export interface FitOptions {
@@ -127,7 +127,7 @@ class Run {
       schedule = constant,
       device = deviceOf(),
     } = options;
-    const { count } = data.train;
+    const count = countOf(data.train);
     checkInteger("fit", "epochs", epochs, 1);
     checkInteger("fit", "seed", seed, 0, Number.MAX_SAFE_INTEGER);
     checkInteger("fit", "batch", batch, 1);
@@ -298,10 +298,10 @@ class Run {
     return path && existsSync(path) ? path : undefined;
   }
 
-  #onDevice(data: HostData, device: Device): DeviceData {
-    const uploaded = upload(data, device);
-    this.#owned.push({ dispose: () => disposeData(uploaded) });
-    return uploaded;
+  #onDevice(samples: Samples, device: Device): DeviceData {
+    const { data, owned } = onDevice(samples, device);
+    if (owned) this.#own(owned);
+    return data;
   }
 
   #own<T extends { dispose(): void }>(thing: T): T {
