@@ -3,12 +3,9 @@
 //   growth   milliseconds as one of d, batch, n_L, d_h and the channels doubles and the others stay
 //
 //   npx tsx bench/layers.ts [--shapes 50] [--seed 0] [--seconds 0.2] [--precision fp32] [--out FILE.jsonl]
-import { execFileSync } from "node:child_process";
-import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { gradients } from "../src/autograd/autograd.js";
 import { type Device, device as deviceOf, type Precision } from "../src/engine/device.js";
-import { native } from "../src/engine/native.js";
 import { Philox, streams } from "../src/engine/random.js";
 import { timeSteps } from "../src/experiments/bench/steps.js";
 import { writeAtomic } from "../src/io/atomic.js";
@@ -18,6 +15,7 @@ import { sum } from "../src/ops/reduce.js";
 import { randn } from "../src/tensor/random.js";
 import { record } from "../src/tensor/record.js";
 import { keep } from "../src/tensor/tensor.js";
+import { machineLine, nowLine } from "./machine.js";
 
 const { values } = parseArgs({
   options: {
@@ -49,20 +47,10 @@ function work(z: Layer): number {
   return z.B * (forward + backward);
 }
 
-const lines: object[] = [];
-lines.push({
-  machine: cpus()[0].model.trim(),
-  threads: cpu.threads,
-  precision: cpu.precision,
-  ...native().info(),
-  node: process.version,
-  commit: execFileSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" }).trim(),
-  date: new Date().toISOString(),
-  load: loadavg(),
-});
+const lines: object[] = [machineLine(cpu)];
 await orders();
 await growth();
-lines.push({ date: new Date().toISOString(), load: loadavg() });
+lines.push(nowLine());
 if (values.out) writeAtomic(values.out, `${lines.map((line) => JSON.stringify(line)).join("\n")}\n`);
 
 /** Times of the layer in each of the given orders, the best of three rounds that take them in turn. */

@@ -2,13 +2,10 @@
 // multiply-adds: low rank, dense or sparse.
 //
 //   npx tsx bench/planNetwork.ts [--seconds 0.3] [--rounds 3] [--out FILE.jsonl]
-import { execFileSync } from "node:child_process";
-import { cpus, loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { gradients } from "../src/autograd/autograd.js";
 import { imageShapes } from "../src/data/catalog.js";
 import { device as deviceOf } from "../src/engine/device.js";
-import { native } from "../src/engine/native.js";
 import type { Program } from "../src/engine/program.js";
 import { recordStep } from "../src/experiments/bench/cases.js";
 import { timeSteps } from "../src/experiments/bench/steps.js";
@@ -30,6 +27,7 @@ import type { OptimizerName } from "../src/optim/optimizer.js";
 import { randn } from "../src/tensor/random.js";
 import { record } from "../src/tensor/record.js";
 import { keep } from "../src/tensor/tensor.js";
+import { machineLine, nowLine } from "./machine.js";
 
 const { values } = parseArgs({
   options: { seconds: { type: "string", default: "0.3" }, rounds: { type: "string", default: "3" }, out: { type: "string" } },
@@ -42,19 +40,10 @@ const NNZ = [1, 4, 9, 25, 49];
 const RANK_SHARES = [1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1];
 
 const cpu = deviceOf("cpu");
-const lines: object[] = [];
-lines.push({
-  machine: cpus()[0].model.trim(),
-  threads: cpu.threads,
-  ...native().info(),
-  node: process.version,
-  commit: execFileSync("git", ["describe", "--always", "--dirty"], { encoding: "utf8" }).trim(),
-  date: new Date().toISOString(),
-  load: loadavg(),
-});
+const lines: object[] = [machineLine(cpu)];
 await estimates();
 await forms();
-lines.push({ date: new Date().toISOString(), load: loadavg() });
+lines.push(nowLine());
 if (values.out) writeAtomic(values.out, `${lines.map((line) => JSON.stringify(line)).join("\n")}\n`);
 
 interface Network {

@@ -35,7 +35,7 @@ function installOneDnn(stamp) {
   const failure = installOnce(stamp, "libdnnl-dev");
   if (!failure) return;
   say(
-    `going on with the built-in GEMM, several times slower than oneDNN (${failure}); for full speed type: apt-get install libdnnl-dev && npm run setup`,
+    `going on without oneDNN, with which narrow matrix products are faster (${failure}); for those type: apt-get install libdnnl-dev && npm run setup`,
   );
 }
 

@@ -57,8 +57,8 @@ function examineEngine(): Findings["engine"] {
   const { value: info, problem } = attempt(() => native().info());
   if (!info) return { loaded: false, problem: problem ?? "unknown" };
   const { version, isa, oneDNN, gemmNote } = info;
-  const builtIn = `built-in, several times slower than oneDNN (${gemmNote ?? "oneDNN was not found"}); for full speed: apt-get install libdnnl-dev && npm run setup`;
-  return { loaded: true, version, isa, gemm: oneDNN ? `oneDNN ${oneDNN}` : builtIn };
+  const builtIn = `built-in (${gemmNote ?? "oneDNN was not found"}); with oneDNN narrow ones are faster: apt-get install libdnnl-dev && npm run setup`;
+  return { loaded: true, version, isa, gemm: oneDNN ? `built-in, narrow ones by oneDNN ${oneDNN}` : builtIn };
 }
 
 function examineCache(): Findings["cache"] {
