@@ -62,7 +62,7 @@ const CACHED = 12e6;
 /** Each pass reads and writes the weights and their gradients about so often; it must be worth that. */
 const WEIGHT_MOVES = 4;
 /** Products of fewer samples are slow. */
-const FEWEST = 16;
+const FEWEST = 32;
 
 /**
  * Samples of each pass of a batch. On a CPU activations that do not fit the cache are what a step waits for: `mnist/lconv` of batch 64 takes 1.40 ms in
