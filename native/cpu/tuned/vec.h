@@ -46,6 +46,17 @@ inline float sum_lanes(VecL<L> v) {
   return lanes[0];
 }
 
+/// n < kLanes values, by the bits of n: every copy has a length that the compiler knows.
+inline void copy_few(float* to, const float* from, int64_t n) {
+  int64_t at = 0;
+#pragma GCC unroll 4
+  for (int width = kLanes / 2; width > 0; width /= 2) {
+    if (!(n & width)) continue;
+    for (int j = 0; j < width; ++j) to[at + j] = from[at + j];
+    at += width;
+  }
+}
+
 /// The first n values, all for n >= kLanes; the other lanes are 0.
 inline Vec load_some(const float* p, int64_t n) {
   if (n >= kLanes) return load(p);
@@ -53,7 +64,7 @@ inline Vec load_some(const float* p, int64_t n) {
   return reinterpret_cast<Vec>(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p));
 #else
   float lanes[kLanes] = {};
-  for (int64_t j = 0; j < n; ++j) lanes[j] = p[j];
+  copy_few(lanes, p, n);
   return load(lanes);
 #endif
 }
@@ -64,7 +75,7 @@ inline void store_some(float* p, Vec v, int64_t n) {
 #else
   float lanes[kLanes];
   store(lanes, v);
-  for (int64_t j = 0; j < n; ++j) p[j] = lanes[j];
+  copy_few(p, lanes, n);
 #endif
 }
 
