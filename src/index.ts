@@ -23,3 +23,4 @@ export { full, keep, ones, Tensor, type TensorOptions, tensor, zeros } from "./t
 export { type Evaluation, evaluate, type HostData, type Samples, upload } from "./train/evaluate.js";
 export type { CheckpointEvent, DoneEvent, EpochEvent, StepEvent, TrainEvent } from "./train/events.js";
 export { type FitData, type FitOptions, type FitResult, fit, train } from "./train/fit.js";
+export type { DeviceData } from "./train/passes.js";

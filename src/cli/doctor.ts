@@ -58,7 +58,7 @@ function examineEngine(): Findings["engine"] {
   if (!info) return { loaded: false, problem: problem ?? "unknown" };
   const { version, isa, oneDNN, gemmNote } = info;
   const builtIn = `built-in (${gemmNote ?? "oneDNN was not found"}); with oneDNN narrow ones are faster: apt-get install libdnnl-dev && npm run setup`;
-  return { loaded: true, version, isa, gemm: oneDNN ? `built-in, narrow ones by oneDNN ${oneDNN}` : builtIn };
+  return { loaded: true, version, isa, gemm: oneDNN ? `built-in, narrow and large square ones by oneDNN ${oneDNN}` : builtIn };
 }
 
 function examineCache(): Findings["cache"] {

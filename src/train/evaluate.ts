@@ -2,7 +2,7 @@ import { type Device, device as deviceOf } from "../engine/device.js";
 import type { Program } from "../engine/program.js";
 import { check, checkInteger, showShape } from "../errors.js";
 import type { Module } from "../nn/module.js";
-import { keep, type Tensor, tensor, zeros } from "../tensor/tensor.js";
+import { keep, Tensor, tensor, zeros } from "../tensor/tensor.js";
 import type { DeviceData } from "./passes.js";
 import { recordEvalStep, type StepMetrics } from "./step.js";
 
@@ -33,9 +33,22 @@ export type Samples = HostData | DeviceData;
 
 export const countOf = (samples: Samples): number => ("count" in samples ? samples.count : samples.x.shape[0]);
 
+/** Throws ERR_LCONV_SHAPE for samples on the device that are not x [N, m, d] with one label each, as upload() makes them. */
+function checkUploaded(data: DeviceData): DeviceData {
+  const { x, labels } = data;
+  const fits = x instanceof Tensor && labels instanceof Tensor && x.rank === 3 && labels.dtype === "int32" && labels.size === x.shape[0];
+  const got = (t: unknown): string => (t instanceof Tensor ? `${t.dtype} ${showShape(t.shape)}` : String(t));
+  check(
+    fits,
+    "ERR_LCONV_SHAPE",
+    () => `samples on a device are x [N, m, d] and labels int32 [N], as upload() makes them; got x ${got(x)} and labels ${got(labels)}`,
+  );
+  return data;
+}
+
 /** Samples on the device, copied there where they are not; `owned` is what to dispose of then. */
 export function onDevice(samples: Samples, device?: Device): { data: DeviceData; owned?: { dispose(): void } } {
-  if (!("count" in samples)) return { data: samples };
+  if (!("count" in samples)) return { data: checkUploaded(samples) };
   const data = upload(samples, device);
   return { data, owned: { dispose: () => disposeData(data) } };
 }

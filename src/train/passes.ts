@@ -66,7 +66,7 @@ const FEWEST = 32;
 
 /**
  * Samples of each pass of a batch. On a CPU activations that do not fit the cache are what a step waits for: `mnist/lconv` of batch 64 takes 1.40 ms in
- * one pass and 1.21 in two, at batch 1024 38 ms in one and 19 in 22; `cifar100/lconv`, with 13 MB of weights, 7.3 in one and 8.3 in two (AMD EPYC, 2
+ * one pass and 1.21 in two, at batch 1024 38 ms in one and 19.5 in 30; `cifar100/lconv`, with 13 MB of weights, 7.3 in one and 8.3 in two (AMD EPYC, 2
  * cores, 27 November 2026). A GPU takes the batch at once.
  */
 export function passesOf(batch: number, parts: PassParts): number[] {

@@ -9,9 +9,10 @@ import { LconvError } from "../../src/errors.js";
 import { readSafetensors } from "../../src/io/safetensors.js";
 import type { Module } from "../../src/nn/module.js";
 import { cosine } from "../../src/optim/schedule.js";
-import { evaluate } from "../../src/train/evaluate.js";
+import { evaluate, upload } from "../../src/train/evaluate.js";
 import type { TrainEvent } from "../../src/train/events.js";
-import { type FitOptions, fit, train } from "../../src/train/fit.js";
+import { type FitData, type FitOptions, fit, train } from "../../src/train/fit.js";
+import { rejectsCode } from "../support/throws.js";
 import { tinyData, tinyModel } from "./tiny.js";
 
 const test = suite("train/fit");
@@ -195,6 +196,27 @@ test("misuse: no samples, arrays that do not fit", async () => {
   await rejects(fit(model, { train: none }, { batch: 1 }), (error) => error instanceof LconvError);
   await rejects(fit(model, { train: { ...data.train, count: 100 } }, settings), failsWith("ERR_LCONV_SHAPE", /\[100, 1, 36\]/));
   model.dispose();
+});
+
+test("samples that are on the device already: the same weights, bit for bit, and they stay", async () => {
+  const host = { train: tinyData(96), validation: tinyData(32, 1) };
+  const shared = { train: upload(host.train), validation: upload(host.validation) };
+  const trained = async (data: FitData) => {
+    const model = tinyModel();
+    const { history } = await fit(model, data, { epochs: 2, batch: 16, seed: 5 });
+    const weights = [...model.namedParameters().values()].map((t) => [...t.dataSync()]);
+    model.dispose();
+    return { weights, losses: history.map(({ loss, valLoss }) => [loss, valLoss]) };
+  };
+  const want = await trained(host);
+  assert.equal(await trained(shared), want);
+  assert.equal(await trained(shared), want, "again on the same tensors");
+  const wrong = { x: shared.train.x, labels: shared.validation.labels };
+  await rejectsCode(fit(tinyModel(), { train: wrong }, { epochs: 1, batch: 16 }), "ERR_LCONV_SHAPE", "labels int32 [32]");
+  for (const { x, labels } of Object.values(shared)) {
+    x.dispose();
+    labels.dispose();
+  }
 });
 
 test.run();

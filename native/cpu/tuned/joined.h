@@ -70,10 +70,11 @@ struct UpdateSink {
     }
   }
 };
-/// Narrow weights are updated faster as one long row.
+/// Whether the product makes the gradient of a weight of n values; narrow ones are updated faster as one long row.
+inline bool updatable(const Gemm& gemm, int64_t n) { return plain(gemm, n) && gemm.desc.N >= 2 * kLanes; }
+
 template <class Update>
 inline bool update_joined(const CpuExec& exec, const Gemm& gemm, const Update& update) {
-  if (gemm.desc.N < 2 * kLanes) return false;
   const UpdateSink<Update> sink{update, gemm.desc.N};
   const Sink into{UpdateSink<Update>::ask, UpdateSink<Update>::take, &sink};
   if (exec.context.bf16) {
@@ -84,17 +85,17 @@ inline bool update_joined(const CpuExec& exec, const Gemm& gemm, const Update& u
   return true;
 }
 inline bool joined_run(const CpuExec& exec, const Gemm& gemm, const Sgd& op) {
-  if (op.g != gemm.c || !plain(gemm, op.n)) return false;
+  if (op.g != gemm.c || !updatable(gemm, op.n)) return false;
   if (op.momentum != 0) return update_joined(exec, gemm, op.with_momentum());
   return update_joined(exec, gemm, op.plain());
 }
 inline bool joined_run(const CpuExec& exec, const Gemm& gemm, const Adam& op) {
-  if (op.g != gemm.c || !plain(gemm, op.n)) return false;
+  if (op.g != gemm.c || !updatable(gemm, op.n)) return false;
   exec.for_each(1, op.correct());
   return update_joined(exec, gemm, op.body());
 }
 inline bool joined_run(const CpuExec& exec, const Gemm& gemm, const RmsProp& op) {
-  return op.g == gemm.c && plain(gemm, op.n) && update_joined(exec, gemm, op.body());
+  return op.g == gemm.c && updatable(gemm, op.n) && update_joined(exec, gemm, op.body());
 }
 
 /// y = y + A B
