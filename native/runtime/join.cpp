@@ -6,24 +6,7 @@
 namespace lieconv {
 namespace {
 
-/// How often a buffer is an operand, and the last command that has it as one.
-struct Uses {
-  int count = 0;
-  size_t last = 0;
-};
-using UseMap = std::unordered_map<const Buffer*, Uses>;
-
-UseMap uses_of(const std::vector<RecordedCommand>& commands) {
-  UseMap uses;
-  for (size_t at = 0; at < commands.size(); ++at) {
-    for (const BufferRef& buffer : commands[at].buffers) {
-      Uses& found = uses[buffer.get()];
-      ++found.count;
-      found.last = at;
-    }
-  }
-  return uses;
-}
+using Commands = std::vector<RecordedCommand>;
 
 /// The one buffer that a command writes; null when it writes several, or changes one.
 const Buffer* result_of(const RecordedCommand& command) {
@@ -36,49 +19,63 @@ const Buffer* result_of(const RecordedCommand& command) {
   return result;
 }
 
-bool writes_what_is_read(const RecordedCommand& writer, const RecordedCommand& reader) {
-  for (size_t i = 0; i < writer.buffers.size(); ++i) {
-    if (writer.access[i] == Access::read) continue;
-    for (size_t k = 0; k < reader.buffers.size(); ++k) {
-      if (reader.access[k] != Access::write && reader.buffers[k] == writer.buffers[i]) return true;
+bool has_operand(const RecordedCommand& command, const Buffer* buffer) {
+  return std::any_of(command.buffers.begin(), command.buffers.end(),
+                     [&](const BufferRef& operand) { return operand.get() == buffer; });
+}
+
+/// Whether one of them writes what the other reads or writes.
+bool conflict(const RecordedCommand& a, const RecordedCommand& b) {
+  for (size_t i = 0; i < a.buffers.size(); ++i) {
+    for (size_t k = 0; k < b.buffers.size(); ++k) {
+      if (a.buffers[i] == b.buffers[k] && (a.access[i] != Access::read || b.access[k] != Access::read)) return true;
     }
   }
   return false;
 }
 
-/// The command that alone reads what command `at` writes, and before which that one may as well run; else 0.
-size_t partner(const std::vector<RecordedCommand>& commands, size_t at, const UseMap& uses,
-               const std::set<const Buffer*>& kept) {
-  const Buffer* result = result_of(commands[at]);
-  if (!result || !result->recorded || kept.count(result)) return 0;
-  const Uses& found = uses.at(result);
-  if (found.count != 2 || found.last <= at) return 0;
-  for (size_t between = at + 1; between < found.last; ++between) {
-    if (writes_what_is_read(commands[between], commands[at])) return 0;
+/// Whether command `at` may change places with all of [begin, end).
+bool passes(const Commands& commands, size_t at, size_t begin, size_t end) {
+  return std::none_of(commands.begin() + static_cast<std::ptrdiff_t>(begin),
+                      commands.begin() + static_cast<std::ptrdiff_t>(end),
+                      [&](const RecordedCommand& other) { return conflict(commands[at], other); });
+}
+
+/// Makes commands `first` < `second` neighbours. Whether they are.
+bool bring_together(Commands& commands, size_t first, size_t second) {
+  const auto at = [&](size_t place) { return commands.begin() + static_cast<std::ptrdiff_t>(place); };
+  if (passes(commands, second, first + 1, second)) {
+    std::rotate(at(first + 1), at(second), at(second + 1));
+    commands[first].into_next = true;
+  } else if (passes(commands, first, first + 1, second)) {
+    std::rotate(at(first), at(first + 1), at(second));
+    commands[second - 1].into_next = true;
+  } else {
+    return false;
   }
-  return found.last;
+  return true;
 }
 
 }  // namespace
 
-void join(std::vector<RecordedCommand>& commands, const std::vector<BufferRef>& keep, const Backend& backend) {
-  const UseMap uses = uses_of(commands);
+void join(Commands& commands, const std::vector<BufferRef>& keep, const Backend& backend) {
+  std::unordered_map<const Buffer*, int> uses;
+  for (const RecordedCommand& command : commands) {
+    for (const BufferRef& buffer : command.buffers) ++uses[buffer.get()];
+  }
   std::set<const Buffer*> kept;
   for (const BufferRef& buffer : keep) kept.insert(buffer.get());
-  std::vector<size_t> before(commands.size());  // 1 + the command that moves before this one; 0 when none does
+  const auto in_pair = [&](size_t at) { return commands[at].into_next || (at > 0 && commands[at - 1].into_next); };
+
   for (size_t at = 0; at < commands.size(); ++at) {
-    const size_t to = partner(commands, at, uses, kept);
-    if (to == 0 || before[at] || before[to] || !backend.joins(commands[at].op, commands[to].op)) continue;
-    before[to] = at + 1;
-    commands[at].into_next = true;
+    const Buffer* result = result_of(commands[at]);
+    if (in_pair(at) || !result || !result->recorded || kept.count(result) || uses[result] != 2) continue;
+    size_t reader = at + 1;
+    while (reader < commands.size() && !has_operand(commands[reader], result)) ++reader;
+    if (reader == commands.size() || in_pair(reader) || !backend.joins(commands[at].op, commands[reader].op)) continue;
+    // Where this command went, the next one is at its place.
+    if (bring_together(commands, at, reader) && !commands[at].into_next) --at;
   }
-  std::vector<RecordedCommand> ordered;
-  for (size_t at = 0; at < commands.size(); ++at) {
-    if (commands[at].into_next) continue;
-    if (before[at]) ordered.push_back(commands[before[at] - 1]);
-    ordered.push_back(commands[at]);
-  }
-  commands = std::move(ordered);
 }
 
 }  // namespace lieconv

@@ -61,16 +61,20 @@ void check_order(Report& report) {
     report.check(std::string("join: ") + what, got == want ? "" : "got " + got + ", expected " + want);
   };
   expect("neighbours", joined({"0AB>c", "1c=W"}), "0+1 ");
-  expect("to its reader", joined({"0AB>c", "2AW>d", "2d>e", "1c=W"}), "1 2 0+3 ");
+  expect("its reader comes forward", joined({"0AB>c", "2AB>d", "2d>e", "1c=W"}), "0+3 1 2 ");
+  expect("to its reader, whose weight is read before", joined({"0AB>c", "2AW>d", "2d>e", "1c=W"}), "1 2 0+3 ");
+  expect("to its reader, which reads what comes before", joined({"0AB>c", "2A>d", "1cd=W"}), "1 0+2 ");
   expect("a reader that does not join", joined({"0AB>c", "2c>d"}), "0 1 ");
   expect("two readers", joined({"0AB>c", "2c>d", "1c=W"}), "0 1 2 ");
   expect("a kept result", joined({"0AB>c", "1c=W"}, "c"), "0 1 ");
   expect("a result made before", joined({"0AB>C", "1C=W"}), "0 1 ");
-  expect("an input that changes", joined({"0AB>c", "2D>A", "1c=W"}), "0 1 2 ");
-  expect("an input updated in place", joined({"0AB>c", "2D=B", "1c=W"}), "0 1 2 ");
+  expect("an input that changes", joined({"0AB>c", "2W>A", "1c=W"}), "0 1 2 ");
+  expect("an input updated in place", joined({"0AB>c", "2W=B", "1c=W"}), "0 1 2 ");
   expect("a result that is changed", joined({"0AB>c", "2D=c", "1c=W"}), "0 1 2 ");
   expect("several results", joined({"0AB>cd", "1c=W"}), "0 1 ");
   expect("two pairs", joined({"0AB>c", "0AB>d", "1c=W", "1d=V"}), "0+2 1+3 ");
+  // 4 may come before 1 and 0 may go behind 3, but not both: 0 reads what 4 changes.
+  expect("pairs that cross", joined({"0AB>c", "0VV>d", "2W>e", "1c=W", "1d=B"}), "2 0+3 1+4 ");
   expect("one that reads two", joined({"0AB>c", "0AB>d", "1cd=W"}), "1 0+2 ");
 }
 
