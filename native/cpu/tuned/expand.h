@@ -5,11 +5,9 @@
 // y_b = f(s_b X + W h_b + bias): one sum over r + m for every element of y, so that y is written once; two products
 // write it, read it and write it. X lies in panels of kPanel columns (r x kPanel: 14 kB at r = 72, L1), packed once a
 // call; so does the panel of h_b in hand. s_b and W lie in strips of kLanes rows, W behind s_b. The next panel of h and
-// y is asked for while one is summed: rows are often so far apart that the processor does not guess it.
+// y is fetched while one is summed: rows are often so far apart that the processor does not guess it.
 
 namespace lieconv::LCONV_ISA {
-
-constexpr int kPanel = kTileVecs * kLanes;
 
 template <class F>
 inline Vec activated(F f, Vec v) {
@@ -43,23 +41,18 @@ struct ExpandRun {
     for (int64_t a = 0; a < padded; ++a) bias[a] = op.bias && a < op.o ? op.bias[a] : 0;
   }
 
-  /// Rows of a panel beyond its width belong to others; asking for them is harmless.
-  static void ask_rows(const float* from, int64_t rows, int64_t ld) {
-    for (int64_t k = 0; k < rows; ++k, from += ld) ask(from, kPanel);
-  }
-
   /// y [rows, columns], rows ld = d apart
   template <int V>
-  void tile(const float* A, const float* X, const float* h, const float* bias, float* y, int64_t rows,
-            int64_t columns) const {
+  void tile(const float* A, const float* X, const float* h, const float* bias, float* y, int64_t rows, int64_t columns,
+            Fetch& fetch) const {
     Vec sum[R][V];
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) {
 #pragma GCC unroll 3
       for (int n = 0; n < V; ++n) sum[i][n] = Vec{} + bias[i];
     }
-    add_words<E, R, V>(sum, words_r, A, X, strip_X);
-    add_words<E, R, V>(sum, words_m, A + strip_X, h, strip_h);
+    add_words<E, R, V>(sum, words_r, A, X, strip_X, fetch);
+    add_words<E, R, V>(sum, words_m, A + strip_X, h, strip_h, fetch);
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) {
       if (i >= rows) break;
@@ -67,16 +60,29 @@ struct ExpandRun {
       for (int n = 0; n < V; ++n) store_some(y + i * op.d + n * kLanes, activated(f, sum[i][n]), columns - n * kLanes);
     }
   }
-  void panel(int64_t p, const float* A, const float* X, const float* h, const float* bias, float* y) const {
+  void panel(int64_t p, const float* A, const float* X, const float* h, const float* bias, float* y,
+             Fetch& fetch) const {
     for_tiles(width(p), [&](auto V, int64_t n) {
       const int64_t vec = n / kLanes;
       for (int64_t a = 0; a < op.o; a += R) {
         tile<V()>(A + a / kLanes * strip_A + a % kLanes, X + vec * strip_X, h + vec * strip_h, bias + a,
-                  y + a * op.d + n, op.o - a, width(p) - n);
+                  y + a * op.d + n, op.o - a, width(p) - n, fetch);
       }
     });
   }
 
+  const float* h_of(int64_t t) const { return op.h + t / panels * op.m * op.d + t % panels * kPanel; }
+  float* y_of(int64_t t) const { return op.y + t / panels * op.o * op.d + t % panels * kPanel; }
+  /// What task t wants, while the one before it runs.
+  Fetch after(int64_t t) const {
+    const int64_t portions =
+        Fetch::portions((op.o + R - 1) / R, words_r) + Fetch::portions((op.o + R - 1) / R, words_m);
+    Fetch fetch;
+    fetch.B = Ahead(h_of(t), op.m, width(t % panels), op.d, portions);
+    fetch.C = Ahead(y_of(t), op.o, width(t % panels), op.d, portions);
+    if (t % panels == 0) fetch.A = Ahead(op.s + t / panels * op.o * op.r, 1, op.o * op.r, 0, portions);
+    return fetch;
+  }
   void run(const CpuExec& exec) const {
     const int64_t tasks = op.B * panels, shares = exec.teams(tasks, op.o * (op.r + op.m) * kTileVecs);
     const int64_t A_size = padded / kLanes * strip_A, h_size = kTileVecs * strip_h, each = A_size + h_size + padded;
@@ -88,15 +94,10 @@ struct ExpandRun {
       pack_W(A, bias);
       for (int64_t t = begin; t < end; ++t) {
         const int64_t b = t / panels, p = t % panels;
-        const float* const from = op.h + b * op.m * op.d + p * kPanel;
-        float* const y = op.y + b * op.o * op.d + p * kPanel;
         if (op.r > 0 && (t == begin || p == 0)) Factor<E>{op.s + b * op.o * op.r, op.o, op.r, op.r, 1}.pack(A, strip_A);
-        Factor<E>{from, width(p), 1, op.m, op.d}.pack(h, strip_h);
-        if (p + 1 < panels) {
-          ask_rows(from + kPanel, op.m, op.d);
-          ask_rows(y + kPanel, op.o, op.d);
-        }
-        panel(p, A, X + p * kTileVecs * strip_X, h, bias, y);
+        Factor<E>{h_of(t), width(p), 1, op.m, op.d}.pack(h, strip_h);
+        Fetch fetch = after(t + 1 < op.B * panels ? t + 1 : t);
+        panel(p, A, X + p * kTileVecs * strip_X, h, bias, y_of(t), fetch);
       }
     });
   }

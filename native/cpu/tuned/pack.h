@@ -42,6 +42,32 @@ inline void ask(const float* p, int64_t n) {
 constexpr int64_t kWords = 256;        // of a strip, at most
 constexpr int64_t kRow = kWords + 16;  // no multiple of the page size
 
+/// Rows of a matrix that are wanted next, fetched to L2 in portions while something else is multiplied. A burst of
+/// requests would have to be served first.
+class Ahead {
+ public:
+  Ahead() = default;
+  Ahead(const float* row, int64_t rows, int64_t width, int64_t distance, int64_t portions)
+      : row_(row),
+        rows_(rows),
+        width_(width),
+        distance_(distance),
+        each_(portions > 0 ? (rows * ((width + kLine - 1) / kLine) + portions - 1) / portions : 0) {}
+  [[gnu::always_inline]] void portion() {
+    for (int64_t n = 0; n < each_ && rows_ > 0; ++n) {
+      __builtin_prefetch(row_ + at_, 0, 2);
+      at_ += kLine;
+      if (at_ < width_) continue;
+      at_ = 0, row_ += distance_, --rows_;
+    }
+  }
+
+ private:
+  static constexpr int64_t kLine = 16;
+  const float* row_ = nullptr;
+  int64_t rows_ = 0, width_ = 0, distance_ = 0, each_ = 0, at_ = 0;
+};
+
 /// A factor whose column n (row, of A) and index k along K is at from[n column + k step]; one of both distances is 1.
 template <class E>
 struct Factor {
@@ -49,6 +75,9 @@ struct Factor {
   const float* from;
   int64_t columns, column, K, step;
 
+  Ahead ahead(int64_t portions) const {
+    return step == 1 ? Ahead(from, columns, K, column, portions) : Ahead(from, K, columns, step, portions);
+  }
   /// Word (n, w) goes to to[n / kLanes strip + w kLanes + n % kLanes]; what is beyond columns and K is 0.
   void pack(float* to, int64_t strip) const {
     if (step == 1) return pack_along(to, strip);
@@ -62,10 +91,9 @@ struct Factor {
     }
   }
   /// Word (n, w) goes to to[n kRow + w]; for factors that run along K. `next` is packed next, in the same way.
-  void pack_rows(float* to, const float* next) const {
+  void pack_rows(float* to) const {
     for (int64_t n = 0; n < columns; ++n, to += kRow) {
       for (int64_t k = 0; k < K; k += kDepth * kLanes) {
-        ask(next + n * column + k, kDepth * kLanes);
         store(to + k / kDepth, E::along(from + n * column + k, K - k));
       }
     }

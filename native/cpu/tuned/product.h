@@ -10,6 +10,7 @@
 namespace lieconv::LCONV_ISA {
 
 constexpr int kTileRows = kLanes == 16 ? 8 : 4, kTileVecs = 3;  // 24 (12) sums in 32 (16) registers
+constexpr int64_t kPanel = kTileVecs * kLanes;
 
 /// sum [R, V] += R rows of a strip of A (packed, or `rows` as they are) x V strips of B, `strip` floats apart
 template <class E, int R, int V, bool rows = false>
@@ -27,6 +28,25 @@ inline void add_words(Vec (&sum)[R][V], int64_t words, const float* A, const flo
   }
 }
 
+/// What a product wants next of its factors and of its result.
+struct Fetch {
+  static constexpr int64_t kPortion = 16;  // words between two portions
+  Ahead A, B, C;
+  [[gnu::always_inline]] void portion() { A.portion(), B.portion(), C.portion(); }
+  static int64_t portions(int64_t tiles, int64_t words) { return tiles * ((words + kPortion - 1) / kPortion); }
+};
+/// As above; meanwhile the next factors come.
+template <class E, int R, int V, bool rows = false>
+inline void add_words(Vec (&sum)[R][V], int64_t words, const float* A, const float* B, int64_t strip, Fetch& fetch) {
+  Fetch local = fetch;  // in registers
+  for (int64_t k = 0; k < words; k += Fetch::kPortion) {
+    local.portion();
+    const int64_t some = words - k < Fetch::kPortion ? words - k : Fetch::kPortion;
+    add_words<E, R, V, rows>(sum, some, A + k * (rows ? 1 : kLanes), B + k * kLanes, strip);
+  }
+  fetch = local;
+}
+
 /// f(V as a constant, first column) for tiles that cover `columns` columns: kTileVecs vectors each, the last ones less.
 template <class F>
 inline void for_tiles(int64_t columns, const F& f) {
@@ -42,15 +62,6 @@ inline void for_tiles(int64_t columns, const F& f) {
       f(std::integral_constant<int, 2>{}, n);
       n += 2 * kLanes;
     }
-  }
-}
-
-/// Asks for the lines of a tile that will be written: rows are often so far apart that the processor does not guess
-/// them.
-inline void ask_for_tile(const float* c, int64_t rows, int64_t ld, int64_t columns) {
-  constexpr int kLine = 16;
-  for (int64_t i = 0; i < rows; ++i, c += ld) {
-    for (int64_t n = 0; n < columns; n += kLine) __builtin_prefetch(c + n, 1);
   }
 }
 
@@ -74,17 +85,28 @@ struct PackedGemm {
   int64_t first_row = 0, first_column = 0;  // where C lies in what `sink` counts
   bool transposed = false;                  // C is stored by columns, ldc apart
 
+  /// Some columns of C_j: n.. of them, kColumns at most; b and c are at column n.
+  struct Part {
+    const float *a, *b;
+    float* c;
+    int64_t n, columns;
+  };
+  /// Words of a block along K, and what to do with its part of C.
+  struct Depth {
+    int64_t words;
+    bool add, last;
+  };
+
   /// Rows i.., columns n.. of C, which is at c there.
   template <int R, int V, bool along>
-  void tile(int64_t words, const float* A, const float* B, float* c, int64_t i, int64_t n, int64_t rows,
-            int64_t columns, bool add, bool last) const {
+  void tile(const Depth& depth, Fetch& fetch, const float* A, const float* B, float* c, int64_t i, int64_t n,
+            int64_t rows, int64_t columns) const {
     Vec sum[R][V] = {};
     rows = rows < R ? rows : R;
     columns = columns < V * kLanes ? columns : V * kLanes;
-    const bool sinks = sink.take && last, stores = !sinks && !transposed;
-    if (stores) ask_for_tile(c, rows, d.ldc, columns);
+    const bool sinks = sink.take && depth.last, stores = !sinks && !transposed;
     if (sinks) sink.ask(sink.self, first_row + i, rows, first_column + n, columns);
-    add_words<E, R, V, along>(sum, words, A, B, kStrip);
+    add_words<E, R, V, along>(sum, depth.words, A, B, kStrip, fetch);
     alignas(64) float values[R][kTileVecs * kLanes];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
@@ -93,7 +115,7 @@ struct PackedGemm {
       for (int v = 0; v < V; ++v) {
         float* const to = c + r * d.ldc + v * kLanes;
         const int64_t width = columns - v * kLanes;
-        const Vec value = add && !transposed ? sum[r][v] + load_some(to, width) : sum[r][v];
+        const Vec value = depth.add && !transposed ? sum[r][v] + load_some(to, width) : sum[r][v];
         if (stores) {
           store_some(to, value, width);
         } else {
@@ -101,7 +123,7 @@ struct PackedGemm {
         }
       }
     }
-    if (transposed) store_transposed(values[0], c, rows, columns, add);
+    if (transposed) store_transposed(values[0], c, rows, columns, depth.add);
     if (sinks) sink.take(sink.self, first_row + i, rows, first_column + n, columns, values[0]);
   }
   void store_transposed(const float* values, float* c, int64_t rows, int64_t columns, bool add) const {
@@ -111,15 +133,15 @@ struct PackedGemm {
   }
   float* at(float* c, int64_t i, int64_t n) const { return transposed ? c + n * d.ldc + i : c + i * d.ldc + n; }
 
-  /// Rows i.. to i + rows, kLanes at most, by all columns of a block; c is at (i, n). Few rows get a smaller tile.
+  /// Rows i.. to i + rows, kLanes at most, of a part of C. Few rows get a smaller tile.
   template <bool along>
-  void strip(int64_t words, const float* A, float* c, int64_t i, int64_t n, int64_t rows, int64_t columns, bool add,
-             bool last) const {
-    for_tiles(columns, [&](auto V, int64_t k) {
+  void strip(const Depth& depth, Fetch& fetch, const float* A, const Part& p, int64_t i, int64_t rows) const {
+    for_tiles(p.columns, [&](auto V, int64_t k) {
       for (int64_t r = 0; r < rows; r += kTileRows) {
         const float *const rows_A = A + r * (along ? kRow : 1), *const columns_B = block_B + k / kLanes * kStrip;
         const auto run = [&](auto R) {
-          tile<R(), V(), along>(words, rows_A, columns_B, at(c, r, k), i + r, n + k, rows - r, columns - k, add, last);
+          tile<R(), V(), along>(depth, fetch, rows_A, columns_B, at(p.c, i + r, k), i + r, p.n + k, rows - r,
+                                p.columns - k);
         };
         if (rows - r <= 2) {
           run(std::integral_constant<int, 2>{});
@@ -131,33 +153,71 @@ struct PackedGemm {
       }
     });
   }
-  /// Columns n.. of C_j, kColumns of them at most; b and c are at column n.
-  void block(const float* a, const float* b, float* c, int64_t n, int64_t columns) const {
-    constexpr int64_t kK = kWords * E::kDepth;
-    for (int64_t k = 0; k < d.K || k == 0; k += kK) {  // K = 0 writes zeros
-      const int64_t K = d.K - k < kK ? d.K - k : kK, words = words_of<E>(K);
-      const bool add = k > 0 || d.accumulate, last = k + K >= d.K;
-      const int64_t b_column = d.trans_b ? d.ldb : 1, b_step = d.trans_b ? 1 : d.ldb;
-      Factor<E>{b + k * b_step, columns, b_column, K, b_step}.pack(block_B, kStrip);
-      for (int64_t i = 0; i < d.M; i += kLanes) {
-        const int64_t rows = d.M - i < kLanes ? d.M - i : kLanes, part = i / kLanes % kStripsA;
+
+  static constexpr int64_t kDeep = kWords * E::kDepth;
+  int64_t deep(int64_t k) const { return d.K - k < kDeep ? d.K - k : kDeep; }
+  int64_t group() const { return d.trans_a ? kStripsA * kLanes : kLanes; }
+  /// The rows i.. of A that are packed at once, and the columns of B; both from k on.
+  Factor<E> rows_A(const Part& p, int64_t i, int64_t k) const {
+    const int64_t row = d.trans_a ? 1 : d.lda, step = d.trans_a ? d.lda : 1;
+    return {p.a + i * row + k * step, d.M - i < group() ? d.M - i : group(), row, deep(k), step};
+  }
+  Factor<E> columns_B(const Part& p, int64_t k) const {
+    const int64_t column = d.trans_b ? d.ldb : 1, step = d.trans_b ? 1 : d.ldb;
+    return {p.b + k * step, p.columns, column, deep(k), step};
+  }
+
+  int64_t rows_C(int64_t i) const { return d.M - i < kLanes ? d.M - i : kLanes; }
+  /// The strip of C from row i on; a sink has its own.
+  Ahead strip_C(const Part& p, int64_t i, int64_t portions) const {
+    const int64_t rows = sink.take ? 0 : rows_C(i);
+    const float* const c = at(p.c, i, 0);
+    return transposed ? Ahead(c, p.columns, rows, d.ldc, portions) : Ahead(c, rows, p.columns, d.ldc, portions);
+  }
+
+  /// A part of C; `next` follows it.
+  void part(const Part& p, const Part& next) const {
+    for (int64_t k = 0; k < d.K || k == 0; k += kDeep) {  // K = 0 writes zeros
+      const bool last = k + kDeep >= d.K;
+      const Depth depth{words_of<E>(deep(k)), k > 0 || d.accumulate, last};
+      const auto portions = [&](int64_t rows) {
+        return Fetch::portions((rows + kTileRows - 1) / kTileRows * ((p.columns + kPanel - 1) / kPanel), depth.words);
+      };
+      columns_B(p, k).pack(block_B, kStrip);
+      Fetch fetch;
+      fetch.B = (last ? columns_B(next, 0) : columns_B(p, k + kDeep)).ahead(portions(d.M));
+      for (int64_t i = 0; i < d.M; i += group()) {
+        const Factor<E> A = rows_A(p, i, k);
+        const Factor<E> next_A = i + group() < d.M ? rows_A(p, i + group(), k)
+                                 : last            ? rows_A(next, 0, 0)
+                                                   : rows_A(p, 0, k + kDeep);
+        fetch.A = next_A.ahead(portions(A.columns));
         if (d.trans_a) {
-          const int64_t group = d.M - i < kStripsA * kLanes ? d.M - i : kStripsA * kLanes;
-          if (part == 0) Factor<E>{a + i + k * d.lda, group, 1, K, d.lda}.pack(block_A, kStrip);
-          strip<false>(words, block_A + part * kStrip, at(c, i, 0), i, n, rows, columns, add, last);
+          A.pack(block_A, kStrip);
         } else {
-          const Factor<E> A{a + i * d.lda + k, rows, d.lda, K, 1};
-          A.pack_rows(block_A, i + kLanes < d.M ? A.from + kLanes * d.lda : a + k + K);
-          strip<true>(words, block_A, at(c, i, 0), i, n, rows, columns, add, last);
+          A.pack_rows(block_A);
+        }
+        for (int64_t r = i; r < i + A.columns; r += kLanes) {
+          const int64_t rows = rows_C(r);
+          fetch.C = r + kLanes < d.M ? strip_C(p, r + kLanes, portions(rows)) : strip_C(next, 0, portions(rows));
+          if (d.trans_a) {
+            strip<false>(depth, fetch, block_A + (r - i) / kLanes * kStrip, p, r, rows);
+          } else {
+            strip<true>(depth, fetch, block_A, p, r, rows);
+          }
         }
       }
     }
   }
   void run(const float* a, const float* b, float* c) const {
-    for (int64_t j = 0; j < d.batch; ++j, a += d.stride_a, b += d.stride_b, c += d.stride_c) {
-      for (int64_t n = 0; n < d.N; n += kColumns)
-        block(a, b + (d.trans_b ? n * d.ldb : n), at(c, 0, n), n, d.N - n < kColumns ? d.N - n : kColumns);
-    }
+    const int64_t parts = (d.N + kColumns - 1) / kColumns;
+    const int64_t width = parts == 0 ? 0 : round_up((d.N + parts - 1) / parts, kPanel);
+    const auto at_part = [&](int64_t t) {
+      const int64_t j = t / parts, n = t % parts * width;
+      return Part{a + j * d.stride_a, b + j * d.stride_b + (d.trans_b ? n * d.ldb : n), at(c + j * d.stride_c, 0, n), n,
+                  d.N - n < width ? d.N - n : width};
+    };
+    for (int64_t t = 0; t < d.batch * parts; ++t) part(at_part(t), at_part(t + 1 < d.batch * parts ? t + 1 : t));
   }
 };
 
