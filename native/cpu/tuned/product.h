@@ -30,7 +30,8 @@ inline void add_words(Vec (&sum)[R][V], int64_t words, const float* A, const flo
 
 /// What a product wants next of its factors and of its result.
 struct Fetch {
-  static constexpr int64_t kPortion = 16;  // words between two portions
+  static constexpr int64_t kPortion = 16;
+  int64_t every = kPortion;  // words between two portions
   Ahead A, B, C;
   [[gnu::always_inline]] void portion() { A.portion(), B.portion(), C.portion(); }
   static int64_t portions(int64_t tiles, int64_t words) { return tiles * ((words + kPortion - 1) / kPortion); }
@@ -38,13 +39,17 @@ struct Fetch {
 /// As above; meanwhile the next factors come.
 template <class E, int R, int V, bool rows = false>
 inline void add_words(Vec (&sum)[R][V], int64_t words, const float* A, const float* B, int64_t strip, Fetch& fetch) {
-  Fetch local = fetch;  // in registers
-  for (int64_t k = 0; k < words; k += Fetch::kPortion) {
-    local.portion();
-    const int64_t some = words - k < Fetch::kPortion ? words - k : Fetch::kPortion;
+  for (int64_t k = 0; k < words; k += fetch.every) {
+    fetch.portion();
+    const int64_t some = words - k < fetch.every ? words - k : fetch.every;
     add_words<E, R, V, rows>(sum, some, A + k * (rows ? 1 : kLanes), B + k * kLanes, strip);
   }
-  fetch = local;
+}
+
+/// Asks for the lines of a tile that will be written: rows are often so far apart that the processor does not guess
+/// them.
+inline void ask_for_tile(const float* c, int64_t rows, int64_t ld, int64_t columns) {
+  for (int64_t i = 0; i < rows; ++i, c += ld) ask(c, columns);
 }
 
 /// f(V as a constant, first column) for tiles that cover `columns` columns: kTileVecs vectors each, the last ones less.
@@ -95,6 +100,8 @@ struct PackedGemm {
   struct Depth {
     int64_t words;
     bool add, last;
+    /// Whether a tile takes longer than it takes to keep account of what is fetched; others ask for their part of C.
+    bool fetches() const { return words > 64; }
   };
 
   /// Rows i.., columns n.. of C, which is at c there.
@@ -105,6 +112,7 @@ struct PackedGemm {
     rows = rows < R ? rows : R;
     columns = columns < V * kLanes ? columns : V * kLanes;
     const bool sinks = sink.take && depth.last, stores = !sinks && !transposed;
+    if (stores && !depth.fetches()) ask_for_tile(c, rows, d.ldc, columns);
     if (sinks) sink.ask(sink.self, first_row + i, rows, first_column + n, columns);
     add_words<E, R, V, along>(sum, depth.words, A, B, kStrip, fetch);
     alignas(64) float values[R][kTileVecs * kLanes];
@@ -133,9 +141,11 @@ struct PackedGemm {
   }
   float* at(float* c, int64_t i, int64_t n) const { return transposed ? c + n * d.ldc + i : c + i * d.ldc + n; }
 
-  /// Rows i.. to i + rows, kLanes at most, of a part of C. Few rows get a smaller tile.
+  int64_t rows_C(int64_t i) const { return d.M - i < kLanes ? d.M - i : kLanes; }
+  /// A strip of a part of C, from row i on. Few rows get a smaller tile.
   template <bool along>
-  void strip(const Depth& depth, Fetch& fetch, const float* A, const Part& p, int64_t i, int64_t rows) const {
+  void strip(const Depth& depth, Fetch& fetch, const float* A, const Part& p, int64_t i) const {
+    const int64_t rows = rows_C(i);
     for_tiles(p.columns, [&](auto V, int64_t k) {
       for (int64_t r = 0; r < rows; r += kTileRows) {
         const float *const rows_A = A + r * (along ? kRow : 1), *const columns_B = block_B + k / kLanes * kStrip;
@@ -167,12 +177,18 @@ struct PackedGemm {
     return {p.b + k * step, p.columns, column, deep(k), step};
   }
 
-  int64_t rows_C(int64_t i) const { return d.M - i < kLanes ? d.M - i : kLanes; }
-  /// The strip of C from row i on; a sink has its own.
-  Ahead strip_C(const Part& p, int64_t i, int64_t portions) const {
-    const int64_t rows = sink.take ? 0 : rows_C(i);
-    const float* const c = at(p.c, i, 0);
-    return transposed ? Ahead(c, p.columns, rows, d.ldc, portions) : Ahead(c, rows, p.columns, d.ldc, portions);
+  /// What is packed behind rows i.. of A.
+  Factor<E> after_A(const Part& p, const Part& next, int64_t i, int64_t k) const {
+    if (i + group() < d.M) return rows_A(p, i + group(), k);
+    return k + kDeep < d.K ? rows_A(p, 0, k + kDeep) : rows_A(next, 0, 0);
+  }
+  /// The strip of C behind that from row i on; a sink has its own.
+  Ahead after_C(const Part& p, const Part& next, int64_t i, int64_t portions) const {
+    if (sink.take || transposed) return {};
+    const bool more = i + kLanes < d.M;
+    const Part& part = more ? p : next;
+    const int64_t row = more ? i + kLanes : 0;
+    return {at(part.c, row, 0), rows_C(row), part.columns, d.ldc, portions};
   }
 
   /// A part of C; `next` follows it.
@@ -185,25 +201,22 @@ struct PackedGemm {
       };
       columns_B(p, k).pack(block_B, kStrip);
       Fetch fetch;
-      fetch.B = (last ? columns_B(next, 0) : columns_B(p, k + kDeep)).ahead(portions(d.M));
+      if (!depth.fetches()) fetch.every = kWords;
+      if (depth.fetches()) fetch.B = (last ? columns_B(next, 0) : columns_B(p, k + kDeep)).ahead(portions(d.M));
       for (int64_t i = 0; i < d.M; i += group()) {
         const Factor<E> A = rows_A(p, i, k);
-        const Factor<E> next_A = i + group() < d.M ? rows_A(p, i + group(), k)
-                                 : last            ? rows_A(next, 0, 0)
-                                                   : rows_A(p, 0, k + kDeep);
-        fetch.A = next_A.ahead(portions(A.columns));
+        if (depth.fetches()) fetch.A = after_A(p, next, i, k).ahead(portions(A.columns));
         if (d.trans_a) {
           A.pack(block_A, kStrip);
         } else {
           A.pack_rows(block_A);
         }
         for (int64_t r = i; r < i + A.columns; r += kLanes) {
-          const int64_t rows = rows_C(r);
-          fetch.C = r + kLanes < d.M ? strip_C(p, r + kLanes, portions(rows)) : strip_C(next, 0, portions(rows));
+          if (depth.fetches()) fetch.C = after_C(p, next, r, portions(rows_C(r)));
           if (d.trans_a) {
-            strip<false>(depth, fetch, block_A + (r - i) / kLanes * kStrip, p, r, rows);
+            strip<false>(depth, fetch, block_A + (r - i) / kLanes * kStrip, p, r);
           } else {
-            strip<true>(depth, fetch, block_A, p, r, rows);
+            strip<true>(depth, fetch, block_A, p, r);
           }
         }
       }
