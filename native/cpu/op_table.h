@@ -14,7 +14,7 @@ using GemmFunction = void (*)(void* self, const GemmDesc& desc, const float* a, 
 /// What a kernel may use while it runs on one host thread.
 struct CpuContext {
   int threads;
-  bool bf16;                                                                // products round their factors to bf16
+  bool bf16;  // products and convolutions round their factors to bf16
   void (*team)(int shares, void (*task)(void* arg, int share), void* arg);  // Team::run
   GemmFunction gemm;
   void* gemm_self;

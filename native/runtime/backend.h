@@ -51,7 +51,7 @@ class Backend {
   virtual bool describe(lconv_device_info& /*info*/) { return false; }
 };
 
-/// `bf16`: products round their factors to bf16 and add up in float32.
+/// `bf16`: products and convolutions round their factors to bf16 and add up in float32.
 std::unique_ptr<Backend> make_cpu_backend(int threads, bool bf16);
 
 /// Names of the operations in the order of their numbers; the same for every backend of one build.

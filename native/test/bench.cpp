@@ -138,7 +138,7 @@ void bench(const std::vector<std::unique_ptr<Target>>& targets) {
     for (const Argument& argument : row.arguments) bytes += 4.0 * static_cast<double>(argument.size());
     for (const auto& target : targets) {
       const double seconds = time_of(*target, row), rate = (row.flops > 0 ? row.flops : bytes) / seconds * 1e-9;
-      std::printf("%-9s %9.3f ms %8.1f %s  %s\n", target->name().c_str(), seconds * 1e3, rate,
+      std::printf("%-19s %9.3f ms %8.1f %s  %s\n", target->name().c_str(), seconds * 1e3, rate,
                   row.flops > 0 ? "GFLOP/s" : "GB/s   ", row.title().c_str());
     }
   }

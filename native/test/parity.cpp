@@ -50,12 +50,12 @@ void check_table(Report& report, Target& target, Target& reference, Rows& rows) 
   report.summary(target.name());
 }
 
-/// Products of factors that are bf16 already are those of float32. What others are rounded to is checked with the GEMM
-/// providers.
+/// Products and convolutions of factors that are bf16 already are those of float32. What others are rounded to is
+/// checked with the GEMM providers, and for convolutions in test/engine/bf16.test.ts.
 void check_bf16(Report& report, Target& reference, const Rows& rows) {
   Rows products;
   for (Row row : rows) {
-    if (row.op != "gemm" && row.op != "expand") continue;
+    if (row.op != "gemm" && row.op != "expand" && row.op.rfind("conv2d", 0) != 0) continue;
     for (Argument& argument : row.arguments) {
       for (uint32_t& word : argument.words) word &= 0xffff0000u;
       argument.expected.clear();
@@ -130,7 +130,9 @@ int check_all() {
 
 int bench_all() {
   Report report;
-  bench(all_targets(report));
+  std::vector<std::unique_ptr<Target>> targets = all_targets(report);
+  targets.push_back(table_target(best_op_table(), true));
+  bench(targets);
   return 0;
 }
 

@@ -77,6 +77,8 @@ void add_conv_rows(Rows& rows) {
   add(rows, {5, 1, 8, 28, 28, 3, 3, 1});
   add(rows, {1, 32, 32, 7, 7, 3, 3, 1});
   add(rows, {1, 2, 3, 40, 70, 3, 3, 1});
+  add(rows, {2, 3, 37, 6, 5, 3, 3, 1});  // more channels than a block of the weight gradient has
+  add(rows, {1, 2, 55, 4, 9, 3, 3, 0});
   add(rows, {2, 2, 3, 4, 600, 3, 3, 1});
   add(rows, {0, 2, 3, 5, 5, 3, 3, 1});
 }

@@ -20,7 +20,7 @@ export const deviceFlag = flag(
 export const precisionFlag = flag(
   "NAME",
   choice(precisions),
-  "how matrices are multiplied: fp32, bf16 (factors rounded), or on a GPU tf32",
+  "how matrices are multiplied, and convolutions on a CPU: fp32, bf16 (factors rounded), or on a GPU tf32",
   "fp32",
 );
 export const threadsFlag = flag("N", integer(1, 1024), "threads of the CPU backend (default: LCONV_THREADS, else all processors)");

@@ -8,8 +8,9 @@ export type DType = "float32" | "int32";
 export type HostArray = Float32Array | Int32Array;
 
 /**
- * How matrices are multiplied: in float32, or with factors rounded to 10 (tf32, GPUs only) or 7 (bf16) bits of mantissa. Sums, weights and all else
- * are float32 always. bf16 is faster on a CPU with AVX512-BF16 (`lconv doctor` names the instructions in use); others round alike and gain nothing.
+ * How matrices are multiplied, and convolutions on a CPU: in float32, or with factors rounded to 10 (tf32, GPUs only) or 7 (bf16) bits of mantissa.
+ * Sums, weights and all else are float32 always. bf16 is faster on a CPU with AVX512-BF16 (`lconv doctor` names the instructions in use); others round
+ * alike and gain nothing.
  */
 export type Precision = "fp32" | "tf32" | "bf16";
 /** Numbered as `openDevice` of the native engine takes them. */

@@ -2,12 +2,14 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { device } from "../../src/engine/device.js";
 import { makeModel } from "../../src/models/models.js";
+import { mul } from "../../src/ops/arithmetic.js";
 import { conv2d } from "../../src/ops/conv.js";
 import { lconv } from "../../src/ops/lconv.js";
 import { matmul } from "../../src/ops/matmul.js";
 import { scope } from "../../src/tensor/scope.js";
-import { tensor } from "../../src/tensor/tensor.js";
+import { type Tensor, tensor } from "../../src/tensor/tensor.js";
 import { fit } from "../../src/train/fit.js";
+import { autogradOf } from "../support/gradcheck.js";
 import * as reference from "../support/reference.js";
 import { tinyData } from "../train/tiny.js";
 
@@ -39,7 +41,35 @@ test("a product is that of the rounded factors, added up in float32", () => {
   });
 });
 
-test("an L-conv layer in bf16 is that of float32 within the rounding, and what is no product is float32", () => {
+test("a convolution and its gradients are those of the rounded factors, added up in float32", () => {
+  for (const [[B, m, o, p, q], kernel, padding] of [
+    [[3, 1, 4, 6, 7], 3, 1],
+    [[2, 1, 1, 5, 5], 3, 0],
+    [[2, 3, 37, 4, 20], 3, 1],
+    [[2, 4, 16, 9, 6], 1, 0],
+    [[1, 5, 3, 6, 35], 5, 2],
+    [[5, 32, 32, 14, 14], 3, 1],
+  ] as [number[], number, number][]) {
+    const factors = [
+      [B, m, p, q],
+      [o, m, kernel, kernel],
+      [B, o, p + 2 * padding - kernel + 1, q + 2 * padding - kernel + 1],
+    ].map((shape, i) => reference.randn(shape, i));
+    const results = ([x, W, dy]: reference.Array64[], where = device("cpu")) => {
+      const { value, grads } = autogradOf((x: Tensor, W: Tensor) => conv2d(x, W, { padding }), [x, W], dy, where);
+      return [value, ...grads].map(({ data }) => data);
+    };
+    const want = results(factors.map((factor) => reference.map(factor, rounded)));
+    const exact = results(factors);
+    results(factors, bf16).forEach((got, i) => {
+      const what = `${["value", "gradient of x", "gradient of W"][i]}, ${[B, m, o, p, q, kernel, padding]}`;
+      assert.ok(reference.relError(got, want[i]) < 1e-5, what);
+      assert.ok(reference.relError(got, exact[i]) > 1e-4, `the factors are rounded at all: ${what}`);
+    });
+  }
+});
+
+test("an L-conv layer in bf16 is that of float32 within the rounding, and elementwise operations are those of float32", () => {
   scope(() => {
     const [h, V, U, W] = [
       [4, 3, 60],
@@ -50,9 +80,8 @@ test("an L-conv layer in bf16 is that of float32 within the rounding, and what i
     const layer = (where = bf16) => lconv(on(h, where), { kind: "lowRank", U: on(U, where), V: on(V, where) }, on(W, where)).dataSync();
     const error = reference.relError(layer(), layer(device("cpu")));
     assert.ok(error > 1e-5 && error < 1e-2, `${error}`);
-    const [x, kernel] = [reference.randn([2, 3, 8, 8], 5), reference.randn([4, 3, 3, 3], 6)];
-    const conv = (where = bf16) => conv2d(on(x, where), on(kernel, where)).dataSync();
-    assert.equal(conv(), conv(device("cpu")), "convolutions do not round");
+    const square = (where = bf16) => mul(on(h, where), on(h, where)).dataSync();
+    assert.equal(square(), square(device("cpu")), "elementwise operations do not round");
   });
 });
 

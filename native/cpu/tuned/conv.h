@@ -1,6 +1,6 @@
 #pragma once
 #include "../exec.h"
-#include "vec.h"
+#include "pack.h"
 
 // A convolution is a sum of shifted planes (paper, Prop. 4). With x copied into planes X [c_in, P, Q] that carry their
 // zeros (P = p + 2 pad_p, Q = q + 2 pad_q), a tap is one number times the same run of memory, u Q + v further on:
@@ -8,38 +8,60 @@
 // A register tile of kRows channels x kWidth pixels is summed over all (c, u, v), so y is written once; the planes of
 // one sample (115 kB for 32 x 28 x 28) are read from L2 once a tile and from L1 for the taps and channels in it. The
 // input gradient is the same sum with W flipped and transposed. Threads take whole samples.
+// In bf16 a plane is one of words, two channels a pixel, and so is a weight: half the planes, half the taps.
 
 namespace lieconv::LCONV_ISA {
 
+template <class E>
 struct Correlation {
   static constexpr int kRows = kLanes == 16 ? 8 : 4, kVecs = 3;  // 12 sums in 16 registers, 24 in 32
   static constexpr int kWidth = kVecs * kLanes;
   int64_t B, c_in, c_out, p, q, k_p, k_q, pad_p, pad_q;
   int64_t P = p + 2 * pad_p, Q = q + 2 * pad_q;
   int64_t out_p = P - k_p + 1, out_q = Q - k_q + 1;
+  int64_t words = words_of<E>(c_in), taps = k_p * k_q;
   int64_t flat = round_up(out_p * Q, kWidth);  // t of whole tiles
   // What the last tile reads beyond the planes is dropped, but must exist.
-  int64_t in_size = c_in * P * Q + flat - out_p * Q + k_q;
-  int64_t packed = round_up(c_out, kRows) * c_in * k_p * k_q;
+  int64_t in_size = words * P * Q + flat - out_p * Q + k_q;
+  int64_t packed = round_up(c_out, kRows) * words * taps;
 
   /// Planes of one sample into X, whose borders are zero already.
   void pad(const float* x, float* X) const {
-    for (int64_t c = 0; c < c_in; ++c) {
-      for (int64_t i = 0; i < p; ++i) copy_row(X + (c * P + pad_p + i) * Q + pad_q, x + (c * p + i) * q, q);
+    for (int64_t w = 0; w < words; ++w, x += E::kDepth * p * q) {
+      const float* const next = (w + 1) * E::kDepth <= c_in ? x + (E::kDepth - 1) * p * q : nullptr;
+      for (int64_t i = 0; i < p; ++i)
+        copy_words<E>(X + (w * P + pad_p + i) * Q + pad_q, x + i * q, next ? next + i * q : next, q);
     }
   }
 
-  /// out[r, t..] for kRows channels; `weights` [c_in, k_p, k_q, kRows].
+  /// Words [a block, w, tap, kRows] of the kernel; zeros beyond its channels.
+  template <class Weight>
+  void pack(float* to, const Weight& weight) const {
+    for (int64_t a = 0; a < c_out; a += kRows) {
+      for (int64_t w = 0; w < words; ++w) {
+        for (int64_t tap = 0; tap < taps; ++tap, to += kRows) {
+          float rows[E::kDepth][kRows];
+          for (int k = 0; k < E::kDepth; ++k) {
+            const int64_t c = w * E::kDepth + k;
+            for (int r = 0; r < kRows; ++r) rows[k][r] = a + r < c_out && c < c_in ? weight(a + r, c, tap) : 0;
+          }
+          store_some(to, E::across(rows[0], rows[E::kDepth - 1], kRows), kRows);
+        }
+      }
+    }
+  }
+
+  /// out[r, t..] for kRows channels; `weights` [words, k_p, k_q, kRows].
   void tile(const float* X, const float* weights, float* out) const {
     Vec sum[kRows][kVecs] = {};
-    for (int64_t c = 0; c < c_in; ++c) {
+    for (int64_t w = 0; w < words; ++w) {
       for (int64_t u = 0; u < k_p; ++u) {
-        const float* row = X + (c * P + u) * Q;
+        const float* row = X + (w * P + u) * Q;
         for (int64_t v = 0; v < k_q; ++v, weights += kRows) {
           Vec pixels[kVecs];
           for (int n = 0; n < kVecs; ++n) pixels[n] = load(row + v + n * kLanes);
           for (int r = 0; r < kRows; ++r) {
-            for (int n = 0; n < kVecs; ++n) sum[r][n] += weights[r] * pixels[n];
+            for (int n = 0; n < kVecs; ++n) E::add(sum[r][n], weights[r], pixels[n]);
           }
         }
       }
@@ -52,7 +74,7 @@ struct Correlation {
   void sample(const float* x, const float* weights, float* X, float* out, float* y) const {
     pad(x, X);
     for (int64_t t = 0; t < flat; t += kWidth) {
-      for (int64_t a = 0; a < c_out; a += kRows) tile(X + t, weights + a * c_in * k_p * k_q, out + a * flat + t);
+      for (int64_t a = 0; a < c_out; a += kRows) tile(X + t, weights + a * words * taps, out + a * flat + t);
     }
     for (int64_t a = 0; a < c_out; ++a) {
       for (int64_t i = 0; i < out_p; ++i) copy_row(y + (a * out_p + i) * out_q, out + a * flat + i * Q, out_q);
@@ -63,17 +85,10 @@ struct Correlation {
   template <class Weight>
   void run(const CpuExec& exec, const float* x, float* y, const Weight& weight) const {
     if (B == 0) return;
-    const int64_t threads = exec.teams(B, c_in * c_out * k_p * k_q * out_p * out_q);
+    const int64_t threads = exec.teams(B, words * c_out * taps * out_p * out_q);
     const int64_t out_size = round_up(c_out, kRows) * flat;
     float* const weights = exec.scratch(packed + threads * (in_size + out_size));
-    float* to = weights;
-    for (int64_t a = 0; a < c_out; a += kRows) {
-      for (int64_t c = 0; c < c_in; ++c) {
-        for (int64_t tap = 0; tap < k_p * k_q; ++tap) {
-          for (int64_t r = a; r < a + kRows; ++r) *to++ = r < c_out ? weight(r, c, tap) : 0;
-        }
-      }
-    }
+    pack(weights, weight);
     exec.split(threads, B, [&](int64_t thread, int64_t begin, int64_t end) {
       float* X = weights + packed + thread * (in_size + out_size);
       for (int64_t i = 0; i < in_size; ++i) X[i] = 0;
@@ -83,21 +98,30 @@ struct Correlation {
   }
 };
 
-inline void tuned_run(const CpuExec& exec, const Conv2d& op) {
+template <class E>
+inline void conv2d(const CpuExec& exec, const Conv2d& op) {
   const ConvSizes& s = op.s;
   const int64_t taps = s.k_p * s.k_q;
   const float* W = op.W;
-  const Correlation forward{s.B, s.m, s.o, s.p, s.q, s.k_p, s.k_q, s.pad, s.pad};
+  const Correlation<E> forward{s.B, s.m, s.o, s.p, s.q, s.k_p, s.k_q, s.pad, s.pad};
   forward.run(exec, op.x, op.y, [=](int64_t a, int64_t c, int64_t tap) { return W[(a * s.m + c) * taps + tap]; });
 }
 
-inline void tuned_run(const CpuExec& exec, const Conv2dInputGrad& op) {
+template <class E>
+inline void conv2d(const CpuExec& exec, const Conv2dInputGrad& op) {
   const ConvSizes& s = op.s;
   const int64_t taps = s.k_p * s.k_q;
   const float* W = op.W;
-  const Correlation full{s.B, s.o, s.m, s.out_p, s.out_q, s.k_p, s.k_q, s.k_p - 1 - s.pad, s.k_q - 1 - s.pad};
+  const Correlation<E> full{s.B, s.o, s.m, s.out_p, s.out_q, s.k_p, s.k_q, s.k_p - 1 - s.pad, s.k_q - 1 - s.pad};
   full.run(exec, op.dy, op.dx,
            [=](int64_t c, int64_t a, int64_t tap) { return W[(a * s.m + c) * taps + taps - 1 - tap]; });
+}
+
+inline void tuned_run(const CpuExec& exec, const Conv2d& op) {
+  exec.context.bf16 ? conv2d<Bf16>(exec, op) : conv2d<Float32>(exec, op);
+}
+inline void tuned_run(const CpuExec& exec, const Conv2dInputGrad& op) {
+  exec.context.bf16 ? conv2d<Bf16>(exec, op) : conv2d<Float32>(exec, op);
 }
 
 }  // namespace lieconv::LCONV_ISA

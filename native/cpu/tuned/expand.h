@@ -19,7 +19,7 @@ inline Vec activated(F f, Vec v) {
 inline Vec activated(Linear, Vec v) { return v; }
 inline Vec activated(Relu, Vec v) { return v <= 0 ? Vec{} : v; }
 
-template <class E, int R, class F>
+template <class E, int R, bool fetches, class F>
 struct ExpandRun {
   const Expand& op;
   F f;
@@ -51,8 +51,13 @@ struct ExpandRun {
 #pragma GCC unroll 3
       for (int n = 0; n < V; ++n) sum[i][n] = Vec{} + bias[i];
     }
-    add_words<E, R, V>(sum, words_r, A, X, strip_X, fetch);
-    add_words<E, R, V>(sum, words_m, A + strip_X, h, strip_h, fetch);
+    if constexpr (fetches) {
+      add_words<E, R, V>(sum, words_r, A, X, strip_X, fetch);
+      add_words<E, R, V>(sum, words_m, A + strip_X, h, strip_h, fetch);
+    } else {
+      add_words<E, R, V>(sum, words_r, A, X, strip_X);
+      add_words<E, R, V>(sum, words_m, A + strip_X, h, strip_h);
+    }
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) {
       if (i >= rows) break;
@@ -77,6 +82,11 @@ struct ExpandRun {
   Fetch after(int64_t t) const {
     const int64_t portions =
         Fetch::portions((op.o + R - 1) / R, words_r) + Fetch::portions((op.o + R - 1) / R, words_m);
+    if (!fetches) {
+      ask_rows(h_of(t), op.m, op.d, width(t % panels));
+      ask_rows(y_of(t), op.o, op.d, width(t % panels));
+      return {};
+    }
     Fetch fetch;
     fetch.B = Ahead(h_of(t), op.m, width(t % panels), op.d, portions);
     fetch.C = Ahead(y_of(t), op.o, width(t % panels), op.d, portions);
@@ -120,13 +130,14 @@ struct ExpandLaunch {
   void operator()(F f) const {
     switch (tile_rows()) {
       case 8:
-        return ExpandRun<E, kTileRows, F>{op, f}.run(exec);
+        if (op.r > 0) return ExpandRun<E, kTileRows, true, F>{op, f}.run(exec);
+        return ExpandRun<E, kTileRows, false, F>{op, f}.run(exec);
       case 4:
-        return ExpandRun<E, 4, F>{op, f}.run(exec);
+        return ExpandRun<E, 4, false, F>{op, f}.run(exec);
       case 2:
-        return ExpandRun<E, 2, F>{op, f}.run(exec);
+        return ExpandRun<E, 2, false, F>{op, f}.run(exec);
       default:
-        return ExpandRun<E, 1, F>{op, f}.run(exec);
+        return ExpandRun<E, 1, false, F>{op, f}.run(exec);
     }
   }
 };

@@ -64,7 +64,7 @@ struct UpdateSink {
   static void take(const void* self, int64_t i, int64_t rows, int64_t n, int64_t columns, const float* values) {
     const UpdateSink& s = *static_cast<const UpdateSink*>(self);
     for (int64_t r = 0; r < rows; ++r) {
-      const Update update = from(s.update, (i + r) * s.line + n, values + r * kTileVecs * kLanes);
+      const Update update = from(s.update, (i + r) * s.line + n, values + r * kPanel);
 #pragma omp simd
       for (int64_t j = 0; j < columns; ++j) update(j);
     }

@@ -5,7 +5,7 @@
 // s[b, a, i, h] = sum_c W[i, c, a] z[b, c, i, h] and its gradient dW[i, c, a] = sum_{b, h} z[b, c, i, h] ds[b, a, i,
 // h]: n_L small products over columns (b, h). Forward, a register tile is kMixRows channels a x kMixCols columns of L
 // lanes, L the widest register that d_h fills; the z of a few samples (9 kB each at 32 x 9 x 8) stays in L1 for all i
-// and a, so z and s move once. Backward, ds of one i is transposed and outer.h sums over (b, h); a thread owns whole
+// and a, so z and s move once. Backward, ds of one i is packed and outer.h sums over (b, h); a thread owns whole
 // (i, block of a), so no sum is shared.
 
 namespace lieconv::LCONV_ISA {
@@ -76,19 +76,20 @@ inline void tuned_run(const CpuExec& exec, const MixChannels& op) {
 }
 
 /// dW[i, :, block of a]
-inline void mix_grad_block(const MixChannelsGrad& op, int64_t i, int64_t a, float* D, float* sums) {
+inline void mix_grad_block(const MixChannelsGrad& op, int64_t i, int64_t a, float* D, int64_t D_strip, float* sums) {
   const int64_t r = op.n_L * op.d_h, have = op.m_out - a < kBlock ? op.m_out - a : kBlock;
   const int64_t strip = kStrip / op.d_h > 0 ? kStrip / op.d_h : 1;  // samples
   for (int64_t k = 0; k < round_up(op.m_in, kTaps) * kBlock; ++k) sums[k] = 0;
   for (int64_t b = 0; b < op.B; b += strip) {
     const int64_t rows = op.B - b < strip ? op.B - b : strip;
     for (int64_t j = 0; j < rows; ++j) {
-      transpose_block(op.ds + ((b + j) * op.m_out + a) * r + i * op.d_h, r, have, op.d_h, D + j * op.d_h * kBlock);
+      const float* const ds = op.ds + ((b + j) * op.m_out + a) * r + i * op.d_h;
+      Factor<Float32>{ds, have, r, op.d_h, 1}.pack(D + j * op.d_h * kLanes, D_strip);
     }
     for (int64_t c = 0; c < op.m_in; c += kTaps) {
       const float* at[kTaps];
       for (int k = 0; k < kTaps; ++k) at[k] = op.z + (b * op.m_in + (c + k < op.m_in ? c + k : 0)) * r + i * op.d_h;
-      outer_tile(at, op.m_in * r, D, rows, op.d_h, sums + c * kBlock);
+      outer_sum<Float32>(at, op.m_in * r, D, D_strip, rows, op.d_h, sums + c * kBlock, have);
     }
   }
   for (int64_t c = 0; c < op.m_in; ++c) {
@@ -98,12 +99,13 @@ inline void mix_grad_block(const MixChannelsGrad& op, int64_t i, int64_t a, floa
 
 inline void tuned_run(const CpuExec& exec, const MixChannelsGrad& op) {
   const int64_t blocks = (op.m_out + kBlock - 1) / kBlock, tasks = op.n_L * blocks;
-  const int64_t D_size = (kStrip + op.d_h) * kBlock, sums_size = round_up(op.m_in, kTaps) * kBlock;
+  const int64_t D_strip = (kStrip + op.d_h) * kLanes, D_size = D_strip * (kBlock / kLanes),
+                sums_size = round_up(op.m_in, kTaps) * kBlock;
   const int64_t threads = exec.teams(tasks, op.B * op.d_h * op.m_in * kBlock);
   float* const memory = exec.scratch(threads * (D_size + sums_size));
   exec.split(threads, tasks, [&](int64_t thread, int64_t begin, int64_t end) {
     float* D = memory + thread * (D_size + sums_size);
-    for (int64_t t = begin; t < end; ++t) mix_grad_block(op, t / blocks, t % blocks * kBlock, D, D + D_size);
+    for (int64_t t = begin; t < end; ++t) mix_grad_block(op, t / blocks, t % blocks * kBlock, D, D_strip, D + D_size);
   });
 }
 

@@ -1,42 +1,45 @@
 #pragma once
-#include "vec.h"
+#include "pack.h"
 
 // sums[k, r] += sum_{i, j} at[k][i stride + j] D[i, j, r]: the inner loop of both weight gradients, a sum of outer
-// products. The lanes are the channels r of the output gradient, transposed to D [rows, cols, kBlock], so nothing is
-// summed across lanes: for each (i, j) two vectors and kTaps single numbers are loaded for 2 kTaps multiply-adds.
+// products. The lanes are the channels r of the output gradient, packed to strips D [r / kLanes, i, j, kLanes], so
+// nothing is summed across lanes: for each (i, j) V vectors and kTaps single numbers are loaded for V kTaps
+// multiply-adds. In bf16 the sum goes two pixels a step: D holds pairs (j, j + 1) for even j, and `at` one for every j.
 
 namespace lieconv::LCONV_ISA {
 
-constexpr int kTaps = 6, kBlock = 2 * kLanes;  // 12 sums in 16 registers
-constexpr int64_t kStrip = 4096 / kBlock;      // about as many (i, j) of D stay in L1
+constexpr int kTaps = kLanes == 16 ? 9 : 6, kBlock = 2 * kLanes;  // 12 sums in 16 registers, 18 in 32
+constexpr int64_t kStrip = 4096 / kBlock;                         // about as many words (i, j) of D stay in L1
 
-inline void outer_tile(const float* const (&at)[kTaps], int64_t stride, const float* D, int64_t rows, int64_t cols,
-                       float* sums) {
-  Vec left[kTaps], right[kTaps];
+/// V strips of D, `strip` floats apart; sums [kTaps, kBlock], V kLanes of each. Inlined, `at` would not find a register
+/// for every pointer.
+template <class E, int V>
+__attribute__((noinline)) void outer_tile(const float* const (&at)[kTaps], int64_t stride, const float* D,
+                                          int64_t strip, int64_t rows, int64_t cols, float* sums) {
+  Vec sum[kTaps][V];
   for (int k = 0; k < kTaps; ++k) {
-    left[k] = load(sums + k * kBlock);
-    right[k] = load(sums + k * kBlock + kLanes);
+    for (int n = 0; n < V; ++n) sum[k][n] = load(sums + k * kBlock + n * kLanes);
   }
   for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = i * stride; j < i * stride + cols; ++j, D += kBlock) {
-      const Vec first = load(D), second = load(D + kLanes);
+    for (int64_t j = i * stride; j < i * stride + cols; j += E::kDepth, D += kLanes) {
+      Vec d[V];
+      for (int n = 0; n < V; ++n) d[n] = load(D + n * strip);
       for (int k = 0; k < kTaps; ++k) {
-        left[k] += at[k][j] * first;
-        right[k] += at[k][j] * second;
+        for (int n = 0; n < V; ++n) E::add(sum[k][n], at[k][j], d[n]);
       }
     }
   }
   for (int k = 0; k < kTaps; ++k) {
-    store(sums + k * kBlock, left[k]);
-    store(sums + k * kBlock + kLanes, right[k]);
+    for (int n = 0; n < V; ++n) store(sums + k * kBlock + n * kLanes, sum[k][n]);
   }
 }
 
-/// D[t, r] = from[r step + t] for t < n, r < have; zeros in the other lanes.
-inline void transpose_block(const float* from, int64_t step, int64_t have, int64_t n, float* D) {
-  for (int64_t t = 0; t < n; ++t, D += kBlock) {
-    for (int64_t r = 0; r < kBlock; ++r) D[r] = r < have ? from[r * step + t] : 0;
-  }
+/// For a block of `channels`, kBlock at most; one vector of them goes alone.
+template <class E>
+inline void outer_sum(const float* const (&at)[kTaps], int64_t stride, const float* D, int64_t strip, int64_t rows,
+                      int64_t cols, float* sums, int64_t channels) {
+  if (channels > kLanes) return outer_tile<E, 2>(at, stride, D, strip, rows, cols, sums);
+  outer_tile<E, 1>(at, stride, D, strip, rows, cols, sums);
 }
 
 }  // namespace lieconv::LCONV_ISA

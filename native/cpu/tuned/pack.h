@@ -12,6 +12,18 @@ constexpr int64_t words_of(int64_t K) {
   return (K + E::kDepth - 1) / E::kDepth;
 }
 
+/// One word for each of n neighbouring values of a row, paired with those of `next` where a word is two; no more than n
+/// are read or written.
+template <class E>
+inline void copy_words(float* to, const float* from, const float* next, int64_t n) {
+  const auto copy = [=](int64_t j, int64_t count) {
+    store_some(to + j, E::across(from + j, next ? next + j : next, count), count);
+  };
+  if (n < kLanes) return copy(0, n);
+  for (int64_t j = 0; j + kLanes < n; j += kLanes) copy(j, kLanes);
+  copy(n - kLanes, kLanes);  // once more what lies before
+}
+
 /// log2(kLanes) times: the rows of the first half in turn with those of the second.
 inline void transpose(Vec (&v)[kLanes]) {
   typedef int32_t Lanes __attribute__((vector_size(kLanes * sizeof(float))));
@@ -48,24 +60,28 @@ class Ahead {
  public:
   Ahead() = default;
   Ahead(const float* row, int64_t rows, int64_t width, int64_t distance, int64_t portions)
-      : row_(row),
-        rows_(rows),
+      : at_(row),
+        end_(row + width),
         width_(width),
         distance_(distance),
-        each_(portions > 0 ? (rows * ((width + kLine - 1) / kLine) + portions - 1) / portions : 0) {}
+        left_(rows * ((width + kLine - 1) / kLine)),
+        each_(portions > 0 ? (left_ + portions - 1) / portions : 0) {}
   [[gnu::always_inline]] void portion() {
-    for (int64_t n = 0; n < each_ && rows_ > 0; ++n) {
-      __builtin_prefetch(row_ + at_, 0, 2);
+    const int64_t lines = each_ < left_ ? each_ : left_;
+    left_ -= lines;
+    for (int64_t n = 0; n < lines; ++n) {
+      __builtin_prefetch(at_, 0, 2);
       at_ += kLine;
-      if (at_ < width_) continue;
-      at_ = 0, row_ += distance_, --rows_;
+      if (at_ < end_) continue;
+      end_ += distance_;
+      at_ = end_ - width_;
     }
   }
 
  private:
   static constexpr int64_t kLine = 16;
-  const float* row_ = nullptr;
-  int64_t rows_ = 0, width_ = 0, distance_ = 0, each_ = 0, at_ = 0;
+  const float *at_ = nullptr, *end_ = nullptr;  // in the row in hand
+  int64_t width_ = 0, distance_ = 0, left_ = 0, each_ = 0;
 };
 
 /// A factor whose column n (row, of A) and index k along K is at from[n column + k step]; one of both distances is 1.
@@ -90,12 +106,12 @@ struct Factor {
         store(to + n / kLanes * strip, E::across(row + n, next ? next + n : next, columns - n));
     }
   }
-  /// Word (n, w) goes to to[n kRow + w]; for factors that run along K. `next` is packed next, in the same way.
-  void pack_rows(float* to) const {
+  /// Word (n, w) goes to to[n kRow + w]; for factors that run along K. Asks for `next`, packed next in the same way,
+  /// unless it is null.
+  void pack_rows(float* to, const float* next) const {
     for (int64_t n = 0; n < columns; ++n, to += kRow) {
-      for (int64_t k = 0; k < K; k += kDepth * kLanes) {
-        store(to + k / kDepth, E::along(from + n * column + k, K - k));
-      }
+      if (next) ask(next + n * column, K);
+      for (int64_t k = 0; k < K; k += kDepth * kLanes) store(to + k / kDepth, E::along(from + n * column + k, K - k));
     }
   }
 

@@ -30,8 +30,9 @@ inline void add_words(Vec (&sum)[R][V], int64_t words, const float* A, const flo
 
 /// What a product wants next of its factors and of its result.
 struct Fetch {
-  static constexpr int64_t kPortion = 16;
-  int64_t every = kPortion;  // words between two portions
+  static constexpr int64_t kPortion = 16;  // words between two portions
+  /// Shorter tiles take less time than the account of what is fetched; they ask for it at once.
+  static bool worth(int64_t words) { return words > 64; }
   Ahead A, B, C;
   [[gnu::always_inline]] void portion() { A.portion(), B.portion(), C.portion(); }
   static int64_t portions(int64_t tiles, int64_t words) { return tiles * ((words + kPortion - 1) / kPortion); }
@@ -39,16 +40,16 @@ struct Fetch {
 /// As above; meanwhile the next factors come.
 template <class E, int R, int V, bool rows = false>
 inline void add_words(Vec (&sum)[R][V], int64_t words, const float* A, const float* B, int64_t strip, Fetch& fetch) {
-  for (int64_t k = 0; k < words; k += fetch.every) {
+  for (int64_t k = 0; k < words; k += Fetch::kPortion) {
     fetch.portion();
-    const int64_t some = words - k < fetch.every ? words - k : fetch.every;
+    const int64_t some = words - k < Fetch::kPortion ? words - k : Fetch::kPortion;
     add_words<E, R, V, rows>(sum, some, A + k * (rows ? 1 : kLanes), B + k * kLanes, strip);
   }
 }
 
 /// Asks for the lines of a tile that will be written: rows are often so far apart that the processor does not guess
 /// them.
-inline void ask_for_tile(const float* c, int64_t rows, int64_t ld, int64_t columns) {
+inline void ask_rows(const float* c, int64_t rows, int64_t ld, int64_t columns) {
   for (int64_t i = 0; i < rows; ++i, c += ld) ask(c, columns);
 }
 
@@ -71,7 +72,7 @@ inline void for_tiles(int64_t columns, const F& f) {
 }
 
 /// Takes the elements of a product from its tiles, which are then not stored: `rows` x `columns` from (i, n) on, at
-/// `values`, kTileVecs kLanes a row. `ask` comes before a tile is computed, for what `take` will read.
+/// `values`, kPanel a row. `ask` comes before a tile is computed, for what `take` will read.
 struct Sink {
   void (*ask)(const void* self, int64_t i, int64_t rows, int64_t n, int64_t columns) = nullptr;
   void (*take)(const void* self, int64_t i, int64_t rows, int64_t n, int64_t columns, const float* values) = nullptr;
@@ -100,22 +101,25 @@ struct PackedGemm {
   struct Depth {
     int64_t words;
     bool add, last;
-    /// Whether a tile takes longer than it takes to keep account of what is fetched; others ask for their part of C.
-    bool fetches() const { return words > 64; }
+    bool fetches;
   };
 
   /// Rows i.., columns n.. of C, which is at c there.
-  template <int R, int V, bool along>
+  template <int R, int V, bool along, bool fetches>
   void tile(const Depth& depth, Fetch& fetch, const float* A, const float* B, float* c, int64_t i, int64_t n,
             int64_t rows, int64_t columns) const {
     Vec sum[R][V] = {};
     rows = rows < R ? rows : R;
     columns = columns < V * kLanes ? columns : V * kLanes;
     const bool sinks = sink.take && depth.last, stores = !sinks && !transposed;
-    if (stores && !depth.fetches()) ask_for_tile(c, rows, d.ldc, columns);
+    if (stores && !fetches) ask_rows(c, rows, d.ldc, columns);
     if (sinks) sink.ask(sink.self, first_row + i, rows, first_column + n, columns);
-    add_words<E, R, V, along>(sum, depth.words, A, B, kStrip, fetch);
-    alignas(64) float values[R][kTileVecs * kLanes];
+    if constexpr (fetches) {
+      add_words<E, R, V, along>(sum, depth.words, A, B, kStrip, fetch);
+    } else {
+      add_words<E, R, V, along>(sum, depth.words, A, B, kStrip);
+    }
+    alignas(64) float values[R][kPanel];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       if (r >= rows) break;
@@ -134,9 +138,17 @@ struct PackedGemm {
     if (transposed) store_transposed(values[0], c, rows, columns, depth.add);
     if (sinks) sink.take(sink.self, first_row + i, rows, first_column + n, columns, values[0]);
   }
+  /// rows x columns values, kPanel apart
   void store_transposed(const float* values, float* c, int64_t rows, int64_t columns, bool add) const {
-    for (int64_t n = 0; n < columns; ++n, c += d.ldc, ++values) {
-      for (int64_t r = 0; r < rows; ++r) c[r] = (add ? c[r] : 0) + values[r * kTileVecs * kLanes];
+    for (int64_t n = 0; n < columns; n += kLanes) {
+      Vec v[kLanes];
+#pragma GCC unroll 16
+      for (int r = 0; r < kLanes; ++r) v[r] = r < rows ? load(values + r * kPanel + n) : Vec{};
+      transpose(v);
+      const int64_t have = columns - n < kLanes ? columns - n : kLanes;
+      // All loads first: one right behind a store to its line would wait for it.
+      for (int64_t j = 0; add && j < have; ++j) v[j] += load_some(c + j * d.ldc, rows);
+      for (int64_t j = 0; j < have; ++j, c += d.ldc) store_some(c, v[j], rows);
     }
   }
   float* at(float* c, int64_t i, int64_t n) const { return transposed ? c + n * d.ldc + i : c + i * d.ldc + n; }
@@ -149,16 +161,19 @@ struct PackedGemm {
     for_tiles(p.columns, [&](auto V, int64_t k) {
       for (int64_t r = 0; r < rows; r += kTileRows) {
         const float *const rows_A = A + r * (along ? kRow : 1), *const columns_B = block_B + k / kLanes * kStrip;
-        const auto run = [&](auto R) {
-          tile<R(), V(), along>(depth, fetch, rows_A, columns_B, at(p.c, i + r, k), i + r, p.n + k, rows - r,
-                                p.columns - k);
+        const auto run = [&](auto R, auto fetches) {
+          tile<R(), V(), along, fetches()>(depth, fetch, rows_A, columns_B, at(p.c, i + r, k), i + r, p.n + k, rows - r,
+                                           p.columns - k);
         };
+        using Plain = std::false_type;
         if (rows - r <= 2) {
-          run(std::integral_constant<int, 2>{});
+          run(std::integral_constant<int, 2>{}, Plain{});
         } else if (rows - r <= 4) {
-          run(std::integral_constant<int, 4>{});
+          run(std::integral_constant<int, 4>{}, Plain{});
+        } else if (depth.fetches) {
+          run(std::integral_constant<int, kTileRows>{}, std::true_type{});
         } else {
-          run(std::integral_constant<int, kTileRows>{});
+          run(std::integral_constant<int, kTileRows>{}, Plain{});
         }
       }
     });
@@ -195,24 +210,25 @@ struct PackedGemm {
   void part(const Part& p, const Part& next) const {
     for (int64_t k = 0; k < d.K || k == 0; k += kDeep) {  // K = 0 writes zeros
       const bool last = k + kDeep >= d.K;
-      const Depth depth{words_of<E>(deep(k)), k > 0 || d.accumulate, last};
+      const int64_t words = words_of<E>(deep(k));
+      const Depth depth{words, k > 0 || d.accumulate, last, Fetch::worth(words) && p.columns > kLanes};
       const auto portions = [&](int64_t rows) {
         return Fetch::portions((rows + kTileRows - 1) / kTileRows * ((p.columns + kPanel - 1) / kPanel), depth.words);
       };
       columns_B(p, k).pack(block_B, kStrip);
       Fetch fetch;
-      if (!depth.fetches()) fetch.every = kWords;
-      if (depth.fetches()) fetch.B = (last ? columns_B(next, 0) : columns_B(p, k + kDeep)).ahead(portions(d.M));
+      if (depth.fetches) fetch.B = (last ? columns_B(next, 0) : columns_B(p, k + kDeep)).ahead(portions(d.M));
       for (int64_t i = 0; i < d.M; i += group()) {
         const Factor<E> A = rows_A(p, i, k);
-        if (depth.fetches()) fetch.A = after_A(p, next, i, k).ahead(portions(A.columns));
+        if (depth.fetches) fetch.A = after_A(p, next, i, k).ahead(portions(A.columns));
         if (d.trans_a) {
           A.pack(block_A, kStrip);
         } else {
-          A.pack_rows(block_A);
+          const Factor<E> next_A = after_A(p, next, i, k);
+          A.pack_rows(block_A, depth.fetches ? nullptr : next_A.from);
         }
         for (int64_t r = i; r < i + A.columns; r += kLanes) {
-          if (depth.fetches()) fetch.C = after_C(p, next, r, portions(rows_C(r)));
+          if (depth.fetches) fetch.C = after_C(p, next, r, portions(rows_C(r)));
           if (d.trans_a) {
             strip<false>(depth, fetch, block_A + (r - i) / kLanes * kStrip, p, r);
           } else {

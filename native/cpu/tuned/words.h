@@ -1,9 +1,9 @@
 #pragma once
 #include "vec.h"
 
-// What a matrix product multiplies: words of kDepth consecutive values along K, one word a lane. `along` reads n
-// values, kDepth kLanes at most, of one row that runs along K; `across` one word of each of n neighbouring columns,
-// from two rows where a word is two values; what is missing is 0.
+// What a product or a convolution multiplies: words of kDepth consecutive values along K, one word a lane. `along`
+// reads n values, kDepth kLanes at most, of one row that runs along K; `across` one word of each of n neighbouring
+// columns, from two rows where a word is two values; what is missing is 0.
 
 namespace lieconv::LCONV_ISA {
 
