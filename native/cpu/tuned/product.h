@@ -138,17 +138,10 @@ struct PackedGemm {
     if (transposed) store_transposed(values[0], c, rows, columns, depth.add);
     if (sinks) sink.take(sink.self, first_row + i, rows, first_column + n, columns, values[0]);
   }
-  /// rows x columns values, kPanel apart
-  void store_transposed(const float* values, float* c, int64_t rows, int64_t columns, bool add) const {
-    for (int64_t n = 0; n < columns; n += kLanes) {
-      Vec v[kLanes];
-#pragma GCC unroll 16
-      for (int r = 0; r < kLanes; ++r) v[r] = r < rows ? load(values + r * kPanel + n) : Vec{};
-      transpose(v);
-      const int64_t have = columns - n < kLanes ? columns - n : kLanes;
-      // All loads first: one right behind a store to its line would wait for it.
-      for (int64_t j = 0; add && j < have; ++j) v[j] += load_some(c + j * d.ldc, rows);
-      for (int64_t j = 0; j < have; ++j, c += d.ldc) store_some(c, v[j], rows);
+  [[gnu::always_inline]] void store_transposed(const float* values, float* c, int64_t rows, int64_t columns,
+                                               bool add) const {
+    for (int64_t n = 0; n < columns; ++n, c += d.ldc, ++values) {
+      for (int64_t r = 0; r < rows; ++r) c[r] = (add ? c[r] : 0) + values[r * kPanel];
     }
   }
   float* at(float* c, int64_t i, int64_t n) const { return transposed ? c + n * d.ldc + i : c + i * d.ldc + n; }
