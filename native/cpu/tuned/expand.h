@@ -80,8 +80,8 @@ struct ExpandRun {
   float* y_of(int64_t t) const { return op.y + t / panels * op.o * op.d + t % panels * kPanel; }
   /// What task t wants, while the one before it runs.
   Fetch after(int64_t t) const {
-    const int64_t portions =
-        Fetch::portions((op.o + R - 1) / R, words_r) + Fetch::portions((op.o + R - 1) / R, words_m);
+    const int64_t tiles = (op.o + R - 1) / R;
+    const int64_t portions = tiles * (Fetch::portions_within(words_r) + Fetch::portions_within(words_m));
     if (!fetches) {
       ask_rows(h_of(t), op.m, op.d, width(t % panels));
       ask_rows(y_of(t), op.o, op.d, width(t % panels));

@@ -30,12 +30,10 @@ inline void add_words(Vec (&sum)[R][V], int64_t words, const float* A, const flo
 
 /// What a product wants next of its factors and of its result.
 struct Fetch {
-  static constexpr int64_t kPortion = 16;  // words between two portions
-  /// Shorter tiles take less time than the account of what is fetched; they ask for it at once.
-  static bool worth(int64_t words) { return words > 64; }
+  static constexpr int64_t kPortion = 16;  // words between two portions within a tile
   Ahead A, B, C;
   [[gnu::always_inline]] void portion() { A.portion(), B.portion(), C.portion(); }
-  static int64_t portions(int64_t tiles, int64_t words) { return tiles * ((words + kPortion - 1) / kPortion); }
+  static int64_t portions_within(int64_t words) { return (words + kPortion - 1) / kPortion; }
 };
 /// As above; meanwhile the next factors come.
 template <class E, int R, int V, bool rows = false>
@@ -97,12 +95,24 @@ struct PackedGemm {
     float* c;
     int64_t n, columns;
   };
+  static constexpr int64_t kDeep = kWords * E::kDepth;
+  int64_t deep(int64_t k) const { return d.K - k < kDeep ? d.K - k : kDeep; }
   /// Words of a block along K, and what to do with its part of C.
   struct Depth {
     int64_t words;
     bool add, last;
-    bool fetches;
+    int64_t portions;  // of `Fetch` in a tile: several within a long one, one before a shorter one, none where keeping
+                       // account of them would take as long as the tile
+    bool within() const { return portions > 1; }
   };
+  Depth depth_of(int64_t k, int64_t columns) const {
+    constexpr int64_t kLong = 64, kShort = 32;
+    const int64_t words = words_of<E>(deep(k));
+    const int64_t portions = columns <= kLanes || words < kShort ? 0
+                             : words <= kLong                    ? 1
+                                                                 : Fetch::portions_within(words);
+    return {words, k > 0 || d.accumulate, k + kDeep >= d.K, portions};
+  }
 
   /// Rows i.., columns n.. of C, which is at c there.
   template <int R, int V, bool along, bool fetches>
@@ -113,10 +123,12 @@ struct PackedGemm {
     columns = columns < V * kLanes ? columns : V * kLanes;
     const bool sinks = sink.take && depth.last, stores = !sinks && !transposed;
     if (stores && !fetches) ask_rows(c, rows, d.ldc, columns);
-    if (sinks) sink.ask(sink.self, first_row + i, rows, first_column + n, columns);
+    if (sinks && i + kLanes + rows <= d.M)  // for the next strip: memory takes longer than a tile
+      sink.ask(sink.self, first_row + i + kLanes, rows, first_column + n, columns);
     if constexpr (fetches) {
       add_words<E, R, V, along>(sum, depth.words, A, B, kStrip, fetch);
     } else {
+      fetch.portion();
       add_words<E, R, V, along>(sum, depth.words, A, B, kStrip);
     }
     alignas(64) float values[R][kPanel];
@@ -163,7 +175,7 @@ struct PackedGemm {
           run(std::integral_constant<int, 2>{}, Plain{});
         } else if (rows - r <= 4) {
           run(std::integral_constant<int, 4>{}, Plain{});
-        } else if (depth.fetches) {
+        } else if (depth.within()) {
           run(std::integral_constant<int, kTileRows>{}, std::true_type{});
         } else {
           run(std::integral_constant<int, kTileRows>{}, Plain{});
@@ -172,8 +184,6 @@ struct PackedGemm {
     });
   }
 
-  static constexpr int64_t kDeep = kWords * E::kDepth;
-  int64_t deep(int64_t k) const { return d.K - k < kDeep ? d.K - k : kDeep; }
   int64_t group() const { return d.trans_a ? kStripsA * kLanes : kLanes; }
   /// The rows i.. of A that are packed at once, and the columns of B; both from k on.
   Factor<E> rows_A(const Part& p, int64_t i, int64_t k) const {
@@ -202,26 +212,23 @@ struct PackedGemm {
   /// A part of C; `next` follows it.
   void part(const Part& p, const Part& next) const {
     for (int64_t k = 0; k < d.K || k == 0; k += kDeep) {  // K = 0 writes zeros
-      const bool last = k + kDeep >= d.K;
-      const int64_t words = words_of<E>(deep(k));
-      const Depth depth{words, k > 0 || d.accumulate, last, Fetch::worth(words) && p.columns > kLanes};
+      const Depth depth = depth_of(k, p.columns);
       const auto portions = [&](int64_t rows) {
-        return Fetch::portions((rows + kTileRows - 1) / kTileRows * ((p.columns + kPanel - 1) / kPanel), depth.words);
+        return (rows + kTileRows - 1) / kTileRows * ((p.columns + kPanel - 1) / kPanel) * depth.portions;
       };
       columns_B(p, k).pack(block_B, kStrip);
       Fetch fetch;
-      if (depth.fetches) fetch.B = (last ? columns_B(next, 0) : columns_B(p, k + kDeep)).ahead(portions(d.M));
+      fetch.B = (depth.last ? columns_B(next, 0) : columns_B(p, k + kDeep)).ahead(portions(d.M));
       for (int64_t i = 0; i < d.M; i += group()) {
-        const Factor<E> A = rows_A(p, i, k);
-        if (depth.fetches) fetch.A = after_A(p, next, i, k).ahead(portions(A.columns));
+        const Factor<E> A = rows_A(p, i, k), next_A = after_A(p, next, i, k);
+        fetch.A = next_A.ahead(portions(A.columns));
         if (d.trans_a) {
           A.pack(block_A, kStrip);
         } else {
-          const Factor<E> next_A = after_A(p, next, i, k);
-          A.pack_rows(block_A, depth.fetches ? nullptr : next_A.from);
+          A.pack_rows(block_A, depth.portions > 0 ? nullptr : next_A.from);
         }
         for (int64_t r = i; r < i + A.columns; r += kLanes) {
-          if (depth.fetches) fetch.C = after_C(p, next, r, portions(rows_C(r)));
+          if (depth.within()) fetch.C = after_C(p, next, r, portions(rows_C(r)));
           if (d.trans_a) {
             strip<false>(depth, fetch, block_A + (r - i) / kLanes * kStrip, p, r);
           } else {
