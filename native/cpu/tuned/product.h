@@ -101,16 +101,20 @@ struct PackedGemm {
   struct Depth {
     int64_t words;
     bool add, last;
-    int64_t portions;  // of `Fetch` in a tile: several within a long one, one before a shorter one, none where keeping
-                       // account of them would take as long as the tile
+    int64_t portions;  // of `Fetch` in a tile: several within a long one, one before a shorter one, none where fetching
+                       // in portions would take as long as the tiles
     bool within() const { return portions > 1; }
   };
   Depth depth_of(int64_t k, int64_t columns) const {
-    constexpr int64_t kLong = 64, kShort = 32;
+    constexpr int64_t kLong = 64, kShort = 32, kFewRows = 3 * kTileRows;
     const int64_t words = words_of<E>(deep(k));
-    const int64_t portions = columns <= kLanes || words < kShort ? 0
-                             : words <= kLong                    ? 1
-                                                                 : Fetch::portions_within(words);
+    int64_t portions = 0;
+    if (words > kLong) {
+      portions = Fetch::portions_within(words);
+    } else if (words >= kShort && d.M >= kFewRows) {
+      portions = 1;
+    }
+    if (columns <= kLanes) portions = 0;
     return {words, k > 0 || d.accumulate, k + kDeep >= d.K, portions};
   }
 
