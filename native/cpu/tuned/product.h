@@ -132,27 +132,46 @@ struct PackedGemm {
     if constexpr (fetches) {
       add_words<E, R, V, along>(sum, depth.words, A, B, kStrip, fetch);
     } else {
-      fetch.portion();
+      if (depth.portions > 0) fetch.portion();
       add_words<E, R, V, along>(sum, depth.words, A, B, kStrip);
     }
+    if (stores) return store_tile(sum, c, rows, columns, depth.add);
     alignas(64) float values[R][kPanel];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) store(values[r] + v * kLanes, sum[r][v]);
+    }
+    if (transposed) return store_transposed(values[0], c, rows, columns, depth.add);
+    if (depth.add) add_tile(values[0], c, rows, columns);
+    sink.take(sink.self, first_row + i, rows, first_column + n, columns, values[0]);
+  }
+  /// Whole tiles, nearly all of them, without a question in between.
+  template <int R, int V>
+  [[gnu::always_inline]] void store_tile(const Vec (&sum)[R][V], float* c, int64_t rows, int64_t columns,
+                                         bool add) const {
+    if (rows == R && columns == V * kLanes) {
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r, c += d.ldc) {
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) store(c + v * kLanes, add ? sum[r][v] + load(c + v * kLanes) : sum[r][v]);
+      }
+      return;
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r, c += d.ldc) {
       if (r >= rows) break;
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) {
-        float* const to = c + r * d.ldc + v * kLanes;
         const int64_t width = columns - v * kLanes;
-        const Vec value = depth.add && !transposed ? sum[r][v] + load_some(to, width) : sum[r][v];
-        if (stores) {
-          store_some(to, value, width);
-        } else {
-          store(values[r] + v * kLanes, value);
-        }
+        store_some(c + v * kLanes, add ? sum[r][v] + load_some(c + v * kLanes, width) : sum[r][v], width);
       }
     }
-    if (transposed) store_transposed(values[0], c, rows, columns, depth.add);
-    if (sinks) sink.take(sink.self, first_row + i, rows, first_column + n, columns, values[0]);
+  }
+  void add_tile(float* values, const float* c, int64_t rows, int64_t columns) const {
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t n = 0; n < columns; ++n) values[r * kPanel + n] += c[r * d.ldc + n];
+    }
   }
   [[gnu::always_inline]] void store_transposed(const float* values, float* c, int64_t rows, int64_t columns,
                                                bool add) const {
@@ -222,10 +241,11 @@ struct PackedGemm {
       };
       columns_B(p, k).pack(block_B, kStrip);
       Fetch fetch;
-      fetch.B = (depth.last ? columns_B(next, 0) : columns_B(p, k + kDeep)).ahead(portions(d.M));
+      if (depth.portions > 0)
+        fetch.B = (depth.last ? columns_B(next, 0) : columns_B(p, k + kDeep)).ahead(portions(d.M));
       for (int64_t i = 0; i < d.M; i += group()) {
         const Factor<E> A = rows_A(p, i, k), next_A = after_A(p, next, i, k);
-        fetch.A = next_A.ahead(portions(A.columns));
+        if (depth.portions > 0) fetch.A = next_A.ahead(portions(A.columns));
         if (d.trans_a) {
           A.pack(block_A, kStrip);
         } else {
