@@ -85,7 +85,17 @@ async function compare(precision: Precision, batch: number): Promise<void> {
   const ours = cases.map((_, i) => middle(rounds.map((round) => round[i])));
   const theirs = found.filter((line): line is PeerLine => "case" in line);
   printTable(ours, theirs);
-  if (values.chart) writeAtomic(values.chart, standalone(chart(ours, theirs, `${machine.machine}, ${precision}, batch ${batch}`)));
+  if (values.chart)
+    writeAtomic(
+      chartPath(values.chart, precision, batch),
+      standalone(chart(ours, theirs, `${machine.machine}, ${precision}, batch ${batch}`)),
+    );
+}
+
+/** FILE.svg for the first precision and batch, FILE-bf16-b64.svg for the others. */
+function chartPath(path: string, precision: Precision, batch: number): string {
+  if (`${precision},${batch}` === `${values.precision.split(",")[0]},${Number(values.batch.split(",")[0])}`) return path;
+  return path.replace(/(\.svg)?$/, `-${precision}-b${batch}.svg`);
 }
 
 /** Share of the peak of everyone, so that the distance to the machine's limit can be seen as well as that between them. */
