@@ -47,7 +47,6 @@ for (const precision of values.precision.split(",") as Precision[])
 
 async function compare(precision: Precision, batch: number): Promise<void> {
   const device = deviceOf(values.device, { precision });
-  const peak = values.peak === undefined ? await measurePeak(device) : Number(values.peak);
   const machine = {
     machine: cpus()[0].model.trim(),
     threads: device.threads,
@@ -57,32 +56,35 @@ async function compare(precision: Precision, batch: number): Promise<void> {
     ...native().info(),
     node: process.version,
     date: new Date().toISOString(),
-    peak_gflops: peak,
   };
+  const peaks: number[] = [];
   const rounds: BenchResult[][] = [];
   const measureOurs = async (): Promise<void> => {
+    const peak = values.peak === undefined ? await measurePeak(device) : Number(values.peak);
     const round: BenchResult[] = [];
     for await (const result of benchSteps({ cases, batch, seconds, peak, device })) round.push(result);
+    peaks.push(peak);
     rounds.push(round);
   };
   const found: (PeerLine | Failure)[] = [];
 
-  // Shared machines change their speed from minute to minute: ours runs three times, before, between and after the peers.
+  // Shared machines change their speed from minute to minute: ours runs three times, before, between and after the peers, and so does the peak.
   await measureOurs();
   for (const [i, peer] of peers.entries()) {
     found.push(...(await peerLines(peer, { python: values.python!, onGpu, precision, batch, seconds, cases })));
     if (i === 0) await measureOurs();
   }
   while (rounds.length < ROUNDS) await measureOurs();
+  const peak = [...peaks].sort((x, y) => x - y)[Math.floor(ROUNDS / 2)];
   lines.push(
-    machine,
+    { ...machine, peak_gflops: peak, peaks },
     ...rounds.flatMap((round, i) => round.map((result) => ({ by: "lconv", precision, round: i + 1, ...result }))),
     ...found,
   );
   if (values.out) writeAtomic(values.out, `${lines.map((line) => JSON.stringify(line)).join("\n")}\n`);
   for (const line of found) if ("error" in line) console.log(`${line.by} failed: ${line.error}`);
   console.log(`\n${precision}, batch ${batch}, peak ${peak.toFixed(0)} GFLOP/s (2048^3)`);
-  const ours = cases.map((_, i) => middle(rounds.map((round) => round[i])));
+  const ours = cases.map((_, i) => atPeak(middle(rounds.map((round) => round[i])), peak));
   const theirs = found.filter((line): line is PeerLine => "case" in line);
   printTable(ours, theirs);
   if (values.chart)
@@ -118,6 +120,12 @@ function chart(ours: readonly BenchResult[], theirs: readonly PeerLine[], where:
 
 function middle(results: BenchResult[]): BenchResult {
   return results.sort((x, y) => x.ms_per_step - y.ms_per_step)[Math.floor(results.length / 2)];
+}
+
+/** The same result, with what is told by the peak told by this one. */
+function atPeak(result: BenchResult, peak: number): BenchResult {
+  const share = result.gflops / peak;
+  return { ...result, share_of_peak: share, floor_ms: share * result.ms_per_step };
 }
 
 function printTable(ours: readonly BenchResult[], found: readonly PeerLine[]): void {

@@ -2,6 +2,7 @@
 // that set and uses no inline function from outside it, so that no AVX code can leak into the baseline through the
 // linker.
 #include "exec.h"
+#include "tuned/activation_grad.h"
 #include "tuned/conv.h"
 #include "tuned/conv_weight_grad.h"
 #include "tuned/copy.h"

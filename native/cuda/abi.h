@@ -9,7 +9,7 @@
 
 extern "C" {
 
-constexpr uint32_t kCudaAbi = 1;
+constexpr uint32_t kCudaAbi = 2;
 
 /// One of the codes of src/errors.ts, and its text.
 struct lconv_cuda_error {

@@ -16,6 +16,7 @@ struct Operand {
   DType dtype;
   Access access;
   int64_t claimed = 0;
+  uint32_t over = 0;  // see Binder::out_over
 };
 
 /// Hands attributes and operands to an operation in order, and checks each against what the operation says it touches.
@@ -33,6 +34,12 @@ class Binder {
   void in(const int32_t*& p, int64_t count) { p = static_cast<const int32_t*>(claim(DType::i32, count, Access::read)); }
   void out(float*& p, int64_t count) { p = static_cast<float*>(claim(DType::f32, count, Access::write)); }
   void out(int32_t*& p, int64_t count) { p = static_cast<int32_t*>(claim(DType::i32, count, Access::write)); }
+  /// A result that may take the memory of one of the inputs in `over` (bit k: operand k), as each of its values is
+  /// made after those of the inputs at its own place were read for the last time.
+  void out_over(uint32_t over, float*& p, int64_t count) {
+    out(p, count);
+    operands_[next_operand_ - 1].over = over;
+  }
   void inout(float*& p, int64_t count) { p = static_cast<float*>(claim(DType::f32, count, Access::update)); }
   void inout(int32_t*& p, int64_t count) { p = static_cast<int32_t*>(claim(DType::i32, count, Access::update)); }
   /// Any dtype, moved as 32-bit words; all operands claimed this way must agree.

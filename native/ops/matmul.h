@@ -135,7 +135,7 @@ struct BiasActivation {
   }
 };
 
-/// Gradient of y = f(x + bias) from y alone: dx = f'(y) dy, dbias[a] = sum_{b, i} dx[b, a, i].
+/// Gradient of y = f(x + bias) from y alone: dx = f'(y) dy, dbias[a] = sum_{b, i} dx[b, a, i]. dx may lie over y or dy.
 struct BiasActivationGrad {
   static constexpr const char* name = "biasActivationGrad";
   int64_t outer, channels, inner;
@@ -191,13 +191,17 @@ struct BiasActivationGrad {
     const int64_t n = b.product(outer, channels, inner);
     b.in(y, n);
     b.in(dy, n);
-    b.out(dx, n);
+    b.out_over(1u << 0 | 1u << 1, dx, n);
     b.out(row_sums, b.product(outer, channels));
     b.out(dbias, channels);
   }
   template <class X>
   void run(X& exec) const {
-    with_activation(fn, parameter, Launch<X>{*this, exec});
+    if constexpr (X::tuned) {
+      tuned_run(exec, *this);
+    } else {
+      with_activation(fn, parameter, Launch<X>{*this, exec});
+    }
   }
 };
 

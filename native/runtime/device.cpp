@@ -196,7 +196,10 @@ void Device::execute(int op, const std::vector<BufferId>& ids, const std::vector
   }
   state_->backend->validate(command);
   if (recording_) {
-    for (const Operand& operand : command.operands) recorded.access.push_back(operand.access);
+    for (const Operand& operand : command.operands) {
+      recorded.access.push_back(operand.access);
+      recorded.over.push_back(operand.over);
+    }
     recorded.attributes = std::move(command.attributes);
     commands_.push_back(std::move(recorded));
     return;

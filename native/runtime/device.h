@@ -89,7 +89,8 @@ struct RecordedCommand {
   std::vector<int64_t> offsets;
   std::vector<Access> access;
   std::vector<double> attributes;
-  bool into_next = false;  // see Command
+  bool into_next = false;           // see Command
+  std::vector<uint32_t> over = {};  // see Binder::out_over
 };
 
 /// How a run ended. `code` is null unless it failed; `fault` then says why.

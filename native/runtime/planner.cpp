@@ -22,18 +22,8 @@ int64_t lowest_gap(const Lifetime& block, const std::vector<const Lifetime*>& pl
   return offset;
 }
 
-}  // namespace
-
-int64_t plan_apart(std::vector<Lifetime>& blocks) {
-  int64_t size = 0;
-  for (Lifetime& block : blocks) {
-    block.offset = size;
-    size += aligned(block.bytes);
-  }
-  return size;
-}
-
-int64_t plan_arena(std::vector<Lifetime>& blocks) {
+/// Gives blocks of their own places.
+int64_t arrange(std::vector<Lifetime>& blocks) {
   std::vector<size_t> order(blocks.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](size_t i, size_t j) { return blocks[i].bytes > blocks[j].bytes; });
@@ -46,6 +36,33 @@ int64_t plan_arena(std::vector<Lifetime>& blocks) {
     const auto after = [](const Lifetime* x, const Lifetime* y) { return x->offset < y->offset; };
     placed.insert(std::upper_bound(placed.begin(), placed.end(), &block, after), &block);
   }
+  return size;
+}
+
+}  // namespace
+
+int64_t plan_apart(std::vector<Lifetime>& blocks) {
+  int64_t size = 0;
+  for (Lifetime& block : blocks) {
+    block.offset = size;
+    size += aligned(block.bytes);
+  }
+  return size;
+}
+
+int64_t plan_arena(std::vector<Lifetime>& blocks) {
+  std::vector<Lifetime> places;
+  std::vector<size_t> place_of;
+  for (const Lifetime& block : blocks) {
+    const bool joins = block.over >= 0;
+    place_of.push_back(joins ? place_of[static_cast<size_t>(block.over)] : places.size());
+    if (!joins) places.push_back(block);
+    Lifetime& place = places[place_of.back()];
+    place.bytes = std::max(place.bytes, block.bytes);
+    place.last = std::max(place.last, block.last);
+  }
+  const int64_t size = arrange(places);
+  for (size_t i = 0; i < blocks.size(); ++i) blocks[i].offset = places[place_of[i]].offset;
   return size;
 }
 

@@ -75,11 +75,38 @@ Program::Program(std::shared_ptr<DeviceState> device, std::vector<RecordedComman
   arena_offset_.clear();
 }
 
+namespace {
+
+using Blocks = std::unordered_map<const Buffer*, size_t>;
+
+/// Lets results take the place of inputs that nobody reads any more, where their operations allow it.
+void take_places(const std::vector<RecordedCommand>& commands, const Blocks& index, std::vector<Lifetime>& blocks) {
+  for (size_t at = 0; at < commands.size(); ++at) {
+    const RecordedCommand& command = commands[at];
+    const auto block_of = [&](size_t operand) -> Lifetime* {
+      const auto found = index.find(command.buffers[operand].get());
+      return found == index.end() || command.offsets[operand] != 0 ? nullptr : &blocks[found->second];
+    };
+    for (size_t i = 0; i < command.over.size(); ++i) {
+      Lifetime* const result = block_of(i);
+      if (command.over[i] == 0 || !result || result->first != static_cast<int64_t>(at)) continue;
+      for (size_t k = 0; k < i && result->over < 0; ++k) {
+        Lifetime* const input = command.over[i] >> k & 1 ? block_of(k) : nullptr;
+        if (!input || input->last != static_cast<int64_t>(at) || input->bytes != result->bytes) continue;
+        result->over = input - blocks.data();
+        input->last = result->last;  // nobody else takes it
+      }
+    }
+  }
+}
+
+}  // namespace
+
 /// Lays the buffers made during the recording out in one arena, by their first and last use.
 void Program::place(const std::vector<RecordedCommand>& commands, const std::vector<BufferRef>& keep) {
   std::vector<Lifetime> blocks;
   std::vector<const Buffer*> owners;
-  std::unordered_map<const Buffer*, size_t> index;
+  Blocks index;
   for (size_t at = 0; at < commands.size(); ++at) {
     for (size_t i = 0; i < commands[at].buffers.size(); ++i) {
       const Buffer* buffer = commands[at].buffers[i].get();
@@ -100,7 +127,10 @@ void Program::place(const std::vector<RecordedCommand>& commands, const std::vec
     if (found != index.end()) blocks[found->second].last = static_cast<int64_t>(commands.size());
   }
   int64_t size = plan_apart(blocks);
-  if (size > device_->backend->apart_up_to()) size = plan_arena(blocks);
+  if (size > device_->backend->apart_up_to()) {
+    take_places(commands, index, blocks);
+    size = plan_arena(blocks);
+  }
   arena_ = std::make_shared<Arena>(device_, size);
   for (size_t i = 0; i < blocks.size(); ++i) arena_offset_.emplace(owners[i], blocks[i].offset);
   for (const BufferRef& kept : keep) {

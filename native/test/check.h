@@ -40,6 +40,7 @@ void check_gemm_providers(Report& report);
 void check_parts(Report& report);
 void check_team(Report& report);
 void check_joined(Report& report);
+void check_overlay(Report& report, const Rows& rows);
 void bench(const std::vector<std::unique_ptr<Target>>& targets);
 
 }  // namespace lieconv::parity

@@ -125,6 +125,7 @@ int check_all() {
   check_parts(report);
   check_team(report);
   check_joined(report);
+  check_overlay(report, rows);
   return close(report);
 }
 

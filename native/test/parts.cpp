@@ -40,6 +40,30 @@ std::string check_plan(const std::vector<Lifetime>& blocks, int64_t size) {
   return size > sum ? "the arena is larger than all blocks together" : "";
 }
 
+/// Lets blocks take the place of earlier ones, and checks each place as one block that lives as long as all of them.
+std::string check_places(std::vector<Lifetime>& blocks) {
+  std::vector<bool> taken(blocks.size());
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    for (size_t j = 0; j < i && blocks[i].over < 0; ++j) {
+      if (taken[j] || blocks[j].last != blocks[i].first) continue;
+      blocks[i].over = static_cast<int64_t>(j), blocks[i].bytes = blocks[j].bytes, taken[j] = true;
+    }
+  }
+  const int64_t size = plan_arena(blocks);
+  std::vector<Lifetime> places;
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    if (blocks[i].over >= 0) continue;
+    places.push_back(blocks[i]);
+    size_t at = i;
+    for (size_t j = i + 1; j < blocks.size(); ++j) {
+      if (blocks[j].over != static_cast<int64_t>(at)) continue;
+      if (blocks[j].offset != blocks[i].offset) return "block " + std::to_string(j) + " lies elsewhere";
+      places.back().last = blocks[j].last, at = j;
+    }
+  }
+  return check_plan(places, size);
+}
+
 void check_planner(Report& report) {
   for (int turn = 0; turn < 300; ++turn) {
     std::vector<Lifetime> blocks = random_lifetimes();
@@ -49,6 +73,10 @@ void check_planner(Report& report) {
     report.check("planner apart " + std::to_string(turn), check_plan(apart, apart_size));
     const int64_t size = plan_arena(blocks);
     report.check("planner " + std::to_string(turn), check_plan(blocks, size));
+  }
+  for (int turn = 0; turn < 300; ++turn) {
+    std::vector<Lifetime> blocks = random_lifetimes();
+    report.check("planner, places taken " + std::to_string(turn), check_places(blocks));
   }
   std::vector<Lifetime> chain{{100, 0, 1}, {100, 1, 2}, {100, 2, 3}, {100, 3, 4}};
   report.check("planner: a chain of steps needs two blocks", plan_arena(chain) == 256 ? "" : "it takes another size");

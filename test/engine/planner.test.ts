@@ -1,6 +1,9 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { device } from "../../src/engine/device.js";
+import { mul } from "../../src/ops/arithmetic.js";
+import { biasActivation, biasActivationGrad } from "../../src/ops/conv.js";
+import { sum } from "../../src/ops/reduce.js";
 import { record } from "../../src/tensor/record.js";
 import { scope } from "../../src/tensor/scope.js";
 import { type Tensor, tensor } from "../../src/tensor/tensor.js";
@@ -40,6 +43,39 @@ test("300 random programs: every kept result equals the eager one bit for bit, a
   }
   assert.ok(arena < 0.7 * separate, `the arenas took ${arena} bytes, separate tensors ${separate}`);
   assert.is(device().memory().arenaBytes, 0);
+});
+
+test("an activation's gradient takes the place of what nobody reads any more, and of nothing else", async () => {
+  const [B, m, d] = [3, 4, 1000];
+  const size = 4 * B * m * d;
+  // y and its gradient are there when the gradient before the activation is made: a third place only where both are read later.
+  for (const [later, places] of [
+    [[], 2],
+    [["y"], 2],
+    [["dy"], 2],
+    [["y", "dy"], 3],
+  ] as const) {
+    await scope(async () => {
+      const make = (shape: number[], seed: number): Tensor =>
+        tensor(Float32Array.from(randn(shape, seed).data), { shape, requiresGrad: true });
+      const [x, b, c] = [make([B, m, d], 1), make([m], 2), make([B, m, d], 3)];
+      const step = (): Tensor[] => {
+        const y = biasActivation(x, b, { name: "relu" });
+        const dy = mul(c, 2);
+        const [dx, db] = biasActivationGrad({ outer: B, channels: m, inner: d }, { name: "relu" }, y, dy);
+        return [dx, db, ...later.map((name) => ({ y, dy })[name])].map((t) => sum(t));
+      };
+      const want = step().map(bits);
+      let got: Tensor[] = [];
+      const program = record(() => (got = step()));
+      for (const steps of [1, 2]) {
+        await program.run({ steps });
+        assert.equal(got.map(bits), want, `read later: ${later}`);
+      }
+      assert.is(Math.floor(program.arenaBytes / size), places, `read later: ${later}`);
+      program.dispose();
+    });
+  }
 });
 
 test("new inputs of a program give new results", async () => {
