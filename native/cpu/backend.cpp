@@ -164,6 +164,7 @@ class CpuBackend final : public Backend {
     bind(command, op.bytes);
     eager_.run(command.op, op.bytes);
   }
+  bool overlays() const override { return true; }
   bool joins(int first, int second) const override { return find_pair(first, second) != nullptr; }
   std::unique_ptr<Executable> compile(std::vector<Command> commands) override {
     return std::make_unique<CpuExecutable>(std::move(commands), threads_, bf16_);

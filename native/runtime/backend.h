@@ -47,6 +47,9 @@ class Backend {
   virtual bool joins(int /*first*/, int /*second*/) const { return false; }
   /// Up to how many bytes the buffers of a program should lie apart; beyond that, memory is what counts.
   virtual int64_t apart_up_to() const { return 0; }
+  /// Whether results take the place of inputs (Binder::out_over): where commands run in parallel, those that still read
+  /// the input would have to end first.
+  virtual bool overlays() const { return false; }
   /// Fills in `info` on a GPU; false on the CPU.
   virtual bool describe(lconv_device_info& /*info*/) { return false; }
 };

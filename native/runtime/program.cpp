@@ -128,7 +128,7 @@ void Program::place(const std::vector<RecordedCommand>& commands, const std::vec
   }
   int64_t size = plan_apart(blocks);
   if (size > device_->backend->apart_up_to()) {
-    take_places(commands, index, blocks);
+    if (device_->backend->overlays()) take_places(commands, index, blocks);
     size = plan_arena(blocks);
   }
   arena_ = std::make_shared<Arena>(device_, size);
