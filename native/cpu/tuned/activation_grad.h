@@ -17,6 +17,7 @@ inline Vec slope(F f, Vec y) {
 }
 inline Vec slope(Linear, Vec) { return Vec{} + 1.0f; }
 inline Vec slope(Relu, Vec y) { return y > 0 ? Vec{} + 1.0f : Vec{}; }
+inline Vec slope(LeakyRelu f, Vec y) { return y > 0 ? Vec{} + 1.0f : Vec{} + f.slope; }
 
 template <class F>
 inline float activation_grad_row(F f, int64_t n, const float* y, const float* dy, float* dx) {

@@ -230,7 +230,7 @@ export function heldValues(costs: readonly LayerCost[], batch: number, input: nu
   let gradients = 0;
   for (const cost of costs.toReversed()) {
     const result = batch * size(cost.out);
-    peak = Math.max(peak, kept + batch * cost.activated + gradients); // the gradient behind the activation; that before it takes the place of the result
+    peak = Math.max(peak, kept + batch * cost.activated + gradients); // the gradient behind the activation; on a CPU that before it takes the place of the result
     kept -= result; // needed no longer than for that
     gradients += cost.parameters - (passes === 1 ? (cost.updatedAtOnce ?? 0) : 0);
     peak = Math.max(peak, kept + batch * cost.backwardHeld + gradients + cost.scratch);
