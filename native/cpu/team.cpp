@@ -8,7 +8,6 @@
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -143,11 +142,13 @@ struct Team::Implementation {
   Finish finish;
   std::vector<std::unique_ptr<Helper>> helpers;
 
-  int grow(int wanted) {
+  /// As many helpers as are wanted and can be had.
+  int grow(int wanted) noexcept {
     try {
+      helpers.reserve(static_cast<size_t>(wanted));  // before a thread starts: it uses its helper for ever
       while (static_cast<int>(helpers.size()) < wanted)
         helpers.push_back(std::make_unique<Helper>(static_cast<int>(helpers.size()) + 1, finish));
-    } catch (const std::system_error&) {
+    } catch (...) {  // no thread, or no memory: the caller does their shares
     }
     const int have = static_cast<int>(helpers.size());
     return have < wanted ? have : wanted;

@@ -217,8 +217,12 @@ void rotate_images(float* images, int64_t count, int64_t height, int64_t width, 
   check(threads >= 1 && threads <= 1024, "threads must be in [1, 1024], got " + std::to_string(threads));
   if (count == 0) return;
   check(images != nullptr && degrees != nullptr, "images and degrees must not be null");
+  // All of them before the first image changes: images and degrees may share memory.
+  std::vector<Rotation> rotations;
   for (int64_t i = 0; i <= (count - 1) / images_per_angle; ++i) {
-    if (!std::isfinite(degrees[i])) check(false, "degrees[" + std::to_string(i) + "] is not finite");
+    const double angle = degrees[i];
+    if (!std::isfinite(angle)) check(false, "degrees[" + std::to_string(i) + "] is not finite");
+    rotations.push_back(rotation(angle, height, width));
   }
 
   const int parts = static_cast<int>(std::min<int64_t>(threads, count));
@@ -226,7 +230,7 @@ void rotate_images(float* images, int64_t count, int64_t height, int64_t width, 
   for (Scratch& s : scratch) s.reserve(height, width, order);
   const auto rotate_part = [&](int part) {
     for (int64_t i = count * part / parts; i < count * (part + 1) / parts; ++i) {
-      rotate_image(images + i * height * width, height, width, rotation(degrees[i / images_per_angle], height, width),
+      rotate_image(images + i * height * width, height, width, rotations[static_cast<size_t>(i / images_per_angle)],
                    order, scratch[static_cast<size_t>(part)]);
     }
   };

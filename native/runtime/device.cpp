@@ -12,14 +12,14 @@ constexpr int64_t kRound = 64;
 int64_t rounded(int64_t bytes) { return (bytes + kRound - 1) / kRound * kRound; }
 
 [[noreturn]] void busy(const char* what) {
-  throw Error("ERR_LCONV_BUSY",
-              std::string("a running program ") + what + ": await program.run() first, or work on a copy");
+  throw Error("ERR_LCONV_BUSY", std::string(what) + " this tensor: await it first, or work on a copy");
 }
 void check_free_to_read(const Buffer& buffer) {
-  if (buffer.writer) busy("writes this tensor");
+  if (buffer.writer) busy("a running program writes");
 }
 void check_free_to_write(const Buffer& buffer) {
-  if (buffer.writer || buffer.readers > 0) busy("uses this tensor");
+  if (buffer.writer) busy("a running program writes");
+  if (buffer.readers > 0) busy("a running program, or a read that is under way, uses");
 }
 
 }  // namespace
@@ -79,7 +79,12 @@ void* DeviceState::take(int64_t byte_count, const char* what) {
                                   " for recorded programs)" + largest_holders() +
                                   "; dispose of tensors, or take a smaller batch");
   }
-  holders_[data] = {byte_count, what};
+  try {
+    holders_[data] = {byte_count, what};
+  } catch (...) {
+    pool->give(data, byte_count);
+    throw;
+  }
   bytes += byte_count;
   if (bytes > peak_bytes) peak_bytes = bytes;
   return data;
@@ -160,10 +165,10 @@ void Device::write(BufferId id, const void* data, int64_t bytes, DType dtype) {
     throw Error("ERR_LCONV_NATIVE", "write: the array's type or length does not fit the tensor");
   }
   check_free_to_write(*buffer);
-  state_->backend->upload(buffer->data, data, bytes);
+  if (bytes > 0) state_->backend->upload(buffer->data, data, bytes);
 }
 
-std::function<void()> Device::read_later(BufferId id, void* data, int64_t bytes, int64_t offset, DType dtype) {
+PendingRead Device::read_later(BufferId id, int64_t bytes, int64_t offset, DType dtype) {
   const BufferRef buffer = find_readable(id);
   if (recording_) throw Error("ERR_LCONV_RECORDING", "values cannot be read while recording");
   if (buffer->dtype != dtype || offset < 0 || bytes > buffer->bytes() ||
@@ -171,9 +176,21 @@ std::function<void()> Device::read_later(BufferId id, void* data, int64_t bytes,
     throw Error("ERR_LCONV_NATIVE", "read: the array's type or range does not fit the tensor");
   }
   check_free_to_read(*buffer);
-  return [buffer, data, bytes, offset] {
-    buffer->device->backend->download(data, static_cast<const char*>(buffer->data) + offset * kElementBytes, bytes);
-  };
+  return {buffer, offset, bytes};
+}
+
+PendingRead::PendingRead(BufferRef buffer, int64_t offset, int64_t bytes)
+    : buffer_(std::move(buffer)), offset_(offset), bytes_(bytes) {
+  ++buffer_->readers;
+}
+
+PendingRead::~PendingRead() {
+  if (buffer_) --buffer_->readers;  // null where another has taken over
+}
+
+void PendingRead::run(void* to) const {
+  const char* const from = static_cast<const char*>(buffer_->data) + offset_ * kElementBytes;
+  if (bytes_ > 0) buffer_->device->backend->download(to, from, bytes_);
 }
 
 namespace {

@@ -75,12 +75,28 @@ struct Buffer {
   DType dtype = DType::f32;
   bool recorded = false;         // made while recording: lives in the arena of that program
   std::shared_ptr<Arena> arena;  // set for the buffers a program keeps
-  int readers = 0;               // running programs that read it
+  int readers = 0;               // running programs and pending reads that read it
   bool writer = false;           // a running program writes it
   ~Buffer();
   int64_t bytes() const { return elements * kElementBytes; }
 };
 using BufferRef = std::shared_ptr<Buffer>;
+
+/// A read that was checked. Until it is destroyed, which has to happen on the JavaScript thread, it holds the buffer as
+/// a running program does that reads it.
+class PendingRead {
+ public:
+  PendingRead(BufferRef buffer, int64_t offset, int64_t bytes);
+  PendingRead(PendingRead&&) noexcept = default;
+  PendingRead& operator=(PendingRead&&) = delete;
+  ~PendingRead();
+  /// Any thread.
+  void run(void* to) const;
+
+ private:
+  BufferRef buffer_;
+  int64_t offset_, bytes_;
+};
 
 /// A command before its operands have memory.
 struct RecordedCommand {
@@ -109,14 +125,16 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  /// Starts a run; `done` is called on the program's thread. Throws ERR_LCONV_BUSY.
+  /// Starts a run; `done` is called on the program's thread and must not throw. Throws ERR_LCONV_BUSY, and
+  /// ERR_LCONV_NATIVE where the system gives no thread; nothing is held then.
   void start(int64_t steps, std::function<void(const Outcome&)> done);
   /// To be called on the JavaScript thread after `done`: releases the buffers.
   void finished();
   void stop() { stop_ = true; }
   /// Stops, waits for the thread and refuses further runs.
   void shut_down();
-  /// The part of it that an ending process needs: stops the run under way and joins the thread.
+  /// The part of it that an ending process needs: stops the run under way and joins the thread. Any thread may call it,
+  /// several at a time.
   void end_thread();
 
   int64_t commands() const { return command_count_; }
@@ -127,9 +145,13 @@ class Program {
  private:
   void place(const std::vector<RecordedCommand>& commands, const std::vector<BufferRef>& keep);
   void note_external(const std::vector<RecordedCommand>& commands, const std::vector<BufferRef>& keep);
+  void compile(const std::vector<RecordedCommand>& commands);
+  void give_places(const std::vector<BufferRef>& keep);
   void hold_buffers();
   void release_buffers();
+  void begin(int64_t steps, std::function<void(const Outcome&)> done);
   void serve();
+  Outcome run(int64_t steps) noexcept;
 
   struct External {
     BufferRef buffer;
@@ -142,12 +164,13 @@ class Program {
   std::unique_ptr<Executable> executable_;
   int64_t command_count_ = 0;
 
+  std::mutex thread_mutex_;  // of thread_: an ending process joins it too
   std::thread thread_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::function<void(const Outcome&)> done_;
   int64_t steps_ = 0;
-  bool pending_ = false, quit_ = false;  // under mutex_
+  bool pending_ = false, quit_ = false;  // under mutex_; quit_ is set under both
   bool running_ = false;                 // JavaScript thread only
   std::atomic<bool> stop_{false};
 };
@@ -160,11 +183,7 @@ class Device {
   BufferId alloc(int64_t bytes, DType dtype);
   void free(BufferId id);
   void write(BufferId id, const void* data, int64_t bytes, DType dtype);
-  void read(BufferId id, void* data, int64_t bytes, int64_t offset, DType dtype) {
-    read_later(id, data, bytes, offset, dtype)();
-  }
-  /// The reading alone, for any thread: checked now, and the buffer lives until it is done.
-  std::function<void()> read_later(BufferId id, void* data, int64_t bytes, int64_t offset, DType dtype);
+  PendingRead read_later(BufferId id, int64_t bytes, int64_t offset, DType dtype);
   void execute(int op, const std::vector<BufferId>& ids, const std::vector<int64_t>& offsets,
                std::vector<double> attributes);
   void begin_record();

@@ -34,6 +34,14 @@ bool conflict(const RecordedCommand& a, const RecordedCommand& b) {
   return false;
 }
 
+/// Whether `second` writes what `first` reads: as one, it would do so before `first` has read all of it.
+bool spoils(const RecordedCommand& second, const RecordedCommand& first) {
+  for (size_t k = 0; k < second.buffers.size(); ++k) {
+    if (second.access[k] != Access::read && has_operand(first, second.buffers[k].get())) return true;
+  }
+  return false;
+}
+
 /// Whether command `at` may change places with all of [begin, end).
 bool passes(const Commands& commands, size_t at, size_t begin, size_t end) {
   return std::none_of(commands.begin() + static_cast<std::ptrdiff_t>(begin),
@@ -73,6 +81,7 @@ void join(Commands& commands, const std::vector<BufferRef>& keep, const Backend&
     size_t reader = at + 1;
     while (reader < commands.size() && !has_operand(commands[reader], result)) ++reader;
     if (reader == commands.size() || in_pair(reader) || !backend.joins(commands[at].op, commands[reader].op)) continue;
+    if (spoils(commands[reader], commands[at])) continue;
     // Where this command went, the next one is at its place.
     if (bring_together(commands, at, reader) && !commands[at].into_next) --at;
   }

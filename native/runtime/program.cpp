@@ -1,50 +1,13 @@
-#include <cstdlib>
-#include <set>
-#include <typeindex>
+#include <new>
+#include <system_error>
 
 #include "../engine/error.h"
 #include "device.h"
 #include "join.h"
 #include "planner.h"
+#include "threads.h"
 
 namespace lieconv {
-namespace {
-
-/// Programs that have a thread. process.exit() and uncaught errors end the process without closing the JavaScript
-/// environment first: exit() would then take libraries down under running threads. So the first start on each kind of
-/// device registers a handler, after all libraries that such a run uses are loaded, that ends the threads before
-/// anything of them goes.
-class Threads {
- public:
-  static Threads& all() {
-    static auto* threads = new Threads();  // never destroyed: exit handlers still need it
-    return *threads;
-  }
-  void add(Program* program, const Executable& executable) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (kinds_.insert(typeid(executable)).second) std::atexit([] { all().end(); });
-    programs_.insert(program);
-  }
-  void remove(Program* program) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    programs_.erase(program);
-  }
-  bool ending() const { return ending_; }
-
- private:
-  void end() {
-    ending_ = true;
-    const std::lock_guard<std::mutex> lock(mutex_);
-    for (Program* program : programs_) program->end_thread();
-  }
-
-  std::mutex mutex_;
-  std::set<Program*> programs_;
-  std::set<std::type_index> kinds_;  // that a handler is registered for
-  std::atomic<bool> ending_{false};
-};
-
-}  // namespace
 
 Program::Program(std::shared_ptr<DeviceState> device, std::vector<RecordedCommand> commands,
                  const std::vector<BufferRef>& keep)
@@ -53,6 +16,12 @@ Program::Program(std::shared_ptr<DeviceState> device, std::vector<RecordedComman
   join(commands, keep, *device_->backend);
   place(commands, keep);
   note_external(commands, keep);
+  compile(commands);
+  give_places(keep);
+  arena_offset_.clear();
+}
+
+void Program::compile(const std::vector<RecordedCommand>& commands) {
   std::vector<Command> bound;
   for (const RecordedCommand& recorded : commands) {
     Command command{recorded.op, {}, recorded.attributes, recorded.into_next};
@@ -72,7 +41,6 @@ Program::Program(std::shared_ptr<DeviceState> device, std::vector<RecordedComman
     if (!is_oom(error) || !device_->pool->trim()) throw;
     executable_ = device_->backend->compile(bound);
   }
-  arena_offset_.clear();
 }
 
 namespace {
@@ -133,6 +101,10 @@ void Program::place(const std::vector<RecordedCommand>& commands, const std::vec
   }
   arena_ = std::make_shared<Arena>(device_, size);
   for (size_t i = 0; i < blocks.size(); ++i) arena_offset_.emplace(owners[i], blocks[i].offset);
+}
+
+/// From here on kept buffers have values to read. Last, as they must not hold the arena of a program that was not made.
+void Program::give_places(const std::vector<BufferRef>& keep) {
   for (const BufferRef& kept : keep) {
     const auto at = arena_offset_.find(kept.get());
     if (at == arena_offset_.end()) continue;
@@ -163,7 +135,9 @@ void Program::hold_buffers() {
   for (const External& external : external_) {
     const Buffer& buffer = *external.buffer;
     if (buffer.writer || (external.written && buffer.readers > 0)) {
-      throw Error("ERR_LCONV_BUSY", "another running program uses a tensor that this program needs: await it first");
+      throw Error("ERR_LCONV_BUSY",
+                  "another running program, or a read that is under way, uses a tensor that this program needs: await "
+                  "it first");
     }
   }
   for (const External& external : external_) {
@@ -188,15 +162,30 @@ void Program::release_buffers() {
 void Program::start(int64_t steps, std::function<void(const Outcome&)> done) {
   if (running_) throw Error("ERR_LCONV_BUSY", "this program is already running: await the first run");
   if (!executable_) throw Error("ERR_LCONV_DISPOSED", "this program was disposed");
-  if (!thread_.joinable()) {
-    thread_ = std::thread([this] { serve(); });
-    Threads::all().add(this, *executable_);
-  }
   hold_buffers();
+  try {
+    begin(steps, std::move(done));
+  } catch (...) {
+    release_buffers();
+    throw;
+  }
   running_ = true;
-  stop_ = false;
+}
+
+/// Gives the run to the thread, which the first one makes.
+void Program::begin(int64_t steps, std::function<void(const Outcome&)> done) {
+  Threads::all().add(this, *executable_);
+  const std::lock_guard<std::mutex> thread_lock(thread_mutex_);
+  if (quit_) throw Error("ERR_LCONV_DISPOSED", "the process is ending: no program can be started any more");
+  try {
+    if (!thread_.joinable()) thread_ = std::thread([this] { serve(); });
+  } catch (const std::system_error& error) {
+    throw Error("ERR_LCONV_NATIVE", std::string("the system gives this program no thread (") + error.what() +
+                                        "): end other programs, or allow more (ulimit -u)");
+  }
   {
     const std::lock_guard<std::mutex> lock(mutex_);
+    stop_ = false;
     steps_ = steps;
     done_ = std::move(done);
     pending_ = true;
@@ -219,23 +208,42 @@ void Program::serve() {
     const int64_t steps = steps_;
     const auto done = std::move(done_);
     lock.unlock();
-    Outcome outcome;
-    try {
-      outcome.steps = executable_->run(steps, stop_);
-    } catch (const Error& error) {
-      outcome.code = error.code();
-      outcome.fault = error.what();
-    } catch (const std::exception& error) {
-      outcome.code = "ERR_LCONV_NATIVE";
-      outcome.fault = error.what();
-    }
+    const Outcome outcome = run(steps);
     if (Threads::all().ending()) return;  // nobody is left to hear of it
-    done(outcome);
+    try {
+      done(outcome);
+    } catch (...) {  // it must not throw; if it does, the report is lost and not the process
+    }
     lock.lock();
   }
 }
 
+/// Whatever a run throws becomes its outcome: here nobody could catch it.
+Outcome Program::run(int64_t steps) noexcept {
+  Outcome outcome;
+  const auto fail = [&](const char* code, const char* fault) {
+    outcome.code = code;
+    try {
+      outcome.fault = fault;
+    } catch (const std::bad_alloc&) {  // the code has to do
+    }
+  };
+  try {
+    outcome.steps = executable_->run(steps, stop_);
+  } catch (const Error& error) {
+    fail(error.code(), error.what());
+  } catch (const std::bad_alloc&) {
+    fail("ERR_LCONV_OOM", "out of memory in the native engine");
+  } catch (const std::exception& error) {
+    fail("ERR_LCONV_NATIVE", error.what());
+  } catch (...) {
+    fail("ERR_LCONV_NATIVE", "a run ended with an exception of unknown type");
+  }
+  return outcome;
+}
+
 void Program::end_thread() {
+  const std::lock_guard<std::mutex> thread_lock(thread_mutex_);
   stop_ = true;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -246,8 +254,8 @@ void Program::end_thread() {
 }
 
 void Program::shut_down() {
-  Threads::all().remove(this);
   end_thread();
+  Threads::all().remove(this);
   finished();
   executable_.reset();
   external_.clear();

@@ -40,6 +40,12 @@ void check_gemm_providers(Report& report);
 void check_parts(Report& report);
 void check_team(Report& report);
 void check_joined(Report& report);
+void check_holds(Report& report);
+void check_faults(Report& report);
+void check_runtime(Report& report, int rounds);
+void check_leaving(Report& report, int rounds);
+/// What a process of check_leaving does.
+[[noreturn]] void leave(int seed);
 void check_overlay(Report& report, const Rows& rows);
 void bench(const std::vector<std::unique_ptr<Target>>& targets);
 

@@ -71,6 +71,7 @@ void check_order(Report& report) {
   expect("an input that changes", joined({"0AB>c", "2W>A", "1c=W"}), "0 1 2 ");
   expect("an input updated in place", joined({"0AB>c", "2W=B", "1c=W"}), "0 1 2 ");
   expect("a result that is changed", joined({"0AB>c", "2D=c", "1c=W"}), "0 1 2 ");
+  expect("a factor that its own update changes", joined({"0AW>c", "1c=W"}), "0 1 ");
   expect("several results", joined({"0AB>cd", "1c=W"}), "0 1 ");
   expect("two pairs", joined({"0AB>c", "0AB>d", "1c=W", "1d=V"}), "0+2 1+3 ");
   // 4 may come before 1 and 0 may go behind 3, but not both: 0 reads what 4 changes.

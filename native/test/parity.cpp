@@ -1,6 +1,9 @@
 // Checks every operation of every kernel table against the shared bodies run serially and against float64 loops; needs
-// no Node. `parity --gpu` checks the first GPU alone, `parity --bench` times the kernels instead.
+// no Node. `parity --gpu` checks the first GPU alone, `parity --runtime` threads and what they share, without the
+// kernels; `parity --bench` times the kernels instead.
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 #include "check.h"
@@ -108,6 +111,18 @@ int check_gpu() {
   return close(report);
 }
 
+constexpr int kRounds = 5;
+
+/// What runs on several threads.
+void check_threads(Report& report, int rounds) {
+  check_team(report);
+  check_joined(report);
+  check_holds(report);
+  check_faults(report);
+  check_runtime(report, rounds);
+  check_leaving(report, rounds);
+}
+
 int check_all() {
   Report report;
   Rows rows = all_rows();
@@ -123,9 +138,14 @@ int check_all() {
   report.summary("random sizes");
   check_gemm_providers(report);
   check_parts(report);
-  check_team(report);
-  check_joined(report);
   check_overlay(report, rows);
+  check_threads(report, kRounds);
+  return close(report);
+}
+
+int check_threads_alone(const std::string& rounds) {
+  Report report;
+  check_threads(report, rounds.empty() ? kRounds : std::max(1, std::atoi(rounds.c_str())));
   return close(report);
 }
 
@@ -144,6 +164,9 @@ int main(int count, char** arguments) {
   if (count == 1) return lieconv::parity::check_all();
   if (count == 2 && std::string(arguments[1]) == "--bench") return lieconv::parity::bench_all();
   if (count == 2 && std::string(arguments[1]) == "--gpu") return lieconv::parity::check_gpu();
-  std::fprintf(stderr, "usage: parity [--bench | --gpu]\n");
+  if (count >= 2 && count <= 3 && std::string(arguments[1]) == "--runtime")
+    return lieconv::parity::check_threads_alone(count == 3 ? arguments[2] : "");
+  if (count == 3 && std::string(arguments[1]) == "--leave") lieconv::parity::leave(std::atoi(arguments[2]));
+  std::fprintf(stderr, "usage: parity [--bench | --gpu | --runtime [ROUNDS]]\n");
   return 2;
 }
