@@ -1,5 +1,6 @@
-// Builds lconv.node: node scripts/build-native.mjs [--gyp] [--tests] [--clean] [--verbose] [--CDNAME=VALUE ...]
-// --tests: also the emulated GPU of native/test/emu. With CMake into build/Release; with --gyp, or where CMake is missing, by node-gyp into native/gyp/build/Release.
+// Builds lconv.node: node scripts/build-native.mjs [--gyp] [--tests] [--sanitized] [--clean] [--verbose] [--CDNAME=VALUE ...]
+// --tests: also what only tests need (the target `tests` of CMakeLists.txt). --sanitized: lconv.node alone, with baseline kernels, under
+// AddressSanitizer and UBSan, into build-sanitized. With CMake into build/Release; with --gyp, or where CMake is missing, by node-gyp into native/gyp/build/Release.
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
@@ -9,28 +10,31 @@ import { haveCMake, haveCompiler, haveGyp, haveOneDnn, intact, main, root, run, 
 const args = process.argv.slice(2);
 const require = createRequire(join(root, "package.json"));
 const jobs = String(availableParallelism());
+const sanitized = args.includes("--sanitized");
+const leanSettings = ["--CDLCONV_BASELINE_ONLY=ON", ...["LCONV_ONEDNN", "LCONV_CUDA", "LCONV_PARITY"].map((name) => `--CD${name}=OFF`)];
 
 function buildWithCMake() {
-  const folder = join(root, "build");
+  const folder = join(root, sanitized ? "build-sanitized" : "build");
   if (args.includes("--clean")) rmSync(folder, { recursive: true, force: true });
   discardDamaged(join(folder, "Release/lconv.node"));
   const settings = args.filter((arg) => arg.startsWith("--CD"));
-  let result = configureAndBuild(settings);
+  if (sanitized) settings.unshift("--CDLCONV_SANITIZE=address,undefined", ...leanSettings);
+  let result = configureAndBuild(folder, settings);
   // A folder that was copied from elsewhere, or configured for a generator that is gone, cannot be reused.
   if (result.failed && /different (directory|than the directory)|does not match the generator|CMAKE_MAKE_PROGRAM/.test(result.output)) {
     rmSync(folder, { recursive: true, force: true });
-    result = configureAndBuild(settings);
+    result = configureAndBuild(folder, settings);
   }
   if (result.failed) throw new SetupError(explain(result.output));
 }
 
 /** `cmake-js build` alone would not look for oneDNN again, nor take new settings, once the folder is configured. */
-function configureAndBuild(settings) {
-  const cmakeJs = require.resolve("cmake-js/bin/cmake-js");
-  const configured = build([cmakeJs, "configure", ...settings]);
-  const built = configured.failed ? configured : build([cmakeJs, "build", "--parallel", jobs]);
+function configureAndBuild(folder, settings) {
+  const cmakeJs = (command, ...more) => build([require.resolve("cmake-js/bin/cmake-js"), command, "--out", folder, ...more]);
+  const configured = cmakeJs("configure", ...settings);
+  const built = configured.failed ? configured : cmakeJs("build", "--parallel", jobs);
   if (built.failed || !args.includes("--tests")) return built;
-  return build([cmakeJs, "build", "--parallel", jobs, "--target", "emulation"]);
+  return cmakeJs("build", "--parallel", jobs, "--target", "tests");
 }
 
 function buildWithGyp() {
@@ -100,10 +104,12 @@ const remedies = [
 ];
 
 main(() => {
-  const unknown = args.find((arg) => !["--gyp", "--tests", "--clean", "--verbose"].includes(arg) && !arg.startsWith("--CD"));
-  if (unknown) throw new SetupError(`unknown argument ${unknown}; known: --gyp, --tests, --clean, --verbose, --CDNAME=VALUE`);
+  const known = ["--gyp", "--tests", "--sanitized", "--clean", "--verbose"];
+  const unknown = args.find((arg) => !known.includes(arg) && !arg.startsWith("--CD"));
+  if (unknown) throw new SetupError(`unknown argument ${unknown}; known: ${known.join(", ")}, --CDNAME=VALUE`);
+  if (sanitized && args.includes("--gyp")) throw new SetupError("--sanitized needs CMake, so it does not go with --gyp");
   if (!haveCompiler()) throw new SetupError("no C++ compiler found; install one: apt-get install g++");
-  const gyp = args.includes("--gyp") || (!haveCMake() && haveGyp());
+  const gyp = args.includes("--gyp") || (!haveCMake() && haveGyp() && !sanitized);
   if (!gyp && !haveCMake()) throw new SetupError("no CMake found (or neither make nor ninja); install it: apt-get install cmake make");
   if (gyp && !args.includes("--gyp")) say("CMake is missing, so the native engine is built by node-gyp");
   if (gyp) buildWithGyp();

@@ -1,11 +1,11 @@
 // The addon's table of contents: what src/engine/addon.ts declares as `Native`.
 #include "addon.h"
 
-#include <cmath>
-
-#include "../engine/error.h"
 #include "../engine/philox.h"
 #include "../image/rotate.h"
+#include "arguments.h"
+#include "device.h"
+#include "program.h"
 
 namespace lieconv::addon {
 namespace {
@@ -13,63 +13,71 @@ namespace {
 constexpr double kAbi = 2;  // with ABI in src/engine/addon.ts
 
 Napi::Value info(const Napi::CallbackInfo& call) {
-  const Napi::Env env = call.Env();
-  return guarded(env, [&]() -> Napi::Value {
-    Napi::Object out = Napi::Object::New(env);
-    const GemmInfo gemm = gemm_info();
-    out.Set("version", LCONV_VERSION);
-    out.Set("abi", kAbi);
-    out.Set("isa", cpu_isa());
-    if (!gemm.version.empty()) out.Set("oneDNN", gemm.version);
-    if (!gemm.note.empty()) out.Set("gemmNote", gemm.note);
-    return out;
-  });
+  Napi::Object out = Napi::Object::New(call.Env());
+  const GemmInfo gemm = gemm_info();
+  out.Set("version", LCONV_VERSION);
+  out.Set("abi", kAbi);
+  out.Set("isa", cpu_isa());
+  if (!gemm.version.empty()) out.Set("oneDNN", gemm.version);
+  if (!gemm.note.empty()) out.Set("gemmNote", gemm.note);
+  return out;
+}
+
+/// Whether `new type(code, message)` has the code: errors without one would be of no use.
+bool makes_errors(const Napi::Value& type) {
+  if (!type.IsFunction()) return false;
+  const Napi::Value code = Napi::String::New(type.Env(), "ERR_LCONV_NATIVE");
+  try {
+    const Napi::Value made = type.As<Napi::Function>().New({code, Napi::String::New(type.Env(), "")});
+    return made.As<Napi::Object>().Get("code").StrictEquals(code);
+  } catch (const Napi::Error&) {
+    return false;
+  }
 }
 
 Napi::Value set_error_class(const Napi::CallbackInfo& call) {
-  const Napi::Env env = call.Env();
-  env.GetInstanceData<Instance>()->error_class = Napi::Persistent(call[0].As<Napi::Function>());
-  return env.Undefined();
+  if (!makes_errors(call[0])) throw Error("ERR_LCONV_NATIVE", "setErrorClass: expected a class of errors with a code");
+  Instance::of(call.Env()).error_class = Napi::Persistent(call[0].As<Napi::Function>());
+  return call.Env().Undefined();
 }
 
 Napi::Value open_device(const Napi::CallbackInfo& call) {
-  return call.Env().GetInstanceData<Instance>()->device_class.New({call[0], call[1], call[2]});
+  return construct(Instance::of(call.Env()).device_class, {call[0], call[1], call[2]});
+}
+
+/// The values of a typed array of `type`; they are good until JavaScript runs again.
+template <class Array>
+Array to_typed(const Napi::Value& value, napi_typedarray_type type, const char* fault) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type)
+    throw Error("ERR_LCONV_NATIVE", fault);
+  return value.As<Array>();
 }
 
 Napi::Value philox(const Napi::CallbackInfo& call) {
-  const Napi::Env env = call.Env();
-  return guarded(env, [&]() -> Napi::Value {
-    const auto seed = static_cast<uint64_t>(to_integer(call[0], "seed"));
-    const auto stream = static_cast<uint64_t>(to_integer(call[1], "stream"));
-    const auto position = static_cast<uint64_t>(to_integer(call[2], "position"));
-    if (!call[3].IsTypedArray() || call[3].As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array) {
-      throw Error("ERR_LCONV_NATIVE", "philox: out must be a Uint32Array");
-    }
-    auto out = call[3].As<Napi::Uint32Array>();
-    philox_fill(seed, stream, position, out.Data(), static_cast<int64_t>(out.ElementLength()));
-    return env.Undefined();
-  });
+  const auto seed = static_cast<uint64_t>(to_integer(call[0], "seed"));
+  const auto stream = static_cast<uint64_t>(to_integer(call[1], "stream"));
+  const auto position = static_cast<uint64_t>(to_integer(call[2], "position"));
+  auto out = to_typed<Napi::Uint32Array>(call[3], napi_uint32_array, "philox: out must be a Uint32Array");
+  philox_fill(seed, stream, position, out.Data(), static_cast<int64_t>(out.ElementLength()));
+  return call.Env().Undefined();
 }
 
 Napi::Value rotate(const Napi::CallbackInfo& call) {
-  const Napi::Env env = call.Env();
-  return guarded(env, [&]() -> Napi::Value {
-    const HostArray images = to_host_array(call[0], "images");
-    const int64_t count = to_integer(call[1], "count"), height = to_integer(call[2], "height");
-    const int64_t width = to_integer(call[3], "width"), per_angle = to_integer(call[5], "imagesPerAngle");
-    if (!call[4].IsTypedArray() || call[4].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) {
-      throw Error("ERR_LCONV_NATIVE", "rotate: degrees must be a Float64Array");
-    }
-    auto degrees = call[4].As<Napi::Float64Array>();
-    const int64_t limit = 1 << 20;
-    const bool sane = count >= 0 && height > 0 && width > 0 && height <= limit && width <= limit && per_angle > 0 &&
-                      count <= images.bytes / kElementBytes / height / width &&
-                      (count + per_angle - 1) / per_angle <= static_cast<int64_t>(degrees.ElementLength());
-    if (images.dtype != DType::f32 || !sane) throw Error("ERR_LCONV_NATIVE", "rotate: the sizes do not fit the arrays");
-    rotate_images(static_cast<float*>(images.data), count, height, width, degrees.Data(), per_angle,
-                  static_cast<int>(to_integer(call[6], "order")), static_cast<int>(to_integer(call[7], "threads")));
-    return env.Undefined();
-  });
+  const int64_t count = to_integer(call[1], "count"), height = to_integer(call[2], "height");
+  const int64_t width = to_integer(call[3], "width"), per_angle = to_integer(call[5], "imagesPerAngle");
+  const int64_t order = to_integer(call[6], "order"), threads = to_integer(call[7], "threads");
+  const HostArray images = to_host_array(call[0], "images");
+  auto degrees = to_typed<Napi::Float64Array>(call[4], napi_float64_array, "rotate: degrees must be a Float64Array");
+  const int64_t limit = 1 << 20;
+  const bool sane = count >= 0 && height > 0 && width > 0 && height <= limit && width <= limit && per_angle > 0 &&
+                    count <= images.bytes / kElementBytes / height / width &&
+                    (count == 0 || (count - 1) / per_angle < static_cast<int64_t>(degrees.ElementLength())) &&
+                    (order == 1 || order == 3) && threads >= 1 && threads <= 1024;
+  if (images.dtype != DType::f32 || !sane)
+    throw Error("ERR_LCONV_NATIVE", "rotate: the sizes do not fit the arrays, or order or threads is out of range");
+  rotate_images(static_cast<float*>(images.data), count, height, width, degrees.Data(), per_angle,
+                static_cast<int>(order), static_cast<int>(threads));
+  return call.Env().Undefined();
 }
 
 Napi::Object op_table(Napi::Env env) {
@@ -79,82 +87,61 @@ Napi::Object op_table(Napi::Env env) {
   return table;
 }
 
-}  // namespace
-
-void throw_js(Napi::Env env, const char* code, const std::string& message) {
-  auto& error_class = env.GetInstanceData<Instance>()->error_class;
-  if (error_class.IsEmpty()) throw Napi::Error::New(env, message);
-  const Napi::Value error = error_class.New({Napi::String::New(env, code), Napi::String::New(env, message)});
-  throw Napi::Error(env, error);
-}
-
-int64_t to_integer(const Napi::Value& value, const char* name) {
-  if (value.IsNumber()) {
-    const double number = value.As<Napi::Number>().DoubleValue();
-    if (std::floor(number) == number && std::fabs(number) <= 9007199254740991.0) return static_cast<int64_t>(number);
-  }
-  throw Error("ERR_LCONV_NATIVE", std::string(name) + " must be an integer");
-}
-
-std::vector<double> to_numbers(const Napi::Value& value, const char* name) {
-  if (!value.IsArray()) throw Error("ERR_LCONV_NATIVE", std::string(name) + " must be an array");
-  const auto array = value.As<Napi::Array>();
-  std::vector<double> out;
-  for (uint32_t i = 0; i < array.Length(); ++i) {
-    const Napi::Value item = array.Get(i);
-    if (!item.IsNumber()) throw Error("ERR_LCONV_NATIVE", std::string(name) + " must hold numbers");
-    out.push_back(item.As<Napi::Number>().DoubleValue());
-  }
-  return out;
-}
-
-std::vector<uint64_t> to_ids(const Napi::Value& value, const char* name) {
-  std::vector<uint64_t> out;
-  for (const double number : to_numbers(value, name)) {
-    if (!(number >= 0 && number <= 9007199254740991.0) || std::floor(number) != number) {
-      throw Error("ERR_LCONV_NATIVE", std::string(name) + " must hold whole numbers");
-    }
-    out.push_back(static_cast<uint64_t>(number));
-  }
-  return out;
-}
-
-HostArray to_host_array(const Napi::Value& value, const char* name) {
-  if (value.IsTypedArray()) {
-    const auto array = value.As<Napi::TypedArray>();
-    const napi_typedarray_type type = array.TypedArrayType();
-    if (type == napi_float32_array || type == napi_int32_array) {
-      // Not ArrayBuffer().Data(): it refuses a SharedArrayBuffer.
-      void* data = nullptr;
-      if (napi_get_typedarray_info(array.Env(), array, nullptr, nullptr, &data, nullptr, nullptr) != napi_ok) {
-        throw Error("ERR_LCONV_NATIVE", std::string(name) + " cannot be read");
-      }
-      return {data, static_cast<int64_t>(array.ByteLength()), type == napi_float32_array ? DType::f32 : DType::i32};
-    }
-  }
-  throw Error("ERR_LCONV_NATIVE", std::string(name) + " must be a Float32Array or an Int32Array");
-}
-
-namespace {
-
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-  auto* instance = new Instance();
+  auto instance = std::make_unique<Instance>();
   instance->device_class = Napi::Persistent(DeviceObject::define(env));
   instance->program_class = Napi::Persistent(ProgramObject::define(env));
-  env.SetInstanceData(instance);
-  exports.Set("info", Napi::Function::New(env, info));
+  env.SetInstanceData(instance.get());
+  (void)instance.release();  // the environment owns it now
+  exports.Set("info", Napi::Function::New<exported<info>>(env, "info"));
   exports.Set("ops", op_table(env));
-  exports.Set("setErrorClass", Napi::Function::New(env, set_error_class));
-  exports.Set("openDevice", Napi::Function::New(env, open_device));
-  exports.Set("probeCuda", Napi::Function::New(env, probe_cuda));
-  exports.Set("cudaLibraries", Napi::Function::New(env, cuda_libraries));
-  exports.Set("philox", Napi::Function::New(env, philox));
-  exports.Set("rotate", Napi::Function::New(env, rotate));
+  exports.Set("setErrorClass", Napi::Function::New<exported<set_error_class>>(env, "setErrorClass"));
+  exports.Set("openDevice", Napi::Function::New<exported<open_device>>(env, "openDevice"));
+  exports.Set("probeCuda", Napi::Function::New<exported<probe_cuda>>(env, "probeCuda"));
+  exports.Set("cudaLibraries", Napi::Function::New<exported<cuda_libraries>>(env, "cudaLibraries"));
+  exports.Set("philox", Napi::Function::New<exported<philox>>(env, "philox"));
+  exports.Set("rotate", Napi::Function::New<exported<rotate>>(env, "rotate"));
+#ifdef LCONV_ALLOCATION_FAULTS
+  add_allocation_faults(env, exports);
+#endif
   return exports;
 }
 
+/// Set while it lives.
+class Flag {
+ public:
+  explicit Flag(bool& flag) : flag_(flag) { flag_ = true; }
+  ~Flag() { flag_ = false; }
+  Flag(const Flag&) = delete;
+  Flag& operator=(const Flag&) = delete;
+
+ private:
+  bool& flag_;
+};
+
 }  // namespace
+
+void throw_js(Napi::Env env, const char* code, const char* message) {
+  auto* instance = env.GetInstanceData<Instance>();
+  if (!instance || instance->error_class.IsEmpty() || instance->making_error) throw Napi::Error::New(env, message);
+  const Flag making(instance->making_error);
+  const Napi::Value error = instance->error_class.New({Napi::String::New(env, code), Napi::String::New(env, message)});
+  throw Napi::Error(env, error);
+}
+
+Napi::Object construct(const Napi::FunctionReference& type, const std::initializer_list<napi_value>& arguments) {
+  try {
+    return type.New(arguments);
+  } catch (const Napi::Error& error) {
+    // `new T` of the wrapper itself: what escapes a constructor becomes an Error with what() as its text.
+    if (error.Message() == std::bad_alloc().what()) throw std::bad_alloc();
+    throw;
+  }
+}
+
 }  // namespace lieconv::addon
 
-static Napi::Object lconv_init(Napi::Env env, Napi::Object exports) { return lieconv::addon::init(env, exports); }
+static Napi::Object lconv_init(Napi::Env env, Napi::Object exports) {
+  return lieconv::addon::guarded(env, [&] { return lieconv::addon::init(env, exports); });
+}
 NODE_API_MODULE(lconv, lconv_init)

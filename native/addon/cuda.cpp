@@ -30,17 +30,15 @@ Napi::Object gpu_object(Napi::Env env, const Gpu& gpu) {
 
 Napi::Value probe_cuda(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  return guarded(env, [&]() -> Napi::Value {
-    const GpuProbe& probe = probe_gpus();
-    Napi::Object out = Napi::Object::New(env);
-    if (probe.driver > 0) out.Set("driver", static_cast<double>(probe.driver));
-    Napi::Array gpus = Napi::Array::New(env);
-    for (const Gpu& gpu : probe.gpus) gpus.Set(gpus.Length(), gpu_object(env, gpu));
-    out.Set("gpus", gpus);
-    out.Set("module", cuda_module_path());
-    set_fault(env, out, probe.fault_code, probe.fault);
-    return out;
-  });
+  const GpuProbe& probe = probe_gpus();
+  Napi::Object out = Napi::Object::New(env);
+  if (probe.driver > 0) out.Set("driver", static_cast<double>(probe.driver));
+  Napi::Array gpus = Napi::Array::New(env);
+  for (const Gpu& gpu : probe.gpus) gpus.Set(gpus.Length(), gpu_object(env, gpu));
+  out.Set("gpus", gpus);
+  out.Set("module", cuda_module_path());
+  set_fault(env, out, probe.fault_code, probe.fault);
+  return out;
 }
 
 Napi::Value cublas_of(Napi::Env env, const lconv_cuda_version& version) {
@@ -53,14 +51,12 @@ Napi::Value cublas_of(Napi::Env env, const lconv_cuda_version& version) {
 
 Napi::Value cuda_libraries(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  return guarded(env, [&]() -> Napi::Value {
-    const CudaLibraries found = lieconv::cuda_libraries();
-    Napi::Object out = Napi::Object::New(env);
-    if (found.version.runtime > 0) out.Set("runtime", static_cast<double>(found.version.runtime));
-    out.Set("cublas", cublas_of(env, found.version));
-    set_fault(env, out, found.fault_code, found.fault);
-    return out;
-  });
+  const CudaLibraries found = lieconv::cuda_libraries();
+  Napi::Object out = Napi::Object::New(env);
+  if (found.version.runtime > 0) out.Set("runtime", static_cast<double>(found.version.runtime));
+  out.Set("cublas", cublas_of(env, found.version));
+  set_fault(env, out, found.fault_code, found.fault);
+  return out;
 }
 
 }  // namespace lieconv::addon

@@ -1,22 +1,27 @@
-#include "../engine/error.h"
+#include "device.h"
+
 #include "../gpu/module.h"
 #include "addon.h"
+#include "arguments.h"
+#include "reader.h"
 
 namespace lieconv::addon {
 
 Napi::Function DeviceObject::define(Napi::Env env) {
+  using D = DeviceObject;
   return DefineClass(
       env, "NativeDevice",
-      {InstanceMethod<&DeviceObject::alloc>("alloc"), InstanceMethod<&DeviceObject::free>("free"),
-       InstanceMethod<&DeviceObject::write>("write"), InstanceMethod<&DeviceObject::read>("read"),
-       InstanceMethod<&DeviceObject::read_async>("readAsync"), InstanceMethod<&DeviceObject::execute>("execute"),
-       InstanceMethod<&DeviceObject::begin_record>("beginRecord"),
-       InstanceMethod<&DeviceObject::end_record>("endRecord"),
-       InstanceMethod<&DeviceObject::abort_record>("abortRecord"), InstanceMethod<&DeviceObject::memory>("memory"),
-       InstanceMethod<&DeviceObject::info>("info"), InstanceMethod<&DeviceObject::dispose>("dispose")});
+      {InstanceMethod<&D::call<&D::alloc>>("alloc"), InstanceMethod<&D::call<&D::free>>("free"),
+       InstanceMethod<&D::call<&D::write>>("write"), InstanceMethod<&D::call<&D::read>>("read"),
+       InstanceMethod<&D::call<&D::read_async>>("readAsync"), InstanceMethod<&D::call<&D::execute>>("execute"),
+       InstanceMethod<&D::call<&D::begin_record>>("beginRecord"), InstanceMethod<&D::call<&D::end_record>>("endRecord"),
+       InstanceMethod<&D::call<&D::abort_record>>("abortRecord"), InstanceMethod<&D::call<&D::memory>>("memory"),
+       InstanceMethod<&D::call<&D::info>>("info"), InstanceMethod<&D::call<&D::dispose>>("dispose")});
 }
 
 namespace {
+
+constexpr size_t kLongestName = 64;
 
 /// "cpu", "cuda:plan" or "cuda:k".
 std::unique_ptr<Backend> make_backend(const std::string& name, int threads, int precision) {
@@ -27,13 +32,21 @@ std::unique_ptr<Backend> make_backend(const std::string& name, int threads, int 
       name.find_first_not_of("0123456789", prefix.size()) == std::string::npos) {
     return make_cuda_backend(std::stoi(name.substr(prefix.size())), precision);
   }
-  throw Error("ERR_LCONV_DEVICE",
-              "there is no device \"" + name + "\" of this precision: this build knows cpu and cuda:k");
+  throw Error("ERR_LCONV_DEVICE", "there is no device \"" + name.substr(0, kLongestName) +
+                                      "\" of this precision: this build knows cpu and cuda:k");
 }
+
+DType to_dtype(const Napi::Value& value) {
+  const int64_t number = to_integer(value, "dtype");
+  if (number != 0 && number != 1) throw Error("ERR_LCONV_NATIVE", "dtype must be 0 or 1");
+  return number == 0 ? DType::f32 : DType::i32;
+}
+
+BufferId to_id(const Napi::Value& value) { return static_cast<BufferId>(to_integer(value, "buffer")); }
 
 }  // namespace
 
-DeviceObject::DeviceObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DeviceObject>(info) {
+DeviceObject::DeviceObject(const Napi::CallbackInfo& info) : Wrapped(info) {
   guarded(info.Env(), [&] {
     name_ = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
     const int64_t threads = to_integer(info[1], "threads"), precision = to_integer(info[2], "precision");
@@ -55,176 +68,127 @@ void DeviceObject::report_memory(Napi::Env env) {
   Napi::MemoryManagement::AdjustExternalMemory(env, change);
 }
 
-Device& DeviceObject::device(Napi::Env env) {
-  if (!device_) throw_js(env, "ERR_LCONV_DISPOSED", "this device was disposed");
+/// The garbage collector has found the object.
+void DeviceObject::Finalize(Napi::BasicEnv env) {
+  int64_t all = 0;
+  napi_adjust_external_memory(env, -reported_, &all);
+}
+
+Device& DeviceObject::device() {
+  if (!device_) throw Error("ERR_LCONV_DISPOSED", "this device was disposed");
   return *device_;
 }
 
 Napi::Value DeviceObject::alloc(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const DType dtype = to_integer(info[1], "dtype") == 0 ? DType::f32 : DType::i32;
-    const BufferId id = device(info.Env()).alloc(to_integer(info[0], "bytes"), dtype);
-    report_memory(info.Env());
-    return Napi::Number::New(info.Env(), static_cast<double>(id));
-  });
+  const int64_t bytes = to_integer(info[0], "bytes");
+  const DType dtype = to_dtype(info[1]);
+  const BufferId id = device().alloc(bytes, dtype);
+  report_memory(info.Env());
+  return Napi::Number::New(info.Env(), static_cast<double>(id));
 }
 
 Napi::Value DeviceObject::free(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    if (device_) device_->free(static_cast<BufferId>(to_integer(info[0], "buffer")));
-    report_memory(info.Env());
-    return info.Env().Undefined();
-  });
+  const BufferId id = to_id(info[0]);
+  if (device_) device_->free(id);
+  report_memory(info.Env());
+  return info.Env().Undefined();
 }
 
 Napi::Value DeviceObject::write(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const HostArray from = to_host_array(info[1], "data");
-    device(info.Env()).write(static_cast<BufferId>(to_integer(info[0], "buffer")), from.data, from.bytes, from.dtype);
-    return info.Env().Undefined();
-  });
+  const BufferId id = to_id(info[0]);
+  const HostArray from = to_host_array(info[1], "data");
+  device().write(id, from.data, from.bytes, from.dtype);
+  return info.Env().Undefined();
 }
 
 Napi::Value DeviceObject::read(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const HostArray to = to_host_array(info[1], "data");
-    const int64_t offset = to_integer(info[2], "offset");
-    device(info.Env()).read(static_cast<BufferId>(to_integer(info[0], "buffer")), to.data, to.bytes, offset, to.dtype);
-    return info.Env().Undefined();
-  });
+  const BufferId id = to_id(info[0]);
+  const int64_t offset = to_integer(info[2], "offset");
+  const HostArray to = to_host_array(info[1], "data");
+  device().read_later(id, to.bytes, offset, to.dtype).run(to.data);
+  return info.Env().Undefined();
 }
 
-namespace {
-
-/// Reads on a thread of the pool; the array and the buffer are held until then.
-class Reader final : public Napi::AsyncWorker {
- public:
-  Reader(Napi::Env env, const Napi::Value& array, std::function<void()> read)
-      : Napi::AsyncWorker(env), deferred_(env), read_(std::move(read)) {
-    array_ = Napi::Persistent(array.As<Napi::Object>());
-  }
-  Napi::Promise promise() const { return deferred_.Promise(); }
-
- private:
-  void Execute() override {
-    try {
-      read_();
-    } catch (const Error& error) {
-      code_ = error.code();
-      SetError(error.what());
-    }
-  }
-  void OnOK() override {
-    read_ = nullptr;  // here, on the JavaScript thread: it may be the last that holds the buffer
-    deferred_.Resolve(Env().Undefined());
-  }
-  void OnError(const Napi::Error& error) override {
-    read_ = nullptr;
-    try {
-      throw_js(Env(), code_, error.Message());
-    } catch (const Napi::Error& typed) {
-      deferred_.Reject(typed.Value());
-    }
-  }
-
-  Napi::Promise::Deferred deferred_;
-  Napi::ObjectReference array_;
-  std::function<void()> read_;
-  const char* code_ = "ERR_LCONV_NATIVE";
-};
-
-}  // namespace
-
 Napi::Value DeviceObject::read_async(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  return guarded(env, [&]() -> Napi::Value {
-    const HostArray to = to_host_array(info[1], "data");
-    const int64_t offset = to_integer(info[2], "offset");
-    auto read = device(env).read_later(static_cast<BufferId>(to_integer(info[0], "buffer")), to.data, to.bytes, offset,
-                                       to.dtype);
-    auto* reader = new Reader(env, info[1], std::move(read));
-    reader->Queue();
-    return reader->promise();
-  });
+  const BufferId id = to_id(info[0]);
+  const int64_t offset = to_integer(info[2], "offset");
+  const HostArray to = to_lasting_array(info[1], "data");
+  return Reader::start(info[1], to.bytes, device().read_later(id, to.bytes, offset, to.dtype));
 }
 
 Napi::Value DeviceObject::execute(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const int64_t op = to_integer(info[0], "op");
-    static const int64_t count = static_cast<int64_t>(op_names().size());
-    if (op < 0 || op >= count) throw Error("ERR_LCONV_NATIVE", "there is no operation " + std::to_string(op));
-    const std::vector<uint64_t> pairs = to_ids(info[1], "operands");
-    if (pairs.size() % 2 != 0) throw Error("ERR_LCONV_NATIVE", "operands come in pairs of buffer and offset");
-    std::vector<BufferId> ids;
-    std::vector<int64_t> offsets;
-    for (size_t i = 0; i < pairs.size(); i += 2) {
-      ids.push_back(pairs[i]);
-      offsets.push_back(static_cast<int64_t>(pairs[i + 1]));
-    }
-    device(info.Env()).execute(static_cast<int>(op), ids, offsets, to_numbers(info[2], "attributes"));
-    return info.Env().Undefined();
-  });
+  const int64_t op = to_integer(info[0], "op");
+  static const int64_t count = static_cast<int64_t>(op_names().size());
+  if (op < 0 || op >= count) throw Error("ERR_LCONV_NATIVE", "there is no operation " + std::to_string(op));
+  const std::vector<uint64_t> pairs = to_ids(info[1], "operands");
+  if (pairs.size() % 2 != 0) throw Error("ERR_LCONV_NATIVE", "operands come in pairs of buffer and offset");
+  std::vector<double> attributes = to_numbers(info[2], "attributes");
+  std::vector<BufferId> ids;
+  std::vector<int64_t> offsets;
+  for (size_t i = 0; i < pairs.size(); i += 2) {
+    ids.push_back(pairs[i]);
+    offsets.push_back(static_cast<int64_t>(pairs[i + 1]));
+  }
+  device().execute(static_cast<int>(op), ids, offsets, std::move(attributes));
+  return info.Env().Undefined();
 }
 
 Napi::Value DeviceObject::begin_record(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    device(info.Env()).begin_record();
-    return info.Env().Undefined();
-  });
+  device().begin_record();
+  return info.Env().Undefined();
 }
 
 Napi::Value DeviceObject::end_record(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  return guarded(env, [&]() -> Napi::Value {
-    auto program = device(env).end_record(to_ids(info[0], "keep"));
-    return env.GetInstanceData<Instance>()->program_class.New(
-        {Napi::External<std::unique_ptr<Program>>::New(env, &program)});
-  });
+  const std::vector<uint64_t> keep = to_ids(info[0], "keep");
+  Instance& instance = Instance::of(info.Env());
+  instance.made = device().end_record(keep);
+  try {
+    return construct(instance.program_class, {});
+  } catch (...) {
+    instance.made.reset();
+    throw;
+  }
 }
 
 Napi::Value DeviceObject::abort_record(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    device(info.Env()).abort_record();
-    return info.Env().Undefined();
-  });
+  device().abort_record();
+  return info.Env().Undefined();
 }
 
 Napi::Value DeviceObject::memory(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  return guarded(env, [&]() -> Napi::Value {
-    const DeviceState& state = device(env).state();
-    Napi::Object out = Napi::Object::New(env);
-    out.Set("tensors", static_cast<double>(device(env).tensors()));
-    out.Set("bytes", static_cast<double>(state.bytes));
-    out.Set("peakBytes", static_cast<double>(state.peak_bytes));
-    out.Set("arenaBytes", static_cast<double>(state.arena_bytes));
-    return out;
-  });
+  const DeviceState& state = device().state();
+  // All read before a setter of Object.prototype can dispose of the device.
+  const int64_t tensors = device().tensors(), bytes = state.bytes, peak = state.peak_bytes, arena = state.arena_bytes;
+  Napi::Object out = Napi::Object::New(info.Env());
+  out.Set("tensors", static_cast<double>(tensors));
+  out.Set("bytes", static_cast<double>(bytes));
+  out.Set("peakBytes", static_cast<double>(peak));
+  out.Set("arenaBytes", static_cast<double>(arena));
+  return out;
 }
 
 Napi::Value DeviceObject::info(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  return guarded(env, [&]() -> Napi::Value {
-    Napi::Object out = Napi::Object::New(env);
-    out.Set("name", name_);
-    lconv_device_info found{};
-    if (!device(env).state().backend->describe(found)) return out;
-    Napi::Array capability = Napi::Array::New(env, 2);
-    capability.Set(0u, static_cast<double>(found.major));
-    capability.Set(1u, static_cast<double>(found.minor));
-    out.Set("capability", capability);
-    out.Set("multiprocessors", static_cast<double>(found.multiprocessors));
-    out.Set("totalBytes", static_cast<double>(found.total_bytes));
-    out.Set("freeBytes", static_cast<double>(found.free_bytes));
-    out.Set("l2Bytes", static_cast<double>(found.l2_bytes));
-    const CudaLibraries libraries = lieconv::cuda_libraries();
-    out.Set("runtime", static_cast<double>(libraries.version.runtime));
-    out.Set("cublas", cublas_of(env, libraries.version));
-    return out;
-  });
+  lconv_device_info found{};
+  const bool is_gpu = device().state().backend->describe(found);
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("name", name_);
+  if (!is_gpu) return out;
+  Napi::Array capability = Napi::Array::New(env, 2);
+  capability.Set(0u, static_cast<double>(found.major));
+  capability.Set(1u, static_cast<double>(found.minor));
+  out.Set("capability", capability);
+  out.Set("multiprocessors", static_cast<double>(found.multiprocessors));
+  out.Set("totalBytes", static_cast<double>(found.total_bytes));
+  out.Set("freeBytes", static_cast<double>(found.free_bytes));
+  out.Set("l2Bytes", static_cast<double>(found.l2_bytes));
+  const CudaLibraries libraries = lieconv::cuda_libraries();
+  out.Set("runtime", static_cast<double>(libraries.version.runtime));
+  out.Set("cublas", cublas_of(env, libraries.version));
+  return out;
 }
 
-/// Buffers held by programs live on until those are gone.
+/// Buffers held by programs and by reads under way live on until those are gone.
 Napi::Value DeviceObject::dispose(const Napi::CallbackInfo& info) {
   device_.reset();
   report_memory(info.Env());

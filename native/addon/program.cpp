@@ -1,25 +1,22 @@
+#include "program.h"
+
 #include "../cuda/abi.h"
-#include "../engine/error.h"
-#include "addon.h"
+#include "arguments.h"
 
 namespace lieconv::addon {
 
-struct ProgramObject::Finished {
-  Outcome outcome;
-};
-
 Napi::Function ProgramObject::define(Napi::Env env) {
-  return DefineClass(
-      env, "NativeProgram",
-      {InstanceMethod<&ProgramObject::run>("run"), InstanceMethod<&ProgramObject::stop>("stop"),
-       InstanceMethod<&ProgramObject::dispose>("dispose"), InstanceMethod<&ProgramObject::stats>("stats"),
-       InstanceAccessor<&ProgramObject::commands>("commands"),
-       InstanceAccessor<&ProgramObject::arena_bytes>("arenaBytes")});
+  using P = ProgramObject;
+  return DefineClass(env, "NativeProgram",
+                     {InstanceMethod<&P::call<&P::run>>("run"), InstanceMethod<&P::call<&P::stop>>("stop"),
+                      InstanceMethod<&P::call<&P::dispose>>("dispose"), InstanceMethod<&P::call<&P::stats>>("stats"),
+                      InstanceAccessor<&P::call<&P::commands>>("commands"),
+                      InstanceAccessor<&P::call<&P::arena_bytes>>("arenaBytes")});
 }
 
-ProgramObject::ProgramObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ProgramObject>(info), env_(info.Env()) {
-  if (!info[0].IsExternal()) throw Napi::TypeError::New(info.Env(), "a program is made by endRecord()");
-  program_ = std::move(*info[0].As<Napi::External<std::unique_ptr<Program>>>().Data());
+ProgramObject::ProgramObject(const Napi::CallbackInfo& info) : Wrapped(info), env_(info.Env()) {
+  program_ = std::move(Instance::of(info.Env()).made);
+  if (!program_) throw_js(info.Env(), "ERR_LCONV_NATIVE", "a program is made by endRecord()");
 }
 
 ProgramObject::~ProgramObject() { close(); }
@@ -40,44 +37,65 @@ void ProgramObject::close() {
 void ProgramObject::open_channel(Napi::Env env) {
   if (has_channel_) return;
   channel_ = Channel::New(env, "lconv program", 0, 1, this);
-  channel_.Unref(env);
   // Hooks run last in, first out: this one ends the thread while the channel still exists.
   napi_add_env_cleanup_hook(env, on_exit, this);
   has_channel_ = true;
+  channel_.Unref(env);
 }
 
+/// Everything that can throw is made before the native thread starts: where JavaScript is being torn down, each of
+/// these calls may fail.
 Napi::Value ProgramObject::run(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  return guarded(env, [&]() -> Napi::Value {
-    if (!program_) throw Error("ERR_LCONV_DISPOSED", "this program was disposed");
-    const int64_t steps = to_integer(info[0], "steps");
-    if (steps < 0) throw Error("ERR_LCONV_ARGUMENT", "steps must not be negative");
-    open_channel(env);
-    program_->start(steps, [this](const Outcome& outcome) {
-      auto* finished = new Finished{outcome};
-      if (channel_.NonBlockingCall(finished) != napi_ok) delete finished;
-    });
-    deferred_ = std::make_unique<Napi::Promise::Deferred>(env);
+  const int64_t steps = to_integer(info[0], "steps");
+  if (!program_) throw Error("ERR_LCONV_DISPOSED", "this program was disposed");
+  if (steps < 0) throw Error("ERR_LCONV_ARGUMENT", "steps must not be negative");
+  if (program_->running()) throw Error("ERR_LCONV_BUSY", "this program is already running: await the first run");
+  open_channel(env);
+  auto deferred = std::make_unique<Napi::Promise::Deferred>(env);
+  const Napi::Value promise = deferred->Promise();
+  try {
     self_ = Napi::Persistent(info.This().As<Napi::Object>());
     channel_.Ref(env);
-    return deferred_->Promise();
-  });
+    program_->start(steps, [this](const Outcome& outcome) { note(outcome); });
+  } catch (...) {
+    self_.Reset();
+    napi_unref_threadsafe_function(env, channel_);
+    deferred->Resolve(env.Undefined());  // a promise that nobody has seen
+    throw;
+  }
+  deferred_ = std::move(deferred);
+  return promise;
 }
 
-void ProgramObject::on_finished(Napi::Env env, Napi::Function, ProgramObject* self, Finished* finished) {
-  const std::unique_ptr<Finished> owned(finished);
-  if (env == nullptr || !self->program_) return;  // the environment is closing
-  self->program_->finished();
-  self->channel_.Unref(env);
-  const auto deferred = std::move(self->deferred_);
-  self->self_.Reset();
-  const Outcome& outcome = finished->outcome;
-  if (!outcome.code) {
-    deferred->Resolve(Napi::Number::New(env, static_cast<double>(outcome.steps)));
-    return;
-  }
+/// On the program's thread.
+void ProgramObject::note(const Outcome& outcome) noexcept {
   try {
-    throw_js(env, outcome.code, outcome.fault);
+    outcome_ = outcome;
+  } catch (const std::bad_alloc&) {
+    outcome_ = {outcome.steps, "ERR_LCONV_OOM", {}};  // the reason of the fault is lost
+  }
+  channel_.NonBlockingCall();  // fails only where the environment is gone, and with it whoever waits
+}
+
+/// No exception may leave it, nor does one matter: it says that JavaScript is being torn down.
+void ProgramObject::on_finished(Napi::Env env, Napi::Function, ProgramObject* self, void*) {
+  if (env == nullptr) return;  // the channel is closing: `self` may be gone
+  try {
+    self->settle(env);
+  } catch (...) {
+  }
+}
+
+void ProgramObject::settle(Napi::Env env) {
+  if (!program_ || !deferred_) return;
+  program_->finished();
+  const auto deferred = std::move(deferred_);
+  const Napi::ObjectReference self = std::move(self_);
+  channel_.Unref(env);
+  if (!outcome_.code) return deferred->Resolve(Napi::Number::New(env, static_cast<double>(outcome_.steps)));
+  try {
+    throw_js(env, outcome_.code, outcome_.fault.empty() ? kNoMemory : outcome_.fault.c_str());
   } catch (const Napi::Error& error) {
     deferred->Reject(error.Value());
   }
@@ -89,14 +107,11 @@ Napi::Value ProgramObject::stop(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ProgramObject::dispose(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  return guarded(env, [&]() -> Napi::Value {
-    if (program_ && program_->running()) {
-      throw Error("ERR_LCONV_BUSY", "this program is running: stop() it and await run() before dispose()");
-    }
-    close();
-    return env.Undefined();
-  });
+  if (program_ && program_->running()) {
+    throw Error("ERR_LCONV_BUSY", "this program is running: stop() it and await run() before dispose()");
+  }
+  close();
+  return info.Env().Undefined();
 }
 
 Napi::Value ProgramObject::commands(const Napi::CallbackInfo& info) {
@@ -108,19 +123,17 @@ Napi::Value ProgramObject::arena_bytes(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ProgramObject::stats(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  return guarded(env, [&]() -> Napi::Value {
-    const lconv_program_stats* stats = program_ ? program_->stats() : nullptr;
-    if (!stats) return env.Undefined();
-    Napi::Object out = Napi::Object::New(env);
-    out.Set("launches", static_cast<double>(stats->launches));
-    out.Set("longestPath", static_cast<double>(stats->longest_path));
-    out.Set("branches", static_cast<double>(stats->branches));
-    out.Set("graphNodes", static_cast<double>(stats->graph_nodes));
-    out.Set("bytes", stats->bytes);
-    out.Set("flops", stats->flops);
-    return out;
-  });
+  const lconv_program_stats* const found = program_ ? program_->stats() : nullptr;
+  if (!found) return info.Env().Undefined();
+  const lconv_program_stats stats = *found;  // a setter of Object.prototype may dispose of the program
+  Napi::Object out = Napi::Object::New(info.Env());
+  out.Set("launches", static_cast<double>(stats.launches));
+  out.Set("longestPath", static_cast<double>(stats.longest_path));
+  out.Set("branches", static_cast<double>(stats.branches));
+  out.Set("graphNodes", static_cast<double>(stats.graph_nodes));
+  out.Set("bytes", stats.bytes);
+  out.Set("flops", stats.flops);
+  return out;
 }
 
 }  // namespace lieconv::addon

@@ -23,7 +23,7 @@
       "target_name": "lconv",
       "type": "loadable_module",
       "sources": ["<@(addon_sources)", "<@(core_sources)"],
-      "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_CPP_EXCEPTIONS", "NODE_ADDON_API_REQUIRE_BASIC_FINALIZERS"],
+      "defines": ["<!@(node -p \"require('../sources.json').addon_definitions.join(' ')\")"],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "ldflags": ["-pthread", "-Wl,-Bsymbolic", "-Wl,-z,nodelete"],
       "dependencies": ["lconv_kernels_baseline"],

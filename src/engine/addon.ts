@@ -91,7 +91,10 @@ export interface NativeDevice {
   free(buffer: number): void;
   write(buffer: number, data: Float32Array | Int32Array): void;
   read(buffer: number, data: Float32Array | Int32Array, offset: number): void;
-  /** As read, on another thread. */
+  /**
+   * As read, on another thread. The buffer is held against writes until the promise settles. Throws ERR_LCONV_ARGUMENT for an array that was
+   * transferred, or lies in a resizable or shared buffer; rejects with it where that happens meanwhile.
+   */
   readAsync(buffer: number, data: Float32Array | Int32Array, offset: number): Promise<void>;
   /** Operands are pairs (buffer, element offset) flattened; attributes are numbers. */
   execute(op: number, operands: number[], attributes: number[]): void;

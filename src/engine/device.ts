@@ -67,7 +67,10 @@ export class Device {
     this.#native.read(buffer, into, offset);
   }
 
-  /** As read, on another thread. */
+  /**
+   * As read, on another thread; the buffer is busy until the promise settles. Throws ERR_LCONV_ARGUMENT for an array that was transferred, or that
+   * lies in a resizable or shared buffer; rejects with it where that happens meanwhile.
+   */
   readAsync(buffer: number, into: HostArray): Promise<void> {
     return this.#native.readAsync(buffer, into, 0);
   }

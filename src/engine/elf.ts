@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 
 const ELF64_HEADER = 64;
 const PT_LOAD = 1;
@@ -21,9 +21,10 @@ const machines: Record<number, string> = {
  * dlopen maps a file by its headers and dies with SIGBUS on pages that a truncated file does not have, so this looks first.
  */
 export function elfFault(path: string, arch: string = process.arch): string | undefined {
-  const file = openSync(path, "r");
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // a named pipe must not block
   try {
-    return headerFault(file, fstatSync(file).size, arch);
+    const status = fstatSync(file);
+    return status.isFile() ? headerFault(file, status.size, arch) : "not a file";
   } finally {
     closeSync(file);
   }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { constants } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -49,7 +49,9 @@ function load(paths: readonly string[]): Native {
 }
 
 function open(path: string): Native {
-  if (!existsSync(path)) throw new Error("missing: no such file");
+  const status = statSync(path, { throwIfNoEntry: false });
+  if (!status) throw new Error("missing: no such file");
+  if (!status.isFile()) throw new Error("not a file"); // reading a named pipe would block
   const fault = (process.platform === "linux" ? elfFault(path) : undefined) ?? checksumFault(path);
   if (fault) throw new Error(fault);
 
@@ -68,7 +70,7 @@ function open(path: string): Native {
 /** The build writes `lconv.node.sha256` beside the binary; without that file there is nothing to compare. */
 function checksumFault(path: string): string | undefined {
   const sumFile = `${path}.sha256`;
-  if (!existsSync(sumFile)) return undefined;
+  if (!statSync(sumFile, { throwIfNoEntry: false })?.isFile()) return undefined;
   const expected = readFileSync(sumFile, "utf8").slice(0, 64);
   const actual = createHash("sha256").update(readFileSync(path)).digest("hex");
   return actual === expected ? undefined : "corrupted: its contents differ from lconv.node.sha256 beside it";
