@@ -1,41 +1,47 @@
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { root, say } from "./support.mjs";
+import { tryLock } from "./lockFile.mjs";
+import { root, SetupError, say } from "./support.mjs";
 
-const file = join(root, ".setup-lock");
+const POLL_MS = 200;
+/** How long a lock may name nobody, or one that cannot be asked, before that is an error. */
+const PATIENCE_MS = 5000;
 
-/** Runs `body` while no other set-up works in this clone: `npm start` and `npm test` may begin at the same time. */
-export function withLock(body) {
-  acquire();
+/**
+ * Runs `body` while no other set-up works in this clone: `npm start` and `npm test` may begin at the same time. Waits for one that lives, which may
+ * compile for minutes; --steal-lock takes the lock of one that cannot be asked.
+ */
+export function withLock(body, file = join(root, ".setup-lock")) {
+  const release = acquire(file, process.argv.includes("--steal-lock"));
   try {
     body();
   } finally {
-    rmSync(file, { force: true });
+    release();
   }
 }
 
-function acquire() {
-  for (let waited = false; ; waited = true) {
-    try {
-      return writeFileSync(file, String(process.pid), { flag: "wx" });
-    } catch (error) {
-      if (error.code !== "EEXIST") throw error;
-    }
-    if (!holderLives()) {
-      rmSync(file, { force: true });
-      continue;
-    }
-    if (!waited) say("waiting for another set-up of this clone");
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+function acquire(file, steal) {
+  let [told, knownAt] = ["", performance.now()];
+  for (;;) {
+    const { release, holder } = attempt(file, steal);
+    if (release) return release;
+    const { text, state, pid } = holder;
+    if (state === "lives") knownAt = performance.now();
+    if (performance.now() - knownAt > PATIENCE_MS)
+      throw new SetupError(
+        `${text} is setting up this clone (${file}) and cannot be asked; if it has ended, take over: npm run setup -- --steal-lock`,
+      );
+    if (told !== text)
+      say(`waiting for another set-up of this clone, ${text}${pid ? ` (to stop it: kill ${pid})` : ""}; Ctrl-C to give up`);
+    told = text;
+    // Ctrl-C ends a process that waits so, as it has no handler that would have to run.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL_MS);
   }
 }
 
-function holderLives() {
+function attempt(file, steal) {
   try {
-    const holder = Number(readFileSync(file, "utf8"));
-    if (holder > 0) process.kill(holder, 0);
-    return true;
+    return tryLock(file, { steal });
   } catch (error) {
-    return error.code === "EPERM";
+    throw new SetupError(`cannot write ${file}: ${error.message}`);
   }
 }

@@ -1,6 +1,7 @@
 // Makes a clone ready to run: npm packages, system packages where that is allowed, native engine, dist/.
 // Only Node built-ins here, as it runs before `npm ci`. Running it again does only what has changed.
-// node scripts/setup.mjs [--main] [--tests]    --main: also find images for the main job; --tests: also build what only tests need
+// node scripts/setup.mjs [--main] [--tests] [--steal-lock]    --main: also find images for the main job; --tests: also build what only tests need;
+// --steal-lock: take the lock of a set-up that cannot be asked whether it has ended
 // LCONV_SKIP_APT=1: never call apt-get
 import { chmodSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";

@@ -47,11 +47,23 @@ export function check(ok: boolean, code: ErrorCode, message: () => string): asse
 /** `[3, 28, 28]` as the messages show a shape. */
 export const showShape = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
 
-/** The known name nearest to `name` by edit distance, for "did you mean"; undefined when none is near. */
+const MOST_SHOWN = 80;
+
+/** A text that a file made, as messages show it: 80 characters at most, or `most`, and those that a terminal would obey or hide escaped. */
+export function clip(text: string, most = MOST_SHOWN): string {
+  const shown = text.length > most ? `${text.slice(0, most - 1)}…` : text;
+  return shown.replace(/\p{C}/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
+}
+
+const LONGEST_NAME = 64;
+
+/** The known name nearest to `name` by edit distance, for "did you mean"; undefined when none is near, and for names above 64 characters. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
+  if (name.length > LONGEST_NAME) return undefined;
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.ceil(name.length / 3)) + 1;
   for (const candidate of known) {
+    if (candidate.length > LONGEST_NAME) continue; // the distance costs the product of the lengths
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) {
       best = candidate;
@@ -67,7 +79,7 @@ export function checkOptions(where: string, options: object, known: readonly str
     if (known.includes(name)) continue;
     const near = nearest(name, known);
     const hint = near ? `did you mean "${near}"?` : `known options: ${known.join(", ")}`;
-    throw new LconvError("ERR_LCONV_OPTION", `${where}: unknown option "${name}"; ${hint}`);
+    throw new LconvError("ERR_LCONV_OPTION", `${where}: unknown option "${clip(name)}"; ${hint}`);
   }
 }
 
@@ -76,7 +88,7 @@ export function checkInteger(where: string, name: string, value: unknown, min: n
   check(
     Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
     "ERR_LCONV_ARGUMENT",
-    () => `${where}: ${name} must be an integer from ${min} to ${max}, got ${String(value)}`,
+    () => `${where}: ${name} must be an integer from ${min} to ${max}, got ${clip(String(value))}`,
   );
 }
 

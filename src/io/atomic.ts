@@ -1,16 +1,22 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { ioError } from "./files.js";
+import { makeFolder, syncFolder, temporaryName } from "./folders.js";
+
+export interface AtomicOptions {
+  /** The name under which the old file stays, if there is one; whatever had that name is replaced. */
+  keep?: string | undefined;
+}
 
 /** Writes `parts` to `path` so that a reader sees the old file or the whole new one, never a piece. Makes the folder. Throws ERR_LCONV_IO. */
-export function writeAtomic(path: string, parts: string | Uint8Array | Iterable<Uint8Array>): void {
+export function writeAtomic(path: string, parts: string | Uint8Array | Iterable<Uint8Array>, options: AtomicOptions = {}): void {
   const file = new AtomicFile(path);
   try {
     if (typeof parts === "string") file.write(Buffer.from(parts));
     else if (parts instanceof Uint8Array) file.write(parts);
     else for (const part of parts) file.write(part);
-    file.commit();
+    file.commit(options);
   } finally {
     file.abort();
   }
@@ -21,12 +27,13 @@ export class AtomicFile {
   readonly path: string;
   readonly #temporary: string;
   #file: number | undefined;
+  #ended = false;
 
   constructor(path: string) {
     this.path = path;
-    this.#temporary = `${path}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
+    this.#temporary = temporaryName(path, randomBytes(4).toString("hex"));
     this.#attempt(() => {
-      mkdirSync(dirname(path), { recursive: true });
+      makeFolder(dirname(path));
       this.#file = openSync(this.#temporary, "wx");
     });
   }
@@ -38,21 +45,33 @@ export class AtomicFile {
   }
 
   /** Data reach the disk before the name does, and the name before this returns. */
-  commit(): void {
+  commit({ keep }: AtomicOptions = {}): void {
     this.#attempt((file) => {
       fsyncSync(file);
-      closeSync(file);
-      this.#file = undefined;
+      this.#close();
+      if (keep !== undefined) keepOld(this.path, keep);
       renameSync(this.#temporary, this.path);
+      this.#ended = true;
     });
     syncFolder(dirname(this.path));
   }
 
   abort(): void {
-    if (this.#file === undefined) return;
-    closeSync(this.#file);
-    this.#file = undefined;
+    if (this.#ended) return;
+    this.#ended = true;
+    try {
+      this.#close();
+    } catch {
+      // the data are not wanted
+    }
     remove(this.#temporary);
+  }
+
+  /** Once, also where it fails: by then the number may be another file's. */
+  #close(): void {
+    const file = this.#file;
+    this.#file = undefined;
+    if (file !== undefined) closeSync(file);
   }
 
   #attempt(action: (file: number) => void): void {
@@ -60,9 +79,23 @@ export class AtomicFile {
       action(this.#file ?? -1);
     } catch (error) {
       this.abort();
-      remove(this.#temporary);
       throw ioError("write", this.path, error);
     }
+  }
+}
+
+/** What link() says where the file system, or the number of links, does not allow it. */
+const noLinks: readonly unknown[] = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"];
+
+/** `path` gets the second name `keep`; where files have one name only, that name, until the new file comes. */
+function keepOld(path: string, keep: string): void {
+  try {
+    rmSync(keep, { force: true });
+    linkSync(path, keep);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (noLinks.includes(code)) renameSync(path, keep);
+    else if (code !== "ENOENT") throw error;
   }
 }
 
@@ -70,17 +103,5 @@ export class AtomicFile {
 function remove(path: string): void {
   try {
     rmSync(path, { force: true });
-  } catch {}
-}
-
-/** Best effort: some file systems and Windows cannot sync a folder, and the file itself is safe by now. */
-function syncFolder(folder: string): void {
-  try {
-    const handle = openSync(folder, "r");
-    try {
-      fsyncSync(handle);
-    } finally {
-      closeSync(handle);
-    }
   } catch {}
 }

@@ -1,11 +1,12 @@
-import { closeSync, createReadStream, openSync, readSync, statSync } from "node:fs";
+import { closeSync, createReadStream, readSync } from "node:fs";
 import { pipeline, type Readable } from "node:stream";
 import { createGunzip, type Gunzip } from "node:zlib";
-import { check } from "../errors.js";
-import { allocate, checkFormat, formatError, ioError } from "./files.js";
+import { LconvError } from "../errors.js";
+import { allocate, checkFormat, formatError, ioError, openFile } from "./files.js";
 
 // A deflate block needs at least 1 bit per literal or 2 bits per 258-byte match.
 const DEFLATE_MOST_RATIO = 1032;
+const MOST_INFLATED = 2 ** 32;
 const FIRST_STEP = 1 << 26;
 
 /**
@@ -14,20 +15,21 @@ const FIRST_STEP = 1 << 26;
  */
 export class ByteReader {
   readonly path: string;
-  /** No more bytes than this can come out, whatever a header in the file announces. */
+  /** No more bytes than this come out, whatever a header in the file announces: what deflate can expand to, and at most 4 GiB of gzip data. */
   readonly mostBytes: number;
   readonly #size: number;
+  #arrived = 0; // bytes of the stream so far
   readonly #gunzip: Gunzip | undefined;
   readonly #stream: Readable;
   readonly #chunks: AsyncIterator<Uint8Array>;
   #rest: Uint8Array = new Uint8Array(0);
   #position = 0;
 
-  private constructor(path: string, size: number, gzip: boolean) {
+  private constructor(path: string, descriptor: number, size: number, gzip: boolean) {
     this.path = path;
     this.#size = size;
-    this.mostBytes = gzip ? size * DEFLATE_MOST_RATIO : size;
-    const file = createReadStream(path, { highWaterMark: 1 << 18 });
+    this.mostBytes = gzip ? Math.min(size * DEFLATE_MOST_RATIO, MOST_INFLATED) : size;
+    const file = createReadStream(path, { fd: descriptor, highWaterMark: 1 << 18 }); // which closes it
     this.#gunzip = gzip ? createGunzip({ chunkSize: 1 << 18 }) : undefined;
     this.#stream = this.#gunzip ? pipeline(file, this.#gunzip, () => {}) : file;
     this.#chunks = this.#stream[Symbol.asyncIterator]();
@@ -35,11 +37,11 @@ export class ByteReader {
 
   /** Opens `path`; gzip is known by its first two bytes, not by the name. */
   static open(path: string): ByteReader {
+    const { file, size } = openFile(path);
     try {
-      const status = statSync(path);
-      check(status.isFile(), "ERR_LCONV_IO", () => `cannot read ${path}: it is not a file`);
-      return new ByteReader(path, status.size, isGzip(path));
+      return new ByteReader(path, file, size, isGzip(file));
     } catch (error) {
+      closeSync(file);
       throw ioError("read", path, error);
     }
   }
@@ -119,9 +121,13 @@ export class ByteReader {
   async #next(): Promise<boolean> {
     try {
       const { value, done } = await this.#chunks.next();
-      if (!done) this.#rest = value;
-      return !done;
+      if (done) return false;
+      this.#rest = value;
+      this.#arrived += value.length;
+      checkFormat(this.#arrived <= this.mostBytes, this.path, () => `it holds more than the ${this.mostBytes} bytes that are read at most`);
+      return true;
     } catch (error) {
+      if (error instanceof LconvError) throw error;
       const { code, message } = error as NodeJS.ErrnoException;
       if (!code?.startsWith("Z_")) throw ioError("read", this.path, error);
       throw formatError(this.path, `damaged or truncated gzip data after ${this.#position} bytes (${message}); get the file again`, error);
@@ -129,12 +135,7 @@ export class ByteReader {
   }
 }
 
-function isGzip(path: string): boolean {
+function isGzip(file: number): boolean {
   const magic = new Uint8Array(2);
-  const file = openSync(path, "r");
-  try {
-    return readSync(file, magic, 0, 2, 0) === 2 && magic[0] === 0x1f && magic[1] === 0x8b;
-  } finally {
-    closeSync(file);
-  }
+  return readSync(file, magic, 0, 2, 0) === 2 && magic[0] === 0x1f && magic[1] === 0x8b;
 }

@@ -1,5 +1,5 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { check, LconvError } from "../errors.js";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { check, clip, LconvError } from "../errors.js";
 
 /** What a system error code means for the user who has to act on it. */
 const reasons: Record<string, string> = {
@@ -28,23 +28,45 @@ export function ioError(action: string, path: string, cause: unknown): LconvErro
 export const formatError = (where: string, problem: string, cause?: unknown): LconvError =>
   new LconvError("ERR_LCONV_FORMAT", `${where}: ${problem}`, cause === undefined ? undefined : { cause });
 
+/** The ERR_LCONV_IO for a file that is no longer what was written: a checksum does not match, or nothing can be made of it. */
+export class DamagedFile extends LconvError {
+  constructor(where: string, problem: string, cause?: unknown) {
+    const advice = "the file has changed since it was written; take a copy of it, or make it again";
+    super("ERR_LCONV_IO", `${where}: ${problem}; ${advice}`, cause === undefined ? undefined : { cause });
+  }
+}
+
+/** A name or value that a file made, as messages show it: as JSON, clipped. */
+export const quote = (value: unknown): string => clip(JSON.stringify(typeof value === "string" ? value.slice(0, 100) : value) ?? "nothing");
+
 /** Throws ERR_LCONV_FORMAT unless `ok`. */
 export function checkFormat(ok: boolean, where: string, problem: () => string): asserts ok {
   if (!ok) throw formatError(where, problem());
 }
 
-/** The whole file in an array of its own, so that typed views at multiples of 8 are aligned. Throws ERR_LCONV_IO. */
-export function readBytes(path: string): Uint8Array {
+/** The descriptor of a file to read, and its size in bytes. Throws ERR_LCONV_IO, also for what is no file: a folder, a named pipe, a device. */
+export function openFile(path: string): { file: number; size: number } {
   let file: number | undefined;
   try {
-    file = openSync(path, "r");
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // without the latter, a named pipe blocks until somebody writes
     const status = fstatSync(file);
     check(status.isFile(), "ERR_LCONV_IO", () => `cannot read ${path}: it is not a file`);
-    return readFully(file, status.size);
+    return { file, size: status.size };
+  } catch (error) {
+    if (file !== undefined) closeSync(file);
+    throw ioError("read", path, error);
+  }
+}
+
+/** The whole file in an array of its own, so that typed views at multiples of 8 are aligned. Throws ERR_LCONV_IO. */
+export function readBytes(path: string): Uint8Array {
+  const { file, size } = openFile(path);
+  try {
+    return readFully(file, size);
   } catch (error) {
     throw ioError("read", path, error);
   } finally {
-    if (file !== undefined) closeSync(file);
+    closeSync(file);
   }
 }
 

@@ -1,6 +1,6 @@
 export { writeAtomic } from "./atomic.js";
 export { decodeNpy, encodeNpy, type NpyArray, readNpy, writeNpy } from "./npy.js";
-export { decodeNpz, encodeNpz, readNpz, writeNpz } from "./npz.js";
+export { decodeNpz, encodeNpz, NpzArchive, type NpzReadOptions, readNpz, writeNpz } from "./npz.js";
 export {
   decodeSafetensors,
   encodeSafetensors,

@@ -1,6 +1,6 @@
-import { check, LconvError, showShape } from "../errors.js";
+import { check, clip, LconvError, showShape } from "../errors.js";
 import { writeAtomic } from "./atomic.js";
-import { checkFormat, product, readBytes } from "./files.js";
+import { checkFormat, formatError, product, readBytes } from "./files.js";
 
 export type NpyData =
   | Float32Array
@@ -50,9 +50,10 @@ const types: Record<NpyDtype, [ArrayType, number]> = {
 };
 
 const magic = Uint8Array.of(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59); // \x93NUMPY
-const HEADER_CAP = 1 << 20;
+const HEADER_CAP = 0xffff; // what version 1 can hold; NumPy itself reads no more than 10,000 unless told to
+const MOST_AXES = 64; // NumPy's own limit since 2.0
 
-/** Reads a NumPy .npy file (versions 1 to 3, any byte order, C or Fortran order). Throws ERR_LCONV_IO, ERR_LCONV_FORMAT. */
+/** Reads a NumPy .npy file (versions 1 to 3, any byte order, C or Fortran order, at most 64 axes). Throws ERR_LCONV_IO, ERR_LCONV_FORMAT. */
 export const readNpy = (path: string): NpyArray => decodeNpy(readBytes(path), path);
 
 /** As readNpy on bytes. The array may be a view of `bytes`, and big-endian data are swapped in a copy. */
@@ -60,7 +61,7 @@ export function decodeNpy(bytes: Uint8Array, where = ".npy data"): NpyArray {
   const { text, dataStart } = headerText(bytes, where);
   const { dtype, bigEndian, fortran, shape } = parseHeader(text, where);
   const [ArrayOf, itemSize] = types[dtype];
-  const count = product(shape);
+  const count = countOf(shape, itemSize, where);
   const needed = count * itemSize;
   const size = bytes.length - dataStart;
   checkFormat(
@@ -76,11 +77,19 @@ export function decodeNpy(bytes: Uint8Array, where = ".npy data"): NpyArray {
   return { dtype, shape, data: fortran ? toRowMajor(data, shape) : data };
 }
 
-/** Writes a .npy file (version 1, little-endian, C order) atomically. Throws ERR_LCONV_SHAPE, ERR_LCONV_IO. */
+/** The number of elements. As in NumPy a size of zero does not excuse others that are beyond counting. */
+function countOf(shape: readonly number[], itemSize: number, where: string): number {
+  const countable = Number.isSafeInteger(itemSize * product(shape.filter((size) => size > 0)));
+  checkFormat(countable, where, () => `the shape ${showShape(shape)} is beyond what can be counted`);
+  return product(shape);
+}
+
+/** Writes a .npy file (version 1, little-endian, C order) atomically. Throws ERR_LCONV_SHAPE (also for more than 64 axes), ERR_LCONV_IO. */
 export const writeNpy = (path: string, array: ArrayToWrite): void => writeAtomic(path, encodeNpy(array));
 
 /** The bytes that writeNpy writes; the data start at a multiple of 64, as NumPy has it. */
 export function encodeNpy({ shape, data }: ArrayToWrite): Uint8Array {
+  check(shape.length <= MOST_AXES, "ERR_LCONV_SHAPE", () => `.npy: expected at most ${MOST_AXES} axes, got ${shape.length}`);
   check(
     product(shape) === data.length,
     "ERR_LCONV_SHAPE",
@@ -107,40 +116,35 @@ function headerText(bytes: Uint8Array, where: string): { text: string; dataStart
   const length = version === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
   const dataStart = start + length;
   checkFormat(
-    length <= HEADER_CAP && dataStart <= bytes.length,
+    dataStart <= bytes.length,
     where,
     () => `truncated: the .npy header announces ${length} bytes, ${bytes.length - start} follow`,
   );
+  checkFormat(length <= HEADER_CAP, where, () => `the .npy header has ${length} bytes, at most ${HEADER_CAP} are read`);
   return { text: Buffer.from(bytes.subarray(start, dataStart)).toString("latin1"), dataStart };
 }
 
 /** The header is a Python dict literal with exactly the keys descr, fortran_order and shape. */
 function parseHeader(text: string, where: string): Header {
+  const unreadable = (): LconvError => formatError(where, `cannot read the .npy header "${clip(text.trim())}"`);
   const fields = new Map<string, string>();
   const body = /^\s*\{([^{}]*)\}\s*$/.exec(text)?.[1] ?? "";
   const entry = /\s*(['"])(descr|fortran_order|shape)\1\s*:\s*('[^']*'|"[^"]*"|True|False|\([\dL,\s]*\))\s*(?:,\s*|$)/y;
   while (entry.lastIndex < body.length) {
     const match = entry.exec(body);
-    checkFormat(
-      match !== null && !fields.has(match[2]),
-      where,
-      () => `cannot read the .npy header ${JSON.stringify(text.trim().slice(0, 120))}`,
-    );
+    if (match === null || fields.has(match[2])) throw unreadable();
     fields.set(match[2], match[3]);
   }
   const descr = /^['"]([<>|=])(\w+)['"]$/.exec(fields.get("descr") ?? "");
   const shape = shapeOf(fields.get("shape"));
   const order = fields.get("fortran_order");
-  checkFormat(
-    descr !== null && shape !== undefined && (order === "True" || order === "False"),
-    where,
-    () => `cannot read the .npy header ${JSON.stringify(text.trim().slice(0, 120))}`,
-  );
+  if (descr === null || shape === undefined || (order !== "True" && order !== "False")) throw unreadable();
+  checkFormat(shape.length <= MOST_AXES, where, () => `expected at most ${MOST_AXES} axes, as NumPy has them, got ${shape.length}`);
   const [, byteOrder, dtype] = descr;
   checkFormat(
     Object.hasOwn(types, dtype),
     where,
-    () => `expected a dtype of ${Object.keys(types).join(", ")}, got "${dtype}"; convert it with .astype("float32")`,
+    () => `expected a dtype of ${Object.keys(types).join(", ")}, got "${clip(dtype)}"; convert it with .astype("float32")`,
   );
   return { dtype: dtype as NpyDtype, bigEndian: byteOrder === ">", fortran: order === "True", shape };
 }
@@ -157,27 +161,41 @@ function shapeOf(text: string | undefined): number[] | undefined {
 }
 
 function swapBytes(raw: Uint8Array, itemSize: number): Uint8Array {
-  const swapped = new Uint8Array(raw);
-  for (let i = 0; i < swapped.length; i += itemSize) swapped.subarray(i, i + itemSize).reverse();
+  const swapped = Buffer.from(new Uint8Array(raw).buffer); // an array of its own: aligned, and the caller's stays as it is
+  if (itemSize === 2) swapped.swap16();
+  else if (itemSize === 4) swapped.swap32();
+  else if (itemSize === 8) swapped.swap64();
   return swapped;
 }
 
 /** Fortran order counts the first index fastest; walks the output in C order with the input's strides. */
 function toRowMajor(data: NpyData, shape: readonly number[]): NpyData {
   const out = data.slice();
-  const strides = shape.map((_, axis) => product(shape.slice(0, axis)));
-  const index = shape.map(() => 0);
+  const axes = stridesOf(shape);
+  const index = axes.map(() => 0);
   let from = 0;
   for (let to = 0; to < out.length; to++) {
     out[to] = data[from];
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      from += strides[axis];
-      if (++index[axis] < shape[axis]) break;
-      from -= strides[axis] * shape[axis];
+    for (let axis = axes.length - 1; axis >= 0; axis--) {
+      const { size, stride } = axes[axis];
+      from += stride;
+      if (++index[axis] < size) break;
+      from -= stride * size;
       index[axis] = 0;
     }
   }
   return out;
+}
+
+/** Sizes and strides of an array in Fortran order, without axes of size 1, at which the walk would only stop for nothing. */
+function stridesOf(shape: readonly number[]): { size: number; stride: number }[] {
+  let stride = 1;
+  const axes = shape.map((size) => {
+    const axis = { size, stride };
+    stride *= size;
+    return axis;
+  });
+  return axes.filter(({ size }) => size !== 1);
 }
 
 function dtypeOf(data: NpyData): NpyDtype {

@@ -1,7 +1,9 @@
-import { check, LconvError, showShape } from "../errors.js";
-import { writeAtomic } from "./atomic.js";
-import { checkFormat, formatError, product, readBytes } from "./files.js";
-import { duplicateKey } from "./json.js";
+import { inspect } from "node:util";
+import { check, clip, LconvError } from "../errors.js";
+import { type AtomicOptions, writeAtomic } from "./atomic.js";
+import { addChecksums, checkChecksums, checksumKeys, hadChecksums } from "./checksums.js";
+import { checkFormat, DamagedFile, formatError, product, quote, readBytes } from "./files.js";
+import { duplicateKey, longKey, parseShallow } from "./json.js";
 
 export type SafetensorsData = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array;
 export type SafetensorsDtype = "F32" | "F64" | "I32" | "I64" | "U8";
@@ -23,6 +25,7 @@ export interface TensorToWrite {
   data: SafetensorsData;
 }
 
+/** A tensor in the file; its data lie from `begin` to `end`. */
 interface Entry {
   name: string;
   dtype: string;
@@ -32,11 +35,14 @@ interface Entry {
 }
 
 const HEADER_CAP = 100_000_000;
+const MOST_AXES = 64; // as NumPy's and PyTorch's
+const A_SHAPE = `a shape of at most ${MOST_AXES} non-negative integers`;
 const itemSizes: Record<string, number> = { F64: 8, I64: 8, F32: 4, I32: 4, F16: 2, BF16: 2, U8: 1 };
 
 /**
- * Reads a safetensors file: u64 header length, JSON header, data. All ranges are checked against the file before anything is made.
- * Throws ERR_LCONV_IO when it cannot be read, ERR_LCONV_FORMAT when it is not a sound safetensors file.
+ * Reads a safetensors file: u64 header length, JSON header, data. All ranges are checked against the file before anything is made, and checksums
+ * where it has some, as every file of writeSafetensors does; they are not part of the `metadata` that are returned.
+ * Throws ERR_LCONV_IO when it cannot be read or is damaged, ERR_LCONV_FORMAT when it has no checksums and is not a sound safetensors file.
  */
 export function readSafetensors(source: string | Uint8Array): SafetensorsFile {
   return typeof source === "string" ? decodeSafetensors(readBytes(source), source) : decodeSafetensors(source);
@@ -44,29 +50,39 @@ export function readSafetensors(source: string | Uint8Array): SafetensorsFile {
 
 /** As readSafetensors on bytes. The arrays are views of `bytes` where alignment allows. */
 export function decodeSafetensors(bytes: Uint8Array, where = "safetensors data"): SafetensorsFile {
+  try {
+    return decode(bytes, where);
+  } catch (error) {
+    // Of a file with checksums it is known that it was sound once.
+    const broken = error instanceof LconvError && error.code === "ERR_LCONV_FORMAT" && hadChecksums(bytes.subarray(0, 8 + HEADER_CAP));
+    throw broken ? new DamagedFile(where, `it is damaged: ${error.message.slice(where.length + 2)}`, error) : error;
+  }
+}
+
+function decode(bytes: Uint8Array, where: string): SafetensorsFile {
   const { header, dataStart } = readHeader(bytes, where);
-  const metadata = readMetadata(header["__metadata__"], where);
-  const entries = Object.entries(header)
-    .filter(([name]) => name !== "__metadata__")
-    .map(([name, info]) => readEntry(name, info, where));
+  const entries: Entry[] = [];
+  for (const name of Object.keys(header)) if (name !== "__metadata__") entries.push(readEntry(name, header[name], where));
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
   checkRanges(entries, bytes.length - dataStart, where);
-
+  const data = bytes.subarray(dataStart);
+  const metadata = checkChecksums(where, readMetadata(header["__metadata__"], where), entries, (entry) => bytesOf(entry, data));
   const tensors = new Map<string, SafeTensor>();
-  for (const entry of entries) tensors.set(entry.name, viewTensor(entry, bytes.subarray(dataStart + entry.begin, dataStart + entry.end)));
+  for (const entry of entries) tensors.set(entry.name, viewTensor(entry, data));
   return { tensors, metadata };
 }
 
-/** Writes the file atomically. Throws ERR_LCONV_SHAPE, ERR_LCONV_ARGUMENT (names) and ERR_LCONV_IO. */
+/** Writes the file atomically, with checksums. Throws ERR_LCONV_SHAPE, ERR_LCONV_DTYPE, ERR_LCONV_ARGUMENT (names, metadata) and ERR_LCONV_IO. */
 export function writeSafetensors(
   path: string,
   tensors: Iterable<readonly [string, TensorToWrite]>,
   metadata: Record<string, string> = {},
+  options: AtomicOptions = {},
 ): void {
-  writeAtomic(path, layOut(tensors, metadata));
+  writeAtomic(path, layOut(tensors, metadata), options);
 }
 
-/** The bytes that writeSafetensors writes. */
+/** The bytes that writeSafetensors writes, which readSafetensors reads: what that refuses is refused here. */
 export function encodeSafetensors(tensors: Iterable<readonly [string, TensorToWrite]>, metadata: Record<string, string> = {}): Uint8Array {
   return new Uint8Array(Buffer.concat(layOut(tensors, metadata)));
 }
@@ -93,28 +109,30 @@ function readHeader(bytes: Uint8Array, where: string): { header: Record<string, 
     () => "the safetensors header is not a JSON object",
   );
   const twice = duplicateKey(text);
-  checkFormat(twice === undefined, where, () => `the safetensors header has the name "${twice}" twice`);
+  checkFormat(twice === undefined, where, () => `the safetensors header has the name ${quote(twice)} twice`);
   return { header: header as Record<string, unknown>, dataStart };
 }
 
 function parseHeader(bytes: Uint8Array, where: string): { text: string; header: unknown } {
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    return { text, header: JSON.parse(text) };
+    const long = longKey(text);
+    checkFormat(
+      long === undefined,
+      where,
+      () => `the name ${quote(long)} in the safetensors header has ${long?.length} characters, too many`,
+    );
+    return { text, header: parseShallow(text) };
   } catch (error) {
+    if (error instanceof LconvError) throw error;
     throw formatError(where, `the safetensors header is not UTF-8 JSON: ${(error as Error).message}`, error);
   }
 }
 
 function readMetadata(value: unknown, where: string): Record<string, string> {
   if (value === undefined) return {};
-  const sound = typeof value === "object" && value !== null && !Array.isArray(value);
-  checkFormat(
-    sound && !Object.hasOwn(value, "__proto__") && Object.values(value).every((text) => typeof text === "string"),
-    where,
-    () => `__metadata__ must be an object of strings`,
-  );
-  return value as Record<string, string>;
+  checkFormat(isMetadata(value), where, () => `__metadata__ must be an object of strings`);
+  return value;
 }
 
 function readEntry(name: string, info: unknown, where: string): Entry {
@@ -123,20 +141,20 @@ function readEntry(name: string, info: unknown, where: string): Entry {
   checkFormat(
     typeof dtype === "string" && Object.hasOwn(itemSizes, dtype),
     where,
-    () => `tensor "${name}": expected a dtype of ${Object.keys(itemSizes).join(", ")}, got ${show(dtype)}`,
+    () => `tensor ${quote(name)}: expected a dtype of ${Object.keys(itemSizes).join(", ")}, got ${quote(dtype)}`,
   );
-  checkFormat(isCounts(shape), where, () => `tensor "${name}": expected a shape of non-negative integers, got ${show(shape)}`);
+  checkFormat(isShape(shape), where, () => `tensor ${quote(name)}: expected ${A_SHAPE}, got ${quote(shape)}`);
   checkFormat(
     isCounts(offsets) && offsets.length === 2 && offsets[0] <= offsets[1],
     where,
-    () => `tensor "${name}": expected data_offsets [begin, end], got ${show(offsets)}`,
+    () => `tensor ${quote(name)}: expected data_offsets [begin, end], got ${quote(offsets)}`,
   );
   const [begin, end] = offsets;
   const needed = product(shape) * itemSizes[dtype];
   checkFormat(
     needed === end - begin,
     where,
-    () => `tensor "${name}": ${dtype} of shape ${showShape(shape)} needs ${needed} bytes, its data_offsets hold ${end - begin}`,
+    () => `tensor ${quote(name)}: ${dtype} of shape ${quote(shape)} needs ${needed} bytes, its data_offsets hold ${end - begin}`,
   );
   return { name, dtype, shape, begin, end };
 }
@@ -148,22 +166,26 @@ function checkRanges(entries: readonly Entry[], size: number, where: string): vo
     checkFormat(
       entry.begin === end,
       where,
-      () => `tensor "${entry.name}": expected its data to begin at byte ${end}, got ${entry.begin} (an overlap or a hole)`,
+      () => `tensor ${quote(entry.name)}: expected its data to begin at byte ${end}, got ${entry.begin} (an overlap or a hole)`,
     );
     checkFormat(
       entry.end <= size,
       where,
-      () => `truncated: tensor "${entry.name}" ends at byte ${entry.end} of the data, the file has ${size}`,
+      () => `truncated: tensor ${quote(entry.name)} ends at byte ${entry.end} of the data, the file has ${size}`,
     );
     end = entry.end;
   }
   checkFormat(end === size, where, () => `over-long: the tensors need ${end} bytes of data, the file has ${size}`);
 }
 
-function viewTensor({ dtype, shape }: Entry, bytes: Uint8Array): SafeTensor {
-  const aligned = bytes.byteOffset % itemSizes[dtype] === 0 ? bytes : new Uint8Array(bytes); // a Buffer's slice() would be a view
-  const { buffer, byteOffset } = aligned;
-  const count = bytes.length / itemSizes[dtype];
+const bytesOf = ({ begin, end }: Entry, data: Uint8Array): Uint8Array => data.subarray(begin, end);
+
+function viewTensor(entry: Entry, data: Uint8Array): SafeTensor {
+  const { dtype, shape, begin, end } = entry;
+  const isAligned = (data.byteOffset + begin) % itemSizes[dtype] === 0;
+  const aligned = isAligned ? undefined : new Uint8Array(bytesOf(entry, data)); // a Buffer's slice() would be a view
+  const [buffer, byteOffset] = aligned ? [aligned.buffer, 0] : [data.buffer, data.byteOffset + begin];
+  const count = (end - begin) / itemSizes[dtype];
   switch (dtype) {
     case "F32":
       return { dtype, shape, data: new Float32Array(buffer, byteOffset, count) };
@@ -194,25 +216,45 @@ function widen(halves: Uint16Array, brain: boolean): Float32Array {
 
 /** Header and data parts in file order: wide dtypes first, so every tensor is aligned to its item size. */
 function layOut(tensors: Iterable<readonly [string, TensorToWrite]>, metadata: Record<string, string>): Uint8Array[] {
-  const sorted = [...tensors].sort(([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT);
-  const header = new Map<string, unknown>();
-  if (Object.keys(metadata).length > 0) header.set("__metadata__", metadata);
+  check(isMetadata(metadata), "ERR_LCONV_ARGUMENT", () => `safetensors: the metadata must be an object of strings`);
+  const reserved = checksumKeys.find((key) => Object.hasOwn(metadata, key));
+  check(reserved === undefined, "ERR_LCONV_ARGUMENT", () => `safetensors: "${reserved}" is reserved in the metadata`);
+  const stored = [...tensors]
+    .sort(([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT)
+    .map(([name, tensor]) => toStore(name, tensor));
+  const header = new Map<string, unknown>([["__metadata__", addChecksums(metadata, stored, ({ bytes }) => bytes)]]);
   let end = 0;
-  for (const [name, { shape, data }] of sorted) {
+  for (const { name, dtype, shape, bytes } of stored) {
+    const taken = header.has(name);
     check(
-      name !== "__metadata__" && name !== "__proto__" && !header.has(name),
+      name !== "__metadata__" && name !== "__proto__" && !taken,
       "ERR_LCONV_ARGUMENT",
-      () => `safetensors: the name "${name}" is ${header.has(name) ? "used twice" : "reserved"}`,
+      () => `safetensors: the name ${quote(name)} is ${taken && name !== "__metadata__" ? "used twice" : "reserved"}`,
     );
-    check(
-      product(shape) === data.length,
-      "ERR_LCONV_SHAPE",
-      () => `safetensors: "${name}" of shape ${showShape(shape)} needs ${product(shape)} values, got ${data.length}`,
-    );
-    header.set(name, { dtype: dtypeOf(data), shape, data_offsets: [end, end + data.byteLength] });
-    end += data.byteLength;
+    header.set(name, { dtype, shape, data_offsets: [end, end + bytes.length] });
+    end += bytes.length;
   }
-  const json = JSON.stringify(Object.fromEntries(header));
+  return [...encodeHeader(Object.fromEntries(header)), ...stored.map(({ bytes }) => bytes)];
+}
+
+function toStore(name: string, { shape, data }: TensorToWrite) {
+  const dtype = dtypeOf(data);
+  check(typeof name === "string", "ERR_LCONV_ARGUMENT", () => `safetensors: the name of a tensor must be a string, got ${String(name)}`);
+  check(isShape(shape), "ERR_LCONV_SHAPE", () => `safetensors: ${quote(name)}: expected ${A_SHAPE}, got ${clip(inspect(shape))}`);
+  const needed = product(shape);
+  check(
+    needed === data.length,
+    "ERR_LCONV_SHAPE",
+    () => `safetensors: ${quote(name)} of shape ${quote(shape)} needs ${needed} values, got ${data.length}`,
+  );
+  return { name, dtype, shape, bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
+}
+
+/** The length and the text, filled up so that the data begin at a multiple of 8. */
+function encodeHeader(header: object): [Uint8Array, Uint8Array] {
+  const json = JSON.stringify(header);
+  const long = longKey(json);
+  check(long === undefined, "ERR_LCONV_ARGUMENT", () => `safetensors: the name ${quote(long)} has ${long?.length} characters, too many`);
   const text = Buffer.from(json.padEnd(json.length + padding(Buffer.byteLength(json))));
   check(
     text.length <= HEADER_CAP,
@@ -221,7 +263,7 @@ function layOut(tensors: Iterable<readonly [string, TensorToWrite]>, metadata: R
   );
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(text.length));
-  return [length, text, ...sorted.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))];
+  return [length, text];
 }
 
 function dtypeOf(data: SafetensorsData): SafetensorsDtype {
@@ -239,6 +281,13 @@ function dtypeOf(data: SafetensorsData): SafetensorsDtype {
 const padding = (length: number): number => (8 - (length % 8)) % 8;
 
 const isCounts = (value: unknown): value is number[] =>
-  Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);
+  Array.isArray(value) && value.findIndex((item) => !Number.isSafeInteger(item) || item < 0) < 0; // not every(): it skips holes
 
-const show = (value: unknown): string => (JSON.stringify(value) ?? "nothing").slice(0, 80);
+const isShape = (value: unknown): value is number[] => Array.isArray(value) && value.length <= MOST_AXES && isCounts(value);
+
+const isMetadata = (value: unknown): value is Record<string, string> =>
+  typeof value === "object" &&
+  value !== null &&
+  !Array.isArray(value) &&
+  !Object.hasOwn(value, "__proto__") &&
+  Object.values(value).every((text) => typeof text === "string");

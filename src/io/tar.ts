@@ -1,35 +1,43 @@
+import { setImmediate } from "node:timers/promises";
 import { AtomicFile } from "./atomic.js";
 import { ByteReader } from "./byteReader.js";
 import { checkFormat } from "./files.js";
 
 const BLOCK = 512;
+const PIECE = 1 << 18;
 
 /**
  * Extracts the members named in `wanted` (full name in the archive -> path of the file to write) from a .tar or .tar.gz in one pass.
- * Names in the archive never become paths. Throws ERR_LCONV_FORMAT for a damaged archive or a missing member, ERR_LCONV_IO.
+ * Names in the archive never become paths, and a file appears whole or not at all, whoever else extracts it at the same time.
+ * Throws ERR_LCONV_FORMAT for a damaged archive or a missing member, ERR_LCONV_IO, the signal's reason.
  */
-export async function extractTar(archive: string, wanted: ReadonlyMap<string, string>): Promise<void> {
+export async function extractTar(archive: string, wanted: ReadonlyMap<string, string>, signal?: AbortSignal): Promise<void> {
   const missing = new Map(wanted);
   const files: AtomicFile[] = [];
   try {
     await ByteReader.readAll(archive, async (reader) => {
       for (let header = await reader.read(BLOCK, "a tar header"); !isZero(header); header = await reader.read(BLOCK, "a tar header")) {
+        signal?.throwIfAborted();
         const { name, size, regular } = readHeader(header, archive);
         const target = regular ? missing.get(name) : undefined;
         if (target !== undefined) {
           files.push(new AtomicFile(target));
           missing.delete(name);
         }
-        await copyMember(reader, size, target === undefined ? undefined : files.at(-1));
+        await copyMember(reader, size, target === undefined ? undefined : files.at(-1), signal);
       }
-      while (await reader.readSome(BLOCK)); // padding after the end mark
+      while (await reader.readSome(PIECE)) signal?.throwIfAborted(); // padding after the end mark
     });
     checkFormat(
       missing.size === 0,
       archive,
       () => `expected the members ${[...missing.keys()].join(", ")}, which the archive does not hold`,
     );
-    for (const file of files) file.commit(); // not before the checksum of the gzip data has been seen
+    for (const file of files) {
+      file.commit(); // not before the checksum of the gzip data has been seen
+      await setImmediate(); // a file takes a while to reach the disk, and an abort cannot come meanwhile
+      signal?.throwIfAborted();
+    }
   } finally {
     for (const file of files) file.abort();
   }
@@ -54,9 +62,10 @@ function readHeader(block: Uint8Array, archive: string): Member {
   return { name: prefix ? `${prefix}/${name}` : name, size, regular: header[156] === 0 || header[156] === 48 };
 }
 
-async function copyMember(reader: ByteReader, size: number, file: AtomicFile | undefined): Promise<void> {
+async function copyMember(reader: ByteReader, size: number, file: AtomicFile | undefined, signal: AbortSignal | undefined): Promise<void> {
   for (let left = size; left > 0; ) {
-    const piece = (await reader.readSome(left)) ?? (await reader.read(left, "a tar member"));
+    signal?.throwIfAborted();
+    const piece = (await reader.readSome(left)) ?? (await reader.read(1, "a tar member"));
     file?.write(piece);
     left -= piece.length;
   }

@@ -1,4 +1,5 @@
 import { crc32, inflateRawSync } from "node:zlib";
+import { clip } from "../errors.js";
 import { checkFormat, formatError } from "./files.js";
 
 export interface ZipEntry {
@@ -7,20 +8,26 @@ export interface ZipEntry {
   compressedSize: number;
   method: number; // 0 stored, 8 deflated
   crc: number;
+  flags: number;
   offset: number; // of the local header
 }
 
 const END = 0x06054b50;
 const CENTRAL = 0x02014b50;
 const LOCAL = 0x04034b50;
+const LOCAL_SIZE = 30; // of a local header, before name and extra field
+const CENTRAL_SIZE = 46;
+const ENCRYPTED = 1;
+const SIZES_FOLLOW = 8; // CRC and sizes stand behind the data, not in the local header
+const WIDE = 0xffffffff; // the number itself is in the extra field of ZIP64
 const DEFLATE_MOST_RATIO = 1032;
 
 /**
- * The entries of a ZIP archive by its central directory, sizes checked before anything is inflated: no more than
- * `mostBytes` in all, and no entry beyond what deflate can expand to. Throws ERR_LCONV_FORMAT.
+ * The entries of a ZIP archive by its central directory. No two of them, nor the directory, share a byte, so that what an archive inflates to
+ * is bounded by what deflate can expand its bytes to. Throws ERR_LCONV_FORMAT.
  */
-export function zipEntries(bytes: Uint8Array, where: string, mostBytes: number): ZipEntry[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+export function zipEntries(bytes: Uint8Array, where: string): ZipEntry[] {
+  const view = viewOf(bytes);
   const end = findEnd(view);
   checkFormat(end >= 0, where, () => "not a ZIP archive, or truncated: no end-of-directory record");
   const count = view.getUint16(end + 10, true);
@@ -35,46 +42,53 @@ export function zipEntries(bytes: Uint8Array, where: string, mostBytes: number):
   let position = start;
   for (let i = 0; i < count; i++) {
     checkFormat(
-      position + 46 <= end && view.getUint32(position, true) === CENTRAL,
+      position + CENTRAL_SIZE <= end && view.getUint32(position, true) === CENTRAL,
       where,
       () => `damaged ZIP directory: entry ${i + 1} of ${count} is not where it should be`,
     );
     const nameLength = view.getUint16(position + 28, true);
+    const next = position + CENTRAL_SIZE + nameLength + view.getUint16(position + 30, true) + view.getUint16(position + 32, true);
+    checkFormat(next <= end, where, () => "damaged ZIP directory: it runs past its end");
     entries.push(readEntry(view, position, nameLength, where));
-    position += 46 + nameLength + view.getUint16(position + 30, true) + view.getUint16(position + 32, true);
+    position = next;
   }
-  checkFormat(position <= end, where, () => "damaged ZIP directory: it runs past its end");
-  const total = entries.reduce((sum, entry) => sum + entry.size, 0);
-  checkFormat(total <= mostBytes, where, () => `its entries announce ${total} bytes, at most ${mostBytes} are allowed (maxBytes)`);
+  const sound = view.getUint16(end + 8, true) === count && view.getUint32(end + 12, true) === position - start;
+  checkFormat(sound, where, () => `damaged ZIP directory: its ${count} entries are not all that it announces`);
+  checkApart(view, entries, start, where);
+  for (const entry of entries) checkName(view, entry, where); // also where nobody asks for it: one bit may have made it another's name
   return entries;
 }
 
-/** The contents of one entry, checked against its size and CRC-32. Throws ERR_LCONV_FORMAT. */
+/** Throws ERR_LCONV_FORMAT for an entry that is encrypted, packed in a way nobody reads here, or announces what deflate cannot expand to. */
+export function checkReadable({ name, method, flags, size, compressedSize }: ZipEntry, where: string): void {
+  checkFormat((flags & ENCRYPTED) === 0, where, () => `entry "${clip(name)}" is encrypted`);
+  checkFormat(method === 0 || method === 8, where, () => `entry "${clip(name)}": expected compression method 0 or 8, got ${method}`);
+  checkFormat(
+    size <= (method === 0 ? compressedSize : compressedSize * DEFLATE_MOST_RATIO),
+    where,
+    () => `entry "${clip(name)}" announces ${size} bytes from ${compressedSize}, which is impossible`,
+  );
+}
+
+/** The contents of one entry, checked against its local header, its size and its CRC-32. Throws ERR_LCONV_FORMAT. */
 export function zipContents(bytes: Uint8Array, entry: ZipEntry, where: string): Uint8Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const { name, offset, size, compressedSize } = entry;
-  checkFormat(
-    offset + 30 <= bytes.length && view.getUint32(offset, true) === LOCAL,
-    where,
-    () => `damaged ZIP archive: no entry "${name}" at byte ${offset}`,
-  );
-  const start = offset + 30 + view.getUint16(offset + 26, true) + view.getUint16(offset + 28, true);
-  checkFormat(
-    start + compressedSize <= bytes.length,
-    where,
-    () => `truncated: entry "${name}" ends at byte ${start + compressedSize}, the file has ${bytes.length}`,
-  );
-  const stored = bytes.subarray(start, start + compressedSize);
+  checkReadable(entry, where);
+  const view = viewOf(bytes);
+  checkLocal(view, entry, where);
+  const start = dataStart(view, entry.offset);
+  const stored = bytes.subarray(start, start + entry.compressedSize);
   const contents = entry.method === 0 ? new Uint8Array(stored) : inflate(stored, entry, where);
-  const sound = contents.length === size && crc32(contents) === entry.crc;
+  const crc = crc32(contents);
   checkFormat(
-    sound,
+    contents.length === entry.size && crc === entry.crc,
     where,
     () =>
-      `entry "${name}" is damaged: expected ${size} bytes with CRC-32 ${hex(entry.crc)}, got ${contents.length} with ${hex(crc32(contents))}`,
+      `entry "${clip(entry.name)}" is damaged: expected ${entry.size} bytes with CRC-32 ${hex(entry.crc)}, got ${contents.length} with ${hex(crc)}`,
   );
   return contents;
 }
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** The record stands last, before a comment of at most 65,535 bytes that reaches exactly to the end. */
 function findEnd(view: DataView): number {
@@ -85,32 +99,72 @@ function findEnd(view: DataView): number {
 }
 
 function readEntry(view: DataView, at: number, nameLength: number, where: string): ZipEntry {
-  checkFormat(at + 46 + nameLength <= view.byteLength, where, () => "damaged ZIP directory: a name runs past its end");
-  const name = Buffer.from(view.buffer, view.byteOffset + at + 46, nameLength).toString("utf8");
   const entry = {
-    name,
+    name: nameAt(view, at + CENTRAL_SIZE, nameLength).toString("utf8"),
+    flags: view.getUint16(at + 8, true),
     method: view.getUint16(at + 10, true),
     crc: view.getUint32(at + 16, true),
     compressedSize: view.getUint32(at + 20, true),
     size: view.getUint32(at + 24, true),
     offset: view.getUint32(at + 42, true),
   };
-  checkFormat((view.getUint16(at + 8, true) & 1) === 0, where, () => `entry "${name}" is encrypted`);
-  checkFormat(
-    entry.method === 0 || entry.method === 8,
-    where,
-    () => `entry "${name}": expected compression method 0 or 8, got ${entry.method}`,
-  );
-  const wide = entry.size === 0xffffffff || entry.compressedSize === 0xffffffff || entry.offset === 0xffffffff;
-  checkFormat(!wide, where, () => `entry "${name}" is above 4 GB (ZIP64), which is not read`);
-  const most = entry.method === 0 ? entry.compressedSize : entry.compressedSize * DEFLATE_MOST_RATIO;
-  checkFormat(
-    entry.compressedSize <= view.byteLength && entry.size <= most,
-    where,
-    () => `entry "${name}" announces ${entry.size} bytes from ${entry.compressedSize}, which is impossible`,
-  );
+  const wide = entry.size === WIDE || entry.compressedSize === WIDE || entry.offset === WIDE;
+  checkFormat(!wide, where, () => `entry "${clip(entry.name)}" is above 4 GB (ZIP64), which is not read`);
   return entry;
 }
+
+/** Each entry takes the bytes from its local header to the end of its data; these lie before the directory and do not overlap. */
+function checkApart(view: DataView, entries: readonly ZipEntry[], directory: number, where: string): void {
+  let [end, before] = [0, ""];
+  for (const { name, offset, compressedSize } of entries.toSorted((a, b) => a.offset - b.offset)) {
+    checkFormat(
+      offset + LOCAL_SIZE <= directory && view.getUint32(offset, true) === LOCAL,
+      where,
+      () => `damaged ZIP archive: no entry "${clip(name)}" at byte ${offset}`,
+    );
+    checkFormat(offset >= end, where, () => `the entries "${clip(before)}" and "${clip(name)}" overlap, which no program writes`);
+    end = dataStart(view, offset) + compressedSize;
+    checkFormat(
+      end <= directory,
+      where,
+      () => `entry "${clip(name)}" ends at byte ${end}, inside the directory, which begins at ${directory}`,
+    );
+    before = name;
+  }
+}
+
+const dataStart = (view: DataView, offset: number): number =>
+  offset + LOCAL_SIZE + view.getUint16(offset + 26, true) + view.getUint16(offset + 28, true);
+
+function checkName(view: DataView, { name, offset }: ZipEntry, where: string): void {
+  const local = nameAt(view, offset + LOCAL_SIZE, view.getUint16(offset + 26, true)).toString("utf8");
+  checkFormat(local === name, where, () => `damaged ZIP archive: the header of entry "${clip(name)}" contradicts the directory`);
+}
+
+/** The local header says again what the directory says; a reader that trusts the one must not see another file than who trusts the other. */
+function checkLocal(view: DataView, entry: ZipEntry, where: string): void {
+  const { name, offset } = entry;
+  const flags = view.getUint16(offset + 6, true);
+  const extra = offset + LOCAL_SIZE + view.getUint16(offset + 26, true);
+  const kind = ((flags ^ entry.flags) & ENCRYPTED) === 0 && view.getUint16(offset + 8, true) === entry.method;
+  const numbers =
+    (flags & SIZES_FOLLOW) !== 0 ||
+    (view.getUint32(offset + 14, true) === entry.crc && sameSizes(view, offset, extra, dataStart(view, offset), entry));
+  checkFormat(kind && numbers, where, () => `damaged ZIP archive: the header of entry "${clip(name)}" contradicts the directory`);
+}
+
+/** NumPy writes the sizes of a local header in 64 bits, as it does not know them when it begins. */
+function sameSizes(view: DataView, offset: number, extra: number, end: number, entry: ZipEntry): boolean {
+  const [compressedSize, size] = [view.getUint32(offset + 18, true), view.getUint32(offset + 22, true)];
+  if (size !== WIDE || compressedSize !== WIDE) return size === entry.size && compressedSize === entry.compressedSize;
+  for (let at = extra; at + 4 <= end; at += 4 + view.getUint16(at + 2, true)) {
+    if (view.getUint16(at, true) !== 1 || at + 20 > end) continue;
+    return view.getBigUint64(at + 4, true) === BigInt(entry.size) && view.getBigUint64(at + 12, true) === BigInt(entry.compressedSize);
+  }
+  return false;
+}
+
+const nameAt = (view: DataView, at: number, length: number): Buffer => Buffer.from(view.buffer, view.byteOffset + at, length);
 
 function inflate(stored: Uint8Array, { name, size }: ZipEntry, where: string): Uint8Array {
   try {
@@ -118,7 +172,7 @@ function inflate(stored: Uint8Array, { name, size }: ZipEntry, where: string): U
     const inflated = inflateRawSync(stored, { maxOutputLength: size + 1, chunkSize: Math.max(size + 1, 64) });
     return new Uint8Array(inflated.buffer, inflated.byteOffset, inflated.byteLength);
   } catch (error) {
-    throw formatError(where, `entry "${name}" is damaged: ${(error as Error).message}`, error);
+    throw formatError(where, `entry "${clip(name)}" is damaged: ${(error as Error).message}`, error);
   }
 }
 

@@ -1,7 +1,8 @@
+import { totalmem } from "node:os";
 import { Matrix, QrDecomposition } from "ml-matrix";
 import type { Device } from "../engine/device.js";
 import { Philox, streams } from "../engine/random.js";
-import { LconvError, nearest } from "../errors.js";
+import { LconvError, nearest, showShape } from "../errors.js";
 import { numel, type Shape } from "../tensor/shape.js";
 import { keep, type Tensor, tensor } from "../tensor/tensor.js";
 
@@ -21,6 +22,9 @@ export const initializers: readonly Initializer[] = ["glorotNormal", "glorotUnif
 /** Standard deviation of a unit normal that is cut off at 2 sigma. */
 const TRUNCATED_STD = 0.87962566103423978;
 
+/** On the host, for a weight: 32 random bits, the draw in float64 and the weight itself. */
+const DRAW_BYTES = 16;
+
 export interface Fans {
   fanIn: number;
   fanOut: number;
@@ -33,6 +37,15 @@ export function fansOf(shape: Shape): Fans {
   return { fanIn: n * shape[shape.length - 2], fanOut: n * shape[shape.length - 1] };
 }
 
+function tooLarge(shape: Shape, cause?: unknown): LconvError {
+  const need = (numel(shape) * DRAW_BYTES) / 1e9;
+  return new LconvError(
+    "ERR_LCONV_OOM",
+    `weights of shape ${showShape(shape)} need ${need.toFixed(1)} GB to be drawn, more than there is; take a smaller network`,
+    { cause },
+  );
+}
+
 /** Where a model's initial weights come from: draws in the order in which parameters are made, so that a seed means one model. */
 export class WeightSource {
   readonly device: Device;
@@ -43,9 +56,19 @@ export class WeightSource {
     this.#random = new Philox(seed, streams.init);
   }
 
-  /** A trained parameter. `fans` overrides what the shape says (convolutions). Throws ERR_LCONV_ARGUMENT for an unknown initializer. */
+  /** A trained parameter. `fans` overrides what the shape says (convolutions). Throws ERR_LCONV_ARGUMENT for an unknown initializer, ERR_LCONV_OOM. */
   parameter(shape: Shape, initializer: Initializer, fans: Fans = fansOf(shape)): Tensor {
-    return keep(tensor(this.#draw(shape, initializer, fans), { shape, device: this.device, requiresGrad: true }));
+    return keep(tensor(this.#drawn(shape, initializer, fans), { shape, device: this.device, requiresGrad: true }));
+  }
+
+  #drawn(shape: Shape, initializer: Initializer, fans: Fans): Float32Array {
+    // Memory that is merely promised would end the process when it is used.
+    if (numel(shape) * DRAW_BYTES > totalmem()) throw tooLarge(shape);
+    try {
+      return this.#draw(shape, initializer, fans);
+    } catch (error) {
+      throw error instanceof RangeError ? tooLarge(shape, error) : error;
+    }
   }
 
   #draw(shape: Shape, initializer: Initializer, { fanIn, fanOut }: Fans): Float32Array {
@@ -56,10 +79,10 @@ export class WeightSource {
       case "heNormal":
         return this.#truncatedNormal(n, Math.sqrt(2 / fanIn));
       case "normal":
-        return Float32Array.from(this.#random.normal(n), (x) => x / Math.sqrt(fanIn));
+        return new Float32Array(this.#random.normal(n).map((x) => x / Math.sqrt(fanIn)));
       case "glorotUniform": {
         const limit = Math.sqrt(6 / (fanIn + fanOut));
-        return Float32Array.from(this.#random.uniform(n), (u) => limit * (2 * u - 1));
+        return new Float32Array(this.#random.uniform(n).map((u) => limit * (2 * u - 1)));
       }
       case "orthogonal":
         return this.#orthogonal(shape);
@@ -78,9 +101,8 @@ export class WeightSource {
   #truncatedNormal(n: number, std: number): Float32Array {
     const out = new Float32Array(n);
     for (let filled = 0; filled < n; ) {
-      for (const x of this.#random.normal(n - filled)) {
-        if (Math.abs(x) < 2 && filled < n) out[filled++] = (x * std) / TRUNCATED_STD;
-      }
+      const drawn = this.#random.normal(n - filled);
+      for (let i = 0; i < drawn.length && filled < n; i++) if (Math.abs(drawn[i]) < 2) out[filled++] = (drawn[i] * std) / TRUNCATED_STD;
     }
     return out;
   }

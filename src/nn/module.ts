@@ -1,4 +1,4 @@
-import { LconvError, showShape } from "../errors.js";
+import { clip, LconvError, showShape } from "../errors.js";
 import { sameShape } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
 
@@ -50,7 +50,7 @@ export abstract class Module {
       if (!value)
         throw new LconvError(
           "ERR_LCONV_CHECKPOINT",
-          `load: parameter "${name}" of shape ${showShape(t.shape)} is missing; the file holds ${[...values.keys()].join(", ")}`,
+          `load: parameter "${name}" of shape ${showShape(t.shape)} is missing; the file holds ${[...values.keys()].slice(0, 10).map(clip).join(", ")}`,
         );
       if (!sameShape(value.shape, t.shape))
         throw new LconvError(
@@ -60,7 +60,10 @@ export abstract class Module {
     }
     for (const name of values.keys()) {
       if (!named.has(name))
-        throw new LconvError("ERR_LCONV_CHECKPOINT", `load: this model has no parameter "${name}"; it has ${[...named.keys()].join(", ")}`);
+        throw new LconvError(
+          "ERR_LCONV_CHECKPOINT",
+          `load: this model has no parameter "${clip(name)}"; it has ${[...named.keys()].join(", ")}`,
+        );
     }
     for (const [name, t] of named) t.set((values.get(name) as { data: Float32Array }).data);
   }

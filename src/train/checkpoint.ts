@@ -1,9 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
-import { LconvError, showShape } from "../errors.js";
-import { readSafetensors, type TensorToWrite, writeSafetensors } from "../io/safetensors.js";
+import { crc32 } from "node:zlib";
+import { clip, LconvError, showShape } from "../errors.js";
+import { quote } from "../io/files.js";
+import { parseShallow } from "../io/json.js";
+import type { TensorToWrite } from "../io/safetensors.js";
 import type { Module } from "../nn/module.js";
 import type { Optimizer } from "../optim/optimizer.js";
 import { sameShape } from "../tensor/shape.js";
+import { findCheckpoint, type Kept, wholeCheckpoint, writeCheckpoint } from "./checkpointFiles.js";
 import type { EpochEvent } from "./events.js";
 
 /** Where a run is; with the weights and the optimiser's state, all that is needed to go on exactly. */
@@ -21,43 +25,93 @@ export interface RunState {
 /** What two runs must have in common for one to resume the other. */
 export type Fingerprint = Readonly<Record<string, unknown>>;
 
+/** What a checkpoint must fit to be gone on from. */
+export interface Plan {
+  fingerprint: Fingerprint;
+  epochs: number;
+  stepsPerEpoch: number;
+  /** The learning rate of every step. */
+  rates: Float32Array;
+}
+
+type Wrong = (why: string) => LconvError;
+
 const FORMAT = 1;
 
-/** Writes weights, optimiser state and run state as one file, atomically. Throws ERR_LCONV_NONFINITE rather than keep broken weights. */
-export function saveCheckpoint(path: string, model: Module, optimizer: Optimizer, state: RunState, fingerprint: Fingerprint): void {
+/**
+ * Writes weights, optimiser state and run state as one file, atomically; `kept` says what becomes of the files that are there.
+ * Throws ERR_LCONV_IO, and ERR_LCONV_NONFINITE rather than keep broken weights.
+ */
+export function saveCheckpoint(
+  path: string,
+  model: Module,
+  optimizer: Optimizer,
+  state: RunState,
+  { fingerprint, rates }: Plan,
+  kept: Kept,
+): void {
   const tensors = new Map<string, TensorToWrite>();
   for (const [name, t] of model.namedParameters()) {
     const data = t.dataSync();
-    if (!data.every(Number.isFinite)) throw nonFinite(`parameter "${name}" is not finite after step ${state.step}`, path);
+    if (!data.every(Number.isFinite)) throw nonFinite(`parameter ${quote(name)} is not finite after step ${state.step}`, path);
     tensors.set(`model.${name}`, { shape: t.shape, data });
   }
   for (const [name, t] of optimizer.namedState()) tensors.set(`optimizer.${name}`, { shape: t.shape, data: t.dataSync() });
-  writeSafetensors(path, tensors, { format: String(FORMAT), state: JSON.stringify(state), fingerprint: JSON.stringify(fingerprint) });
+  const metadata = {
+    format: String(FORMAT),
+    state: JSON.stringify(state),
+    fingerprint: JSON.stringify(fingerprint),
+    rates: sumOf(rates.subarray(0, state.step)),
+  };
+  writeCheckpoint(path, tensors, metadata, kept);
 }
 
 /** The error for a run that broke down; says what is left of it. */
 export function nonFinite(what: string, checkpoint: string | undefined): LconvError {
-  const left = checkpoint ? `the last good checkpoint is ${checkpoint}` : "no checkpoint was asked for";
+  const good = checkpoint && wholeCheckpoint(checkpoint);
+  const left = good ? `the last good checkpoint is ${good}` : `there is no checkpoint${checkpoint ? " yet" : ", as none was asked for"}`;
   return new LconvError(
     "ERR_LCONV_NONFINITE",
     `training broke down: ${what}; ${left}. Try a lower learning rate, or clip gradients (clipNorm)`,
   );
 }
 
-/** The epochs that a checkpoint file holds. Throws ERR_LCONV_CHECKPOINT, ERR_LCONV_FORMAT, ERR_LCONV_IO. */
+/** The epochs that the newest whole checkpoint at `path` holds; none when there is no checkpoint. Throws ERR_LCONV_CHECKPOINT, ERR_LCONV_FORMAT, ERR_LCONV_IO. */
 export function checkpointHistory(path: string): EpochEvent[] {
-  const wrong = (why: string): LconvError => new LconvError("ERR_LCONV_CHECKPOINT", `${path}: ${why}`);
-  return parseState(parse(readSafetensors(path).metadata["state"], wrong), wrong).history;
+  const found = findCheckpoint(path);
+  if (!found) return [];
+  const wrong = errorOf(found.path);
+  return parseState(parse(found.file.metadata["state"], wrong), wrong).history;
 }
 
-/** Puts a checkpoint's weights and optimiser state in place and returns the run state. Throws ERR_LCONV_CHECKPOINT, ERR_LCONV_FORMAT, ERR_LCONV_IO. */
-export function loadCheckpoint(path: string, model: Module, optimizer: Optimizer, fingerprint: Fingerprint): RunState {
-  const { tensors, metadata } = readSafetensors(path);
-  const wrong = (why: string): LconvError => new LconvError("ERR_LCONV_CHECKPOINT", `${path}: ${why}`);
+const errorOf =
+  (path: string): Wrong =>
+  (why) =>
+    new LconvError("ERR_LCONV_CHECKPOINT", `${path}: ${why}`);
+
+export interface LoadedCheckpoint {
+  state: RunState;
+  /** Where it was: at the path asked for, or the one before it, because of `damage`. */
+  path: string;
+  damage?: LconvError;
+}
+
+/**
+ * Puts the weights and optimiser state of the newest whole checkpoint at `path` in place and says where the run is; undefined when there is none.
+ * Throws ERR_LCONV_CHECKPOINT when it is of another run, which is no reason to take the one before it, ERR_LCONV_FORMAT, ERR_LCONV_IO.
+ */
+export function loadCheckpoint(path: string, model: Module, optimizer: Optimizer, plan: Plan): LoadedCheckpoint | undefined {
+  const found = findCheckpoint(path);
+  if (!found) return undefined;
+  const { file, ...where } = found;
+  const { tensors, metadata } = file;
+  const wrong = errorOf(where.path);
   if (metadata["format"] !== String(FORMAT))
-    throw wrong(`is no training checkpoint of format ${FORMAT} (got ${metadata["format"] ?? "none"})`);
-  checkFingerprint(parse(metadata["fingerprint"], wrong), fingerprint, wrong);
+    throw wrong(`is no training checkpoint of format ${FORMAT} (got ${quote(metadata["format"])})`);
+  checkFingerprint(parse(metadata["fingerprint"], wrong), plan.fingerprint, wrong);
   const state = parseState(parse(metadata["state"], wrong), wrong);
+  checkPlace(state, plan, wrong);
+  checkRates(metadata["rates"], plan.rates.subarray(0, state.step), wrong);
 
   const weights = new Map<string, { shape: readonly number[]; data: Float32Array }>();
   for (const [name, { shape, data }] of tensors) {
@@ -65,42 +119,78 @@ export function loadCheckpoint(path: string, model: Module, optimizer: Optimizer
   }
   const slots = [...optimizer.namedState()].map(([name, t]) => {
     const saved = tensors.get(`optimizer.${name}`);
-    if (!saved) throw wrong(`optimiser state "${name}" is missing; was another optimiser used?`);
+    if (!saved) throw wrong(`optimiser state ${quote(name)} is missing; was another optimiser used?`);
     const fits =
       sameShape(saved.shape, t.shape) && (t.dtype === "float32" ? saved.data instanceof Float32Array : saved.data instanceof Int32Array);
     if (!fits)
-      throw wrong(`optimiser state "${name}" is ${saved.dtype} ${showShape(saved.shape)}, expected ${t.dtype} ${showShape(t.shape)}`);
+      throw wrong(
+        `optimiser state ${quote(name)} is ${saved.dtype} ${clip(showShape(saved.shape))}, expected ${t.dtype} ${showShape(t.shape)}`,
+      );
     return { t, data: saved.data as Float32Array | Int32Array };
   });
   model.load(weights);
   for (const { t, data } of slots) t.set(data);
-  return state;
+  return { state, ...where };
 }
 
-function parse(text: string | undefined, wrong: (why: string) => LconvError): unknown {
+function parse(text: string | undefined, wrong: Wrong): unknown {
   try {
-    return JSON.parse(text ?? "");
+    return parseShallow(text ?? "");
   } catch {
     throw wrong("its metadata are damaged");
   }
 }
 
-function parseState(value: unknown, wrong: (why: string) => LconvError): RunState {
+function parseState(value: unknown, wrong: Wrong): RunState {
   const state = value as RunState;
   const numbers = [state?.step, state?.lossSum, state?.correctSum, state?.seconds];
   if (!numbers.every(Number.isFinite) || !Number.isInteger(state.step) || state.step < 0 || !Array.isArray(state.history))
     throw wrong("its run state is damaged");
+  const damaged = state.history.findIndex((event, i) => !isEpoch(event, i + 1));
+  if (damaged >= 0) throw wrong(`its run state is damaged: epoch ${damaged + 1} of its history is ${quote(state.history[damaged])}`);
   return state;
 }
 
-function checkFingerprint(saved: unknown, now: Fingerprint, wrong: (why: string) => LconvError): void {
+function isEpoch(value: unknown, epoch: number): value is EpochEvent {
+  const event = (value ?? {}) as EpochEvent;
+  const measured = [event.epochs, event.loss, event.accuracy, event.seconds, event.learningRate];
+  const validated = [event.valLoss, event.valAccuracy].filter((metric) => metric !== null);
+  return (
+    event.type === "epoch" && typeof event.model === "string" && event.epoch === epoch && [...measured, ...validated].every(Number.isFinite)
+  );
+}
+
+/** The step lies in the epoch after those of the history, or at its end, where only the validation is missing; and the run is to have that epoch. */
+function checkPlace({ step, history }: RunState, { epochs, stepsPerEpoch }: Plan, wrong: Wrong): void {
+  const done = history.length;
+  if (step < done * stepsPerEpoch || step > (done + 1) * stepsPerEpoch)
+    throw wrong(`its run state is damaged: step ${step} after ${done} epochs of ${stepsPerEpoch} steps`);
+  const begun = Math.ceil(step / stepsPerEpoch);
+  if (begun > epochs) throw wrong(`holds ${begun} epochs, ${epochs} were asked for; ask for ${begun} or more`);
+}
+
+/** A checkpoint of an older version has no sum. */
+function checkRates(saved: string | undefined, rates: Float32Array, wrong: Wrong): void {
+  if (saved === undefined || saved === sumOf(rates)) return;
+  const advice = "take the same schedule and, where it depends on their number, as many epochs";
+  throw wrong(`belongs to another run: the learning rates of its ${rates.length} steps were others; ${advice}`);
+}
+
+/** The CRC-32 of the values, in hex. */
+export const sumOf = (...arrays: (Float32Array | Int32Array)[]): string =>
+  arrays
+    .reduce((sum, { buffer, byteOffset, byteLength }) => crc32(new Uint8Array(buffer, byteOffset, byteLength), sum), 0)
+    .toString(16)
+    .padStart(8, "0");
+
+/** Not known of samples that were given on the device, nor by an older version. */
+const SOMETIMES_KNOWN = ["data"];
+
+function checkFingerprint(saved: unknown, now: Fingerprint, wrong: Wrong): void {
   const before = (saved ?? {}) as Record<string, unknown>;
   for (const key of new Set([...Object.keys(before), ...Object.keys(now)])) {
-    if (
-      isDeepStrictEqual(before[key], JSON.parse(JSON.stringify(now[key] ?? null)) ?? undefined) ||
-      (before[key] ?? null) === (now[key] ?? null)
-    )
-      continue;
-    throw wrong(`belongs to another run: ${key} was ${JSON.stringify(before[key] ?? null)}, now it is ${JSON.stringify(now[key] ?? null)}`);
+    const [was, is] = [before[key] ?? null, JSON.parse(JSON.stringify(now[key] ?? null)) as unknown];
+    if (isDeepStrictEqual(was, is) || (SOMETIMES_KNOWN.includes(key) && (was === null || is === null))) continue;
+    throw wrong(`belongs to another run: ${clip(key)} was ${quote(was)}, now it is ${quote(is)}`);
   }
 }

@@ -1,5 +1,5 @@
 /** What a training run tells its caller while it goes; plain data, safe to print as JSON. A metric that was not measured is null. */
-export type TrainEvent = StepEvent | EpochEvent | CheckpointEvent | DoneEvent;
+export type TrainEvent = StepEvent | EpochEvent | CheckpointEvent | FallbackEvent | DoneEvent;
 
 /** After each chunk of steps, about ten a second. */
 export interface StepEvent {
@@ -33,6 +33,15 @@ export interface CheckpointEvent {
   model: string;
   path: string;
   step: number;
+}
+
+/** When a run goes on from the checkpoint before the last one, because the last one is damaged. */
+export interface FallbackEvent {
+  type: "fallback";
+  model: string;
+  path: string; // what was used
+  step: number; // where it goes on
+  reason: string; // which file is damaged, and how
 }
 
 /** Once, at the end. */

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { type Device, device as deviceOf } from "../engine/device.js";
 import type { Program } from "../engine/program.js";
 import { Philox, streams } from "../engine/random.js";
@@ -8,8 +7,9 @@ import type { Module } from "../nn/module.js";
 import { makeOptimizer, type Optimizer, type OptimizerName } from "../optim/optimizer.js";
 import { constant, ratesOf, type Schedule } from "../optim/schedule.js";
 import { keep, type Tensor, tensor, zeros } from "../tensor/tensor.js";
-import { type Fingerprint, loadCheckpoint, nonFinite, type RunState, saveCheckpoint } from "./checkpoint.js";
-import { countOf, Evaluator, onDevice, type Samples } from "./evaluate.js";
+import { loadCheckpoint, nonFinite, type Plan, type RunState, saveCheckpoint, sumOf } from "./checkpoint.js";
+import type { Kept } from "./checkpointFiles.js";
+import { countOf, type Evaluation, Evaluator, onDevice, type Samples } from "./evaluate.js";
 import type { DoneEvent, EpochEvent, StepEvent, TrainEvent } from "./events.js";
 import type { DeviceData } from "./passes.js";
 import { recordTrainStep } from "./step.js";
@@ -39,14 +39,17 @@ export interface FitOptions {
    * none. The losses in events and results are the cross-entropy alone.
    */
   regularize?: Regularize;
-  /** File for checkpoints: after every epoch, every `checkpointSeconds`, and when stopped. */
+  /** File for checkpoints: after every epoch, every `checkpointSeconds`, and when stopped. The one before the last stays beside it, as NAME.previous.EXT. */
   checkpoint?: string;
   /** Default 60. */
   checkpointSeconds?: number;
-  /** Goes on from the checkpoint file when it exists; the result is the same as without the interruption. */
+  /**
+   * Goes on from the checkpoint file when it exists, or from the one before it when that is damaged; the result is the same as without the interruption.
+   * Other options, learning rates or samples are refused (samples that are on the device already are not compared), and fewer epochs than the file holds.
+   */
   resume?: boolean;
   device?: Device;
-  /** Stops after the chunk under way, writes a checkpoint and throws the signal's reason. */
+  /** Stops after the chunk under way, of steps or of a validation, writes a checkpoint and throws the signal's reason. */
   signal?: AbortSignal;
 }
 const known = [
@@ -77,7 +80,7 @@ export async function fit(
  * Trains `model` with softmax cross-entropy, as an async iterator of events; its return value is the result. Each epoch
  * takes the training samples in a new random order, in whole batches (the samples left over change from epoch to epoch).
  * Throws ERR_LCONV_ARGUMENT and ERR_LCONV_OPTION for bad options, also for `regularize` where nothing can be regularised, ERR_LCONV_NONFINITE when the loss is no longer
- * finite, ERR_LCONV_CHECKPOINT for a checkpoint of another run, and the reason of `signal`.
+ * finite, ERR_LCONV_CHECKPOINT for a checkpoint of another run or of more epochs, ERR_LCONV_IO for files, and the reason of `signal`.
  */
 export async function* train(model: Module, data: FitData, options: FitOptions = {}): AsyncGenerator<TrainEvent, FitResult> {
   checkOptions("fit", options, known);
@@ -102,8 +105,7 @@ class Run {
   readonly #stepsPerEpoch: number;
   readonly #count: number;
   readonly #optimizer: Optimizer;
-  readonly #fingerprint: Fingerprint;
-  readonly #rates: Float32Array;
+  readonly #plan: Plan;
   readonly #program: Program;
   readonly #validation: Evaluator | undefined;
   readonly #test: Evaluator | undefined;
@@ -112,6 +114,7 @@ class Run {
   readonly #corrects: Tensor;
   readonly #owned: { dispose(): void }[] = [];
   #state: RunState = { step: 0, lossSum: 0, correctSum: 0, seconds: 0, history: [] };
+  #kept: Kept = "none"; // the checkpoint that the next one replaces is this run's, and whole: "last"
   #savedAt = performance.now();
   #sessionSteps = 0;
   #sessionSeconds = 0;
@@ -145,21 +148,23 @@ class Run {
     try {
       const settings = { ...given(options, ["momentum", "nesterov", "weightDecay", "clipNorm"]), ...(lr === undefined ? {} : { lr }) };
       this.#optimizer = this.#own(makeOptimizer(optimizer, model.parameters(), settings));
-      this.#fingerprint = {
+      const fingerprint = {
         optimizer,
         ...settings,
         ...regularize,
         batch,
         seed,
         samples: count,
+        ...(options.checkpoint === undefined ? {} : dataSum(data.train)),
         parameters: Object.fromEntries([...model.namedParameters()].map(([key, t]) => [key, [...t.shape]])),
       };
-      this.#rates = ratesOf(schedule, this.#optimizer.lr.item(), epochs * this.#stepsPerEpoch);
+      const stepRates = ratesOf(schedule, this.#optimizer.lr.item(), epochs * this.#stepsPerEpoch);
+      this.#plan = { fingerprint, epochs, stepsPerEpoch: this.#stepsPerEpoch, rates: stepRates };
       const samples = this.#onDevice(data.train, device);
       const list = (): Tensor => this.#own(keep(zeros([this.#stepsPerEpoch], { device })));
       [this.#losses, this.#corrects] = [list(), list()];
       this.#order = this.#own(keep(zeros([this.#stepsPerEpoch * batch], { device, dtype: "int32" })));
-      const rates = this.#own(keep(tensor(this.#rates, { device })));
+      const rates = this.#own(keep(tensor(stepRates, { device })));
       const parts = {
         model,
         optimizer: this.#optimizer,
@@ -184,9 +189,7 @@ class Run {
   }
 
   async *events(): AsyncGenerator<TrainEvent, FitResult> {
-    const { checkpoint, resume } = this.#options;
-    if (checkpoint && resume && existsSync(checkpoint))
-      this.#state = loadCheckpoint(checkpoint, this.#model, this.#optimizer, this.#fingerprint);
+    if (this.#options.resume) yield* this.#load();
     while (this.#state.history.length < this.#epochs) yield* this.#epoch();
     return this.#result();
   }
@@ -204,7 +207,7 @@ class Run {
       if (performance.now() - this.#savedAt > 1e3 * (this.#options.checkpointSeconds ?? 60)) yield* this.#save();
     }
     const start = performance.now();
-    const validated = await this.#validation?.run();
+    const validated = yield* this.#validate();
     state.seconds += (performance.now() - start) / 1e3;
     const event: EpochEvent = {
       type: "epoch",
@@ -216,12 +219,23 @@ class Run {
       valLoss: validated?.loss ?? null,
       valAccuracy: validated?.accuracy ?? null,
       seconds: state.seconds - secondsBefore,
-      learningRate: Number(this.#rates[end - 1].toPrecision(7)), // float32 on the device
+      learningRate: Number(this.#plan.rates[end - 1].toPrecision(7)), // float32 on the device
     };
     state.history.push(event);
     state.lossSum = state.correctSum = 0;
     yield* this.#save();
     yield event;
+  }
+
+  /** Stopped in here, the run goes on with the validation alone: all steps of its epoch are in the checkpoint. */
+  async *#validate(): AsyncGenerator<TrainEvent, Evaluation | undefined> {
+    const { signal } = this.#options;
+    try {
+      return await this.#validation?.run(signal);
+    } catch (error) {
+      if (signal?.aborted) yield* this.#save();
+      throw error;
+    }
   }
 
   /** About 100 ms of steps, then their losses: one read from the device a chunk. */
@@ -236,7 +250,7 @@ class Run {
     const corrects = this.#corrects.slice(first, wanted) as Float32Array;
     const broken = losses.findIndex((loss) => !Number.isFinite(loss));
     if (broken >= 0)
-      throw nonFinite(`the loss is ${losses[broken]} at step ${state.step + broken} (epoch ${epoch + 1})`, this.#goodCheckpoint());
+      throw nonFinite(`the loss is ${losses[broken]} at step ${state.step + broken} (epoch ${epoch + 1})`, this.#options.checkpoint);
     for (const loss of losses) state.lossSum += loss;
     for (const correct of corrects) state.correctSum += correct;
     state.step += wanted;
@@ -255,10 +269,21 @@ class Run {
     };
   }
 
+  *#load(): Generator<TrainEvent> {
+    const { checkpoint } = this.#options;
+    const loaded = checkpoint && loadCheckpoint(checkpoint, this.#model, this.#optimizer, this.#plan);
+    if (!loaded) return;
+    const { state, path, damage } = loaded;
+    this.#state = state;
+    this.#kept = damage ? "previous" : "last";
+    if (damage) yield { type: "fallback", model: this.#name, path, step: state.step, reason: damage.message };
+  }
+
   *#save(): Generator<TrainEvent> {
     const path = this.#options.checkpoint;
     if (!path) return;
-    saveCheckpoint(path, this.#model, this.#optimizer, this.#state, this.#fingerprint);
+    saveCheckpoint(path, this.#model, this.#optimizer, this.#state, this.#plan, this.#kept);
+    this.#kept = "last";
     this.#savedAt = performance.now();
     yield { type: "checkpoint", model: this.#name, path, step: this.#state.step };
   }
@@ -274,7 +299,7 @@ class Run {
       model: this.#name,
       valAccuracy: last?.valAccuracy ?? null,
       bestValAccuracy: values.length > 0 ? Math.max(...values) : null,
-      testAccuracy: (await this.#test?.run())?.accuracy ?? null,
+      testAccuracy: (await this.#test?.run(this.#options.signal))?.accuracy ?? null,
       trainAccuracy: last?.accuracy ?? null,
       params: named.reduce((n, [, t]) => n + (t.requiresGrad ? t.size : 0), 0),
       layerParams: counted.layerParameterCount?.() ?? 0,
@@ -293,11 +318,6 @@ class Run {
       .subarray(0, this.#stepsPerEpoch * this.#batch);
   }
 
-  #goodCheckpoint(): string | undefined {
-    const path = this.#options.checkpoint;
-    return path && existsSync(path) ? path : undefined;
-  }
-
   #onDevice(samples: Samples, device: Device): DeviceData {
     const { data, owned } = onDevice(samples, device);
     if (owned) this.#own(owned);
@@ -309,6 +329,9 @@ class Run {
     return thing;
   }
 }
+
+/** What tells other samples of the same number; nothing where they are on the device. */
+const dataSum = (samples: Samples): { data?: string } => ("count" in samples ? { data: sumOf(samples.labels, samples.x) } : {});
 
 /** The named entries of `options` that were given. */
 function given<T extends object, K extends keyof T>(options: T, names: readonly K[]): Pick<T, K> {

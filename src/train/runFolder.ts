@@ -1,10 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, statfsSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { check, LconvError } from "../errors.js";
+import { existsSync, lstatSync, mkdirSync, realpathSync, rmSync, statfsSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { crc32 } from "node:zlib";
+import { check, clip, LconvError } from "../errors.js";
 import { writeAtomic } from "../io/atomic.js";
-import { ioError } from "../io/files.js";
+import { ioError, quote, readBytes } from "../io/files.js";
+import { makeFolder, removeEmpty, removeLitterOf, syncFolder } from "../io/folders.js";
 import { readSafetensors, writeSafetensors } from "../io/safetensors.js";
 import type { Module } from "../nn/module.js";
+import { previousOf } from "./checkpointFiles.js";
 import type { EpochEvent } from "./events.js";
 import { takeLock } from "./runLock.js";
 
@@ -13,76 +16,178 @@ export const runFiles = {
   config: "config.json",
   metrics: "metrics.jsonl",
   checkpoint: "checkpoint.safetensors",
+  previous: previousOf("checkpoint.safetensors"),
   model: "model.safetensors",
   result: "result.json",
   report: "report.html",
+  accuracy: "accuracy.svg",
+  loss: "loss.svg",
   lock: "lock",
 } as const;
 
-const outcome = [runFiles.metrics, runFiles.checkpoint, runFiles.model, runFiles.result, runFiles.report];
+const outcome = [runFiles.metrics, runFiles.checkpoint, runFiles.previous, runFiles.model, runFiles.result, runFiles.report];
+const { lock, ...written } = runFiles;
+const lockFiles = [lock, `${lock}.takeover`];
+/** Those who ask for a lock write beside it without holding it, for a moment. */
+const LOCK_IN_USE_MS = 10_000;
 const MODEL_FORMAT = "lconv-model-1";
 
-/** A folder that one process writes a run into. Close it at the end, and on errors. */
+export interface RunFolderOptions {
+  /** Folders in it, one a model, with a checkpoint each. Default: none, and one checkpoint in the run folder itself. */
+  parts?: readonly string[];
+  /** Also take a lock of which nobody can say whether its process lives. Default: false. */
+  steal?: boolean | undefined;
+}
+
+/** What `lconv compare` trains, each in a folder of its name, a part of the run folder. */
+export const comparedModels = ["lconv", "cnn"] as const;
+
+/** The command line that goes on with the run in `path`, or with the comparison that it is a part of. */
+export function resumeCommand(path: string): string {
+  const whole = comparisonOf(path);
+  return whole === undefined ? `lconv ${commandOf(path)} --resume ${path}` : `lconv compare --resume ${whole}`;
+}
+
+/** The folder of the comparison that `path` is a part of; undefined when it is none. */
+function comparisonOf(path: string): string | undefined {
+  const real = realPath(path);
+  if (!(comparedModels as readonly string[]).includes(basename(real)) || commandOf(dirname(real)) !== "compare") return undefined;
+  return real === resolve(path) ? join(path, "..") : dirname(real);
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return resolve(path); // it is not there yet
+  }
+}
+
+/** Throws ERR_LCONV_CHECKPOINT when `path` is a part of a comparison, which has one lock for all and goes on as a whole. */
+export function checkNoPart(path: string): void {
+  const whole = comparisonOf(path);
+  check(
+    whole === undefined,
+    "ERR_LCONV_CHECKPOINT",
+    () => `${path} is a part of the comparison in ${whole}, whose models are trained together; go on with: ${resumeCommand(path)}`,
+  );
+}
+
+/** Which command began the run in `path`: "compare" says so in its configuration. */
+export function commandOf(path: string): "train" | "compare" {
+  try {
+    const config = JSON.parse(new TextDecoder().decode(readBytes(join(path, runFiles.config)))) as { command?: unknown };
+    return config.command === "compare" ? "compare" : "train";
+  } catch {
+    return "train"; // what is wrong with the file is told when it is read for its settings
+  }
+}
+
+/** What config.json says: `config`, with a checksum, as one flipped bit would make another run of it. */
+export const configText = (config: object): string => `${JSON.stringify({ ...config, checksum: checksumOf(config) }, null, 2)}\n`;
+
+/** What configText was given, from the contents of the file `path`; those without a checksum are taken as they are. Throws ERR_LCONV_IO when it does not match. */
+export function checkedConfig(path: string, contents: unknown): unknown {
+  if (typeof contents !== "object" || contents === null || !("checksum" in contents)) return contents;
+  const { checksum, ...config } = contents;
+  const expected = checksumOf(config);
+  check(
+    checksum === expected,
+    "ERR_LCONV_IO",
+    () =>
+      `${path}: it has changed since it was written: its checksum is ${quote(checksum)}, that of its settings ${expected}; restore it, or delete the key "checksum" if the change was meant`,
+  );
+  return config;
+}
+
+/** CRC-32 of the JSON with sorted keys, so that neither their order nor white space matters. */
+function checksumOf(config: object): string {
+  const sorted = (_: string, value: unknown): unknown =>
+    typeof value === "object" && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value;
+  return crc32(JSON.stringify(config, sorted)).toString(16).padStart(8, "0");
+}
+
+/**
+ * A folder that one process writes a run into, by its lock, under which it also clears away the temporary files of writers that were killed. Close it at
+ * the end, and on errors.
+ */
 export class RunFolder {
   readonly path: string;
+  readonly #parts: readonly string[];
   readonly #unlock: () => void;
-  readonly #made: boolean;
+  readonly #made: readonly string[];
   #configIsOurs = false;
   #isNew = false;
 
-  private constructor(path: string, made = !existsSync(path)) {
+  private constructor(path: string, { parts = [], steal = false }: RunFolderOptions, made = make(path)) {
     this.path = path;
+    this.#parts = parts;
     this.#made = made;
     try {
-      mkdirSync(path, { recursive: true });
+      this.#unlock = takeLock(this.file("lock"), { steal });
     } catch (error) {
-      throw ioError("create", path, error);
+      removeEmpty(made);
+      throw error;
     }
-    this.#unlock = takeLock(this.file("lock"));
   }
 
-  /** A folder for a new run. Throws ERR_LCONV_ARGUMENT when a run is in it, ERR_LCONV_LOCKED, ERR_LCONV_IO. */
-  static create(path: string): RunFolder {
-    const folder = new RunFolder(path);
+  /** A folder for a new run. Throws ERR_LCONV_ARGUMENT when a run is in it, ERR_LCONV_CHECKPOINT when it is a part of one, ERR_LCONV_LOCKED, ERR_LCONV_IO. */
+  static create(path: string, options: RunFolderOptions = {}): RunFolder {
+    checkUsable(path, options);
+    const folder = new RunFolder(path, options);
     const present = [runFiles.config, ...outcome].filter((name) => existsSync(join(path, name)));
     folder.#isNew = present.length === 0;
-    if (folder.#isNew) return folder;
+    if (folder.#isNew) return folder.#tidied();
     folder.close();
     const state = present.includes(runFiles.result) ? "a finished run" : "a run that was begun";
     throw new LconvError(
       "ERR_LCONV_ARGUMENT",
-      `${path} holds ${state} (${present.join(", ")}); go on with it by --resume ${path}, or take another folder by --out`,
+      `${path} holds ${state} (${present.join(", ")}); go on with it by: ${resumeCommand(path)}, or take another folder by --out`,
     );
   }
 
-  /** The folder of a run to go on with. Throws ERR_LCONV_CHECKPOINT when there is none, ERR_LCONV_LOCKED, ERR_LCONV_IO. */
-  static resume(path: string): RunFolder {
+  /** The folder of a run to go on with. Throws ERR_LCONV_CHECKPOINT when there is none or only a part of one, ERR_LCONV_LOCKED, ERR_LCONV_IO. */
+  static resume(path: string, options: RunFolderOptions = {}): RunFolder {
+    checkUsable(path, options);
     check(
       existsSync(join(path, runFiles.config)),
       "ERR_LCONV_CHECKPOINT",
       () => `${path} holds no run to resume: expected ${runFiles.config} in it`,
     );
-    return new RunFolder(path);
+    return new RunFolder(path, options).#tidied();
   }
 
   /** A new folder: the first of `path`, `path`-2, `path`-3, ... that is not there yet. Throws ERR_LCONV_IO. */
-  static createNumbered(path: string): RunFolder {
+  static createNumbered(path: string, options: RunFolderOptions = {}): RunFolder {
     for (let n = 1; ; n++) {
       const numbered = n === 1 ? path : `${path}-${n}`;
-      if (!makeFolder(numbered)) continue;
-      const folder = new RunFolder(numbered, true);
+      const made = makeNew(numbered);
+      if (made.length === 0) continue;
+      const folder = new RunFolder(numbered, options, made);
       folder.#isNew = true;
       return folder;
     }
   }
 
-  file(name: keyof typeof runFiles): string {
-    return join(this.path, runFiles[name]);
+  /** Without what killed writers left, under the names of a run's own files alone. A part with a lock belongs to another process. */
+  #tidied(): this {
+    removeLitterOf(this.path, lockFiles, LOCK_IN_USE_MS);
+    const parts = this.#parts.map((part) => join(this.path, part)).filter((part) => isRealFolder(part) && !isThere(join(part, lock)));
+    for (const folder of [this.path, ...parts]) removeLitterOf(folder, Object.values(written));
+    return this;
+  }
+
+  /** The path of a file, of the run or of one of its parts. */
+  file(name: keyof typeof runFiles, part = ""): string {
+    return join(this.path, part, runFiles[name]);
   }
 
   /** Whether something is there that a later command can go on with. */
   get hasOutcome(): boolean {
-    return outcome.some((name) => existsSync(join(this.path, name)));
+    const checkpoints = this.#parts.flatMap((part) => [this.file("checkpoint", part), this.file("previous", part)]);
+    return [...outcome.map((name) => join(this.path, name)), ...checkpoints].some((path) => existsSync(path));
   }
 
   /** Throws ERR_LCONV_IO when fewer than `bytes` are left on the file system. */
@@ -98,7 +203,7 @@ export class RunFolder {
 
   writeConfig(config: object): void {
     this.#configIsOurs = this.#isNew;
-    writeAtomic(this.file("config"), `${JSON.stringify(config, null, 2)}\n`);
+    writeAtomic(this.file("config"), configText(config));
   }
 
   /** One line an epoch, from the whole history, so that a resumed run leaves no line twice. */
@@ -118,23 +223,42 @@ export class RunFolder {
   close(): void {
     if (this.#configIsOurs && !this.hasOutcome) rmSync(this.file("config"), { force: true });
     this.#unlock();
-    if (!this.#made) return;
-    try {
-      if (readdirSync(this.path).length === 0) rmdirSync(this.path);
-    } catch {
-      // it may stay
-    }
+    if (this.#made.length > 0) removeEmpty([this.path, ...this.#parts.map((part) => join(this.path, part))]);
   }
 }
 
-/** False when something of this name is there: of two processes only one makes it. */
-function makeFolder(path: string): boolean {
+/** Throws ERR_LCONV_CHECKPOINT when `path` is a part of a run, and ERR_LCONV_IO when something else is where a part belongs. */
+function checkUsable(path: string, { parts = [] }: RunFolderOptions): void {
+  checkNoPart(path);
+  for (const part of parts.map((name) => join(path, name)))
+    check(
+      !isThere(part) || isFolder(part),
+      "ERR_LCONV_IO",
+      () => `cannot write ${part}: it is no folder, and the checkpoint of a model belongs in one; move it elsewhere`,
+    );
+}
+
+const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+const isRealFolder = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
+function make(path: string): string[] {
   try {
-    mkdirSync(dirname(path), { recursive: true });
-    mkdirSync(path);
-    return true;
+    return makeFolder(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST" && existsSync(path)) return false;
+    throw ioError("create", path, error);
+  }
+}
+
+/** As make; nothing when something of this name is there: of two processes only one makes it. */
+function makeNew(path: string): string[] {
+  try {
+    const above = makeFolder(dirname(path));
+    mkdirSync(path);
+    syncFolder(dirname(path));
+    return [...above, path];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST" && existsSync(path)) return [];
     throw ioError("create", path, error);
   }
 }
@@ -167,11 +291,11 @@ export function loadModel(path: string, model: Module): void {
   check(
     format === MODEL_FORMAT,
     "ERR_LCONV_CHECKPOINT",
-    () => `${path}: expected a model of format ${MODEL_FORMAT}, got ${format ?? "none"}`,
+    () => `${path}: expected a model of format ${MODEL_FORMAT}, got ${format === undefined ? "none" : clip(format)}`,
   );
   const weights = new Map<string, { shape: readonly number[]; data: Float32Array }>();
   for (const [name, { shape, data, dtype }] of tensors) {
-    check(data instanceof Float32Array, "ERR_LCONV_CHECKPOINT", () => `${path}: parameter "${name}" is ${dtype}, expected F32`);
+    check(data instanceof Float32Array, "ERR_LCONV_CHECKPOINT", () => `${path}: parameter "${clip(name)}" is ${clip(dtype)}, expected F32`);
     weights.set(name, { shape, data });
   }
   model.load(weights);

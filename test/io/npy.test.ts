@@ -74,6 +74,16 @@ test("Fortran order becomes row-major", () => {
     for (let j = 0; j < 3; j++) for (let k = 0; k < 4; k++) assert.is(data[(i * 3 + j) * 4 + k], 100 * i + 10 * j + k);
 });
 
+test("64 axes, and sizes of zero, in both orders", () => {
+  const ones = "1, ".repeat(31);
+  for (const order of ["False", "True"]) {
+    const { shape, data } = decodeNpy(npy(dict("|u1", `(2, ${ones}${ones}2)`, order), Uint8Array.of(1, 2, 3, 4)));
+    assert.is(shape.length, 64);
+    assert.equal(data, order === "True" ? Uint8Array.of(1, 3, 2, 4) : Uint8Array.of(1, 2, 3, 4));
+    assert.equal(decodeNpy(npy(dict("<f8", "(4096, 0, 3)", order), new Uint8Array(0))).shape, [4096, 0, 3]);
+  }
+});
+
 const bad: [string, Uint8Array, RegExp][] = [
   ["wrong magic", Buffer.from("PK\x03\x04 and so on"), /not a \.npy file/],
   ["nothing", new Uint8Array(0), /not a \.npy file/],
@@ -87,6 +97,29 @@ const bad: [string, Uint8Array, RegExp][] = [
   ["objects", npy(dict("|O", "(1,)"), new Uint8Array(8)), /got "O"/],
   ["records", npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", new Uint8Array(4)), /cannot read the \.npy header/],
   ["code", npy("{'descr': '<f4', 'fortran_order': False, 'shape': exit(), }", new Uint8Array(4)), /cannot read the \.npy header/],
+  ["65 axes", npy(dict("|u1", `(${"1, ".repeat(65)})`), Uint8Array.of(1)), /expected at most 64 axes, as NumPy has them, got 65/],
+  [
+    "500,000 axes in Fortran order",
+    npy(dict("|u1", `(${"1,".repeat(500_000)})`, "True"), Uint8Array.of(1), 2),
+    /the \.npy header has 10000\d\d bytes, at most 65535 are read/,
+  ],
+  ["30,000 axes in Fortran order", npy(dict("|u1", `(${"1,".repeat(30_000)})`, "True"), Uint8Array.of(1)), /at most 64 axes.* got 30000/],
+  [
+    "sizes whose product overflows",
+    npy(dict("<f4", `(${"9007199254740991, ".repeat(64)})`), new Uint8Array(4)),
+    /beyond what can be counted/,
+  ],
+  [
+    "such sizes beside a zero",
+    npy(dict("<f4", "(0, 9007199254740991, 9007199254740991)"), new Uint8Array(0)),
+    /\[0, 9007199254740991, 9007199254740991\] is beyond what can be counted/,
+  ],
+  ["a long type", npy(dict(`<${"f".repeat(60_000)}`, "(1,)"), new Uint8Array(4)), /got "f{79}…"; convert it/],
+  [
+    "a long header",
+    npy(`{'descr': "${"\u001b[2J".repeat(15_000)}"}`, new Uint8Array(4)),
+    /cannot read the \.npy header "\{'descr': "\\u\{1b\}\[2J.*…"$/,
+  ],
   ["a key twice", npy("{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", new Uint8Array(4)), /cannot read/],
 ];
 for (const [what, bytes, message] of bad)
@@ -94,6 +127,9 @@ for (const [what, bytes, message] of bad)
 
 test("refuses a shape that does not fit its values", () =>
   fails(() => encodeNpy({ shape: [3], data: new Float32Array(2) }), "ERR_LCONV_SHAPE", /needs 3 values, got 2/));
+
+test("refuses to write more axes than NumPy reads", () =>
+  fails(() => encodeNpy({ shape: Array(65).fill(1), data: new Float32Array(1) }), "ERR_LCONV_SHAPE", /at most 64 axes, got 65/));
 
 test("damaged files either decode or throw an LconvError", () => survives(encodeNpy(arrays[0]), decodeNpy, 1500));
 

@@ -78,7 +78,8 @@ const bad: [string, Uint8Array, RegExp][] = [
   ["bad JSON", file('{"a":'), /not UTF-8 JSON/],
   ["bad UTF-8", file(Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d)), /not UTF-8 JSON/],
   ["a header that is a list", file("[]"), /not a JSON object/],
-  ["deep nesting", file("[".repeat(100_000)), /not UTF-8 JSON/],
+  ["deep nesting", file("[".repeat(100_000)), /not UTF-8 JSON: it is nested more than 4 deep/],
+  ["deep nesting that is no error of syntax", file(`{"a":${"[".repeat(99)}${"]".repeat(99)}}`), /nested more than 4 deep/],
   ["a name twice", file(`{"a":${entry([1], [0, 4])},"a":${entry([1], [0, 4])}}`, 4), /"a" twice/],
   ["a name twice, once escaped", file(`{"a":${entry([1], [0, 4])}, "\\u0061" : ${entry([1], [0, 4])}}`, 4), /"a" twice/],
   ["__proto__", file(`{"__proto__":${entry([1], [0, 4])}}`, 4), /__proto__/],
@@ -117,6 +118,20 @@ test("refuses to write what could not be read", async () => {
   );
   await fails(() => encodeSafetensors([["__proto__", one]]), "ERR_LCONV_ARGUMENT", /reserved/);
   await fails(() => encodeSafetensors([["a", { shape: [1], data: new Uint16Array(1) as never }]]), "ERR_LCONV_DTYPE");
+  const shapes: unknown[] = [[-1, -1], [0.5, 2], [Number.NaN], Array(1), Int32Array.of(1), "1", undefined, [1n], ["1"], Array(65).fill(1)];
+  for (const shape of shapes)
+    await fails(
+      () => encodeSafetensors([["a", { ...one, shape: shape as number[] }]]),
+      "ERR_LCONV_SHAPE",
+      /"a": expected a shape of at most 64 non-negative integers, got/,
+    );
+  const long = "k".repeat(4097);
+  await fails(() => encodeSafetensors([[long, one]]), "ERR_LCONV_ARGUMENT", /the name "k+….* has 4097 characters, too many/);
+  await fails(() => encodeSafetensors([["\n".repeat(2049), one]]), "ERR_LCONV_ARGUMENT", /has 4098 characters/);
+  await fails(() => encodeSafetensors([], { [long]: "" }), "ERR_LCONV_ARGUMENT", /has 4097 characters, too many/);
+  await fails(() => encodeSafetensors([[5 as never, one]]), "ERR_LCONV_ARGUMENT", /must be a string, got 5/);
+  for (const metadata of [{ a: 1 }, { a: undefined }, null, ["x"], JSON.parse('{"__proto__":"x"}')] as never[])
+    await fails(() => encodeSafetensors([], metadata), "ERR_LCONV_ARGUMENT", /metadata must be an object of strings/);
 });
 
 test("any names, shapes and values survive the round trip", () => {

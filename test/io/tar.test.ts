@@ -77,6 +77,28 @@ test("refuses damage and leaves no half file", async () => {
   await fails(() => extractTar(join(out, "none.tar"), wanted), "ERR_LCONV_IO", /no such file/);
 });
 
+test("an abort ends it and leaves no half file", async () => {
+  const out = temporaryFolder();
+  const reason = new Error("enough");
+  const archive = temporaryFile("a.tar", tar(members));
+  const wanted = new Map([["set/train.bin", join(out, "train.bin")]]);
+  assert.is(await extractTar(archive, wanted, AbortSignal.abort(reason)).catch((error: unknown) => error), reason);
+  assert.equal(readdirSync(out), []);
+});
+
+test("a member that is said to hold 8 GB takes no memory", async () => {
+  const header = tar([{ name: "set/train.bin", data: Buffer.alloc(0) }]).subarray(0, 512);
+  header.write("77777777777\0", 124, "latin1");
+  header.write("        ", 148, "latin1");
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+  await fails(
+    () => extractTar(temporaryFile("a.tar", header), new Map()),
+    "ERR_LCONV_FORMAT",
+    /truncated: expected 1 bytes of a tar member/,
+  );
+});
+
 test("damaged archives either extract or throw an LconvError", async () => {
   const out = join(temporaryFolder(), "x");
   const archive = gzipSync(tar([{ name: "a", data: Buffer.from("hello") }]));
