@@ -2,8 +2,11 @@ import { existsSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { check, LconvError, showShape } from "../errors.js";
 import { type NpyArray, readNpy } from "../io/npy.js";
-import { readNpz } from "../io/npz.js";
+import { NpzArchive } from "../io/npz.js";
 import { checkRaw, type LoadedDataset, type RawDataset } from "./dataset.js";
+
+/** Labels are below this; the network has an output for each. */
+const MOST_CLASSES = 2 ** 20;
 
 /** The names an array may go by, ours first, then those of Keras' .npz files. */
 const names = {
@@ -46,7 +49,7 @@ export function readArrays(path: string): LoadedDataset {
   return { train, test, source: path };
 }
 
-/** An .npz archive or a folder of .npy files: looks arrays up by the first name that is there. Throws ERR_LCONV_IO, ERR_LCONV_FORMAT. */
+/** An .npz archive or a folder of .npy files: reads an array by the first name that is there, and no other. Throws ERR_LCONV_IO, ERR_LCONV_FORMAT. */
 export function openArrays(path: string): (candidates: readonly string[]) => NpyArray | undefined {
   if (!existsSync(path)) throw new LconvError("ERR_LCONV_IO", `cannot read ${path}: no such file or folder`);
   if (statSync(path).isDirectory()) {
@@ -55,8 +58,8 @@ export function openArrays(path: string): (candidates: readonly string[]) => Npy
       return name === undefined ? undefined : readNpy(join(path, `${name}.npy`));
     };
   }
-  const arrays = readNpz(path);
-  return (candidates) => arrays.get(candidates.find((candidate) => arrays.has(candidate)) ?? "");
+  const archive = NpzArchive.open(path);
+  return (candidates) => archive.get(candidates.find((candidate) => archive.has(candidate)) ?? "");
 }
 
 function toRaw(name: string, x: NpyArray, labels: NpyArray): RawDataset {
@@ -89,15 +92,16 @@ function imageShape(name: string, shape: readonly number[]): [number, number, nu
 function toPixels({ dtype, data }: NpyArray): Uint8Array | Float32Array {
   if (dtype === "u1" && data instanceof Uint8Array) return data;
   if (data instanceof Float32Array) return data;
-  return data instanceof BigInt64Array ? Float32Array.from(data, Number) : Float32Array.from(data);
+  return data instanceof BigInt64Array ? Float32Array.from(data, Number) : new Float32Array(data);
 }
 
 function wholeLabels(name: string, { data }: NpyArray): Int32Array {
   const labels = new Int32Array(data.length);
   for (let i = 0; i < data.length; i++) {
     const label = Number(data[i]);
-    const sound = Number.isInteger(label) && label >= 0 && label < 2 ** 20;
-    check(sound, "ERR_LCONV_DATA", () => `${name}: sample ${i} has label ${data[i]}, expected a whole number from 0 on`);
+    const sound = Number.isInteger(label) && label >= 0 && label < MOST_CLASSES;
+    const expected = `expected a whole number from 0 to ${MOST_CLASSES - 1}`;
+    check(sound, "ERR_LCONV_DATA", () => `${name}: sample ${i} has label ${data[i]}, ${expected}`);
     labels[i] = label;
   }
   return labels;

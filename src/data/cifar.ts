@@ -37,6 +37,10 @@ export const cifar100: CifarLayout = {
 
 const PIXELS = 3 * 32 * 32;
 
+/** Bytes of all files of a set. */
+export const cifarBytes = ({ labelBytes, train, trainRecords, testRecords }: CifarLayout): number =>
+  (train.length * trainRecords + testRecords) * (labelBytes + PIXELS);
+
 /** The training images of `folder`, in file order. Throws ERR_LCONV_IO, ERR_LCONV_FORMAT (not exactly the official length), ERR_LCONV_DATA (labels). */
 export async function readCifarTrain(folder: string, layout: CifarLayout): Promise<RawDataset> {
   const paths = layout.train.map((file) => {

@@ -1,3 +1,4 @@
+import { inOneGo, type Pieces } from "../engine/breathe.js";
 import { Philox, streams } from "../engine/random.js";
 import { checkInteger, checkOptions } from "../errors.js";
 import type { LoadedDataset, RawDataset } from "./dataset.js";
@@ -10,6 +11,7 @@ export interface GlyphsOptions {
 }
 
 const SIDE = 28;
+const PIECE = 64; // images drawn in one go
 const DRAWS = 1024; // positions of the random stream that belong to one image
 const TEST_POSITION = 2 ** 40;
 
@@ -17,20 +19,25 @@ const TEST_POSITION = 2 ** 40;
  * Drawn digits 0-9, 28 x 28 grey, made from the seed alone: strokes with random shift, scale, slant, tilt, wobble, thickness and ink,
  * anti-aliased, with pixel noise. Image i of a seed is the same for any counts. Throws ERR_LCONV_OPTION, ERR_LCONV_ARGUMENT.
  */
-export function glyphs(options: GlyphsOptions = {}): LoadedDataset & { test: RawDataset } {
+export const glyphs = (options: GlyphsOptions = {}): Glyphs => inOneGo(drawGlyphs(options));
+
+type Glyphs = LoadedDataset & { test: RawDataset };
+
+/** The same in pieces. */
+export function* drawGlyphs(options: GlyphsOptions = {}): Pieces<Glyphs> {
   checkOptions("glyphs", options, ["train", "test", "seed"]);
   const { train = 12_000, test = 2_000, seed = 0 } = options;
   checkInteger("glyphs", "train", train, 1, 10_000_000);
   checkInteger("glyphs", "test", test, 1, 10_000_000);
   checkInteger("glyphs", "seed", seed, 0, Number.MAX_SAFE_INTEGER);
   return {
-    train: draw("glyphs train", train, seed, 0),
-    test: draw("glyphs test", test, seed, TEST_POSITION),
+    train: yield* draw("glyphs train", train, seed, 0),
+    test: yield* draw("glyphs test", test, seed, TEST_POSITION),
     source: `generated, seed ${seed}`,
   };
 }
 
-function draw(name: string, count: number, seed: number, position: number): RawDataset {
+function* draw(name: string, count: number, seed: number, position: number): Pieces<RawDataset> {
   const pixels = new Uint8Array(count * SIDE * SIDE);
   const labels = new Int32Array(count);
   const random = new Philox(seed, streams.glyphs, position);
@@ -40,6 +47,7 @@ function draw(name: string, count: number, seed: number, position: number): RawD
     for (let k = 0; k < DRAWS; k++) u[k] = bits[k] * 2 ** -32;
     labels[i] = Math.floor(u[0] * 10);
     drawDigit(labels[i], u.subarray(1), pixels.subarray(i * SIDE * SIDE, (i + 1) * SIDE * SIDE));
+    if (i % PIECE === PIECE - 1) yield;
   }
   return { name, pixels, labels, count, channels: 1, height: SIDE, width: SIDE, classes: 10 };
 }

@@ -1,6 +1,8 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { checkOptions, LconvError, nearest } from "../errors.js";
+import { breathing } from "../engine/breathe.js";
+import { checkOptions, clip, LconvError, nearest } from "../errors.js";
+import { removeLitterOf } from "../io/folders.js";
 import { extractTar } from "../io/tar.js";
 import { readArrays } from "./arrays.js";
 import {
@@ -15,11 +17,14 @@ import {
 } from "./catalog.js";
 import { cifar10, cifar100, readCifarTest, readCifarTrain } from "./cifar.js";
 import { checkRaw, type LoadedDataset } from "./dataset.js";
-import { type DownloadOptions, type DownloadProgress, download } from "./download.js";
-import { glyphs } from "./glyphs.js";
+import { type DownloadOptions, type DownloadProgress, downloadOnce, downloadOptions, receiveFile } from "./download.js";
+import { drawGlyphs } from "./glyphs.js";
 import { findIdxFile, readIdxDataset } from "./idx.js";
+import { checkSpace, type DownloadLimits } from "./limits.js";
+import { PartFile } from "./partFile.js";
 
-export interface LoadOptions {
+/** With the limits of downloads. */
+export interface LoadOptions extends DownloadLimits {
   root?: string; // stands for LCONV_DATA
   download?: boolean; // when the set is nowhere; default true
   onProgress?: (file: string, progress: DownloadProgress) => void;
@@ -32,7 +37,9 @@ export interface ChosenDataset extends LoadedDataset {
   reason: string;
 }
 
-const known = ["root", "download", "onProgress", "signal"];
+export interface FetchOptions extends Omit<DownloadOptions, "onProgress" | "size">, Pick<LoadOptions, "root" | "onProgress"> {}
+
+const known = ["root", "download", "onProgress", "signal", "maxBytes", "minRate", "rateWindow"];
 
 /** Every data set has a name; anything else is a folder of .npy files or an .npz archive. */
 export const datasetNames = [...officialNames, "glyphs"] as const;
@@ -44,17 +51,21 @@ export const datasetNames = [...officialNames, "glyphs"] as const;
  */
 export async function loadDataset(name: string, options: LoadOptions = {}): Promise<LoadedDataset> {
   checkOptions("loadDataset", options, known);
-  if (name === "glyphs") return glyphs();
+  if (name === "glyphs") return breathing(drawGlyphs(), options.signal);
   if (isOfficial(name)) return readOfficial(name, findDataset(name, options.root) ?? (await fetchMissing(name, options)));
   if (existsSync(name)) return readArrays(name);
-  if (/[/\\]|\.npz$/.test(name)) throw new LconvError("ERR_LCONV_IO", `cannot read ${name}: no such file or folder`);
+  if (/[/\\]|\.npz$/.test(name)) throw new LconvError("ERR_LCONV_IO", `cannot read ${clip(name, 300)}: no such file or folder`);
   const near = nearest(name, datasetNames);
   const hint = near ? `did you mean "${near}"?` : `known: ${datasetNames.join(", ")}, a folder of .npy files or an .npz archive`;
-  throw new LconvError("ERR_LCONV_ARGUMENT", `unknown data set "${name}"; ${hint}`);
+  throw new LconvError("ERR_LCONV_ARGUMENT", `unknown data set "${clip(name)}"; ${hint}`);
 }
 
-/** Brings a data set from its official address into LCONV_DATA (or the cache) and returns its folder. Throws ERR_LCONV_DOWNLOAD, ERR_LCONV_IO, ERR_LCONV_FORMAT. */
-export async function fetchDataset(name: OfficialName, options: LoadOptions & DownloadLimits = {}): Promise<string> {
+/**
+ * Brings a data set from its official address into LCONV_DATA (or the cache) and returns its folder. Several processes share one download.
+ * Throws as `download` does, ERR_LCONV_FORMAT.
+ */
+export async function fetchDataset(name: OfficialName, options: FetchOptions = {}): Promise<string> {
+  checkOptions("fetchDataset", options, ["root", ...downloadOptions.filter((option) => option !== "size")]);
   const folder = join(dataRoots(options.root)[0], name);
   for (const file of catalog[name].files) await fetchFile(file, folder, options);
   return folder;
@@ -81,20 +92,19 @@ export async function chooseDataset(options: LoadOptions = {}): Promise<ChosenDa
   if (folder) return { name: "mnist", ...(await readOfficial("mnist", folder)), reason: `MNIST, downloaded to ${folder}` };
   return {
     name: "glyphs",
-    ...glyphs(),
+    ...(await breathing(drawGlyphs(), options.signal)),
     reason: `glyphs, the generated digits, as neither MNIST nor Fashion-MNIST is on this machine and ${failure}`,
   };
 }
-
-type DownloadLimits = Pick<DownloadOptions, "retries" | "connectTimeout" | "idleTimeout">;
 
 const isOfficial = (name: string): name is OfficialName => (officialNames as readonly string[]).includes(name);
 
 /** The folder MNIST was downloaded to, or why it could not be. */
 async function attemptMnist(options: LoadOptions): Promise<{ folder?: string; failure?: string }> {
   if (options.download === false) return { failure: "downloading is off" };
+  const { download: _, ...others } = options;
   try {
-    return { folder: await fetchDataset("mnist", { ...options, retries: 0, connectTimeout: 2_500, idleTimeout: 5_000 }) };
+    return { folder: await fetchDataset("mnist", { ...others, retries: 0, connectTimeout: 2_500, idleTimeout: 5_000 }) };
   } catch (error) {
     if (!(error instanceof LconvError)) throw error;
     const [first, second] = error.message.split("\n");
@@ -102,8 +112,8 @@ async function attemptMnist(options: LoadOptions): Promise<{ folder?: string; fa
   }
 }
 
-async function fetchMissing(name: OfficialName, options: LoadOptions): Promise<string> {
-  if (options.download !== false) return fetchDataset(name, options);
+async function fetchMissing(name: OfficialName, { download, ...options }: LoadOptions): Promise<string> {
+  if (download !== false) return fetchDataset(name, options);
   const { title, files } = catalog[name];
   throw new LconvError(
     "ERR_LCONV_IO",
@@ -111,22 +121,23 @@ async function fetchMissing(name: OfficialName, options: LoadOptions): Promise<s
   );
 }
 
-async function fetchFile(file: RemoteFile, folder: string, options: LoadOptions & DownloadLimits): Promise<void> {
-  const { onProgress, signal, retries, connectTimeout, idleTimeout } = options;
+/** An archive is downloaded, unpacked and removed by one process; who waits for it waits for its members. */
+async function fetchFile(file: RemoteFile, folder: string, { root: _, onProgress, ...options }: FetchOptions): Promise<void> {
   const path = join(folder, file.name);
-  const members = Object.entries(file.members ?? {});
-  if (members.length > 0 && members.every(([, name]) => existsSync(join(folder, name)))) return;
-  await download(file.urls, path, file.checksum, {
-    ...(onProgress && { onProgress: (progress: DownloadProgress) => onProgress(file.name, progress) }),
-    ...(signal && { signal }),
-    ...(retries !== undefined && { retries }),
-    ...(connectTimeout !== undefined && { connectTimeout }),
-    ...(idleTimeout !== undefined && { idleTimeout }),
+  const members = new Map(Object.entries(file.members ?? {}).map(([member, name]) => [member, join(folder, name)]));
+  const report = onProgress && { onProgress: (progress: DownloadProgress) => onProgress(file.name, progress) };
+  const all: DownloadOptions = { ...options, ...report, size: file.size };
+  await downloadOnce(path, members.size > 0 ? [...members.values()] : [path], all, async (signal) => {
+    removeLitterOf(folder, [file.name, `${file.name}.part.json`, ...Object.values(file.members ?? {})]);
+    if (file.unpacked !== undefined) checkSpace(path, missingBytes(path, file.size) + file.unpacked);
+    await receiveFile(file.urls, path, file.checksum, { ...all, signal });
+    if (members.size === 0) return;
+    await extractTar(path, members, signal);
+    rmSync(path, { force: true });
   });
-  if (members.length === 0) return;
-  await extractTar(path, new Map(members.map(([member, name]) => [member, join(folder, name)])));
-  rmSync(path, { force: true });
 }
+
+const missingBytes = (path: string, size: number): number => (existsSync(path) ? 0 : Math.max(0, size - new PartFile(path).size));
 
 async function readOfficial(name: OfficialName, folder: string): Promise<LoadedDataset> {
   const { train, test } =

@@ -7,6 +7,7 @@ import * as assert from "uvu/assert";
 import type { Checksum } from "../../src/data/catalog.js";
 import { type DownloadOptions, type DownloadProgress, download } from "../../src/data/download.js";
 import { fails, temporaryFile, temporaryFolder } from "../io/helpers.js";
+import { rejectsCode } from "../support/throws.js";
 import { type LocalServer, sendFile, serve, serveProxy } from "./server.js";
 
 const test = suite("data/download");
@@ -238,6 +239,20 @@ test("a proxy that says no", async () => {
     /403.*HTTPS_PROXY is set/s,
   );
   await fails(() => download(["http://127.0.0.1:9/x"], target(), sha256, { retries: 0 }), "ERR_LCONV_DOWNLOAD", /HTTP 403/);
+});
+
+test("a proxy whose address is none is named, without its password", async () => {
+  for (const [name, address, shown] of [
+    ["HTTPS_PROXY", "garbage", "garbage"],
+    ["http_proxy", "proxy.example:3128", "proxy.example:3128"],
+    ["HTTP_PROXY", "http://me:secret@", "…@"],
+    ["https_proxy", `\u001b[31m${"x".repeat(1e5)}`, `\\u{1b}[31m${"x".repeat(74)}…`],
+  ]) {
+    process.env[name] = address;
+    const work = download(["http://127.0.0.1:9/x"], target(), sha256, quick);
+    await rejectsCode(work, "ERR_LCONV_ARGUMENT", `${name} must be the address of a proxy, as http://proxy.example:3128, got "${shown}"`);
+    delete process.env[name];
+  }
 });
 
 test("a folder that cannot be made is an ERR_LCONV_IO", async () => {

@@ -1,9 +1,10 @@
-import { writeFileSync } from "node:fs";
+import { truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { readIdxDataset, readIdxImages, readIdxLabels } from "../../src/data/idx.js";
+import { ByteReader } from "../../src/io/byteReader.js";
 import { fails, survives, temporaryFile, temporaryFolder } from "../io/helpers.js";
 import { idx, pattern, writeIdxSet } from "./fixtures.js";
 
@@ -67,6 +68,14 @@ test("a gzip bomb stops at the announced size", async () => {
   const before = process.memoryUsage().arrayBuffers;
   await fails(() => readIdxImages(temporaryFile("a.gz", bomb)), "ERR_LCONV_FORMAT", /over-long/);
   assert.ok(process.memoryUsage().arrayBuffers - before < 20e6);
+});
+
+test("no gzip file gives more than 4 GiB", () => {
+  const path = temporaryFile("a.gz", gzipSync(images));
+  truncateSync(path, 50_000_000);
+  const reader = ByteReader.open(path);
+  assert.is(reader.mostBytes, 2 ** 32);
+  reader.close();
 });
 
 test("a data set from plain and from gzip files", async () => {
