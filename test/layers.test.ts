@@ -24,6 +24,7 @@ const rows = [
   ["errors.ts"],
 ];
 const facade = "index.ts"; // the public face imports from everywhere and nothing imports it
+const shared = ["../scripts/lockFile.mjs"]; // what the set-up needs too, which runs before src/ is compiled
 
 const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
 const layerOf = (path: string): string => path.split("/")[0]!;
@@ -48,7 +49,10 @@ test("imports point downwards", () => {
     .filter((file) => file !== facade)
     .flatMap((file) =>
       importsOf(file)
-        .filter((target) => target === facade || (layerOf(target) !== layerOf(file) && rowOf(target) <= rowOf(file)))
+        .filter(
+          (target) =>
+            !shared.includes(target) && (target === facade || (layerOf(target) !== layerOf(file) && rowOf(target) <= rowOf(file))),
+        )
         .map((target) => `${file} imports ${target}`),
     );
   assert.equal(wrong, []);

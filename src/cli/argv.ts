@@ -1,5 +1,5 @@
 import type { Command, CommanderError, Option } from "commander";
-import { LconvError, nearest } from "../errors.js";
+import { clip, LconvError, nearest } from "../errors.js";
 
 /**
  * Finds the mistakes in a command line that commander lets pass, or names without help: a command or flag nobody knows (with the
@@ -36,13 +36,13 @@ function subcommand(command: Command, name: string): Command {
   const near = nearest(name, names);
   throw new LconvError(
     "ERR_LCONV_ARGUMENT",
-    `${fullName(command)}: unknown command "${name}"; ${near ? `did you mean "${near}"?` : `known: ${names.join(", ")}`}`,
+    `${fullName(command)}: unknown command "${clip(name)}"; ${near ? `did you mean "${near}"?` : `known: ${names.join(", ")}`}`,
   );
 }
 
 function checkValue(command: Command, option: Option, value: string | undefined): void {
   if (value !== undefined && !findOption(command, value.split("=", 1)[0])) return;
-  throw new LconvError("ERR_LCONV_ARGUMENT", `${option.flags} needs a value, got ${value ?? "none"}`);
+  throw new LconvError("ERR_LCONV_ARGUMENT", `${option.flags} needs a value, got ${clip(value ?? "none")}`);
 }
 
 function unknownFlag(command: Command, name: string): LconvError {
@@ -51,7 +51,7 @@ function unknownFlag(command: Command, name: string): LconvError {
     options(command).map((option) => option.long ?? ""),
   );
   const help = `see: ${fullName(command)} --help`;
-  return new LconvError("ERR_LCONV_OPTION", `${fullName(command)}: unknown flag ${name}; ${near ? `did you mean ${near}?` : help}`);
+  return new LconvError("ERR_LCONV_OPTION", `${fullName(command)}: unknown flag ${clip(name)}; ${near ? `did you mean ${near}?` : help}`);
 }
 
 const fullName = (command: Command): string => (command.parent ? `${fullName(command.parent)} ${command.name()}` : command.name());
@@ -60,5 +60,5 @@ const fullName = (command: Command): string => (command.parent ? `${fullName(com
 export function usageError(error: CommanderError): LconvError | undefined {
   if (error.exitCode === 0) return undefined;
   const text = error.code === "commander.help" ? "a command is missing; see lconv --help" : error.message.replace(/^error: /, "");
-  return new LconvError("ERR_LCONV_ARGUMENT", text);
+  return new LconvError("ERR_LCONV_ARGUMENT", clip(text, 300));
 }

@@ -32,7 +32,7 @@ export async function bench(
     ...(batch !== undefined && { batch }),
     ...(seconds !== undefined && { seconds }),
   };
-  const peak = await measurePeak(device);
+  const peak = await measurePeak(device, signal);
   const how = device.name === "cpu" ? `${device.threads} threads, ${precision}` : precision;
   out.text(`${peak.toFixed(1)} GFLOP/s: a 2048^3 product, the peak (${device.name}, ${how}); floor: the useful arithmetic at the peak`);
   const onGpu = device.name !== "cpu";

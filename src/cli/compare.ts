@@ -1,34 +1,25 @@
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import type { LoadedDataset } from "../data/dataset.js";
 import { chooseDataset, loadDataset } from "../data/load.js";
 import { variants } from "../data/transform.js";
 import { writeAtomic } from "../io/atomic.js";
-import type { Classifier } from "../models/models.js";
 import { writeLearningCurve } from "../report/curves.js";
-import { type ModelReport, renderReport } from "../report/html.js";
-import type { EpochEvent, TrainEvent } from "../train/events.js";
-import { type FitResult, train } from "../train/fit.js";
-import { RunFolder, runFiles, saveModel } from "../train/runFolder.js";
+import { renderReport } from "../report/html.js";
+import type { FitResult } from "../train/fit.js";
+import { checkNoPart, comparedModels, configText, RunFolder, saveModel } from "../train/runFolder.js";
 import { type Context, withReporter } from "./context.js";
 import { choice, type Given, integer, positive } from "./flags.js";
 import { count, percent, seconds, table } from "./output.js";
 import { planRuns } from "./plan.js";
 import { created, modelReport } from "./report.js";
 import type { Reporter } from "./reporter.js";
+import { refuseWithResume, resumedSettings } from "./resume.js";
+import { readComparison } from "./runConfig.js";
 import { resolveSettings, type Settings } from "./settings.js";
-import { sideBySide } from "./sideBySide.js";
 import { doneLine } from "./train.js";
-import { nameFlag, outFlag, progressFlag, runFlags } from "./trainFlags.js";
-import {
-  buildModel,
-  downloadProgress,
-  firstSamples,
-  fitOptions,
-  prepareWorkload,
-  type Uploaded,
-  uploadWorkload,
-  type Workload,
-} from "./workload.js";
+import { controlFlags, nameFlag, outFlag, progressFlag, runFlags, stealLockFlag } from "./trainFlags.js";
+import { inTurns, type Job, type Trained, trainJob } from "./training.js";
+import { downloadProgress, firstSamples, prepareWorkload, type Workload } from "./workload.js";
 
 const { default: _none, ...datasetFlag } = runFlags.dataset;
 
@@ -50,41 +41,74 @@ export const compareFlags = {
   threads: runFlags.threads,
   name: { ...nameFlag, help: "name of the run; its folder is runs/NAME (default: compare-<dataset>)" },
   out: { ...outFlag, help: "folder of the run (default: a new one, runs/NAME, runs/NAME-2, ...)" },
+  checkpointSeconds: controlFlags.checkpointSeconds,
+  stealLock: stealLockFlag,
   progress: progressFlag,
 } as const;
 
 type CompareValues = Given<typeof compareFlags>;
 
-/** One comparison: the settings of both models, what they work on, and where it goes. */
-interface Job {
+/** Flags that go with --resume; the others begin a comparison. */
+const resumable: readonly string[] = ["epochs", "device", "precision", "threads", "checkpointSeconds", "stealLock", "progress"];
+
+/** Both models, what they learn from, and why this data. */
+interface Comparison {
   runs: readonly Settings[];
   work: Workload;
-  reason: string; // why this data
-  folder: RunFolder;
-  reporter: Reporter;
-  context: Context;
+  data: string;
 }
 
 /** `lconv compare`: L-conv and a 3 x 3 CNN on the same rotated and scrambled images, and what came of it. */
-export async function compare(given: CompareValues, context: Context): Promise<void> {
-  const { progress, minutes = compareFlags.minutes.default, name, out } = given;
-  await withReporter(progress, async (reporter) => {
-    const chosen = await choose(given.dataset, reporter, context.signal);
-    const { dataset, reason } = chosen;
-    reporter.line(`data: ${reason}`);
-    const runs = bothSettings({ ...given, dataset });
-    const folder =
-      out === undefined
-        ? RunFolder.createNumbered(`runs/${name ?? `compare-${basename(runs[0].dataset).replace(/\.npz$/, "")}`}`)
-        : RunFolder.create(out);
+export async function compare({ resume, ...given }: CompareValues & { resume?: string }, context: Context): Promise<void> {
+  await withReporter(given.progress, async (reporter) => {
+    const { folder, prepare } =
+      resume === undefined ? await begin(given, reporter, context.signal) : goOn(resume, given, reporter, context.signal);
     try {
-      const work = await prepareWorkload(runs[0], reporter, context.signal, takeLoaded(chosen));
-      const job: Job = { runs, work, reason, folder, reporter, context };
-      await trainBoth(given.epochs === undefined ? await shorten(job, minutes) : job);
+      const { runs, work, data } = await prepare();
+      const config = { command: "compare", data, models: runs };
+      const job: Job = { runs, parts: comparedModels, config, folder, checkpointSeconds: given.checkpointSeconds, reporter, context };
+      await trainJob(job, work, (trained) => write(job, data, trained));
     } finally {
       folder.close();
     }
   });
+}
+
+/** A folder that is locked, and the work that can be long, to be done under its lock. */
+interface Begun {
+  folder: RunFolder;
+  prepare(): Promise<Comparison>;
+}
+
+async function begin(given: CompareValues, reporter: Reporter, signal: AbortSignal): Promise<Begun> {
+  const chosen = await choose(given.dataset, reporter, signal);
+  const { dataset, reason: data } = chosen;
+  reporter.line(`data: ${data}`);
+  const runs = bothSettings({ ...given, dataset });
+  const { out, name = `compare-${basename(runs[0].dataset).replace(/\.npz$/, "")}` } = given;
+  const options = { parts: comparedModels, steal: given.stealLock };
+  const folder = out === undefined ? RunFolder.createNumbered(`runs/${name}`, options) : RunFolder.create(out, options);
+  const prepare = async (): Promise<Comparison> => {
+    const work = await prepareWorkload(runs[0], reporter, signal, takeLoaded(chosen));
+    const comparison = { runs, work, data };
+    return given.epochs === undefined ? shorten(comparison, given.minutes ?? compareFlags.minutes.default, reporter, signal) : comparison;
+  };
+  return { folder, prepare };
+}
+
+/** How long it trains was settled when it began, and is not planned again. */
+function goOn(path: string, given: CompareValues, reporter: Reporter, signal: AbortSignal): Begun {
+  refuseWithResume(
+    given,
+    Object.keys(compareFlags).filter((key) => !resumable.includes(key)),
+  );
+  checkNoPart(path);
+  const { data, models: before } = readComparison(path);
+  const notes = new Set<string>(); // the same for both models
+  const runs = before.map((settings) => resumedSettings(path, settings, given, (text) => notes.add(text)));
+  for (const text of notes) reporter.note(text);
+  const prepare = async (): Promise<Comparison> => ({ runs, data, work: await prepareWorkload(runs[0], reporter, signal) });
+  return { folder: RunFolder.resume(path, { parts: comparedModels, steal: given.stealLock }), prepare };
 }
 
 async function choose(
@@ -101,7 +125,7 @@ async function choose(
   return { loaded, dataset: name, reason };
 }
 
-function bothSettings({ cnnFilters, minutes: _minutes, name: _name, out: _out, progress: _progress, ...given }: CompareValues): Settings[] {
+function bothSettings(given: CompareValues): Settings[] {
   const { variant, epochs, filters, generators, rank } = compareFlags;
   const common = {
     variant: variant.default,
@@ -111,7 +135,7 @@ function bothSettings({ cnnFilters, minutes: _minutes, name: _name, out: _out, p
     rank: rank.default,
   };
   const lconv = resolveSettings({ ...common, ...given, model: "lconv" });
-  return [lconv, { ...lconv, model: "cnn", filters: cnnFilters ?? compareFlags.cnnFilters.default }];
+  return [lconv, { ...lconv, model: "cnn", filters: given.cnnFilters ?? compareFlags.cnnFilters.default }];
 }
 
 /** So that nobody holds the raw images any longer, 55 MB for MNIST. */
@@ -121,77 +145,57 @@ function takeLoaded(chosen: { loaded?: LoadedDataset }): LoadedDataset | undefin
   return loaded;
 }
 
-/** The same job with fewer epochs, or samples, where it would take longer than `minutes`. */
-async function shorten(job: Job, minutes: number): Promise<Job> {
-  const { epochs, samples, reason } = await planRuns(job.runs, job.work, minutes, job.context.signal);
-  if (reason === undefined) return job;
-  job.reporter.line(reason);
-  const { data } = job.work;
+/** The same with fewer epochs, or samples, where it would take longer than `minutes`. */
+async function shorten(planned: Comparison, minutes: number, reporter: Reporter, signal: AbortSignal): Promise<Comparison> {
+  const { runs, work } = planned;
+  const { epochs, samples, reason } = await planRuns(runs, work, minutes, signal);
+  if (reason === undefined) return planned;
+  reporter.line(reason);
+  const { data } = work;
   const fewer = samples < data.train.count ? { samples } : {};
-  const work = { ...job.work, data: { ...data, train: firstSamples(data.train, samples) } };
-  return { ...job, work, runs: job.runs.map((settings) => ({ ...settings, epochs, ...fewer })) };
-}
-
-async function trainBoth(job: Job): Promise<void> {
-  const { runs, work, folder, context } = job;
-  const models = runs.map((settings) => buildModel(settings, work));
-  const options = runs.map((settings) => fitOptions(settings, work));
-  const uploaded = await uploadWorkload(work.data, work.device);
-  try {
-    folder.writeConfig({ command: "compare", data: job.reason, models: runs });
-    const generators = models.map((model, i) => train(model, uploaded.data, { ...options[i], signal: context.signal }));
-    const results = await sideBySide(generators, listen(job));
-    runs.forEach((settings, i) => {
-      writeModel(join(folder.path, settings.model), settings, models[i], work);
-    });
-    const reports = models.map((model, i) => modelReport(model, results[i]));
-    writeReports(job, reports, uploaded);
-    folder.writeResult({ data: job.reason, models: results.map(({ history: _, ...done }) => ({ model: done.model, ...doneLine(done) })) });
-    tell(job, results);
-  } finally {
-    for (const thing of [...models, uploaded]) thing.dispose();
-  }
-}
-
-/** Hands events on, and keeps metrics.jsonl up to date. */
-function listen({ reporter, context, folder }: Job): (event: TrainEvent) => void {
-  const history: EpochEvent[] = [];
-  return (event) => {
-    reporter.event(event);
-    if (event.type !== "epoch") return;
-    const { type, ...fields } = event;
-    context.out.emit({ event: type, ...fields });
-    history.push(event);
-    folder.writeMetrics(history);
+  return {
+    ...planned,
+    work: { ...work, data: { ...data, train: firstSamples(data.train, samples) } },
+    runs: runs.map((settings) => ({ ...settings, epochs, ...fewer })),
   };
 }
 
-/** A folder that `lconv evaluate --run` takes. */
-function writeModel(path: string, settings: Settings, model: Classifier, { input }: Workload): void {
-  writeAtomic(join(path, runFiles.config), `${JSON.stringify(settings, null, 2)}\n`);
-  saveModel(join(path, runFiles.model), model, { config: settings, input });
+/** What a finished comparison leaves besides its checkpoints. */
+function write(job: Job, data: string, trained: Trained): void {
+  const { runs, parts, folder } = job;
+  const { models, results, work } = trained;
+  folder.writeMetrics(inTurns(results.map(({ history }) => history)));
+  runs.forEach((settings, i) => {
+    // a folder that `lconv evaluate --run` takes
+    writeAtomic(folder.file("config", parts[i]), configText(settings));
+    saveModel(folder.file("model", parts[i]), models[i], { config: settings, input: work.input });
+  });
+  writeReports(job, data, trained);
+  folder.writeResult({ data, models: results.map(({ history: _, ...done }) => ({ model: done.model, ...doneLine(done) })) });
+  tell(job, data, results);
 }
 
-function writeReports({ runs, reason, folder }: Job, models: readonly ModelReport[], { samples, permutation }: Uploaded): void {
+function writeReports({ runs, folder }: Job, data: string, { models, results, uploaded: { samples, permutation } }: Trained): void {
+  const reports = models.map((model, i) => modelReport(model, results[i]));
   const [{ dataset, variant }] = runs;
   const config = Object.fromEntries(runs.map((settings) => [settings.model, settings]));
   const title = `L-conv and CNN on ${basename(dataset)}, ${variant}`;
   folder.writeReport(
     renderReport({
       title,
-      summary: `Data: ${reason}.`,
+      summary: `Data: ${data}.`,
       created: created(),
       config,
-      models,
+      models: reports,
       samples,
       ...(permutation && { permutation }),
     }),
   );
-  writeAtomic(join(folder.path, "accuracy.svg"), writeLearningCurve(models, "valAccuracy"));
-  writeAtomic(join(folder.path, "loss.svg"), writeLearningCurve(models, "loss"));
+  writeAtomic(folder.file("accuracy"), writeLearningCurve(reports, "valAccuracy"));
+  writeAtomic(folder.file("loss"), writeLearningCurve(reports, "loss"));
 }
 
-function tell({ context: { out }, folder, reason }: Job, results: readonly FitResult[]): void {
+function tell({ context: { out }, folder }: Job, data: string, results: readonly FitResult[]): void {
   const head = ["model", "parameters", "in layers", "validation", "best", "test", "time", "samples/s"];
   const rows = results.map((r) => [
     r.model,
@@ -205,7 +209,7 @@ function tell({ context: { out }, folder, reason }: Job, results: readonly FitRe
   const report = folder.file("report");
   out.emit({
     event: "done",
-    data: reason,
+    data,
     out: folder.path,
     report,
     models: results.map(({ model, bestValAccuracy, testAccuracy }) => ({ model, bestValAccuracy, testAccuracy })),

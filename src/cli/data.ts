@@ -1,8 +1,10 @@
 import { catalog, findDataset, type OfficialName, officialNames } from "../data/catalog.js";
-import { glyphs } from "../data/glyphs.js";
+import { drawGlyphs } from "../data/glyphs.js";
 import { fetchDataset } from "../data/load.js";
+import { breathing } from "../engine/breathe.js";
 import { LconvError, nearest } from "../errors.js";
-import { writeNpz } from "../io/npz.js";
+import { writeAtomic } from "../io/atomic.js";
+import { deflateNpz } from "../io/npz.js";
 import { type Context, withReporter } from "./context.js";
 import type { Given } from "./flags.js";
 import { list } from "./output.js";
@@ -53,15 +55,15 @@ async function fetch(
 }
 
 /** The generated digits as a file that --dataset takes, and that NumPy opens. */
-function writeGlyphs(path: string | undefined, { out }: Context): void {
+async function writeGlyphs(path: string | undefined, { out, signal }: Context): Promise<void> {
   if (!path?.endsWith(".npz"))
     throw new LconvError("ERR_LCONV_ARGUMENT", `lconv data glyphs: expected the name of an .npz file to write, got ${path ?? "none"}`);
-  const { train, test } = glyphs();
+  const { train, test } = await breathing(drawGlyphs(), signal);
   const arrays = [["x", train, "labels"] as const, ["x_test", test, "labels_test"] as const].flatMap(([x, set, labels]) => [
     [x, { shape: [set.count, set.channels, set.height, set.width], data: set.pixels }] as const,
     [labels, { shape: [set.count], data: set.labels }] as const,
   ]);
-  writeNpz(path, arrays, true);
+  writeAtomic(path, await deflateNpz(arrays, signal));
   out.emit({ event: "done", file: path, train: train.count, test: test.count });
   out.text(`wrote ${train.count} training and ${test.count} test images to ${path}`);
 }

@@ -1,13 +1,12 @@
-import { existsSync, readdirSync } from "node:fs";
 import { check } from "../errors.js";
 import { type AuthorsExperiment, authorsExperiments } from "../experiments/discover/authors.js";
 import type { TruthName } from "../experiments/discover/truths.js";
-import { ioError } from "../io/files.js";
 import type { Context } from "./context.js";
 import { discoverAuthors, discoverTruths } from "./discoverExperiments.js";
 import type { DiscoverValues } from "./discoverFlags.js";
 import { discoverRun } from "./discoverRun.js";
 import { discoverSamples } from "./discoverSamples.js";
+import { checkOut } from "./outFolder.js";
 
 /** Flags that belong to some sources alone. */
 const belongs: Partial<Record<keyof DiscoverValues, readonly string[]>> = {
@@ -40,27 +39,11 @@ export async function discover(values: DiscoverValues, context: Context): Promis
       "ERR_LCONV_ARGUMENT",
       () => `discover: --${flag} does not go with ${values.experiment === undefined ? `--${kind}` : `--experiment ${values.experiment}`}`,
     );
-  if (values.out !== undefined) checkEmpty(values.out);
+  if (values.out !== undefined) checkOut(values.out);
   if (values.threads !== undefined) process.env["LCONV_THREADS"] = String(values.threads);
   if (kind === "authors") return discoverAuthors(values.experiment as AuthorsExperiment, values, context);
   if (kind === "truths") return discoverTruths(values.experiment as TruthName, values, context);
   return kind === "run" ? discoverRun(values, context) : discoverSamples(values, context);
-}
-
-/** Before the work: nothing that is there may be lost, such as the report of the run itself. */
-function checkEmpty(folder: string): void {
-  if (!existsSync(folder)) return;
-  let names: readonly string[];
-  try {
-    names = readdirSync(folder);
-  } catch (error) {
-    throw ioError("read", folder, error);
-  }
-  check(
-    names.length === 0,
-    "ERR_LCONV_ARGUMENT",
-    () => `discover: ${folder} is not empty (it holds ${names[0]}); take a new folder by --out`,
-  );
 }
 
 function sourceKind({ experiment, pairs, data }: DiscoverValues): string {

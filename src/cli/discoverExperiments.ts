@@ -1,7 +1,7 @@
-import { setImmediate } from "node:timers/promises";
+import { breathe, breathing } from "../engine/breathe.js";
 import { device as deviceOf } from "../engine/device.js";
 import { type AuthorsExperiment, type AuthorsResult, runAuthors } from "../experiments/discover/authors.js";
-import { type DescribeOptions, describe } from "../experiments/discover/result.js";
+import { type DescribeOptions, describing } from "../experiments/discover/result.js";
 import { runTruth, type TruthName, type TruthResult } from "../experiments/discover/truths.js";
 import type { Basis } from "../lie/basis.js";
 import { denseBasis } from "../lie/basis.js";
@@ -28,8 +28,7 @@ async function overSeeds<T extends object>(
   const results: T[] = [];
   await withReporter(progress, async (reporter) => {
     for (let k = 0; k < (seeds ?? fallback); k++) {
-      await setImmediate(); // a Ctrl-C is heard between two turns of the event loop
-      context.signal.throwIfAborted();
+      await breathe(context.signal);
       const onEpoch = (value: number, total: number): void =>
         reporter.progress({ type: "task", name: `${name} seed ${seed + k}`, value, total, unit: "epochs" });
       const result = await one(seed + k, onEpoch);
@@ -71,7 +70,7 @@ export async function discoverAuthors(name: AuthorsExperiment, values: DiscoverV
     ]),
   );
   const grid = [first.size, first.size];
-  write(denseBasis([first.L]), `${name}, ${first.size} x ${first.size}`, { grid, known: ["so2"] }, values, context);
+  await write(denseBasis([first.L]), `${name}, ${first.size} x ${first.size}`, { grid, known: ["so2"] }, values, context);
   context.out.emit({
     event: "done",
     experiment: name,
@@ -109,7 +108,7 @@ export async function discoverTruths(name: TruthName, values: DiscoverValues, co
   ];
   context.out.text(table([["", "found", "dimension", "distance", "residual", "angle to the truth, degrees"], ...results.map(row)]));
   const found = results.find(({ basis }) => basis);
-  if (found?.basis) write(found.basis, `problem ${name}, seed ${found.seed}`, found.layout, values, context);
+  if (found?.basis) await write(found.basis, `problem ${name}, seed ${found.seed}`, found.layout, values, context);
   const angles = results.map(({ angle }) => angle).filter(Number.isFinite);
   context.out.emit({
     event: "done",
@@ -120,6 +119,14 @@ export async function discoverTruths(name: TruthName, values: DiscoverValues, co
   });
 }
 
-function write(basis: Basis, source: string, options: Omit<DescribeOptions, "source">, { out }: DiscoverValues, context: Context): void {
-  if (out !== undefined) writeDiscovery(out, `Symmetries: ${source}`, describe(basis, { source, ...options }), context);
+async function write(
+  basis: Basis,
+  source: string,
+  options: Omit<DescribeOptions, "source">,
+  { out }: DiscoverValues,
+  context: Context,
+): Promise<void> {
+  if (out === undefined) return;
+  const discovery = await breathing(describing(basis, { source, ...options }), context.signal);
+  writeDiscovery(out, `Symmetries: ${source}`, discovery, context);
 }

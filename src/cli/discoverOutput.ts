@@ -1,6 +1,7 @@
 import type { Defect, Discovery } from "../experiments/discover/result.js";
 import { saveSymmetries } from "../report/saveSymmetries.js";
 import type { Context } from "./context.js";
+import { unfinished } from "./outFolder.js";
 import { list } from "./output.js";
 import { created } from "./report.js";
 
@@ -66,6 +67,8 @@ const showDefects = (defects: readonly Defect[]): string =>
 
 /** To a folder, with a line that says so. Throws ERR_LCONV_IO. */
 export function writeDiscovery(folder: string, title: string, discovery: Discovery, { out }: Context): void {
+  const finished = unfinished(folder);
   saveSymmetries(folder, discovery, { title, created: created() });
+  finished();
   out.text(`written to ${folder}`);
 }

@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { Matrix } from "ml-matrix";
 import { scramblePermutation } from "../data/transform.js";
+import { breathing, type Pieces } from "../engine/breathe.js";
 import { check } from "../errors.js";
 import { defectOn, type MeasuredSamples } from "../experiments/discover/measure.js";
-import { type Discovery, describe } from "../experiments/discover/result.js";
+import { type Discovery, describing } from "../experiments/discover/result.js";
 import { discoverFunction } from "../experiments/discover/sources.js";
 import { fromTensors } from "../lie/tensors.js";
 import type { Classifier } from "../models/models.js";
@@ -14,6 +15,7 @@ import type { DiscoverValues } from "./discoverFlags.js";
 import { showDiscovery, summaryOf, writeDiscovery } from "./discoverOutput.js";
 import { tell } from "./discoverSamples.js";
 import { loadRun } from "./loadRun.js";
+import { unfinished } from "./outFolder.js";
 import type { Settings } from "./settings.js";
 import type { Workload } from "./workload.js";
 
@@ -33,14 +35,17 @@ export async function discoverRun(values: DiscoverValues, context: Context): Pro
         "ERR_LCONV_ARGUMENT",
         () => `discover: the ${settings.model} of ${run} has no L-conv layer; look at it as a function, with --within affine`,
       );
-      if (values.within !== undefined) return asFunction(model, work, settings, values, context);
-      layers.forEach((layer, k) => {
-        const discovery = ofLayer(layer, `layer ${k + 1} of ${run}`, { model, work }, settings, values);
+      if (values.within !== undefined) return await asFunction(model, work, settings, values, context);
+      const finished = values.out !== undefined && layers.length > 1 ? unfinished(values.out) : undefined;
+      for (const [k, layer] of layers.entries()) {
+        const description = ofLayer(layer, `layer ${k + 1} of ${run}`, { model, work }, settings, values);
+        const discovery = await breathing(description, context.signal);
         context.out.text(showDiscovery(discovery));
         const folder = values.out === undefined ? undefined : layers.length > 1 ? join(values.out, `layer${k + 1}`) : values.out;
         if (folder !== undefined) writeDiscovery(folder, `Generators of layer ${k + 1}, ${settings.dataset}`, discovery, context);
         context.out.emit({ event: "layer", layer: k + 1, ...summaryOf(discovery), ...(folder !== undefined && { out: folder }) });
-      });
+      }
+      finished?.();
       context.out.emit({ event: "done", layers: layers.length, run });
     } finally {
       model.dispose();
@@ -59,14 +64,14 @@ function ofLayer(
   { model, work }: { model: Classifier; work: Workload },
   settings: Settings,
   values: DiscoverValues,
-): Discovery {
+): Pieces<Discovery> {
   const before = model.hidden.slice(0, model.hidden.indexOf(layer));
   const pixels = !before.some((part) => part instanceof LConvStrided);
   const [n, m_in, m_out] = layer.W.shape;
   const W = layer.W.slice(m_in * m_out, (n - 1) * m_in * m_out) as Float32Array; // without W^0
   const basis = fromTensors(layer.generators);
   const permutation = permutationOf(settings, basis.d);
-  return describe(basis, {
+  return describing(basis, {
     source,
     weights: Matrix.from1DArray(n - 1, m_in * m_out, [...W]),
     ...(before.length === 0 && {
@@ -90,13 +95,13 @@ function validationOf({ data: { validation }, input: { channels: m } }: Workload
   return { x: validation.x, N: validation.count, m, d };
 }
 
-function asFunction(
+async function asFunction(
   model: Classifier,
   { data, device, input }: Workload,
   settings: Settings,
   values: DiscoverValues,
   context: Context,
-): void {
+): Promise<void> {
   const { channels: m, height, width } = input;
   const d = height * width;
   const permutation = permutationOf(settings, d);
@@ -110,9 +115,10 @@ function asFunction(
     x,
     y: { dtype: "i4" as const, shape: [N], data: data.validation.labels.subarray(0, N) },
   };
-  const found = discoverFunction(`the network of ${values.run} on ${N} validation images`, model, samples, {
+  const found = await discoverFunction(`the network of ${values.run} on ${N} validation images`, model, samples, {
     ...{ device, grid: [height, width], output: "invariant" as const, seeds: 1, epochs: 1 },
     seed: values.seed ?? 0,
+    signal: context.signal,
     tolerance: values.tolerance ?? 0.15,
     within: values.within as string,
     ...(permutation && { permutation }),

@@ -1,4 +1,4 @@
-import { setImmediate } from "node:timers/promises";
+import { breathe } from "../engine/breathe.js";
 import { device as deviceOf } from "../engine/device.js";
 import { knownGenerators } from "../experiments/discover/result.js";
 import { discoverData, discoverPairs, type Found, readSamples } from "../experiments/discover/sources.js";
@@ -23,11 +23,10 @@ export async function discoverSamples(values: DiscoverValues, context: Context):
       ...(known && { known }),
       onEpoch: (): void => reporter.progress({ type: "task", name: "train", value: ++done, total, unit: "epochs" }),
     };
-    if (pairs !== undefined) return Promise.resolve(discoverPairs(samples, generators, options));
+    if (pairs !== undefined) return discoverPairs(samples, generators, options);
     return discoverData(samples, { ...options, output, tolerance, seeds, epochs, ...(within !== undefined && { within }) });
   });
-  await setImmediate(); // a Ctrl-C is heard between two turns of the event loop
-  context.signal.throwIfAborted();
+  await breathe(context.signal);
   tell(found, `Symmetries of ${path}`, values.out, context);
 }
 

@@ -1,6 +1,7 @@
 import { Option } from "commander";
 import { z } from "zod";
-import { LconvError, nearest } from "../errors.js";
+import { clip, LconvError, nearest } from "../errors.js";
+import { quote } from "../io/files.js";
 
 /** What a flag's value may be: its words for messages, its schema, and how it is read from the command line. */
 export interface Kind<T> {
@@ -14,7 +15,7 @@ export interface Kind<T> {
 
 /** One flag of a command, which is also a key (in camelCase) of a configuration file. */
 export interface Flag<T = unknown> {
-  /** Stands for the value in the help. */
+  /** Stands for the value in the help; empty for a flag that takes none and is true when it is given. */
   value: string;
   kind: Kind<T>;
   help: string;
@@ -61,6 +62,28 @@ export const oneOf = <const T extends number>(choices: readonly T[]): Kind<T> =>
 
 export const text = (what: string, pattern = /./): Kind<string> => ({ what, schema: z.string().regex(pattern), read: (value) => value });
 
+const NAME_BYTES = 200; // file systems take 255; a number may be added
+
+/** Given or not. */
+export const toggle: Kind<boolean> = { what: "true or false", schema: z.boolean(), read: (text) => text };
+
+/** The name of one folder, which is made inside another: neither a path nor a way out of it. */
+export const folderName: Kind<string> = {
+  what: "the name of one folder",
+  schema: z.string().refine((name) => nameFault(name) === undefined),
+  read: (value) => value,
+  fault: (value) => (typeof value === "string" ? `${nameFault(value)}; a folder anywhere is given by --out` : undefined),
+};
+
+function nameFault(name: string): string | undefined {
+  if (name.trim() === "") return "it is empty";
+  if (name === "." || name === "..") return "it stands for another folder";
+  if (/[/\\]/.test(name)) return "it has a slash in it";
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are looked for
+  if (/[\u0000-\u001f\u007f-\u009f]/.test(name)) return "it has a control character in it";
+  return Buffer.byteLength(name) > NAME_BYTES ? `it is longer than ${NAME_BYTES} bytes` : undefined;
+}
+
 /** Numbers from 0 on by name: `closure=1e-3,killing=0.1` on the command line, an object in a configuration file. */
 export function weights<const N extends string>(names: readonly N[]): Kind<{ [K in N]?: number }> {
   const weight = z.number().min(0);
@@ -77,7 +100,7 @@ export function weights<const N extends string>(names: readonly N[]): Kind<{ [K 
       const entries = typeof value === "string" ? readWeights(value) : Object.entries(value ?? {});
       for (const [i, [name, number]] of entries.entries()) {
         const near = nearest(name, names);
-        if (!(names as readonly string[]).includes(name)) return `there is no "${name}"${near ? `; did you mean "${near}"?` : ""}`;
+        if (!(names as readonly string[]).includes(name)) return `there is no "${clip(name)}"${near ? `; did you mean "${near}"?` : ""}`;
         if (!weight.safeParse(number).success) return `the weight of ${name} is no number from 0 on`;
         if (entries.findIndex(([other]) => other === name) < i) return `${name} is there twice`;
       }
@@ -104,7 +127,7 @@ export function parseFlag<T>(key: string, kind: Kind<T>, value: string): T {
 export function wrongValue(kind: Kind<unknown>, value: unknown): string {
   const near = typeof value === "string" && kind.choices ? nearest(value, kind.choices) : undefined;
   const more = near ? `did you mean "${near}"?` : kind.fault?.(value);
-  return `expected ${kind.what}, got ${JSON.stringify(value)}${more ? `; ${more}` : ""}`;
+  return `expected ${kind.what}, got ${quote(value)}${more ? `; ${more}` : ""}`;
 }
 
 /** "weightDecay" as "--weight-decay". */
@@ -114,6 +137,7 @@ export const flagName = (key: string): string => `--${key.replace(/[A-Z]/g, (let
 export function toOptions(flags: Flags): Option[] {
   return Object.entries(flags).map(([key, { value, kind, help, default: normal }]) => {
     const shown = normal === undefined ? "" : ` (default: ${String(normal)})`;
+    if (value === "") return new Option(flagName(key), help + shown);
     return new Option(`${flagName(key)} <${value}>`, help + shown).argParser((given: string) => parseFlag(key, kind, given));
   });
 }

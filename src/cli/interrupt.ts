@@ -1,4 +1,4 @@
-const exitCodes = { SIGINT: 130, SIGTERM: 143, SIGPIPE: 141 } as const;
+const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143, SIGPIPE: 141 } as const;
 
 /** Why a command was stopped from outside; SIGPIPE stands for a reader of stdout that went away. */
 export class Interrupted extends Error {
@@ -12,17 +12,17 @@ export class Interrupted extends Error {
   }
 }
 
-/** Aborts with an Interrupted on the first Ctrl-C or SIGTERM and ends the process on the second. A closed stdout aborts, too. */
+/** Aborts with an Interrupted on the first Ctrl-C, SIGTERM or SIGHUP (a closed terminal) and ends the process on the second. A closed stdout aborts, too. */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
       if (controller.signal.aborted) process.exit(exitCodes[signal]);
       controller.abort(new Interrupted(signal));
     });
   }
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
+    if (error.code !== "EPIPE" && error.code !== "EIO") throw error; // EIO: the terminal has gone
     controller.abort(new Interrupted("SIGPIPE"));
   });
   process.stderr.on("error", () => {}); // nobody is left to be told

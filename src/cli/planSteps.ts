@@ -17,11 +17,11 @@ export const caseFlags = {
 } as const;
 
 /** `lconv plan --cases`: what the train steps of `lconv bench steps` would launch on a GPU, and no faster than what they can be; needs no GPU. */
-export function planCases({ cases, batch, gpu = "h100" }: Given<typeof caseFlags>, { out, signal }: Context): void {
+export async function planCases({ cases, batch, gpu = "h100" }: Given<typeof caseFlags>, { out, signal }: Context): Promise<void> {
   const device = planningDevice();
   try {
     const rows = [header];
-    for (const result of planSteps(device, { gpu, signal, ...(cases && { cases: cases.split(",") }), ...(batch && { batch }) })) {
+    for await (const result of planSteps(device, { gpu, signal, ...(cases && { cases: cases.split(",") }), ...(batch && { batch }) })) {
       out.emit(result);
       rows.push(row(result));
     }

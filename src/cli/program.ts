@@ -12,7 +12,7 @@ import { evaluate, evaluateFlags } from "./evaluate.js";
 import { type Flags, toOptions } from "./flags.js";
 import { plan, planFlags } from "./planNetwork.js";
 import { train } from "./train.js";
-import { trainFlags } from "./trainFlags.js";
+import { stealLockFlag, trainFlags } from "./trainFlags.js";
 import { verify, verifyFlags } from "./verify.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
@@ -27,16 +27,16 @@ export function buildProgram(context: Context): Command {
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
 
-  add(program, "train", "Train a network on images and write a run folder", trainFlags, trainExamples)
+  add(program, "train", "Train a network on images and write a run folder", { ...trainFlags, stealLock: stealLockFlag }, trainExamples)
     .option("--config <FILE>", "JSON file of the same settings, keys in camelCase; flags win")
     .option("--resume <DIR>", "go on with the run in DIR, exactly as if it had not been stopped")
     .action((options) => train(without(options), context));
   add(program, "evaluate", "Measure the network of a finished run on its validation and test images", evaluateFlags, evaluateExamples)
     .requiredOption("--run <DIR>", "folder of the run")
     .action((options) => evaluate(without(options), context));
-  add(program, "compare", "Train L-conv and a CNN side by side on rotated and scrambled images", compareFlags, compareExamples).action(
-    (options) => compare(without(options), context),
-  );
+  add(program, "compare", "Train L-conv and a CNN side by side on rotated and scrambled images", compareFlags, compareExamples)
+    .option("--resume <DIR>", "go on with the comparison in DIR, exactly as if it had not been stopped")
+    .action((options) => compare(without(options), context));
   add(program, "doctor", "Show devices, libraries, data sets and settings, and what to do where something is missing", {}, "").action(() =>
     doctor(context),
   );
@@ -88,10 +88,15 @@ const trainExamples = `  lconv train --dataset mnist --variant rotated-scrambled
 A number of threads decides the last bits of all sums: runs are repeated bit for bit with equal --seed and --threads.`;
 const evaluateExamples = "  lconv evaluate --run runs/mnist-default-lconv-seed0";
 const compareExamples = `  lconv compare
-  lconv compare --dataset cifar10 --epochs 10 --name cifar`;
+  lconv compare --dataset cifar10 --epochs 10 --name cifar
+  lconv compare --resume runs/cifar`;
 const dataExamples = `  lconv data
   lconv data fetch mnist
-  lconv data glyphs glyphs.npz`;
+  lconv data glyphs glyphs.npz
+
+A download that was stopped goes on where it was; several commands that want one file share its download. LCONV_DATA names the folder,
+LCONV_DOWNLOAD_MAX_BYTES the largest file that is taken (default: 4 GiB), LCONV_DOWNLOAD_MIN_RATE the bytes a second below which a
+connection is given up, on average over 30 s (default: 1000; 0 for none).`;
 const discoverExamples = `  lconv discover --experiment fixed-rot --size 7 --angle pi/10 --json
   lconv discover --experiment so13 --seeds 5 --out runs/so13
   lconv discover --pairs moved.npz --generators 1 --grid 9,9 --known so2 --out runs/moved

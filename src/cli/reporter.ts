@@ -1,6 +1,6 @@
 import progress from "cli-progress";
 import { check, checkOptions, nearest } from "../errors.js";
-import type { EpochEvent, StepEvent, TrainEvent } from "../train/events.js";
+import type { EpochEvent, FallbackEvent, StepEvent, TrainEvent } from "../train/events.js";
 import { barLine, epochLine, plainLine, printable, type TaskState } from "./progressText.js";
 
 export interface Task {
@@ -25,6 +25,8 @@ export interface Reporter {
   event(event: TrainEvent): void;
   /** A line for the user, above the bars. */
   line(text: string): void;
+  /** What the user has to know of the result, also in mode "silent". */
+  note(text: string): void;
   /** Ends all output and gives the terminal back; call it in a `finally`. Further calls do nothing. */
   done(): void;
 }
@@ -45,9 +47,9 @@ export function createReporter(options: ReporterOptions = {}): Reporter {
   checkOptions("createReporter", options, ["mode", "stream"]);
   const { mode = "auto", stream = process.stderr } = options;
   check(modes.includes(mode), "ERR_LCONV_ARGUMENT", () => unknownMode(mode));
-  if (mode === "silent") return new SilentReporter();
   // a reader of the progress that goes away must not end the work
   if (!stream.listeners("error").includes(ignore)) stream.on("error", ignore);
+  if (mode === "silent") return new SilentReporter(stream);
   if (mode === "jsonl") return new JsonlReporter(stream);
   const terminal = stream.isTTY === true && process.env.TERM !== "dumb";
   // cli-progress draws nothing off a terminal, so bars that were asked for become lines there
@@ -70,12 +72,31 @@ abstract class BaseReporter implements Reporter {
   event(event: TrainEvent): void {
     if (event.type === "step") this.progress(event);
     else if (event.type === "epoch") this.epoch(event);
+    else if (event.type === "fallback") this.note(fallbackText(event));
+  }
+
+  note(text: string): void {
+    this.line(`note: ${text}`);
   }
 
   done(): void {}
 }
 
+const fallbackText = ({ model, path, step, reason }: FallbackEvent): string =>
+  `${reason}. ${model} goes on from the checkpoint before it, ${path}, after step ${step}; the result is the same`;
+
+/** Notes alone. */
 class SilentReporter extends BaseReporter {
+  readonly #stream: ReporterStream;
+
+  constructor(stream: ReporterStream) {
+    super();
+    this.#stream = stream;
+  }
+
+  override note(text: string): void {
+    this.#stream.write(`note: ${text}\n`);
+  }
   override start(): void {}
   override progress(): void {}
   override epoch(): void {}
@@ -110,6 +131,10 @@ class JsonlReporter extends BaseReporter {
 
   override line(text: string): void {
     this.#write("line", { text });
+  }
+
+  override note(text: string): void {
+    this.#write("note", { text });
   }
 
   override done(): void {

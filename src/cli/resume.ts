@@ -1,25 +1,24 @@
-import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { device as deviceOf } from "../engine/device.js";
 import { check, LconvError } from "../errors.js";
-import { runFiles } from "../train/runFolder.js";
 import { flagName } from "./flags.js";
-import { mergeSettings, readConfig, resolveSettings, type Settings } from "./settings.js";
+import { resolveSettings, type Settings } from "./settings.js";
 import { type RunValues, runFlags, type TrainValues } from "./trainFlags.js";
 
-const unrelated = ["preset", "name", "out"] as const;
 const rounding: readonly (keyof RunValues)[] = ["device", "precision", "threads"];
 
+/** Throws ERR_LCONV_ARGUMENT where one of the flags `keys`, which begin a run, is given besides --resume. */
+export function refuseWithResume(given: object, keys: readonly string[]): void {
+  const key = keys.find((name) => given[name as keyof typeof given] !== undefined);
+  check(key === undefined, "ERR_LCONV_ARGUMENT", () => `${flagName(String(key))} begins a run and does not go with --resume`);
+}
+
 /**
- * The settings of the run in `folder`. Flags may not change what the run has been so far: only more epochs are taken, where the
- * learning rate does not depend on how many there are, and what merely rounds sums otherwise, with a warning. The device that the run
- * began on is not needed when another is given.
- * Throws ERR_LCONV_CHECKPOINT for other changes, ERR_LCONV_ARGUMENT for flags that begin a run, and as readConfig and device() do.
+ * The settings of a run in `folder` that was begun as `before`. Flags may not change what the run has been so far: only more epochs are taken, where
+ * the learning rate does not depend on how many there are, and what merely rounds sums otherwise, with a warning. The device that the run began on is
+ * not needed when another is given. Throws ERR_LCONV_CHECKPOINT for other changes, and as device().
  */
-export function resumedSettings(folder: string, given: TrainValues, warn: (text: string) => void): Settings {
-  for (const key of unrelated)
-    check(given[key] === undefined, "ERR_LCONV_ARGUMENT", () => `${flagName(key)} begins a run and does not go with --resume`);
-  const before = mergeSettings({}, readConfig(join(folder, runFiles.config), runFlags));
+export function resumedSettings(folder: string, before: RunValues, given: TrainValues, warn: (text: string) => void): Settings {
   const changes: TrainValues = {};
   for (const key of Object.keys(runFlags) as (keyof typeof runFlags)[]) {
     const value = key === "device" ? deviceName(given, before) : given[key];

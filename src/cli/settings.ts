@@ -4,9 +4,9 @@ import { z } from "zod";
 import { datasetNames } from "../data/load.js";
 import { device as deviceOf } from "../engine/device.js";
 import { threadCount } from "../engine/threads.js";
-import { check, LconvError, nearest } from "../errors.js";
-import { readBytes } from "../io/files.js";
-import { duplicateKey } from "../io/json.js";
+import { check, clip, LconvError, nearest } from "../errors.js";
+import { quote, readBytes } from "../io/files.js";
+import { duplicateKey, longKey, parseShallow } from "../io/json.js";
 import { type Flag, type Flags, type Given, wrongValue } from "./flags.js";
 import { presets, type RunValues, runFlags, type TrainValues, trainFlags } from "./trainFlags.js";
 
@@ -61,39 +61,45 @@ const absolute = (dataset: string): string =>
   (datasetNames as readonly string[]).includes(dataset) || !existsSync(dataset) ? dataset : resolve(dataset);
 
 /** A configuration file: keys as the flags of `flags`, in camelCase. Throws ERR_LCONV_IO, ERR_LCONV_FORMAT, ERR_LCONV_OPTION (unknown or double key), ERR_LCONV_ARGUMENT. */
-export function readConfig<F extends Flags = typeof trainFlags>(path: string, flags: F = trainFlags as unknown as F): Given<F> {
-  const value = parse(path);
+export const readConfig = <F extends Flags = typeof trainFlags>(path: string, flags: F = trainFlags as unknown as F): Given<F> =>
+  settingsIn(readJson(path), flags, path);
+
+/** The settings in `value`, which was found at `where`. Throws as readConfig. */
+export function settingsIn<F extends Flags>(value: unknown, flags: F, where: string): Given<F> {
   const shape = Object.fromEntries(Object.entries(flags).map(([key, { kind }]) => [key, kind.schema.optional()]));
   const parsed = z.strictObject(shape).safeParse(value);
   if (parsed.success) return parsed.data as Given<F>;
   const [issue] = parsed.error.issues;
-  if (issue.code === "unrecognized_keys" && issue.path.length === 0) throw unknownKey(path, issue.keys[0], Object.keys(flags));
+  if (issue.code === "unrecognized_keys" && issue.path.length === 0) throw unknownKey(where, issue.keys[0], Object.keys(flags));
   const key = String(issue.path[0] ?? "");
   if (key === "")
     throw new LconvError(
       "ERR_LCONV_FORMAT",
-      `${path}: expected a JSON object of settings, got ${Array.isArray(value) ? "an array" : JSON.stringify(value)}`,
+      `${where}: expected a JSON object of settings, got ${Array.isArray(value) ? "an array" : quote(value)}`,
     );
-  throw new LconvError("ERR_LCONV_ARGUMENT", `${path}: ${key}: ${wrongValue(flags[key].kind, (value as Record<string, unknown>)[key])}`);
+  throw new LconvError("ERR_LCONV_ARGUMENT", `${where}: ${key}: ${wrongValue(flags[key].kind, (value as Record<string, unknown>)[key])}`);
 }
 
 function unknownKey(path: string, key: string, known: readonly string[]): LconvError {
   const near = nearest(key, known);
   return new LconvError(
     "ERR_LCONV_OPTION",
-    `${path}: unknown key "${key}"; ${near ? `did you mean "${near}"?` : `known: ${known.join(", ")}`}`,
+    `${path}: unknown key "${clip(key)}"; ${near ? `did you mean "${near}"?` : `known: ${known.join(", ")}`}`,
   );
 }
 
-function parse(path: string): unknown {
+/** A JSON file without double keys. Throws ERR_LCONV_IO, ERR_LCONV_FORMAT, ERR_LCONV_OPTION. */
+export function readJson(path: string): unknown {
   const text = new TextDecoder().decode(readBytes(path));
+  const long = longKey(text);
+  check(long === undefined, "ERR_LCONV_OPTION", () => `${path}: the key ${quote(long)} has ${long?.length} characters, too many`);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseShallow(text);
   } catch (error) {
-    throw new LconvError("ERR_LCONV_FORMAT", `${path}: expected JSON, ${(error as Error).message}`, { cause: error });
+    throw new LconvError("ERR_LCONV_FORMAT", `${path}: expected JSON, ${clip((error as Error).message, 300)}`, { cause: error });
   }
   const twice = duplicateKey(text);
-  check(twice === undefined, "ERR_LCONV_OPTION", () => `${path}: the key "${twice}" is there twice`);
+  check(twice === undefined, "ERR_LCONV_OPTION", () => `${path}: the key ${quote(twice)} is there twice`);
   return value;
 }

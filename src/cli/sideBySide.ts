@@ -3,8 +3,11 @@ import type { FitResult } from "../train/fit.js";
 
 type Run = AsyncGenerator<TrainEvent, FitResult>;
 
-/** Trains all `runs` in turns of one chunk, always the one that is furthest behind, so that their epochs end together. */
-export async function sideBySide(runs: readonly Run[], onEvent: (event: TrainEvent) => void): Promise<FitResult[]> {
+/**
+ * Trains all `runs` in turns of one chunk, always the one that is furthest behind, so that their epochs end together. Stopped by `signal`, which
+ * the runs have to hear themselves, each of them gets to write its checkpoint.
+ */
+export async function sideBySide(runs: readonly Run[], onEvent: (event: TrainEvent) => void, signal?: AbortSignal): Promise<FitResult[]> {
   const shares = runs.map(() => 0); // of the steps done; Infinity at the end
   const results = new Array<FitResult>(runs.length);
   try {
@@ -20,7 +23,19 @@ export async function sideBySide(runs: readonly Run[], onEvent: (event: TrainEve
       }
     }
     return results;
+  } catch (error) {
+    if (signal?.aborted) for (const run of runs) await toItsEnd(run, onEvent);
+    throw error;
   } finally {
     await Promise.all(runs.map((run) => run.return(undefined as never)));
+  }
+}
+
+/** A run that is stopped ends after its checkpoint, with the reason that the first one has told already. */
+async function toItsEnd(run: Run, onEvent: (event: TrainEvent) => void): Promise<void> {
+  try {
+    for (let next = await run.next(); !next.done; next = await run.next()) onEvent(next.value);
+  } catch {
+    // told already
   }
 }

@@ -3,7 +3,20 @@ import { precisions } from "../engine/device.js";
 import { regularizerNames } from "../lie/regularize.js";
 import { modelNames, pools } from "../models/models.js";
 import { optimizerNames } from "../optim/optimizer.js";
-import { choice, type Flag, fraction, type Given, integer, type Kind, oneOf, positive, text, weights } from "./flags.js";
+import {
+  choice,
+  type Flag,
+  folderName,
+  fraction,
+  type Given,
+  integer,
+  type Kind,
+  oneOf,
+  positive,
+  text,
+  toggle,
+  weights,
+} from "./flags.js";
 
 const flag = <T>(value: string, kind: Kind<T>, help: string, normal?: T): Flag<T> => ({
   value,
@@ -31,7 +44,14 @@ export const progressFlag = flag(
   "auto",
 );
 export const outFlag = flag("DIR", text("a folder"), "folder of the run");
-export const nameFlag = flag("NAME", text("a name without slashes", /^[^/\\]+$/), "name of the run; its folder is runs/NAME");
+export const nameFlag = flag("NAME", folderName, "name of the run; its folder is runs/NAME");
+
+/** Of commands that write a run folder. */
+export const stealLockFlag = flag(
+  "",
+  toggle,
+  "take the run folder over from a process that cannot be asked whether it lives (of another machine, or without a name); never from one that does",
+);
 
 /** What decides the outcome of a run; the keys of its config.json. */
 export const runFlags = {

@@ -1,4 +1,5 @@
 import { existsSync, statSync } from "node:fs";
+import { downloadLimits } from "../data/limits.js";
 import { device } from "../engine/device.js";
 import { elfFault } from "../engine/elf.js";
 import { threadCount } from "../engine/threads.js";
@@ -18,6 +19,8 @@ const isLibrary = (path: string): string | undefined =>
 
 const checks: Record<string, (value: string) => string | undefined> = {
   LCONV_DATA: isThere,
+  LCONV_DOWNLOAD_MAX_BYTES: () => refusal(() => downloadLimits({ minRate: 0 })),
+  LCONV_DOWNLOAD_MIN_RATE: () => refusal(() => downloadLimits({ maxBytes: 1 })),
   LCONV_DEVICE: (value) => refusal(() => device(value)),
   LCONV_CUDA: isLibrary,
   LCONV_CUBLAS: (value) => (value.includes("/") ? isLibrary(value) : undefined), // a bare name is looked for by the loader

@@ -5,6 +5,7 @@ import type { Prop2Options } from "../experiments/verify/prop2.js";
 import { type Verdict, type VerificationName, verificationNames } from "../experiments/verify/verdict.js";
 import { verify as runVerifications } from "../experiments/verify/verify.js";
 import { writeAtomic } from "../io/atomic.js";
+import { removeLitterOf } from "../io/folders.js";
 import { significant } from "../report/svg.js";
 import { bounds, renderVerdicts } from "../report/verdicts.js";
 import { type Context, withReporter } from "./context.js";
@@ -82,6 +83,7 @@ function show({ name, statement, passed, checks, notes = [] }: Verdict): string 
 
 function writeResults(folder: string, verdicts: readonly Verdict[], done: object): void {
   const head = { title: "The statements of the paper", summary: "Each is an experiment of its own: lconv verify.", created: created() };
-  writeAtomic(join(folder, "verify.html"), renderVerdicts(head, verdicts));
-  writeAtomic(join(folder, "verify.json"), `${JSON.stringify({ ...done, verdicts }, null, 2)}\n`);
+  const files = { "verify.html": renderVerdicts(head, verdicts), "verify.json": `${JSON.stringify({ ...done, verdicts }, null, 2)}\n` };
+  removeLitterOf(folder, Object.keys(files));
+  for (const [name, content] of Object.entries(files)) writeAtomic(join(folder, name), content);
 }

@@ -69,25 +69,27 @@ export interface Uploaded {
 /** For the garbage collector, which works between turns of the event loop, before the next large block. */
 const GARBAGE_MS = 20;
 
-/** Takes the samples over: `data` loses them one by one, so that the host never holds all beside the device. */
-export async function uploadWorkload(data: PreparedData, device: Device): Promise<Uploaded> {
+/** Takes the samples over: `data` loses them one by one, so that the host never holds all beside the device. Throws the reason of `signal`. */
+export async function uploadWorkload(data: PreparedData, device: Device, signal: AbortSignal): Promise<Uploaded> {
   const samples = sampleImages(data.train);
+  const taken: DeviceData[] = [];
+  const dispose = (): void => taken.forEach(disposeData);
   const take = async (part: "train" | "validation" | "test"): Promise<DeviceData> => {
     const uploaded = upload(data[part] as Dataset, device);
+    taken.push(uploaded);
     delete (data as Partial<PreparedData>)[part];
     await setTimeout(GARBAGE_MS);
+    signal.throwIfAborted();
     return uploaded;
   };
-  const test = data.test && (await take("test"));
-  const all = { validation: await take("validation"), train: await take("train"), ...(test && { test }) };
-  return {
-    data: all,
-    samples,
-    ...(data.permutation && { permutation: data.permutation }),
-    dispose: () => {
-      for (const part of Object.values(all)) disposeData(part);
-    },
-  };
+  try {
+    const test = data.test && (await take("test"));
+    const all = { validation: await take("validation"), train: await take("train"), ...(test && { test }) };
+    return { data: all, samples, ...(data.permutation && { permutation: data.permutation }), dispose };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
 }
 
 export const downloadProgress =

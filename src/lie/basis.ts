@@ -1,4 +1,5 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import { inOneGo, inPieces, type Pieces } from "../engine/breathe.js";
 import { check } from "../errors.js";
 import { apply, checkDenseFits, dense, elementwise, type Generator, inner, type LowRankGenerator, toDense } from "./generator.js";
 
@@ -48,8 +49,7 @@ export class Basis {
   }
 
   /** Throws ERR_LCONV_ARGUMENT when a generator is zero (on `data`, where given), or one is a combination of others. */
-  checkIndependent(where: string, data?: Matrix): void {
-    const G = this.gram(data);
+  checkIndependent(where: string, data?: Matrix, G: Matrix = this.gram(data)): void {
     const norms = G.diagonal().map(Math.sqrt);
     const zero = norms.indexOf(0);
     const here = data ? " on these data" : "";
@@ -67,12 +67,18 @@ export class Basis {
 }
 
 /** G[i, j] = <A_i, B_j>, over all vectors or, with `data` [d, N], <A_i X, B_j X> / N. Throws ERR_LCONV_SHAPE. */
-export function crossGram(a: Basis, b: Basis, data?: Matrix): Matrix {
+export const crossGram = (a: Basis, b: Basis, data?: Matrix): Matrix => inOneGo(innerProducts(a, b, data));
+
+/** The same in pieces. */
+export function* innerProducts(a: Basis, b: Basis, data?: Matrix): Pieces<Matrix> {
   check(a.d === b.d, "ERR_LCONV_SHAPE", () => `Basis: one acts on ${a.d} positions, the other on ${b.d}`);
-  const [A, B] = data ? [a, b].map((basis) => basis.generators.map((g) => apply(g, data))) : [[], []];
+  const images = (basis: Basis): Pieces<Matrix[]> => inPieces(data ? basis.generators : [], (g) => apply(g, data as Matrix));
+  const A = yield* images(a);
+  const B = b === a ? A : yield* images(b);
   const G = Matrix.zeros(a.n_L, b.n_L);
   for (let i = 0; i < a.n_L; i++) {
     for (let j = 0; j < b.n_L; j++) G.set(i, j, data ? elementwise(A[i], B[j]) / data.columns : inner(a.generators[i], b.generators[j]));
+    yield;
   }
   return G;
 }

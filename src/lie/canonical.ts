@@ -1,6 +1,7 @@
 import { EigenvalueDecomposition, Matrix, QrDecomposition, SingularValueDecomposition } from "ml-matrix";
+import { inOneGo, type Pieces } from "../engine/breathe.js";
 import { check } from "../errors.js";
-import { Basis, crossGram } from "./basis.js";
+import { Basis, crossGram, innerProducts } from "./basis.js";
 import { combination, type Generator, type LowRankGenerator, lowRank, scaled } from "./generator.js";
 
 export interface Canonical {
@@ -21,13 +22,16 @@ const NEGLIGIBLE = 1e-7;
  * by s_a = |L_a| |W^a|; each sign is such that the entry of the greatest magnitude is positive. `weights` are the rows W^1..W^n_L [n_L, m_in m_out].
  * Generators may depend on each other: the result then has fewer. Throws ERR_LCONV_SHAPE, ERR_LCONV_ARGUMENT when all are zero.
  */
-export function canonical(basis: Basis, weights?: Matrix): Canonical {
+export const canonical = (basis: Basis, weights?: Matrix): Canonical => inOneGo(canonicalOf(basis, weights));
+
+/** The same in pieces. */
+export function* canonicalOf(basis: Basis, weights?: Matrix): Pieces<Canonical> {
   check(
     weights === undefined || weights.rows === basis.n_L,
     "ERR_LCONV_SHAPE",
     () => `canonical: weights need a row for each of the ${basis.n_L} generators (not for L_0), got ${weights?.rows}`,
   );
-  const whitening = rootOf(basis.gram()); // R [r, n_L]: L = R^T (orthonormal L)
+  const whitening = rootOf(yield* innerProducts(basis, basis)); // R [r, n_L]: L = R^T (orthonormal L)
   const coupled = weights ? whitening.root.mmul(weights) : whitening.root;
   const { leftSingularVectors, diagonal } = new SingularValueDecomposition(coupled, { autoTranspose: true });
   const kept = diagonal.filter((value) => value > NEGLIGIBLE * diagonal[0]);
@@ -35,7 +39,8 @@ export function canonical(basis: Basis, weights?: Matrix): Canonical {
     .subMatrix(0, leftSingularVectors.rows - 1, 0, kept.length - 1)
     .transpose()
     .mmul(whitening.inverse);
-  const generators = coefficients.to2DArray().map((c) => balanced(combination(basis.generators, c)));
+  const generators: Generator[] = [];
+  for (const c of coefficients.to2DArray()) generators.push(yield* balancing(combination(basis.generators, c)));
   generators.forEach((g, a) => {
     if (greatestEntry(g) < 0) {
       generators[a] = scaled(g, -1);
@@ -57,13 +62,20 @@ function rootOf(G: Matrix): { root: Matrix; inverse: Matrix } {
 }
 
 /** U V with U^T U = V V^T diagonal and descending, and no more columns than the rank; other forms as they are. */
-export function balanced(g: Generator): Generator {
+export const balanced = (g: Generator): Generator => inOneGo(balancing(g));
+
+/** The same in pieces: each decomposition of a large generator takes some 100 ms. */
+function* balancing(g: Generator): Pieces<Generator> {
   if (g.form !== "lowRank" || g.U.columns >= g.d) return g;
-  const [left, right] = [new QrDecomposition(g.U), new QrDecomposition(g.V.transpose())];
+  const left = new QrDecomposition(g.U);
+  yield;
+  const right = new QrDecomposition(g.V.transpose());
+  yield;
   const core = left.upperTriangularMatrix.mmul(right.upperTriangularMatrix.transpose());
   const { leftSingularVectors: P, rightSingularVectors: Q, diagonal } = new SingularValueDecomposition(core, { autoTranspose: true });
   const rank = Math.max(1, diagonal.filter((value) => value > NEGLIGIBLE * diagonal[0]).length);
   const half = Matrix.diag(diagonal.slice(0, rank).map(Math.sqrt));
+  yield;
   const first = (A: Matrix): Matrix => A.subMatrix(0, A.rows - 1, 0, rank - 1).mmul(half);
   return lowRank(left.orthogonalMatrix.mmul(first(P)), right.orthogonalMatrix.mmul(first(Q)).transpose());
 }
@@ -92,9 +104,13 @@ export interface CompareOptions {
  * Principal angles between the spans of a and b in radians, ascending; min(n_a, n_b) of them, 0 where a direction is shared.
  * Throws ERR_LCONV_SHAPE, ERR_LCONV_ARGUMENT when all generators of one are zero (on the data).
  */
-export function principalAngles(a: Basis, b: Basis, { data }: CompareOptions = {}): number[] {
-  const [left, right] = [a, b].map((basis) => rootOf(basis.gram(data)).inverse);
-  const overlap = left.mmul(crossGram(a, b, data)).mmul(right.transpose());
+export const principalAngles = (a: Basis, b: Basis, options: CompareOptions = {}): number[] => inOneGo(anglesBetween(a, b, options));
+
+/** The same in pieces. */
+export function* anglesBetween(a: Basis, b: Basis, { data }: CompareOptions = {}): Pieces<number[]> {
+  const left = rootOf(yield* innerProducts(a, a, data)).inverse;
+  const right = rootOf(yield* innerProducts(b, b, data)).inverse;
+  const overlap = left.mmul(yield* innerProducts(a, b, data)).mmul(right.transpose());
   const cosines = new SingularValueDecomposition(overlap, { autoTranspose: true }).diagonal;
   return cosines.map((value) => Math.acos(Math.min(1, value)));
 }

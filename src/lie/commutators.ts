@@ -1,4 +1,5 @@
 import { Matrix } from "ml-matrix";
+import { inPieces, type Pieces } from "../engine/breathe.js";
 import type { Basis } from "./basis.js";
 import {
   apply,
@@ -29,22 +30,24 @@ export interface Commutators {
 
 /**
  * Low rank by d_h x d_h blocks; other forms by the products L_i L_j themselves, which stay sparse where the generators are. With `data` [d, N]
- * all inner products are <A X, B X> / N instead, by the action of generators alone.
+ * all inner products are <A X, B X> / N instead, by the action of generators alone. `gram` is that of the basis. In pieces.
  */
-export function commutators(basis: Basis, data?: Matrix): Commutators {
-  const gram = basis.gram(data);
-  if (data) return byAction(gram, basis.generators, data);
+export function* commutators(basis: Basis, gram: Matrix, data?: Matrix): Pieces<Commutators> {
+  if (data) return yield* byAction(gram, basis.generators, data);
   return basis.generators.every((g) => g.form === "lowRank")
-    ? byBlocks(gram, basis.generators as readonly LowRankGenerator[])
-    : byProducts(gram, basis.generators);
+    ? yield* byBlocks(gram, basis.generators as readonly LowRankGenerator[])
+    : yield* byProducts(gram, basis.generators);
 }
 
 const square = (n: number): Matrix => Matrix.zeros(n, n);
 const cube = (n: number): number[][][] => Array.from({ length: n }, () => Array.from({ length: n }, () => new Array<number>(n).fill(0)));
 
-function byProducts(gram: Matrix, generators: readonly Generator[]): Commutators {
-  return overPairs(gram, (i, j) => {
-    const [forth, back] = [product(generators[i], generators[j]), product(generators[j], generators[i])];
+function byProducts(gram: Matrix, generators: readonly Generator[]): Pieces<Commutators> {
+  return overPairs(gram, function* (i, j) {
+    const forth = product(generators[i], generators[j]);
+    yield;
+    const back = product(generators[j], generators[i]);
+    yield;
     const bracket = difference(forth, back);
     return {
       norm: norm(bracket) ** 2,
@@ -54,10 +57,13 @@ function byProducts(gram: Matrix, generators: readonly Generator[]): Commutators
   });
 }
 
-function byAction(gram: Matrix, generators: readonly Generator[], X: Matrix): Commutators {
-  const images = generators.map((g) => apply(g, X));
-  return overPairs(gram, (i, j) => {
-    const [forth, back] = [apply(generators[i], images[j]), apply(generators[j], images[i])];
+function* byAction(gram: Matrix, generators: readonly Generator[], X: Matrix): Pieces<Commutators> {
+  const images = yield* inPieces(generators, (g) => apply(g, X));
+  return yield* overPairs(gram, function* (i, j) {
+    const forth = apply(generators[i], images[j]);
+    yield;
+    const back = apply(generators[j], images[i]);
+    yield;
     const bracket = Matrix.sub(forth, back);
     return {
       norm: elementwise(bracket, bracket) / X.columns,
@@ -74,12 +80,12 @@ interface Pair {
 }
 
 /** Fills in both halves from the pairs i < j: [L_j, L_i] = -[L_i, L_j]. */
-function overPairs(gram: Matrix, of: (i: number, j: number) => Pair): Commutators {
+function* overPairs(gram: Matrix, of: (i: number, j: number) => Pieces<Pair>): Pieces<Commutators> {
   const n = gram.rows;
   const [norms, products, projections] = [square(n), square(n), cube(n)];
   for (let i = 0; i < n; i++) {
     for (let j = i + 1; j < n; j++) {
-      const pair = of(i, j);
+      const pair = yield* of(i, j);
       for (const [a, b] of [
         [i, j],
         [j, i],
@@ -88,6 +94,7 @@ function overPairs(gram: Matrix, of: (i: number, j: number) => Pair): Commutator
         products.set(a, b, pair.product);
         projections[a][b] = pair.projections.map((value) => (a < b ? value : -value));
       }
+      yield;
     }
   }
   return { gram, projections, norms, products };
@@ -128,15 +135,15 @@ function sparseProduct(a: SparseGenerator, b: SparseGenerator): SparseGenerator 
  * With A_ij = U_i^T U_j, B_ij = V_i U_j and C_ij = V_i V_j^T:
  * <L_l, L_i L_j> = tr(A_li B_ij C_jl), <L_i L_j, L_k L_l> = tr(A_ik B_kl C_lj B_ij^T).
  */
-function byBlocks(gram: Matrix, generators: readonly LowRankGenerator[]): Commutators {
-  const block = (of: (a: LowRankGenerator, b: LowRankGenerator) => Matrix): Matrix[][] =>
-    generators.map((a) => generators.map((b) => of(a, b)));
-  const A = block((a, b) => a.U.transpose().mmul(b.U));
-  const B = block((a, b) => a.V.mmul(b.U));
-  const C = block((a, b) => a.V.mmul(b.V.transpose()));
+function* byBlocks(gram: Matrix, generators: readonly LowRankGenerator[]): Pieces<Commutators> {
+  const block = (of: (a: LowRankGenerator, b: LowRankGenerator) => Matrix): Pieces<Matrix[][]> =>
+    inPieces(generators, (a) => generators.map((b) => of(a, b)));
+  const A = yield* block((a, b) => a.U.transpose().mmul(b.U));
+  const B = yield* block((a, b) => a.V.mmul(b.U));
+  const C = yield* block((a, b) => a.V.mmul(b.V.transpose()));
   const overlap = (i: number, j: number, k: number, l: number): number => elementwise(A[i][k].mmul(B[k][l]).mmul(C[l][j]), B[i][j]);
   const projection = (l: number, i: number, j: number): number => traceOfProduct(A[l][i].mmul(B[i][j]), C[j][l]);
-  return overPairs(gram, (i, j) => {
+  return yield* overPairs(gram, function* (i, j) {
     const product = overlap(i, j, i, j) + overlap(j, i, j, i);
     return {
       norm: product - 2 * overlap(i, j, j, i),

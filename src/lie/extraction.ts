@@ -1,4 +1,5 @@
 import type { Matrix } from "ml-matrix";
+import { inOneGo, type Pieces } from "../engine/breathe.js";
 import { Philox, streams } from "../engine/random.js";
 import { check, checkInteger, checkOptions, showShape } from "../errors.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -45,7 +46,11 @@ const CLEAR_GAP = 3;
  * Throws ERR_LCONV_SHAPE; ERR_LCONV_ARGUMENT for more than 1,100 unknowns, for fewer equations than unknowns, for outputs that depend on chance;
  * ERR_LCONV_NONFINITE.
  */
-export function extractSymmetries(model: Model, x: Tensor, options: ExtractionOptions = {}): Extraction {
+export const extractSymmetries = (model: Model, x: Tensor, options: ExtractionOptions = {}): Extraction =>
+  inOneGo(extracting(model, x, options));
+
+/** The same in pieces; `x` is looked at in the first one alone. */
+export function* extracting(model: Model, x: Tensor, options: ExtractionOptions = {}): Pieces<Extraction> {
   checkOptions("extractSymmetries", options, known);
   const { output = "invariant", within, tolerance = 0.15, bootstrap = 10, seed = 0 } = options;
   check(
@@ -61,8 +66,9 @@ export function extractSymmetries(model: Model, x: Tensor, options: ExtractionOp
   checkInteger("extractSymmetries", "bootstrap", bootstrap, 0, 1000);
   check(x.rank === 3, "ERR_LCONV_SHAPE", () => `extractSymmetries: x must be [N, m, d], got ${showShape(x.shape)}`);
   const problem = new GradientProblem(differentiate(model, x), output === "equivariant", within);
+  yield;
   const all = Array.from({ length: x.shape[0] }, (_, n) => n);
-  const { residuals, directions } = problem.solve(all);
+  const { residuals, directions } = yield* problem.solve(all);
   const dimension = dimensionOf(residuals, tolerance);
   const found = directions.slice(0, dimension).map((c) => problem.generator(c));
   const basis = dimension > 0 ? new Basis(found.map(({ L }) => L)) : undefined;
@@ -71,7 +77,7 @@ export function extractSymmetries(model: Model, x: Tensor, options: ExtractionOp
     residuals,
     basis,
     labels: found.flatMap(({ L_c }) => (L_c ? [L_c] : [])),
-    spread: basis ? spreadOf(problem, basis, all.length, bootstrap, seed) : Number.NaN,
+    spread: basis ? yield* spreadOf(problem, basis, all.length, bootstrap, seed) : Number.NaN,
     notes: gapNotes(residuals, dimension, tolerance),
   };
 }
@@ -99,11 +105,11 @@ function gapNotes(residuals: readonly number[], dimension: number, tolerance: nu
   return dimension === 0 ? [`no symmetry with a residual up to ${tolerance}: the nearest direction has ${next}`] : [];
 }
 
-function spreadOf(problem: GradientProblem, basis: Basis, N: number, bootstrap: number, seed: number): number {
+function* spreadOf(problem: GradientProblem, basis: Basis, N: number, bootstrap: number, seed: number): Pieces<number> {
   const random = new Philox(seed, streams.user);
   let total = 0;
   for (let draw = 0; draw < bootstrap; draw++) {
-    const { directions } = problem.solve(Array.from(random.uniform(N), (u) => Math.floor(u * N)));
+    const { directions } = yield* problem.solve(Array.from(random.uniform(N), (u) => Math.floor(u * N)));
     const again = new Basis(directions.slice(0, basis.n_L).map((c) => problem.generator(c).L));
     total += Math.max(...principalAngles(basis, again));
   }

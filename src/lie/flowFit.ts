@@ -1,8 +1,9 @@
 import { CholeskyDecomposition, EigenvalueDecomposition, Matrix } from "ml-matrix";
+import type { Pieces } from "../engine/breathe.js";
 import { Philox, streams } from "../engine/random.js";
 import { elementwise } from "./generator.js";
 
-// Least squares for y = exp(sum_i epsilon_i L_i) x, in turn for L and for epsilon; see pairs.ts.
+// Least squares for y = exp(sum_i epsilon_i L_i) x, in turn for L and for epsilon, in pieces; see pairs.ts.
 
 export interface Found {
   L: readonly Matrix[];
@@ -23,16 +24,17 @@ interface Fit extends Found {
 }
 
 /** Least squares in turn until the residual settles; the best round is the result, L = 0 where none is better than that. */
-export function alternate(X: Matrix, Y: Matrix, start: Matrix, fixed: boolean, rounds: number): Fit & { round: number } {
+export function* alternate(X: Matrix, Y: Matrix, start: Matrix, fixed: boolean, rounds: number): Pieces<Fit & { round: number }> {
   let now: Fit = { L: Array.from({ length: start.rows }, () => Matrix.zeros(X.rows, X.rows)), epsilon: start, residual: 1 };
   let best = now;
   let round = 0;
   for (let settled = false; !settled && round < rounds; round++) {
-    const { D, Z } = midpoint(X, Y, now.L, now.epsilon);
+    const { D, Z } = yield* midpoint(X, Y, now.L, now.epsilon);
     const L = solveGenerators(D, Z, now.epsilon);
+    yield;
     const target = { L, epsilon: fixed ? now.epsilon : solveEpsilon(D, Z, L) };
     const from = fixed || round > 0 ? now : { L, epsilon: Matrix.mul(now.epsilon, 0) }; // L = 0 and epsilon = 0 move x alike
-    const next = stepTowards(X, Y, from, target, now.residual * (1 + WORSE));
+    const next = yield* stepTowards(X, Y, from, target, now.residual * (1 + WORSE));
     if (!next) break;
     settled = Math.abs(now.residual - next.residual) < SETTLED;
     now = next;
@@ -42,20 +44,20 @@ export function alternate(X: Matrix, Y: Matrix, start: Matrix, fixed: boolean, r
 }
 
 /** The whole step, or a half, a quarter, ... of it, whichever first has a residual below `limit`: far from the identity least squares steps too far. */
-function stepTowards(X: Matrix, Y: Matrix, from: Found, target: Found, limit: number): Fit | undefined {
+function* stepTowards(X: Matrix, Y: Matrix, from: Found, target: Found, limit: number): Pieces<Fit | undefined> {
   const between = (A: Matrix, B: Matrix, share: number): Matrix => Matrix.mul(A, 1 - share).add(Matrix.mul(B, share));
   for (let share = 1; share >= LEAST_STEP; share /= 2) {
     const L = from.L.map((g, i) => between(g, target.L[i], share));
     const epsilon = between(from.epsilon, target.epsilon, share);
-    const residual = Matrix.sub(Y, flow(L, epsilon, X, 1)).norm() / Matrix.sub(Y, X).norm();
+    const residual = Matrix.sub(Y, yield* flow(L, epsilon, X, 1)).norm() / Matrix.sub(Y, X).norm();
     if (residual < limit) return { L, epsilon, residual };
   }
   return undefined;
 }
 
 /** D = w - u + epsilon L Z with Z = (u + w) / 2, u = exp(epsilon L / 2) x, w = exp(-epsilon L / 2) y: what epsilon L Z is to be. */
-function midpoint(X: Matrix, Y: Matrix, L: readonly Matrix[], epsilon: Matrix): { D: Matrix; Z: Matrix } {
-  const [u, w] = [flow(L, epsilon, X, 0.5), flow(L, epsilon, Y, -0.5)];
+function* midpoint(X: Matrix, Y: Matrix, L: readonly Matrix[], epsilon: Matrix): Pieces<{ D: Matrix; Z: Matrix }> {
+  const [u, w] = [yield* flow(L, epsilon, X, 0.5), yield* flow(L, epsilon, Y, -0.5)];
   const Z = Matrix.add(u, w).mul(0.5);
   return { D: Matrix.sub(w, u).add(moved(L, epsilon, Z)), Z };
 }
@@ -78,12 +80,13 @@ function weighted(V: Matrix, weights: Matrix, i: number): Matrix {
 const MOST_TERMS = 200;
 
 /** exp(s sum_i epsilon_i L_i) V by its Taylor series, all columns at once. */
-export function flow(L: readonly Matrix[], epsilon: Matrix, V: Matrix, s: number): Matrix {
+export function* flow(L: readonly Matrix[], epsilon: Matrix, V: Matrix, s: number): Pieces<Matrix> {
   const sum = V.clone();
   let term = V;
   for (let k = 1; k <= MOST_TERMS; k++) {
     term = moved(L, epsilon, term).mul(s / k);
     sum.add(term);
+    yield;
     if (!(term.norm() > 1e-12 * sum.norm())) break;
   }
   return sum;
@@ -94,11 +97,12 @@ export function flow(L: readonly Matrix[], epsilon: Matrix, V: Matrix, s: number
  * and epsilon_n = d_n^T v x_n; with x = 1 they are near translations, v being the direction. By subspace iteration, without the
  * d^2 x d^2 matrix.
  */
-export function leadingEpsilon(x: Matrix, D: Matrix, n_L: number): Matrix {
+export function* leadingEpsilon(x: Matrix, D: Matrix, n_L: number): Pieces<Matrix> {
   let epsilon = orthonormalRows(Matrix.from1DArray(n_L, x.columns, new Philox(0, streams.user).normal(n_L * x.columns)));
   for (let step = 0; step < POWER_STEPS; step++) {
     const directions = Array.from({ length: n_L }, (_, i) => weighted(D.clone(), epsilon, i).mmul(x.transpose()));
     epsilon = orthonormalRows(new Matrix(directions.map((v) => columnProducts(D, v.mmul(x)))));
+    yield;
   }
   return epsilon;
 }

@@ -1,5 +1,6 @@
 import { CholeskyDecomposition, EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { gradients } from "../autograd/autograd.js";
+import type { Pieces } from "../engine/breathe.js";
 import { check, LconvError, showShape } from "../errors.js";
 import { sum } from "../ops/reduce.js";
 import { reshape, slice } from "../ops/shape.js";
@@ -95,17 +96,17 @@ export class GradientProblem {
     this.#images = within ? within.generators.map((g) => apply(g, X)) : [];
   }
 
-  solve(samples: readonly number[]): { residuals: number[]; directions: number[][] } {
-    const { M, G } = this.#matrices(samples);
+  *solve(samples: readonly number[]): Pieces<{ residuals: number[]; directions: number[][] }> {
+    const { M, G } = yield* this.#matrices(samples);
     const p = this.#unknowns;
     addRidge(M, G, 0, this.#n);
     addRidge(M, G, this.#n, p);
     const lower = new CholeskyDecomposition(G).lowerTriangularMatrix;
-    const half = forward(lower, M); // C^-1 M
-    const reduced = symmetric(Float64Array.from(forward(lower, half.transpose()).to1DArray()), p); // C^-1 M C^-T
+    const half = yield* forward(lower, M); // C^-1 M
+    const reduced = symmetric(Float64Array.from((yield* forward(lower, half.transpose())).to1DArray()), p); // C^-1 M C^-T
     const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(reduced, { assumeSymmetric: true });
     const order = realEigenvalues.map((_, k) => k).sort((a, b) => realEigenvalues[a] - realEigenvalues[b]);
-    const directions = backward(lower, eigenvectorMatrix);
+    const directions = yield* backward(lower, eigenvectorMatrix);
     return {
       residuals: order.map((k) => Math.sqrt(Math.max(0, realEigenvalues[k]))),
       directions: order.map((k) => directions.getColumn(k)),
@@ -123,7 +124,7 @@ export class GradientProblem {
     return { L: scaled(L, 1 / size), L_c: rest.length > 0 ? Matrix.from1DArray(k, k, rest) : undefined };
   }
 
-  #matrices(samples: readonly number[]): { M: Matrix; G: Matrix } {
+  *#matrices(samples: readonly number[]): Pieces<{ M: Matrix; G: Matrix }> {
     const p = this.#unknowns;
     const [M, G] = [new Float64Array(p * p), new Float64Array(p * p)];
     const row = new Float64Array(p);
@@ -134,6 +135,7 @@ export class GradientProblem {
       });
       this.#addActionMetric(G, n, 1 / samples.length);
       if (p > this.#n) this.#addLabelMetric(G, n, 1 / samples.length);
+      yield;
     }
     return { M: symmetric(M, p), G: symmetric(G, p) };
   }
@@ -225,7 +227,7 @@ function addOuter(M: Float64Array, row: Float64Array, weight: number): void {
 }
 
 /** C^-1 B for lower triangular C. */
-function forward(C: Matrix, B: Matrix): Matrix {
+function* forward(C: Matrix, B: Matrix): Pieces<Matrix> {
   const X = B.clone();
   for (let i = 0; i < C.rows; i++) {
     for (let j = 0; j < i; j++) {
@@ -233,12 +235,13 @@ function forward(C: Matrix, B: Matrix): Matrix {
       if (factor !== 0) for (let c = 0; c < X.columns; c++) X.set(i, c, X.get(i, c) - factor * X.get(j, c));
     }
     for (let c = 0; c < X.columns; c++) X.set(i, c, X.get(i, c) / C.get(i, i));
+    yield;
   }
   return X;
 }
 
 /** C^-T B for lower triangular C. */
-function backward(C: Matrix, B: Matrix): Matrix {
+function* backward(C: Matrix, B: Matrix): Pieces<Matrix> {
   const X = B.clone();
   for (let i = C.rows - 1; i >= 0; i--) {
     for (let j = i + 1; j < C.rows; j++) {
@@ -246,6 +249,7 @@ function backward(C: Matrix, B: Matrix): Matrix {
       if (factor !== 0) for (let c = 0; c < X.columns; c++) X.set(i, c, X.get(i, c) - factor * X.get(j, c));
     }
     for (let c = 0; c < X.columns; c++) X.set(i, c, X.get(i, c) / C.get(i, i));
+    yield;
   }
   return X;
 }

@@ -1,11 +1,12 @@
 import { LuDecomposition, Matrix, QrDecomposition } from "ml-matrix";
+import { inOneGo, type Pieces } from "../engine/breathe.js";
 import { Philox, streams } from "../engine/random.js";
 import { check, checkOptions } from "../errors.js";
 import type { Basis } from "./basis.js";
 import { knownAlgebras } from "./known.js";
 import { leastSquares } from "./leastSquares.js";
 import { spectrum } from "./spectrum.js";
-import { type Structure, type StructureConstants, structure, transform } from "./structure.js";
+import { type Structure, type StructureConstants, structureOf, transform } from "./structure.js";
 
 export interface Candidate {
   name: string;
@@ -43,13 +44,17 @@ const STARTS_ELSE = 3;
  *   both in orthonormal bases and C a change of basis: looking both ways, no algebra can hide as a limit of another (a contraction).
  * A basis change leaves the result as it is. Throws as `structure` does, and ERR_LCONV_ARGUMENT for a tolerance outside (0, 1).
  */
-export function identify(basis: Basis, options: IdentifyOptions = {}): Identification {
+export const identify = (basis: Basis, options: IdentifyOptions = {}): Identification => inOneGo(matchKnown(basis, options));
+
+/** The same in pieces. */
+export function* matchKnown(basis: Basis, options: IdentifyOptions = {}): Pieces<Identification> {
   checkOptions("identify", options, ["tolerance", "data"]);
   const { tolerance = 0.1, data } = options;
   check(tolerance > 0 && tolerance < 1, "ERR_LCONV_ARGUMENT", () => `identify: tolerance must lie between 0 and 1, got ${tolerance}`);
-  const found = structure(basis, { tolerance: tolerance / 10, ...(data && { data }) });
+  const found = yield* structureOf(basis, { tolerance: tolerance / 10, ...(data && { data }) });
   const n = basis.n_L;
-  const candidates = n === 1 ? flows(basis) : [abelian(n, found), ...others(n, found, tolerance)].sort((a, b) => a.distance - b.distance);
+  const candidates = n === 1 ? flows(basis) : [abelian(n, found), ...(yield* others(n, found, tolerance))];
+  if (n > 1) candidates.sort((a, b) => a.distance - b.distance);
   const best = candidates.find(({ distance }) => distance <= tolerance) ?? candidates[0];
   const named = best.distance <= tolerance;
   return {
@@ -74,13 +79,16 @@ function flows(basis: Basis): Candidate[] {
 
 const abelian = (n: number, { noncommutativity }: Structure): Candidate => ({ name: `R^${n}`, distance: noncommutativity });
 
-function others(n: number, found: Structure, tolerance: number): Candidate[] {
+function* others(n: number, found: Structure, tolerance: number): Pieces<Candidate[]> {
   if (n > MOST_GENERATORS || found.noncommutativity === 0) return [];
-  return knownAlgebras(n).map(({ name, basis }) => {
-    const known = structure(basis);
+  const candidates: Candidate[] = [];
+  for (const { name, basis } of knownAlgebras(n)) {
+    const known = yield* structureOf(basis);
     const starts = invariants(known) === invariants(found) ? STARTS : STARTS_ELSE;
-    return { name, distance: Math.max(matchDistance(found.orthonormal, known.orthonormal, starts, tolerance / 10), found.closureResidual) };
-  });
+    const distance = yield* matchDistance(found.orthonormal, known.orthonormal, starts, tolerance / 10);
+    candidates.push({ name, distance: Math.max(distance, found.closureResidual) });
+  }
+  return candidates;
 }
 
 /** Where these differ the algebras do; noise may change them, so that a few starts are tried all the same. */
@@ -108,7 +116,7 @@ function notesOf(
 }
 
 /** The distance of two algebras of one dimension: the least of the local minima that are found, or the first that is near `enough`. */
-function matchDistance(f: StructureConstants, g: StructureConstants, starts: number, enough: number): number {
+function* matchDistance(f: StructureConstants, g: StructureConstants, starts: number, enough: number): Pieces<number> {
   const n = f.length;
   const both = [Float64Array.from(f.flat(2)), Float64Array.from(g.flat(2))] as const;
   const random = new Philox(n, streams.user);
@@ -116,7 +124,7 @@ function matchDistance(f: StructureConstants, g: StructureConstants, starts: num
   for (let start = 0; start < starts && least > enough; start++) {
     const C = new QrDecomposition(Matrix.from1DArray(n, n, random.normal(n * n))).orthogonalMatrix.mul(size(both[1]) / size(both[0]));
     if (start % 2 === 1) C.mulRow(0, -1); // both orientations
-    const { residual } = leastSquares((c) => differences(...both, c, n), Float64Array.from(C.to1DArray()));
+    const { residual } = yield* leastSquares((c) => differences(...both, c, n), Float64Array.from(C.to1DArray()));
     const half = residual.length / 2;
     least = Math.min(least, Math.max(size(residual.subarray(0, half)), size(residual.subarray(half))));
   }

@@ -1,4 +1,5 @@
 import { CholeskyDecomposition, Matrix } from "ml-matrix";
+import type { Pieces } from "../engine/breathe.js";
 
 const MOST_STEPS = 100;
 const STEP = 1e-7; // of the difference quotients, relative to 1 + |x|
@@ -10,15 +11,15 @@ export interface Minimum {
 
 /**
  * A local minimum of |residuals(x)|^2 by Levenberg and Marquardt's method, with difference quotients. Where `residuals` holds values that
- * are not finite the step is shortened, so that a domain may have edges.
+ * are not finite the step is shortened, so that a domain may have edges. In pieces, a difference quotient each.
  */
-export function leastSquares(residuals: (x: Float64Array) => Float64Array, start: Float64Array): Minimum {
+export function* leastSquares(residuals: (x: Float64Array) => Float64Array, start: Float64Array): Pieces<Minimum> {
   let x = start;
   let r = residuals(x);
   let cost = squared(r);
   let damping = 1e-3;
   for (let step = 0; step < MOST_STEPS && cost > 1e-24; step++) {
-    const { normal, gradient } = normalEquations(residuals, x, r);
+    const { normal, gradient } = yield* normalEquations(residuals, x, r);
     let next: Float64Array | undefined;
     let improved = 0;
     while (damping < 1e10) {
@@ -46,17 +47,19 @@ function dot(a: Float64Array, b: Float64Array): number {
 const squared = (r: Float64Array): number => dot(r, r);
 
 /** J^T J and J^T r */
-function normalEquations(
+function* normalEquations(
   residuals: (x: Float64Array) => Float64Array,
   x: Float64Array,
   r: Float64Array,
-): { normal: Matrix; gradient: Matrix } {
-  const columns = Array.from(x, (value, k) => {
+): Pieces<{ normal: Matrix; gradient: Matrix }> {
+  const columns: Float64Array[] = [];
+  for (const [k, value] of x.entries()) {
     const shifted = x.slice();
     const h = STEP * (1 + Math.abs(value));
     shifted[k] += h;
-    return residuals(shifted).map((after, i) => (after - r[i]) / h);
-  });
+    columns.push(residuals(shifted).map((after, i) => (after - r[i]) / h));
+    yield;
+  }
   const n = x.length;
   const normal = Matrix.zeros(n, n);
   for (let a = 0; a < n; a++) {

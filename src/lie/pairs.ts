@@ -1,4 +1,5 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import { inOneGo, type Pieces } from "../engine/breathe.js";
 import { check, checkInteger, checkOptions, showShape } from "../errors.js";
 import { Basis } from "./basis.js";
 import { alternate, type Found, flow, leadingEpsilon, orthonormalRows, whitened } from "./flowFit.js";
@@ -46,7 +47,10 @@ const DOUBTFUL = 0.1;
  * Throws ERR_LCONV_SHAPE; ERR_LCONV_ARGUMENT for fewer pairs than n_L d, pairs that do not differ, values that are not finite, and where
  * nothing explains the pairs better than no generator.
  */
-export function generatorsFromPairs(X: Matrix, Y: Matrix, options: PairsOptions = {}): PairsResult {
+export const generatorsFromPairs = (X: Matrix, Y: Matrix, options: PairsOptions = {}): PairsResult => inOneGo(fitPairs(X, Y, options));
+
+/** The same in pieces. */
+export function* fitPairs(X: Matrix, Y: Matrix, options: PairsOptions = {}): Pieces<PairsResult> {
   checkOptions("generatorsFromPairs", options, ["n_L", "t", "variance", "rounds"]);
   const { n_L = 1, t, variance = 0.9999, rounds = 100 } = options;
   checkPairs(X, Y, n_L, t);
@@ -72,18 +76,17 @@ export function generatorsFromPairs(X: Matrix, Y: Matrix, options: PairsOptions 
         `generatorsFromPairs: nothing moves in the ${Q.columns} principal direction${Q.columns === 1 ? "" : "s"} that hold variance ${variance}; ` +
         "ask for more of it, up to 1, or leave constant positions out",
     );
-    let stage = epsilon && alternate(x, y, epsilon, t !== undefined, rounds);
-    if (!stage || (!t && share === variance && stage.residual > DOUBTFUL)) {
-      const starts = [whitened(x), Matrix.ones(1, X.columns)].map((z) => leadingEpsilon(z, Matrix.sub(y, x), n_L));
-      const fresh = starts.map((start) => alternate(x, y, start, false, rounds));
-      stage = fresh.reduce((a, b) => (b.residual < a.residual ? b : a), stage ?? fresh[0]);
-    }
+    const fits = epsilon ? [yield* alternate(x, y, epsilon, t !== undefined, rounds)] : [];
+    if (fits.length === 0 || (!t && share === variance && fits[0].residual > DOUBTFUL))
+      for (const z of [whitened(x), Matrix.ones(1, X.columns)])
+        fits.push(yield* alternate(x, y, yield* leadingEpsilon(z, Matrix.sub(y, x), n_L), false, rounds));
+    const stage = fits.reduce((a, b) => (b.residual < a.residual ? b : a));
     [L, epsilon, round] = [stage.L, stage.epsilon, round + stage.round];
   }
-  return resultOf(X, Y, Q, t ? { L, epsilon: epsilon as Matrix } : orthonormal(L, epsilon as Matrix), round);
+  return yield* resultOf(X, Y, Q, t ? { L, epsilon: epsilon as Matrix } : orthonormal(L, epsilon as Matrix), round);
 }
 
-function resultOf(X: Matrix, Y: Matrix, Q: Matrix, { L, epsilon }: Found, rounds: number): PairsResult {
+function* resultOf(X: Matrix, Y: Matrix, Q: Matrix, { L, epsilon }: Found, rounds: number): Pieces<PairsResult> {
   check(
     L.some((g) => g.norm() > 0),
     "ERR_LCONV_ARGUMENT",
@@ -92,7 +95,7 @@ function resultOf(X: Matrix, Y: Matrix, Q: Matrix, { L, epsilon }: Found, rounds
   const basis = new Basis(L.map((g) => (Q.columns === Q.rows ? dense(Q.mmul(g).mmul(Q.transpose())) : lowRank(Q.mmul(g), Q.transpose()))));
   const x = Q.transpose().mmul(X);
   const outside = Matrix.sub(X, Q.mmul(x)); // L leaves it alone
-  const residual = Matrix.sub(Y, Q.mmul(flow(L, epsilon, x, 1)).add(outside)).norm() / Matrix.sub(Y, X).norm();
+  const residual = Matrix.sub(Y, Q.mmul(yield* flow(L, epsilon, x, 1)).add(outside)).norm() / Matrix.sub(Y, X).norm();
   const notes = residual > 0.5 ? [`the generators explain little: ${(100 * residual).toFixed(0)} % of y - x is left over`] : [];
   return { basis, epsilon, residual, directions: Q.columns, rounds, notes };
 }

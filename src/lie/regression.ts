@@ -1,4 +1,5 @@
 import { Matrix, SingularValueDecomposition } from "ml-matrix";
+import { inOneGo, type Pieces } from "../engine/breathe.js";
 import { check, checkOptions, LconvError, showShape } from "../errors.js";
 import { Basis } from "./basis.js";
 import { complement } from "./complement.js";
@@ -276,7 +277,11 @@ export class RegressionSymmetries {
  * that leave this row alone are the affine maps x -> m + exp(t L) (x - m) of the L found here.
  * Throws ERR_LCONV_SHAPE, ERR_LCONV_ARGUMENT as `covariance` does and for a tolerance outside [0, 1) or unknown `labels`; ERR_LCONV_OPTION.
  */
-export function regressionSymmetries(X: MatrixLike, Y: MatrixLike, options: RegressionOptions = {}): RegressionSymmetries {
+export const regressionSymmetries = (X: MatrixLike, Y: MatrixLike, options: RegressionOptions = {}): RegressionSymmetries =>
+  inOneGo(regressing(X, Y, options));
+
+/** The same in pieces. */
+export function* regressing(X: MatrixLike, Y: MatrixLike, options: RegressionOptions = {}): Pieces<RegressionSymmetries> {
   checkOptions("regressionSymmetries", options, ["center", "ridge", "labels", "tolerance"]);
   const { labels = "free", tolerance, ...rest } = options;
   if (labels !== "free" && labels !== "fixed")
@@ -287,7 +292,9 @@ export function regressionSymmetries(X: MatrixLike, Y: MatrixLike, options: Regr
     () => `regressionSymmetries: tolerance must lie in [0, 1), got ${tolerance}`,
   );
   const cross = crossCovariance(X, Y, rest.center ?? true); // first: it checks the samples, and H takes longer
+  yield;
   const H = covariance(X, rest);
+  yield;
   const least = H.eigenvalues[(H.range?.columns ?? H.d) - 1] + H.ridge;
   const rounding = 1e-13 * Math.sqrt(H.eigenvalues[0] / least);
   return new RegressionSymmetries(new CovarianceSymmetries(H), cross, labels, tolerance ?? Math.max(LEAST_TOLERANCE, rounding));

@@ -1,6 +1,7 @@
 import { EigenvalueDecomposition, inverse, Matrix, SingularValueDecomposition } from "ml-matrix";
+import { inOneGo, type Pieces } from "../engine/breathe.js";
 import { check, checkOptions } from "../errors.js";
-import type { Basis } from "./basis.js";
+import { type Basis, innerProducts } from "./basis.js";
 import { type Commutators, commutators } from "./commutators.js";
 
 /** f[i][j][k] */
@@ -41,12 +42,16 @@ export interface StructureOptions {
  * What algebra a basis forms. Of low-rank generators in O(n_L^2 d_h^2 d) and without a d x d matrix; with `data` by their action alone.
  * Throws ERR_LCONV_ARGUMENT for zero or linearly dependent generators, ERR_LCONV_SHAPE for data of another d.
  */
-export function structure(basis: Basis, options: StructureOptions = {}): Structure {
+export const structure = (basis: Basis, options: StructureOptions = {}): Structure => inOneGo(structureOf(basis, options));
+
+/** The same in pieces. */
+export function* structureOf(basis: Basis, options: StructureOptions = {}): Pieces<Structure> {
   checkOptions("structure", options, ["tolerance", "data"]);
   const { tolerance = 1e-2, data } = options;
   check(tolerance > 0 && tolerance < 1, "ERR_LCONV_ARGUMENT", () => `structure: tolerance must lie between 0 and 1, got ${tolerance}`);
-  basis.checkIndependent("structure", data);
-  const parts = commutators(basis, data);
+  const gram = yield* innerProducts(basis, basis, data);
+  basis.checkIndependent("structure", data, gram);
+  const parts = yield* commutators(basis, gram, data);
   const f = solve(parts);
   const orthonormal = changeBasis(f, inverseRoot(parts.gram));
   const noncommutativity = ratio(sumOf(parts.norms), sumOf(parts.products));

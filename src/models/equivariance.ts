@@ -1,4 +1,5 @@
 import { Matrix, pseudoInverse } from "ml-matrix";
+import { inOneGo, inPieces, type Pieces } from "../engine/breathe.js";
 import { check, checkOptions } from "../errors.js";
 import { product } from "../lie/commutators.js";
 import { type DefectOptions, type EquivarianceDefect, equivarianceDefect as measureDefect } from "../lie/defect.js";
@@ -55,13 +56,16 @@ export interface LayerEquivariance {
  *
  * Throws ERR_LCONV_SHAPE for an L on other positions than the layer's, ERR_LCONV_ARGUMENT for L = 0 or generators that are not finite.
  */
-export function layerEquivariance(layer: LConv, L: Generator, options: LayerEquivarianceOptions = {}): LayerEquivariance {
+export const layerEquivariance = (layer: LConv, L: Generator, options: LayerEquivarianceOptions = {}): LayerEquivariance =>
+  inOneGo(ofLayer(layer, L, options));
+
+function* ofLayer(layer: LConv, L: Generator, options: LayerEquivarianceOptions): Pieces<LayerEquivariance> {
   checkOptions("layerEquivariance", options, ["tolerance"]);
   const { tolerance = 1e-5 } = options;
   const { d } = generatorSizes("layerEquivariance", layer.generators);
   check(L.d === d, "ERR_LCONV_SHAPE", () => `layerEquivariance: L acts on ${L.d} positions, the layer on ${d}`);
   check(norm(L) > 0, "ERR_LCONV_ARGUMENT", () => "layerEquivariance: L is zero, under which every layer is equivariant");
-  const linear = linearPart(layer, L);
+  const linear = yield* linearPart(layer, L);
   const constant = apply(L, Matrix.ones(d, 1)).norm() / norm(L);
   const notes = [
     ...weightNotes(linear, layer.W.requiresGrad, tolerance),
@@ -76,45 +80,60 @@ export function layerEquivariance(layer: LConv, L: Generator, options: LayerEqui
  * The notes of `layerEquivariance` for every L-conv layer of a model, from the input on, and for activations that stand alone. Of other layers it says
  * nothing: equivarianceDefect measures a model as a whole.
  */
-export function equivarianceNotes(model: Module, L: Generator, options: LayerEquivarianceOptions = {}): string[] {
+export const equivarianceNotes = (model: Module, L: Generator, options: LayerEquivarianceOptions = {}): string[] =>
+  inOneGo(notesOn(model, L, options));
+
+/** The same in pieces. */
+export function* notesOn(model: Module, L: Generator, options: LayerEquivarianceOptions = {}): Pieces<string[]> {
   checkOptions("equivarianceNotes", options, ["tolerance"]);
   const { tolerance = 1e-5 } = options;
   let layers = 0;
-  return model.modules().flatMap((part) => {
-    if (part instanceof Activate) return activationNotes(part.name, L, tolerance);
-    if (part instanceof LConvStrided) return [`strided layer: leaves ${part.d_out} positions; symmetries left: ${part.symmetryLeft}`];
-    if (!(part instanceof LConv)) return [];
+  const all: string[] = [];
+  for (const part of model.modules()) {
+    if (part instanceof Activate) all.push(...activationNotes(part.name, L, tolerance));
+    if (part instanceof LConvStrided) all.push(`strided layer: leaves ${part.d_out} positions; symmetries left: ${part.symmetryLeft}`);
+    if (part instanceof LConvStrided || !(part instanceof LConv)) continue;
     const name = `L-conv layer ${++layers}`;
     const { d } = generatorSizes("equivarianceNotes", part.generators);
-    const notes = d === L.d ? layerEquivariance(part, L, options).notes : [`has ${d} positions, L acts on ${L.d}: not looked into`];
-    return notes.map((note) => `${name}: ${note}`);
-  });
+    const notes = d === L.d ? (yield* ofLayer(part, L, options)).notes : [`has ${d} positions, L acts on ${L.d}: not looked into`];
+    all.push(...notes.map((note) => `${name}: ${note}`));
+  }
+  return all;
 }
 
 /** How far a model is from being equivariant, see lie/defect.ts, and for a network what of it cannot be: the notes of `equivarianceNotes`. */
-export function equivarianceDefect(model: Model, L: Generator, data: Tensor, options: DefectOptions = {}): EquivarianceDefect {
+export const equivarianceDefect = (model: Model, L: Generator, data: Tensor, options: DefectOptions = {}): EquivarianceDefect =>
+  inOneGo(defectOf(model, L, data, options));
+
+/** The same in pieces. */
+export function* defectOf(model: Model, L: Generator, data: Tensor, options: DefectOptions = {}): Pieces<EquivarianceDefect> {
   const measured = measureDefect(model, L, data, options);
-  const reasons = model instanceof Module ? equivarianceNotes(model, L) : [];
+  yield;
+  const reasons = model instanceof Module ? yield* notesOn(model, L) : [];
   return { ...measured, notes: [...measured.notes, ...reasons] };
 }
 
 type LinearPart = Pick<LayerEquivariance, "commutators" | "f" | "linear" | "inSpan" | "outOfSpan">;
 
-function linearPart(layer: LConv, L: Generator): LinearPart {
+function* linearPart(layer: LConv, L: Generator): Pieces<LinearPart> {
   const span = [...scaling(L.d).generators, ...fromTensors(layer.generators).generators]; // L_0..L_nL
   const M = gramOfWeights(layer);
-  const forth = span.map((g) => product(L, g));
-  const back = span.map((g) => product(g, L));
-  const brackets = span.slice(1).map((_, i) => combination([forth[i + 1], back[i + 1]], [1, -1]));
-  const F = expansions(span, brackets);
+  const forth = yield* inPieces(span, (g) => product(L, g));
+  const back = yield* inPieces(span, (g) => product(g, L));
+  const brackets = yield* inPieces(span.slice(1), (_, i) => combination([forth[i + 1], back[i + 1]], [1, -1]));
+  const size = (g: Generator): number => norm(g);
+  const [forthNorms, backNorms, norms] = [yield* inPieces(forth, size), yield* inPieces(back, size), yield* inPieces(brackets, size)];
+  const spanGram = yield* gramOf(span, span);
+  // f[i][j]: each bracket as a combination of the span, least squares; the shortest one where the span is dependent
+  const F = (yield* gramOf(brackets, span)).mmul(pseudoInverse(spanGram));
   const M1 = M.subMatrix(1, M.rows - 1, 1, M.columns - 1); // without L_0, whose bracket is 0
-  const scale = squared(gramOf(forth, forth), M) + squared(gramOf(back, back), M);
-  const total = squared(gramOf(brackets, brackets), M1);
+  const scale = squared(yield* gramOf(forth, forth), M) + squared(yield* gramOf(back, back), M);
+  const total = squared(yield* gramOf(brackets, brackets), M1);
   // |sum_j L_j (x) P_j|^2 for P_j = sum_i f_ij W^i
-  const inSpan = Math.min(total, squared(gramOf(span, span), F.transpose().mmul(M1).mmul(F)));
+  const inSpan = Math.min(total, squared(spanGram, F.transpose().mmul(M1).mmul(F)));
   const share = (square: number): number => (scale > 0 ? Math.sqrt(Math.max(0, square) / scale) : 0);
   return {
-    commutators: brackets.map((bracket, i) => norm(bracket) / (Math.hypot(norm(forth[i + 1]), norm(back[i + 1])) || 1)),
+    commutators: norms.map((bracket, i) => bracket / (Math.hypot(forthNorms[i + 1], backNorms[i + 1]) || 1)),
     f: F.to2DArray(),
     linear: share(total),
     inSpan: share(inSpan),
@@ -129,14 +148,14 @@ function gramOfWeights({ W }: LConv): Matrix {
   return rows.mmul(rows.transpose());
 }
 
-const gramOf = (a: readonly Generator[], b: readonly Generator[]): Matrix => new Matrix(a.map((x) => b.map((y) => inner(x, y))));
+function* gramOf(a: readonly Generator[], b: readonly Generator[]): Pieces<Matrix> {
+  const rows: number[][] = [];
+  for (const x of a) rows.push(yield* inPieces(b, (y) => inner(x, y)));
+  return new Matrix(rows);
+}
 
 /** |sum_i A_i (x) B_i|^2 from <A_i, A_j> and <B_i, B_j>. */
 const squared = (A: Matrix, B: Matrix): number => Matrix.mul(A, B).sum();
-
-/** f[i][j]: each bracket as a combination of the span, least squares; the shortest one where the span is dependent. */
-const expansions = (span: readonly Generator[], brackets: readonly Generator[]): Matrix =>
-  gramOf(brackets, span).mmul(pseudoInverse(gramOf(span, span)));
 
 function weightNotes({ commutators, linear, inSpan, outOfSpan }: LinearPart, free: boolean, tolerance: number): string[] {
   const moved = commutators.flatMap((value, i) => (value > tolerance ? [i + 1] : []));

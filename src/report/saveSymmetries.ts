@@ -5,6 +5,9 @@ import { writeAtomic } from "../io/atomic.js";
 import type { PageHead } from "./page.js";
 import { renderSymmetries } from "./symmetries.js";
 
+/** What saveSymmetries writes. */
+export const symmetryFiles: readonly string[] = ["generators.safetensors", "generators.npz", "symmetries.json", "report.html"];
+
 /** Writes generators.safetensors, generators.npz, symmetries.json and report.html into a folder, which is made where it is not there. Throws ERR_LCONV_IO. */
 export function saveSymmetries(folder: string, discovery: Discovery, head: PageHead = { title: `Symmetries: ${discovery.source}` }): void {
   const files = { ...discoveryFiles(discovery), "report.html": renderSymmetries(head, discovery) };

@@ -30,6 +30,16 @@ test("unknown flags and commands name the nearest known one", () => {
   throwsCode(() => checked("--json", "doctor"), "ERR_LCONV_OPTION", "--json");
 });
 
+test("long words of the command line are clipped and escaped", () => {
+  const long = "\u001b[31m".padEnd(1e5, "x");
+  const short = /^\P{C}{1,300}$/u;
+  throwsCode(() => checked("train", `--${long}`), "ERR_LCONV_OPTION", short);
+  throwsCode(() => checked(long), "ERR_LCONV_ARGUMENT", short);
+  throwsCode(() => checked("train", "--out", `--json=${long}`), "ERR_LCONV_ARGUMENT", short);
+  throwsCode(() => parseFlag("epochs", runFlags.epochs.kind, long), "ERR_LCONV_ARGUMENT", short);
+  throwsCode(() => parseFlag("variant", runFlags.variant.kind, long), "ERR_LCONV_ARGUMENT", short);
+});
+
 test("a flag given twice is refused in every spelling", () => {
   throwsCode(() => checked("train", "--lr", "1", "--lr", "2"), "ERR_LCONV_ARGUMENT", "--lr is given twice");
   throwsCode(() => checked("train", "--lr=1", "--lr", "2"), "ERR_LCONV_ARGUMENT", "--lr is given twice");

@@ -16,8 +16,17 @@ interface Device {
   code?: string;
 }
 
+/** What doctor finds wrong with each LCONV_* setting, by name. */
+const problemsIn = (line: Record<string, unknown>): Map<string, string> =>
+  new Map((line["variables"] as { name: string; problem?: string }[]).map(({ name, problem = "" }) => [name, problem]));
+
 test("tells what is here as one JSON object", async () => {
-  const { code, lines, stderr } = await lconv(folder, ["doctor", "--json"], { LCONV_DATA: join(folder, "none"), LCONV_THREDS: "2" });
+  const { code, lines, stderr } = await lconv(folder, ["doctor", "--json"], {
+    LCONV_DATA: join(folder, "none"),
+    LCONV_DOWNLOAD_MIN_RATE: "fast",
+    LCONV_DOWNLOAD_MAX_BYTES: "1e9",
+    LCONV_THREDS: "2",
+  });
   assert.is(code, 0, stderr);
   assert.is(lines.length, 1);
   const [found] = lines;
@@ -25,9 +34,11 @@ test("tells what is here as one JSON object", async () => {
   const [cpu, ...gpus] = found.devices as Device[];
   assert.equal(cpu, { name: "cpu", available: true, reason: "works" });
   assert.ok(gpus.length > 0);
-  const problems = new Map((found.variables as { name: string; problem?: string }[]).map(({ name, problem }) => [name, problem]));
-  assert.match(problems.get("LCONV_DATA") ?? "", "no such file");
-  assert.match(problems.get("LCONV_THREDS") ?? "", "did you mean LCONV_THREADS?");
+  const problems = problemsIn(found);
+  assert.match(problems.get("LCONV_DATA")!, "no such file");
+  assert.match(problems.get("LCONV_DOWNLOAD_MIN_RATE")!, 'must be a number from 0 on, got "fast"');
+  assert.is(problems.get("LCONV_DOWNLOAD_MAX_BYTES"), "");
+  assert.match(problems.get("LCONV_THREDS")!, "did you mean LCONV_THREADS?");
 });
 
 test("without an NVIDIA driver: one quiet line, and training that does not mention CUDA", async () => {
@@ -39,7 +50,7 @@ test("without an NVIDIA driver: one quiet line, and training that does not menti
   const { lines } = await lconv(folder, ["doctor", "--json"], { LCONV_DEVICE: "cuda" });
   const [, gpu] = lines[0].devices as Device[];
   assert.equal(gpu, { name: "cuda", available: false, reason: "there is no NVIDIA driver", code: "ERR_LCONV_CUDA_NO_DRIVER" });
-  assert.match((lines[0].variables as { problem?: string }[])[0].problem ?? "", "--device cpu");
+  assert.match(problemsIn(lines[0]).get("LCONV_DEVICE")!, "--device cpu");
 
   writeTinyImages(join(folder, "tiny.npz"));
   const train = ["train", "--dataset", "tiny.npz", "--epochs", "1", "--filters", "2", "--json"];
@@ -58,9 +69,9 @@ test("without an NVIDIA driver: one quiet line, and training that does not menti
 test("paths of libraries are checked", async () => {
   writeFileSync(join(folder, "text.so"), "no library");
   const { lines } = await lconv(folder, ["doctor", "--json"], { LCONV_CUDA: "text.so", LCONV_CUBLAS: join(folder, "none.so") });
-  const problems = (lines[0].variables as { name: string; problem?: string }[]).filter(({ name }) => /^LCONV_CU/.test(name));
-  assert.match(problems[0].problem ?? "", "no such file");
-  assert.match(problems[1].problem ?? "", "corrupted");
+  const problems = problemsIn(lines[0]);
+  assert.match(problems.get("LCONV_CUBLAS")!, "no such file");
+  assert.match(problems.get("LCONV_CUDA")!, "corrupted");
 });
 
 test("a corrupted engine is told, not thrown", async () => {

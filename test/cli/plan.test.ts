@@ -139,7 +139,7 @@ test("text of a network says that its time is an estimate", async () => {
   assert.match(stdout, /^1 lconv-max +32 x 784 /m);
   assert.match(stdout, /^memory held +/m);
   assert.match(stdout, /By count low rank takes no more than dense up to d_h = \d+/);
-  assert.match(stdout, /ESTIMATE for this CPU, 1 thread: [\d.]+ ms a step/);
+  assert.match(stdout, /ESTIMATE for this CPU, 1 thread: [\d.,]+ ms a step/);
   assert.not.match(stdout, "PREDICTION");
 });
 

@@ -149,6 +149,16 @@ test("bar asked for off a terminal becomes plain lines", () => {
   reporter.done();
 });
 
+test("silent says what has to be known of the result", () => {
+  const sink = new Sink();
+  const reporter = createReporter({ mode: "silent", stream: sink });
+  reporter.note("other threads");
+  reporter.event({ type: "fallback", model: "lconv", path: "c.previous.safetensors", step: 7, reason: "c.safetensors: damaged" });
+  const [note, fallback] = sink.text.split("\n");
+  assert.is(note, "note: other threads");
+  assert.match(fallback, /^note: c\.safetensors: damaged\. lconv goes on from .*c\.previous\.safetensors, after step 7/);
+});
+
 test("silent says nothing", () => {
   const sink = new Sink(true);
   const reporter = createReporter({ mode: "silent", stream: sink });

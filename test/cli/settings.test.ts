@@ -1,9 +1,13 @@
+import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { resumedSettings } from "../../src/cli/resume.js";
+import { refuseWithResume, resumedSettings } from "../../src/cli/resume.js";
+import { readComparison, readGivenConfig, readRun } from "../../src/cli/runConfig.js";
 import { readConfig, resolveSettings } from "../../src/cli/settings.js";
+import type { ErrorCode } from "../../src/errors.js";
+import { configText } from "../../src/train/runFolder.js";
 import { throwsCode } from "../support/throws.js";
 import { temporaryFolder } from "./command.js";
 
@@ -48,6 +52,49 @@ test("a file's keys and values are checked", () => {
   throwsCode(() => readConfig(join(folder, "none.json")), "ERR_LCONV_IO", "none.json");
 });
 
+test("what a file holds is clipped and escaped in messages, whatever its size", () => {
+  const long = "\u001b[31m".padEnd(4000, "x");
+  const huge = "x".repeat(2e6);
+  for (const [text, code] of [
+    [JSON.stringify({ [long]: 1 }), "ERR_LCONV_OPTION"],
+    [JSON.stringify({ [huge]: 1 }), "ERR_LCONV_OPTION"],
+    [`{"${huge}": 1, "${huge}": 1}`, "ERR_LCONV_OPTION"],
+    [`{"${"y".repeat(4000)}": 1, "${"y".repeat(4000)}": 1}`, "ERR_LCONV_OPTION"],
+    [JSON.stringify(huge), "ERR_LCONV_FORMAT"],
+    ['{"lr": \u001b[31m}', "ERR_LCONV_FORMAT"],
+    [JSON.stringify({ model: huge }), "ERR_LCONV_ARGUMENT"],
+    [JSON.stringify({ variant: "\u009b31m" }), "ERR_LCONV_ARGUMENT"],
+    [JSON.stringify({ regularize: { [long]: 1 } }), "ERR_LCONV_ARGUMENT"],
+    [JSON.stringify({ lr: Array(1e5).fill(1) }), "ERR_LCONV_ARGUMENT"],
+    [`{"lr": ${"[".repeat(1e5)}${"]".repeat(1e5)}}`, "ERR_LCONV_FORMAT"],
+  ] as [string, ErrorCode][]) {
+    throwsCode(() => readConfig(config(text)), code, /c\.json/, /^\P{C}{1,600}$/u);
+  }
+});
+
+test("a file that is no regular one is refused, not waited for", () => {
+  const path = join(folder, "fifo");
+  execFileSync("mkfifo", [path]);
+  throwsCode(() => readConfig(path), "ERR_LCONV_IO", "fifo", "not a");
+});
+
+test("a run's changed configuration is refused, and taken as the file of --config", () => {
+  const [key, before] = ['"splineOrder": 3', resolveSettings({ threads: 2, device: "cpu" })];
+  const text = configText(before);
+  const path = config(text, "config.json");
+  assert.is(readRun(folder).splineOrder, 3);
+  config(text.replace(key, '"splineOrder": 1'), "config.json");
+  throwsCode(() => readRun(folder), "ERR_LCONV_IO", path, "restore it", 'delete the key "checksum"');
+  assert.equal(readGivenConfig(path), { ...before, splineOrder: 1 });
+  const comparison = configText({ command: "compare", data: "d", models: [before, before] });
+  config(comparison, "config.json");
+  assert.is(readComparison(folder).models.length, 2);
+  config(comparison.replace(key, '"splineOrder": 1'), "config.json");
+  throwsCode(() => readComparison(folder), "ERR_LCONV_IO", path);
+  config(comparison.replace("compare", "compard"), "config.json");
+  throwsCode(() => readRun(folder), "ERR_LCONV_IO", path);
+});
+
 test("regularisers are weights by name, of models with learned generators", () => {
   assert.equal(readConfig(config('{"regularize": {"closure": 1e-3, "norm": 0}}')), { regularize: { closure: 1e-3, norm: 0 } });
   const refused = (value: string, ...texts: string[]): void =>
@@ -67,13 +114,14 @@ test("a resumed run takes only changes that leave it what it is", () => {
   const write = (extra: object): string =>
     config(JSON.stringify({ ...resolveSettings({ threads: 2, device: "cpu" }), ...extra }), "config.json");
   const warnings: string[] = [];
-  const resumed = (given: Parameters<typeof resumedSettings>[1]) => resumedSettings(folder, given, (text) => warnings.push(text));
+  const resumed = (given: Parameters<typeof resumedSettings>[2]) =>
+    resumedSettings(folder, readRun(folder), given, (text) => warnings.push(text));
   write({ epochs: 5 });
   assert.is(resumed({ epochs: 9 }).epochs, 9);
   assert.is(resumed({ lr: 1e-3 }).lr, 1e-3, "the same value is no change");
   throwsCode(() => resumed({ epochs: 4 }), "ERR_LCONV_CHECKPOINT", "--epochs 5, got 4");
   throwsCode(() => resumed({ lr: 0.1 }), "ERR_LCONV_CHECKPOINT", "--lr 0.001, got 0.1");
-  throwsCode(() => resumed({ out: "x" }), "ERR_LCONV_ARGUMENT", "--out");
+  throwsCode(() => refuseWithResume({ epochs: 9, out: "x" }, ["name", "out"]), "ERR_LCONV_ARGUMENT", "--out begins a run");
   throwsCode(() => resumed({ regularize: { closure: 1 } }), "ERR_LCONV_CHECKPOINT", '--regularize unset, got {"closure":1}');
   write({ epochs: 5, regularize: { closure: 1, killing: 0.5 } });
   assert.equal(resumed({ regularize: { killing: 0.5, closure: 1 } }).regularize, { closure: 1, killing: 0.5 });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Matrix } from "ml-matrix";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { inOneGo } from "../../src/engine/breathe.js";
 import { device } from "../../src/engine/device.js";
 import { Philox } from "../../src/engine/random.js";
 import { type AuthorsExperiment, type AuthorsOptions, type AuthorsResult, runAuthors } from "../../src/experiments/discover/authors.js";
@@ -13,7 +14,7 @@ import { type Discovery, describe, knownGenerators } from "../../src/experiments
 import { closedForm, rotateEach, rotationMatrix, trueGenerator } from "../../src/experiments/discover/rotation.js";
 import { discoverData, discoverPairs, readSamples } from "../../src/experiments/discover/sources.js";
 import { runTruth, type TruthName, type TruthResult } from "../../src/experiments/discover/truths.js";
-import { writeNpz } from "../../src/io/npz.js";
+import { encodeNpz, writeNpz } from "../../src/io/npz.js";
 import { decodeSafetensors, encodeSafetensors } from "../../src/io/safetensors.js";
 import { Basis, denseBasis } from "../../src/lie/basis.js";
 import { principalAngles } from "../../src/lie/canonical.js";
@@ -58,7 +59,7 @@ test("bilinear rotation: by 0 nothing moves, by a quarter turn pixels change pla
     }
   const [one, two] = [0.3, -0.7];
   const pixels = Float32Array.from(randomMatrix(2, 36, 2).to1DArray());
-  const moved = rotateEach(pixels, 6, [one, two]);
+  const moved = inOneGo(rotateEach(pixels, 6, [one, two]));
   [one, two].forEach((angle, n) => {
     const want = toDense(rotationMatrix(6, angle)).mmul(Matrix.columnVector([...pixels.subarray(36 * n, 36 * (n + 1))]));
     assert.ok(difference(Matrix.columnVector([...moved.subarray(36 * n, 36 * (n + 1))]), want) < 1e-6);
@@ -219,6 +220,33 @@ test("files that hold no generators are refused", () => {
   throwsCode(() => readGenerators(file("names.safetensors", names)), "ERR_LCONV_FORMAT", "names");
   throwsCode(() => readGenerators(file("broken.npz", Uint8Array.of(1, 2, 3))), "ERR_LCONV_FORMAT");
   throwsCode(() => readGenerators(join(folder, "missing.npz")), "ERR_LCONV_IO", "missing.npz");
+
+  const none = { shape: [2 ** 31, 0, 3], data: new Float64Array(0) };
+  throwsCode(
+    () => readGenerators(file("none.npz", encodeNpz([["L", none]]))),
+    "ERR_LCONV_FORMAT",
+    "L [2147483648, 0, 3] holds no generator",
+  );
+  const [U, V] = [2, 1].map((n) => ({ shape: [n, 1, 1], data: new Float64Array(n) }));
+  const uneven = encodeNpz(Object.entries({ U, V }));
+  throwsCode(() => readGenerators(file("uneven.npz", uneven)), "ERR_LCONV_FORMAT", "U holds 2 generators, V 1");
+});
+
+test("arrays of samples without a value are refused, however many they announce", () => {
+  const path = join(folder, "empty.npz");
+  const x = { shape: [2 ** 40, 0, 3], data: new Float32Array(0) };
+  writeNpz(path, Object.entries({ x, y: { ...x, shape: [2 ** 40, 0] } }));
+  throwsCode(() => readSamples(path), "ERR_LCONV_SHAPE", "got [1099511627776, 0, 3]");
+});
+
+test("arrays that no name asks for are not read", () => {
+  const path = join(folder, "more.npz");
+  const bytes = encodeNpz(
+    Object.entries({ other: { shape: [50], data: new Float64Array(50) }, L: { shape: [1, 1, 1], data: Float64Array.of(1) } }),
+  );
+  bytes[200] ^= 1; // in the data of "other"
+  writeFileSync(path, bytes);
+  assert.is(readGenerators(path).n_L, 1);
 });
 
 test("known: angles to known generators, also of scrambled positions", () => {
@@ -262,7 +290,7 @@ function npz(name: string, x: Matrix, y: Float32Array | Int32Array, yShape: numb
   return path;
 }
 
-test("pairs from a file: the generator, against a known one", () => {
+test("pairs from a file: the generator, against a known one", async () => {
   const x = randomMatrix(150, 3, 5);
   const [L] = so(3).generators;
   const y = randomMatrix(150, 1, 6);
@@ -275,19 +303,19 @@ test("pairs from a file: the generator, against a known one", () => {
       .to1DArray(); // Rodrigues
   });
   const path = npz("pairs.npz", x, Float32Array.from(moved.flat()), [150, 3]);
-  const { dimension, discovery, residuals } = discoverPairs(readSamples(path), 1, { seed: 0, device: cpu, known: ["so(3)"] });
+  const { dimension, discovery, residuals } = await discoverPairs(readSamples(path), 1, { seed: 0, device: cpu, known: ["so(3)"] });
   assert.is(dimension, 1);
   assert.ok(residuals[0] < 1e-4);
   assert.is(discovery?.identification.name, "so(2)");
   assert.ok((discovery?.angles[0].degrees[0] as number) < 0.1);
-  const spreadOf = (values: Float32Array): number =>
-    discoverPairs(readSamples(npz("spread.npz", x, values, [150, 3])), 1, { seed: 0, device: cpu }).discovery?.spread as number;
+  const spreadOf = async (values: Float32Array): Promise<number> =>
+    (await discoverPairs(readSamples(npz("spread.npz", x, values, [150, 3])), 1, { seed: 0, device: cpu })).discovery?.spread as number;
   const noise = randomMatrix(150, 3, 8).to1DArray();
-  const noisy = spreadOf(Float32Array.from(moved.flat(), (value, k) => value + 0.05 * noise[k]));
-  const exact = spreadOf(Float32Array.from(moved.flat()));
+  const noisy = await spreadOf(Float32Array.from(moved.flat(), (value, k) => value + 0.05 * noise[k]));
+  const exact = await spreadOf(Float32Array.from(moved.flat()));
   assert.ok(exact < 0.1 && noisy > 5 * exact && noisy < 30, `spread ${exact}, with noise ${noisy}`);
-  throwsCode(
-    () => discoverPairs(readSamples(npz("odd.npz", x, new Float32Array(150), [150])), 1, { seed: 0, device: cpu }),
+  await rejectsCode(
+    discoverPairs(readSamples(npz("odd.npz", x, new Float32Array(150), [150])), 1, { seed: 0, device: cpu }),
     "ERR_LCONV_SHAPE",
     "y like x",
   );

@@ -4,6 +4,7 @@ import * as assert from "uvu/assert";
 import { device } from "../../src/engine/device.js";
 import { LconvError } from "../../src/errors.js";
 import { fansOf, type Initializer, WeightSource } from "../../src/nn/init.js";
+import { throwsCode } from "../support/throws.js";
 
 const test = suite("nn/init");
 
@@ -55,6 +56,21 @@ test("orthogonal: each matrix of a stack has orthonormal rows or columns", () =>
       }
     }
   }
+});
+
+test("weights that no memory holds are an error before they are drawn", () => {
+  for (const kind of ["glorotNormal", "glorotUniform", "orthogonal", "zeros"] as const)
+    for (const shape of [
+      [144, 51_380_224],
+      [2 ** 31, 2 ** 31],
+    ])
+      throwsCode(
+        () => new WeightSource(device(), 0).parameter(shape, kind),
+        "ERR_LCONV_OOM",
+        `[${shape.join(", ")}]`,
+        "GB",
+        "smaller network",
+      );
 });
 
 test("an unknown initializer is refused with the nearest known one", () => {

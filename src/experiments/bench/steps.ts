@@ -1,10 +1,12 @@
 import type { ProgramStats } from "../../engine/addon.js";
+import { breathe } from "../../engine/breathe.js";
 import { type Device, device as deviceOf, gpuModel } from "../../engine/device.js";
+import type { Program } from "../../engine/program.js";
 import { Philox, streams } from "../../engine/random.js";
 import { checkInteger } from "../../errors.js";
 import { matmul } from "../../ops/matmul.js";
 import { record } from "../../tensor/record.js";
-import { tensor } from "../../tensor/tensor.js";
+import { type Tensor, tensor } from "../../tensor/tensor.js";
 import { type Floors, floors, gpuOf } from "../plan/floors.js";
 import { benchCases, checkCases, forwardFlops, recordCase } from "./cases.js";
 
@@ -49,17 +51,31 @@ export interface BenchOptions {
 const GROUP_MS = 2;
 const GPU_GROUP_MS = 50;
 
-/** GFLOP/s of a 2048^3 product: what "share of peak" is measured against. */
-export async function measurePeak(device: Device = deviceOf(), seconds = 1.5): Promise<number> {
+/** GFLOP/s of a 2048^3 product: what "share of peak" is measured against. Throws the reason of `signal`. */
+export async function measurePeak(device: Device = deviceOf(), signal?: AbortSignal, seconds = 1.5): Promise<number> {
   const n = 2048;
   const random = new Philox(0, streams.user);
-  const values = (): Float32Array => Float32Array.from(random.uniform(n * n), (u) => u - 0.5);
-  const [a, b] = [tensor(values(), { shape: [n, n], device }), tensor(values(), { shape: [n, n], device })];
-  const program = record(() => matmul(a, b), device);
-  const groupMs = program.stats ? GPU_GROUP_MS : GROUP_MS;
-  const { median } = await timeSteps((steps) => program.run({ steps, chunkMs: 1e9 }), groupMs, seconds);
-  for (const thing of [program, a, b]) thing.dispose();
-  return (2 * n ** 3) / median / 1e6;
+  const values = (): Tensor => {
+    const [u, x] = [random.uniform(n * n), new Float32Array(n * n)];
+    for (let i = 0; i < x.length; i++) x[i] = u[i] - 0.5;
+    return tensor(x, { shape: [n, n], device });
+  };
+  const owned: { dispose(): void }[] = [];
+  const own = <T extends { dispose(): void }>(thing: T): T => {
+    owned.push(thing);
+    return thing;
+  };
+  try {
+    await breathe(signal);
+    const a = own(values());
+    await breathe(signal);
+    const b = own(values());
+    const program = own(record(() => matmul(a, b), device));
+    const { median } = await timeSteps(groups(program, signal), program.stats ? GPU_GROUP_MS : GROUP_MS, seconds);
+    return (2 * n ** 3) / median / 1e6;
+  } finally {
+    for (const thing of owned.reverse()) thing.dispose();
+  }
 }
 
 /** Times full train steps (gather, forward, backward, SGD) on random data, one case after the other. Throws ERR_LCONV_ARGUMENT for an unknown case. */
@@ -67,19 +83,26 @@ export async function* benchSteps(options: BenchOptions = {}): AsyncGenerator<Be
   const { cases = benchCases, batch = 64, seconds = 3, device = deviceOf(), signal } = options;
   checkInteger("bench steps", "batch", batch, 1, 1 << 20);
   checkCases("bench steps", cases);
-  const peak = options.peak ?? (await measurePeak(device));
+  const peak = options.peak ?? (await measurePeak(device, signal));
   for (const name of cases) {
-    signal?.throwIfAborted();
-    yield await benchCase(name, batch, seconds, device, peak);
+    await breathe(signal);
+    yield await benchCase(name, batch, seconds, device, peak, signal);
   }
 }
 
-async function benchCase(name: string, batch: number, seconds: number, device: Device, peak: number): Promise<BenchResult> {
+async function benchCase(
+  name: string,
+  batch: number,
+  seconds: number,
+  device: Device,
+  peak: number,
+  signal: AbortSignal | undefined,
+): Promise<BenchResult> {
   const { program, params, dispose } = recordCase(name, batch, device);
   try {
     const { stats } = program;
     const groupMs = stats ? GPU_GROUP_MS : GROUP_MS;
-    const { median, best } = await timeSteps((steps) => program.run({ steps, chunkMs: 1e9 }), groupMs, seconds);
+    const { median, best } = await timeSteps(groups(program, signal), groupMs, seconds);
     const flops = 3 * batch * forwardFlops(name);
     const gflops = flops / median / 1e6;
     return {
@@ -109,6 +132,12 @@ function onGpu(stats: ProgramStats, ms: number, device: Device): GpuResult {
     ...(gpu && floors(stats, gpu, device.precision)),
   };
 }
+
+/** What timeSteps runs to time a program: all steps of a group in one go. Throws the reason of `signal`. */
+export const groups =
+  (program: Program, signal?: AbortSignal) =>
+  (steps: number): Promise<number> =>
+    program.run({ steps, chunkMs: 1e9, ...(signal && { signal }) });
 
 /** Median and best milliseconds of one step, over groups of steps of at least `groupMs`; the search for their size warms up. */
 export async function timeSteps(

@@ -1,4 +1,5 @@
 import { Matrix } from "ml-matrix";
+import { breathing, type Pieces } from "../../engine/breathe.js";
 import type { Device } from "../../engine/device.js";
 import { Philox, streams } from "../../engine/random.js";
 import { check, checkInteger, checkOptions } from "../../errors.js";
@@ -77,9 +78,19 @@ export async function runAuthors(experiment: AuthorsExperiment, options: Authors
 
 type Settled = AuthorsOptions & Required<Pick<AuthorsOptions, "size" | "angle" | "samples" | "epochs" | "seed">>;
 
+const PIECE = 1 << 20; // pixels drawn in one go
+
 /** Pixels uniform in -.5...5 */
-const randomImages = (count: number, d: number, seed: number): Float32Array =>
-  Float32Array.from(new Philox(seed, streams.data).uniform(count * d), (u) => u - 0.5);
+function* randomImages(count: number, d: number, seed: number): Pieces<Float32Array> {
+  const random = new Philox(seed, streams.data);
+  const x = new Float32Array(count * d);
+  for (let at = 0; at < x.length; at += PIECE) {
+    const part = x.subarray(at, at + PIECE);
+    part.set(random.uniform(part.length).map((u) => u - 0.5));
+    yield;
+  }
+  return x;
+}
 
 /** Learning rate times .7 after every epoch. */
 const decay =
@@ -123,10 +134,9 @@ class Residual {
 /** Pairs (x, R x) of one rotation: one layer F(x) = x + L x w learns L w = R - I. */
 async function fixedRotation({ size, angle, samples, epochs, seed, device, signal, onEpoch }: Settled): Promise<AuthorsResult> {
   const d = size * size;
-  const pixels = randomImages(samples, d, seed);
-  const [x, y] = [pixels, rotateEach(pixels, size, new Float64Array(samples).fill(angle))].map((data) =>
-    keep(tensor(data, { shape: [samples, 1, d], device })),
-  );
+  const pixels = await breathing(randomImages(samples, d, seed), signal);
+  const moved = await breathing(rotateEach(pixels, size, new Float64Array(samples).fill(angle)), signal);
+  const [x, y] = [pixels, moved].map((data) => keep(tensor(data, { shape: [samples, 1, d], device })));
   const layer = new Residual(1, d, seed, device);
   try {
     const losses = await minimise({
@@ -178,14 +188,11 @@ const layersOf = (size: number): number => LAYERS[size] ?? 8;
  */
 async function randomRotation({ size, angle, samples, epochs, seed, device, signal, onEpoch }: Settled): Promise<AuthorsResult> {
   const d = size * size;
-  const pixels = randomImages(samples, d, seed);
+  const pixels = await breathing(randomImages(samples, d, seed), signal);
   const angles = Float32Array.from(new Philox(seed, streams.rotation).uniform(samples), (u) => u * angle);
+  const moved = await breathing(rotateEach(pixels, size, angles), signal);
   const upload = (data: Float32Array, shape: number[]): Tensor => keep(tensor(data, { shape, device }));
-  const [x, y, t] = [
-    upload(pixels, [samples, 1, d]),
-    upload(rotateEach(pixels, size, angles), [samples, d, 1]),
-    upload(angles, [samples, 1]),
-  ];
+  const [x, y, t] = [upload(pixels, [samples, 1, d]), upload(moved, [samples, d, 1]), upload(angles, [samples, 1])];
   const layer = new Residual(CHANNELS, d, seed, device);
   const source = new WeightSource(device, seed);
   const readers = [new Linear(source, CHANNELS, HIDDEN, { activation: "tanh" }), new Linear(source, HIDDEN, 1)];

@@ -1,8 +1,8 @@
 import { Matrix } from "ml-matrix";
-import { LconvError } from "../../errors.js";
-import { readBytes } from "../../io/files.js";
+import { clip, LconvError, showShape } from "../../errors.js";
+import { checkFormat, readBytes } from "../../io/files.js";
 import type { NpyArray } from "../../io/npy.js";
-import { decodeNpz, encodeNpz } from "../../io/npz.js";
+import { encodeNpz, NpzArchive } from "../../io/npz.js";
 import { decodeSafetensors, encodeSafetensors } from "../../io/safetensors.js";
 import { Basis, packLowRank } from "../../lie/basis.js";
 import { dense, type Generator, type LowRankGenerator, lowRank, type SparseGenerator, sparse, toDense } from "../../lie/generator.js";
@@ -85,7 +85,7 @@ function numbersOf(discovery: Discovery): object {
 export function readGenerators(path: string): Basis {
   const bytes = readBytes(path);
   if (path.endsWith(".npz")) {
-    const arrays = decodeNpz(bytes, path);
+    const arrays = new NpzArchive(bytes, path);
     return basisOf(path, arrays, Number(arrays.get("d")?.data[0] ?? 0));
   }
   const { tensors, metadata } = decodeSafetensors(bytes, path);
@@ -97,22 +97,27 @@ function namesOf(path: string, text: string): string[] {
     const names: unknown = JSON.parse(text);
     if (Array.isArray(names) && names.every((name) => typeof name === "string")) return names;
   } catch {} // the same fault
-  throw new LconvError("ERR_LCONV_FORMAT", `${path}: the names of the generators must be a JSON list of texts, got ${text.slice(0, 60)}`);
+  throw new LconvError("ERR_LCONV_FORMAT", `${path}: the names of the generators must be a JSON list of texts, got ${clip(text)}`);
 }
 
-type Read = ReadonlyMap<string, Pick<NpyArray, "shape"> & { data: ArrayLike<number | bigint> }>;
+interface Read {
+  get(name: string): (Pick<NpyArray, "shape"> & { data: ArrayLike<number | bigint> }) | undefined;
+}
 
 function basisOf(path: string, arrays: Read, d: number, names?: readonly string[]): Basis {
   const parts = (name: string): Matrix[] | undefined => {
     const array = arrays.get(name);
     if (array?.shape.length !== 3) return undefined;
     const [n, rows, columns] = array.shape;
+    // An array without an element may announce any number of generators.
+    checkFormat(array.data.length > 0, path, () => `${name} ${showShape(array.shape)} holds no generator`);
     const values = Array.from(array.data, Number);
     return Array.from({ length: n }, (_, i) =>
       Matrix.from1DArray(rows, columns, values.slice(i * rows * columns, (i + 1) * rows * columns)),
     );
   };
   const [L, U, V] = ["L", "U", "V"].map(parts);
+  checkFormat(L !== undefined || U?.length === V?.length, path, () => `U holds ${U?.length ?? 0} generators, V ${V?.length ?? 0}`);
   const generators: Generator[] = L
     ? L.map((matrix) => dense(matrix))
     : U && V

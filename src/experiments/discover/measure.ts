@@ -1,12 +1,12 @@
 import type { Matrix } from "ml-matrix";
+import type { Pieces } from "../../engine/breathe.js";
 import type { Device } from "../../engine/device.js";
 import { LconvError } from "../../errors.js";
+import type { EquivarianceDefect } from "../../lie/defect.js";
 import { combination, dense, type Generator } from "../../lie/generator.js";
 import type { Model } from "../../lie/lieDerivative.js";
-import { equivarianceDefect } from "../../models/equivariance.js";
-import { scope } from "../../tensor/scope.js";
-import { tensor } from "../../tensor/tensor.js";
-import type { MeasureDefect } from "./result.js";
+import { defectOf } from "../../models/equivariance.js";
+import { keep, tensor } from "../../tensor/tensor.js";
 
 const MOST_SAMPLES = 500;
 
@@ -22,15 +22,18 @@ export interface MeasuredSamples {
  * L_c [k, k], of which there is one for each generator that was found. A known generator says nothing of outputs, which count as invariant then.
  * Undefined where the samples say nothing of L, such as one sample, or L x = 0 for all.
  */
-export function defectOn(model: Model, { x, N, m, d }: MeasuredSamples, device: Device, labels: readonly Matrix[] = []): MeasureDefect {
+export function defectOn(model: Model, { x, N, m, d }: MeasuredSamples, device: Device, labels: readonly Matrix[] = []) {
   const count = Math.min(N, MOST_SAMPLES);
-  return (L, c) => {
+  return function* (L: Generator, c?: readonly number[]): Pieces<EquivarianceDefect | undefined> {
     const output: Generator | "invariant" = c && labels.length > 0 ? combination(labels.map(dense), c) : "invariant";
+    const seen = keep(tensor(x.subarray(0, count * m * d), { shape: [count, m, d], device }));
     try {
-      return scope(() => equivarianceDefect(model, L, tensor(x.subarray(0, count * m * d), { shape: [count, m, d], device }), { output }));
+      return yield* defectOf(model, L, seen, { output });
     } catch (error) {
       if (error instanceof LconvError && error.code === "ERR_LCONV_DATA") return undefined;
       throw error;
+    } finally {
+      seen.dispose();
     }
   };
 }

@@ -1,12 +1,13 @@
 import type { Matrix } from "ml-matrix";
+import { inOneGo, inPieces, type Pieces } from "../../engine/breathe.js";
 import { check, LconvError, nearest } from "../../errors.js";
 import { Basis } from "../../lie/basis.js";
-import { canonical, principalAngles } from "../../lie/canonical.js";
+import { anglesBetween, canonicalOf } from "../../lie/canonical.js";
 import type { EquivarianceDefect } from "../../lie/defect.js";
 import type { Eigenvalue } from "../../lie/eigenvalues.js";
 import { type Generator, permuted } from "../../lie/generator.js";
 import { type AffineName, affine, affineNames, translation } from "../../lie/grids.js";
-import { type Identification, identify } from "../../lie/identify.js";
+import { type Identification, matchKnown } from "../../lie/identify.js";
 import { algebraNamed, algebraNames } from "../../lie/known.js";
 import { spectrum } from "../../lie/spectrum.js";
 
@@ -17,7 +18,10 @@ export type Defect = Pick<EquivarianceDefect, "defect" | "upper">;
  * Measures the examined model under L = sum_k c_k L_k of the basis that was handed in; of a known generator, c is not there. Undefined where it cannot
  * be measured.
  */
-export type MeasureDefect = (L: Generator, c?: readonly number[]) => EquivarianceDefect | undefined;
+export type MeasureDefect = (
+  L: Generator,
+  c?: readonly number[],
+) => EquivarianceDefect | undefined | Pieces<EquivarianceDefect | undefined>;
 
 /** A known set of generators beside what was found. */
 export interface KnownAngles {
@@ -74,25 +78,32 @@ export interface DescribeOptions {
 }
 
 /** Canonical form, algebra, spectra and angles to known generators of a basis that was found. Throws as canonical, identify and knownGenerators do. */
-export function describe(found: Basis, options: DescribeOptions): Discovery {
+export const describe = (found: Basis, options: DescribeOptions): Discovery => inOneGo(describing(found, options));
+
+/** The same in pieces. */
+export function* describing(found: Basis, options: DescribeOptions): Pieces<Discovery> {
   const { source, weights, data, known = [], grid, permutation, residuals, spread, defect, notes = [] } = options;
-  const { basis, strengths, coefficients } = canonical(found, weights);
+  const { basis, strengths, coefficients } = yield* canonicalOf(found, weights);
   const compared = data ? { data } : {};
-  const identification = identify(basis, compared);
+  const identification = yield* matchKnown(basis, compared);
+  const spectra = yield* inPieces(basis.generators, spectrum);
+  const defects = defect && (yield* measured(basis.generators, (L, i) => defect(L, coefficients.getRow(i)))).map(numbers);
+  const angles: Discovery["angles"][number][] = [];
+  for (const name of known) {
+    const seen = knownGenerators(name, basis.d, grid, permutation);
+    const degrees = (yield* anglesBetween(basis, seen, compared)).map((angle) => (180 * angle) / Math.PI);
+    const found = defect && (yield* measured(seen.generators, (L) => defect(L)));
+    const notes = found && [...new Set(found.flatMap((one) => one?.notes ?? []))];
+    angles.push({ known: name, degrees, ...(found && notes && { defects: found.map(numbers), notes }) });
+  }
   return {
     source,
     basis,
     strengths,
-    spectra: basis.generators.map(spectrum),
+    spectra,
     identification,
-    ...(defect && { defects: basis.generators.map((L, i) => numbers(defect(L, coefficients.getRow(i)))) }),
-    angles: known.map((name) => {
-      const seen = knownGenerators(name, basis.d, grid, permutation);
-      const degrees = principalAngles(basis, seen, compared).map((angle) => (180 * angle) / Math.PI);
-      const measured = defect && seen.generators.map((L) => defect(L));
-      const notes = measured && [...new Set(measured.flatMap((one) => one?.notes ?? []))];
-      return { known: name, degrees, ...(measured && notes && { defects: measured.map(numbers), notes }) };
-    }),
+    ...(defects && { defects }),
+    angles,
     onData: data !== undefined,
     ...(grid && { grid }),
     ...(permutation && { permutation }),
@@ -100,6 +111,19 @@ export function describe(found: Basis, options: DescribeOptions): Discovery {
     ...(spread !== undefined && { spread }),
     notes: [...notes, ...identification.notes],
   };
+}
+
+function* measured(
+  generators: readonly Generator[],
+  defect: (L: Generator, i: number) => ReturnType<MeasureDefect>,
+): Pieces<(EquivarianceDefect | undefined)[]> {
+  const all: (EquivarianceDefect | undefined)[] = [];
+  for (const [i, L] of generators.entries()) {
+    const one = defect(L, i);
+    all.push(one && Symbol.iterator in one ? yield* one : one);
+    yield;
+  }
+  return all;
 }
 
 /** NaN where it could not be measured. */

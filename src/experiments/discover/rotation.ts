@@ -1,4 +1,5 @@
 import { Matrix } from "ml-matrix";
+import type { Pieces } from "../../engine/breathe.js";
 import { type Generator, sparse, toDense } from "../../lie/generator.js";
 import { affine } from "../../lie/grids.js";
 
@@ -33,8 +34,10 @@ export function rotationMatrix(side: number, angle: number): Generator {
   return sparse(side * side, rows, columns, values);
 }
 
-/** y[n] = R(angles[n]) x[n], x [N, side side]. */
-export function rotateEach(x: Float32Array, side: number, angles: ArrayLike<number>): Float32Array {
+const PIECE = 20_000; // pixels
+
+/** y[n] = R(angles[n]) x[n], x [N, side side], in pieces. */
+export function* rotateEach(x: Float32Array, side: number, angles: ArrayLike<number>): Pieces<Float32Array> {
   const d = side * side;
   const y = new Float32Array(x.length);
   for (let n = 0; n < angles.length; n++) {
@@ -45,6 +48,7 @@ export function rotateEach(x: Float32Array, side: number, angles: ArrayLike<numb
       });
       y[n * d + to] = value;
     }
+    if ((n + 1) % Math.ceil(PIECE / d) === 0) yield;
   }
   return y;
 }

@@ -1,20 +1,20 @@
 import { Matrix } from "ml-matrix";
 import { openArrays } from "../../data/arrays.js";
+import { breathing, type Pieces } from "../../engine/breathe.js";
 import type { Device } from "../../engine/device.js";
 import { Philox, streams } from "../../engine/random.js";
 import { check, showShape } from "../../errors.js";
 import type { NpyArray } from "../../io/npy.js";
 import type { Basis } from "../../lie/basis.js";
 import { principalAngles } from "../../lie/canonical.js";
-import { type Extraction, extractSymmetries } from "../../lie/extraction.js";
+import { type Extraction, extracting } from "../../lie/extraction.js";
 import type { Model } from "../../lie/lieDerivative.js";
-import { generatorsFromPairs } from "../../lie/pairs.js";
+import { fitPairs } from "../../lie/pairs.js";
 import type { Sequential } from "../../nn/module.js";
-import { scope } from "../../tensor/scope.js";
-import { tensor } from "../../tensor/tensor.js";
+import { keep, tensor } from "../../tensor/tensor.js";
 import { defectOn } from "./measure.js";
 import { fitNetwork } from "./network.js";
-import { type DescribeOptions, type Discovery, describe, knownGenerators } from "./result.js";
+import { type DescribeOptions, type Discovery, describing, knownGenerators } from "./result.js";
 
 /** Samples of the user's own: x [N, m, d], and y. */
 export interface Samples {
@@ -64,7 +64,7 @@ export function readSamples(path: string, grid?: readonly number[]): Samples {
   const d = grid ? grid.reduce((product, n) => product * n, 1) : (x.shape.at(-1) ?? 0);
   const onGrid = grid === undefined || x.shape.at(-1) === d || grid.every((n, axis) => x.shape.at(axis - grid.length) === n);
   check(
-    x.shape.length >= 2 && N > 0 && d > 0 && onGrid,
+    x.shape.length >= 2 && size > 0 && onGrid,
     "ERR_LCONV_SHAPE",
     () =>
       `${path}: x must be [N, d] or [N, m, d]${grid ? ` with d = ${d} or ${grid.join(" x ")} positions of --grid ${grid.join(",")}` : ""}, got ${showShape(x.shape)}`,
@@ -78,8 +78,8 @@ export function readSamples(path: string, grid?: readonly number[]): Samples {
 const columnsOf = (values: ArrayLike<number>, d: number): Matrix =>
   new Matrix(Array.from({ length: values.length / d }, (_, n) => Array.from({ length: d }, (_, mu) => values[n * d + mu]))).transpose();
 
-/** Pairs (x, g x) of unknown group elements: n_L generators that explain them. Every channel is a pair of its own. Throws as generatorsFromPairs does. */
-export function discoverPairs({ path, d, x, y, N }: Samples, n_L: number, options: SourceOptions): Found {
+/** Pairs (x, g x) of unknown group elements: n_L generators that explain them. Every channel is a pair of its own. Throws as generatorsFromPairs does, and the reason of `options.signal`. */
+export async function discoverPairs({ path, d, x, y, N }: Samples, n_L: number, options: SourceOptions): Promise<Found> {
   const moved = Float32Array.from(y.data as ArrayLike<number>, Number);
   check(
     moved.length === x.length,
@@ -87,10 +87,10 @@ export function discoverPairs({ path, d, x, y, N }: Samples, n_L: number, option
     () => `${path}: pairs need y like x, got ${showShape(y.shape)} for ${x.length} values`,
   );
   const [X, Y] = [columnsOf(x, d), columnsOf(moved, d)];
-  const { basis, residual, directions, notes } = generatorsFromPairs(X, Y, { n_L });
+  const { basis, residual, directions, notes } = await breathing(fitPairs(X, Y, { n_L }), options.signal);
   const source = `${N} pairs (x, g x) of ${path}, ${n_L} generator${n_L > 1 ? "s" : ""} in ${directions} principal directions`;
-  const spread = spreadOfHalves(X, Y, n_L);
-  const discovery = describe(basis, {
+  const spread = await breathing(spreadOfHalves(X, Y, n_L), options.signal);
+  const description = describing(basis, {
     source,
     data: X,
     residuals: [residual],
@@ -98,6 +98,7 @@ export function discoverPairs({ path, d, x, y, N }: Samples, n_L: number, option
     notes,
     ...shared(options),
   });
+  const discovery = await breathing(description, options.signal);
   return { source, dimension: basis.n_L, discovery, residuals: [residual], notes: discovery.notes };
 }
 
@@ -105,13 +106,14 @@ export function discoverPairs({ path, d, x, y, N }: Samples, n_L: number, option
  * The largest angle, in degrees, between the spans that a random half of the pairs and the other half give, by what they do to x: each of half the
  * pairs, so rather more than that of all. Undefined where half are too few.
  */
-function spreadOfHalves(X: Matrix, Y: Matrix, n_L: number): number | undefined {
+function* spreadOfHalves(X: Matrix, Y: Matrix, n_L: number): Pieces<number | undefined> {
   const half = Math.floor(X.columns / 2);
   if (half < n_L * X.rows) return undefined;
   const order = Array.from(new Philox(0, streams.user).permutation(X.columns));
-  const [a, b] = [order.slice(0, half), order.slice(half)].map(
-    (pairs) => generatorsFromPairs(X.subMatrixColumn(pairs), Y.subMatrixColumn(pairs), { n_L }).basis,
-  );
+  const basisOf = function* (pairs: readonly number[]): Pieces<Basis> {
+    return (yield* fitPairs(X.subMatrixColumn([...pairs]), Y.subMatrixColumn([...pairs]), { n_L })).basis;
+  };
+  const [a, b] = [yield* basisOf(order.slice(0, half)), yield* basisOf(order.slice(half))];
   return (180 * Math.max(...principalAngles(a, b, { data: X }))) / Math.PI;
 }
 
@@ -146,8 +148,9 @@ export async function discoverData(samples: Samples, options: DataOptions): Prom
           ...(options.onEpoch && { onEpoch: options.onEpoch }),
         }),
       );
-    const extractions = networks.map((network) => extract(network, samples, options));
-    return foundBy(`a network trained on ${samples.N} samples of ${samples.path}`, networks[0], samples, extractions, options);
+    const extractions: Extraction[] = [];
+    for (const network of networks) extractions.push(await extract(network, samples, options));
+    return await foundBy(`a network trained on ${samples.N} samples of ${samples.path}`, networks[0], samples, extractions, options);
   } finally {
     for (const network of networks) network.dispose();
   }
@@ -172,26 +175,36 @@ function targetsOf({ y, N, path }: Samples, output: string): { targets: Float32A
   return { targets: values.map((value) => value / scale), outputs: values.length / N };
 }
 
-function extract(model: Model, { N, m, d, x }: Samples, options: DataOptions): Extraction {
+async function extract(model: Model, { N, m, d, x }: Samples, options: DataOptions): Promise<Extraction> {
   const count = Math.min(N, MOST_SAMPLES);
   const { output, tolerance, seed, device, within, grid, permutation, seeds } = options;
-  return scope(() =>
-    extractSymmetries(model, tensor(x.subarray(0, count * m * d), { shape: [count, m, d], device }), {
-      ...{ output, tolerance, seed, bootstrap: seeds > 1 ? 0 : 10 },
-      ...(within !== undefined && { within: knownGenerators(within, d, grid, permutation) }),
-    }),
-  );
+  const seen = keep(tensor(x.subarray(0, count * m * d), { shape: [count, m, d], device }));
+  const how = {
+    ...{ output, tolerance, seed, bootstrap: seeds > 1 ? 0 : 10 },
+    ...(within !== undefined && { within: knownGenerators(within, d, grid, permutation) }),
+  };
+  try {
+    return await breathing(extracting(model, seen, how), options.signal);
+  } finally {
+    seen.dispose();
+  }
 }
 
 /** The first extraction, with the spread over all. */
-function foundBy(source: string, model: Model, samples: Samples, extractions: readonly Extraction[], options: DataOptions): Found {
+async function foundBy(
+  source: string,
+  model: Model,
+  samples: Samples,
+  extractions: readonly Extraction[],
+  options: DataOptions,
+): Promise<Found> {
   const { d, x, m } = samples;
   const [{ basis, labels, residuals, dimension, notes, spread }] = extractions;
   const seeds =
     extractions.length > 1 ? [`dimensions over ${extractions.length} seeds: ${extractions.map((e) => e.dimension).join(", ")}`] : [];
   if (!basis) return { source, dimension, discovery: undefined, residuals, notes: [...notes, ...seeds] };
   const data = columnsOf(x.subarray(0, Math.min(x.length, 200 * m * d)), d);
-  const discovery = describe(basis, {
+  const description = describing(basis, {
     ...{
       source,
       residuals,
@@ -202,6 +215,7 @@ function foundBy(source: string, model: Model, samples: Samples, extractions: re
     defect: defectOn(model, samples, options.device, labels),
     ...shared(options),
   });
+  const discovery = await breathing(description, options.signal);
   return { source, dimension, discovery, residuals, notes: discovery.notes };
 }
 
@@ -214,6 +228,6 @@ function overSeeds([first, ...others]: readonly Extraction[]): number {
 }
 
 /** Any function x [N, m, d] -> [N, k], such as a trained model. Throws as extractSymmetries does. */
-export function discoverFunction(source: string, model: Model, samples: Samples, options: DataOptions): Found {
-  return foundBy(source, model, samples, [extract(model, samples, { ...options, seeds: 1 })], options);
+export async function discoverFunction(source: string, model: Model, samples: Samples, options: DataOptions): Promise<Found> {
+  return foundBy(source, model, samples, [await extract(model, samples, { ...options, seeds: 1 })], options);
 }

@@ -1,19 +1,19 @@
 import { Matrix } from "ml-matrix";
 import { scramblePermutation } from "../../data/transform.js";
+import { breathing, type Pieces } from "../../engine/breathe.js";
 import type { Device } from "../../engine/device.js";
 import { Philox, streams } from "../../engine/random.js";
 import { check, checkOptions } from "../../errors.js";
 import { Basis } from "../../lie/basis.js";
 import { principalAngles } from "../../lie/canonical.js";
 import { exp } from "../../lie/exponential.js";
-import { type Extraction, extractSymmetries } from "../../lie/extraction.js";
+import { type Extraction, extracting } from "../../lie/extraction.js";
 import { permuted } from "../../lie/generator.js";
 import { affine, translation } from "../../lie/grids.js";
 import { so, so13 } from "../../lie/groups.js";
-import { identify } from "../../lie/identify.js";
-import { generatorsFromPairs } from "../../lie/pairs.js";
-import { scope } from "../../tensor/scope.js";
-import { tensor } from "../../tensor/tensor.js";
+import { matchKnown } from "../../lie/identify.js";
+import { fitPairs } from "../../lie/pairs.js";
+import { keep, tensor } from "../../tensor/tensor.js";
 import { fitNetwork } from "./network.js";
 import type { DescribeOptions } from "./result.js";
 
@@ -55,14 +55,16 @@ export async function runTruth(name: TruthName, options: TruthOptions): Promise<
     () => `discover: experiment must be one of ${truthNames.join(", ")}, got "${name}"`,
   );
   checkOptions(`discover ${name}`, options, ["seed", "device", "signal", "onEpoch"]);
-  return { so2, translations, "scrambled-so2": scrambledSo2, so3, so13: lorentz, none }[name](options);
+  const { seed, signal } = options;
+  if (name === "so3" || name === "so13" || name === "none") return { so3, so13: lorentz, none }[name](options);
+  return breathing({ so2, translations, "scrambled-so2": scrambledSo2 }[name](seed), signal);
 }
 
 const [SIDE, PAIRS] = [9, 1000];
 const image = { grid: [SIDE, SIDE], known: ["so2"] };
 
 /** Smooth random images that vanish at the edge: bumps of random place, width and height, [d, N]. */
-function smoothImages(side: number, N: number, random: Philox): Matrix {
+function* smoothImages(side: number, N: number, random: Philox): Pieces<Matrix> {
   const X = Matrix.zeros(side * side, N);
   const middle = (side - 1) / 2;
   for (let n = 0; n < N; n++) {
@@ -74,55 +76,68 @@ function smoothImages(side: number, N: number, random: Philox): Matrix {
         X.set(at, n, X.get(at, n) + (height - 0.5) * Math.exp(-squared / (2 * width ** 2)));
       }
     }
+    yield;
   }
   return X;
 }
 
 /** Each column of X moved by exp(t_n L); angles in -limit..limit, in 64 steps so that few exponentials are taken. */
-function movedBy(basis: Basis, X: Matrix, limit: number, random: Philox): Matrix {
+function* movedBy(basis: Basis, X: Matrix, limit: number, random: Philox): Pieces<Matrix> {
   const STEPS = 64;
-  const flows = Array.from({ length: STEPS }, (_, k) => exp(basis.generators[0], limit * ((2 * k + 1) / STEPS - 1)));
+  const flows: Matrix[] = [];
+  for (let k = 0; k < STEPS; k++) {
+    flows.push(exp(basis.generators[0], limit * ((2 * k + 1) / STEPS - 1)));
+    yield;
+  }
   const Y = Matrix.zeros(X.rows, X.columns);
-  random.uniform(X.columns).forEach((u, n) => {
+  for (const [n, u] of random.uniform(X.columns).entries()) {
     Y.setColumn(n, flows[Math.floor(u * STEPS)].mmul(X.getColumnVector(n)));
-  });
+    yield;
+  }
   return Y;
 }
 
-function fromPairs(experiment: TruthName, X: Matrix, Y: Matrix, truth: Basis, seed: number, layout: TruthResult["layout"]): TruthResult {
-  const { basis, residual, notes } = generatorsFromPairs(X, Y, { n_L: 1 });
-  const { name, distance } = identify(basis);
+function* fromPairs(
+  experiment: TruthName,
+  X: Matrix,
+  Y: Matrix,
+  truth: Basis,
+  seed: number,
+  layout: TruthResult["layout"],
+): Pieces<TruthResult> {
+  const { basis, residual, notes } = yield* fitPairs(X, Y, { n_L: 1 });
+  const { name, distance } = yield* matchKnown(basis);
   const angle = degrees(Math.max(...principalAngles(basis, truth, { data: X })));
   return { experiment, seed, found: name, distance, dimension: 1, angle, residual, notes, basis, layout: { ...layout, data: X } };
 }
 
 /** Images and the same images rotated by unknown angles. */
-async function so2({ seed }: TruthOptions): Promise<TruthResult> {
+function* so2(seed: number): Pieces<TruthResult> {
   const random = new Philox(seed, streams.data);
   const truth = affine(SIDE, SIDE, { only: ["rotate"] });
-  const X = smoothImages(SIDE, PAIRS, random);
-  return fromPairs("so2", X, movedBy(truth, X, Math.PI / 8, random), truth, seed, image);
+  const X = yield* smoothImages(SIDE, PAIRS, random);
+  return yield* fromPairs("so2", X, yield* movedBy(truth, X, Math.PI / 8, random), truth, seed, image);
 }
 
 /** The same with the pixels of all images in one random order, undone before the comparison. */
-async function scrambledSo2({ seed }: TruthOptions): Promise<TruthResult> {
+function* scrambledSo2(seed: number): Pieces<TruthResult> {
   const random = new Philox(seed, streams.data);
   const truth = affine(SIDE, SIDE, { only: ["rotate"] });
-  const X = smoothImages(SIDE, PAIRS, random);
-  const Y = movedBy(truth, X, Math.PI / 8, random);
+  const X = yield* smoothImages(SIDE, PAIRS, random);
+  const Y = yield* movedBy(truth, X, Math.PI / 8, random);
   const permutation = Array.from(scramblePermutation(seed, SIDE * SIDE));
   const rows = (A: Matrix): Matrix => A.subMatrixRow(permutation);
   const scrambledTruth = new Basis(truth.generators.map((g) => permuted(g, permutation)));
-  return fromPairs("scrambled-so2", rows(X), rows(Y), scrambledTruth, seed, { ...image, permutation });
+  return yield* fromPairs("scrambled-so2", rows(X), rows(Y), scrambledTruth, seed, { ...image, permutation });
 }
 
 /** Signals on a circle, of the lower half of all frequencies, and the same signals shifted by unknown amounts, up to one position either way. */
-async function translations({ seed }: TruthOptions): Promise<TruthResult> {
+function* translations(seed: number): Pieces<TruthResult> {
   const d = 21;
   const random = new Philox(seed, streams.data);
   const truth = translation(d);
   const X = lowPass(d, 5).mmul(Matrix.from1DArray(d, PAIRS, random.normal(d * PAIRS)));
-  return fromPairs("translations", X, movedBy(truth, X, 1, random), truth, seed, { grid: [d], known: ["translations"] });
+  return yield* fromPairs("translations", X, yield* movedBy(truth, X, 1, random), truth, seed, { grid: [d], known: ["translations"] });
 }
 
 /** Keeps the frequencies up to `highest` of signals on a circle of d points. */
@@ -140,12 +155,17 @@ const [SAMPLES, TRAINED] = [1500, 20_000];
 
 const KNOWN: Partial<Record<TruthName, string>> = { so3: "so(3)", so13: "so(1,3)" };
 
-function fromExtraction(experiment: TruthName, extraction: Extraction, truth: Basis | undefined, seed: number): TruthResult {
+async function fromExtraction(
+  experiment: TruthName,
+  extraction: Extraction,
+  truth: Basis | undefined,
+  { seed, signal }: TruthOptions,
+): Promise<TruthResult> {
   const { dimension, basis, residuals, notes } = extraction;
   const layout = truth && basis ? { known: [KNOWN[experiment] ?? experiment] } : {};
   const shared = { experiment, seed, dimension, notes, basis, layout, residual: residuals[Math.max(0, dimension - 1)] };
   if (!basis) return { ...shared, found: "none", distance: 0, angle: Number.NaN };
-  const { name, distance } = identify(basis, { tolerance: 0.2 });
+  const { name, distance } = await breathing(matchKnown(basis, { tolerance: 0.2 }), signal);
   const angle = truth ? degrees(Math.max(...principalAngles(basis, truth))) : Number.NaN;
   return { ...shared, found: name, distance, angle };
 }
@@ -167,10 +187,15 @@ async function throughNetwork(
     ...(onEpoch && { onEpoch }),
   });
   try {
-    return scope(() => {
-      const seen = tensor(x.subarray(0, SAMPLES * width), { shape: [SAMPLES, sizes.m, sizes.d], device });
-      return extractSymmetries((t) => network.forward(t), seen, { output, seed, bootstrap: 0 });
-    });
+    const seen = keep(tensor(x.subarray(0, SAMPLES * width), { shape: [SAMPLES, sizes.m, sizes.d], device }));
+    try {
+      return await breathing(
+        extracting((t) => network.forward(t), seen, { output, seed, bootstrap: 0 }),
+        signal,
+      );
+    } finally {
+      seen.dispose();
+    }
   } finally {
     network.dispose();
   }
@@ -188,7 +213,7 @@ async function so3(options: TruthOptions): Promise<TruthResult> {
     const [s, t] = [Math.tanh(dot(a, b, ones)), Math.tanh(dot(a, a, ones) / 3)];
     return cross.map((value, k) => 0.5 * value + (1 + s) * a[k] - t * b[k]); // of several degrees, so that scaling does not keep it
   };
-  return fromExtraction("so3", await throughNetwork(options, { m: 2, d: 3 }, f, "equivariant"), so(3), options.seed);
+  return fromExtraction("so3", await throughNetwork(options, { m: 2, d: 3 }, f, "equivariant"), so(3), options);
 }
 
 /** A function of the Minkowski products of two four-vectors. */
@@ -199,7 +224,7 @@ async function lorentz(options: TruthOptions): Promise<TruthResult> {
     const [pp, qq, pq] = [dot(p, p, metric), dot(q, q, metric), dot(p, q, metric)];
     return [pq / 2, qq / 4 + Math.tanh(pp / 4)];
   };
-  return fromExtraction("so13", await throughNetwork(options, { m: 2, d: 4 }, f, "invariant"), so13(), options.seed);
+  return fromExtraction("so13", await throughNetwork(options, { m: 2, d: 4 }, f, "invariant"), so13(), options);
 }
 
 /** A random network of two vectors of R^3, which no linear map of them leaves alone. */
@@ -210,5 +235,5 @@ async function none(options: TruthOptions): Promise<TruthResult> {
     const hidden = first.map((w) => Math.tanh(0.7 * dot(w, x, new Array<number>(6).fill(1)) + 0.3));
     return second.map((w) => w.reduce((sum, value, k) => sum + value * hidden[k], 0) / 2);
   };
-  return fromExtraction("none", await throughNetwork(options, { m: 2, d: 3 }, f, "invariant"), undefined, options.seed);
+  return fromExtraction("none", await throughNetwork(options, { m: 2, d: 3 }, f, "invariant"), undefined, options);
 }

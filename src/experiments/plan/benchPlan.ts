@@ -1,3 +1,4 @@
+import { breathe } from "../../engine/breathe.js";
 import type { Device } from "../../engine/device.js";
 import type { Program } from "../../engine/program.js";
 import { check, checkInteger } from "../../errors.js";
@@ -34,13 +35,13 @@ export interface PlanOptions {
   signal?: AbortSignal;
 }
 
-/** Records the train step of each case on a device that counts and does not run. Throws ERR_LCONV_ARGUMENT. */
-export function* planSteps(device: Device, options: PlanOptions = {}): Generator<PlanResult> {
+/** Records the train step of each case on a device that counts and does not run. Throws ERR_LCONV_ARGUMENT, and the reason of `signal`. */
+export async function* planSteps(device: Device, options: PlanOptions = {}): AsyncGenerator<PlanResult> {
   const { cases = benchCases, batch = 64, gpu = "h100", signal } = options;
   checkInteger("plan", "batch", batch, 1, 1 << 20);
   checkCases("plan", cases);
   for (const name of cases) {
-    signal?.throwIfAborted();
+    await breathe(signal);
     yield planCase(name, batch, device, gpu);
   }
 }

@@ -4,7 +4,7 @@ import { makeOptimizer } from "../../optim/optimizer.js";
 import { rand } from "../../tensor/random.js";
 import { record } from "../../tensor/record.js";
 import { full, zeros } from "../../tensor/tensor.js";
-import { measurePeak, timeSteps } from "../bench/steps.js";
+import { groups, measurePeak, timeSteps } from "../bench/steps.js";
 import type { LayerPlan, NetworkPlan } from "./networkPlan.js";
 
 /** How fast a CPU is, by short measurements. */
@@ -40,15 +40,13 @@ export function estimateOnCpu(plan: NetworkPlan, { peak_gflops, gb_per_s, update
   return { estimated_ms: layer_ms.reduce((sum, each) => sum + each, rest), layer_ms };
 }
 
-/** Measures what `estimateOnCpu` needs for this network, in a few seconds. */
+/** Measures what `estimateOnCpu` needs for this network, in a few seconds. Throws the reason of `signal`. */
 export async function measureCpu(device: Device, plan: NetworkPlan, momentum?: number, signal?: AbortSignal): Promise<CpuRates> {
-  const peak_gflops = await measurePeak(device, 0.4);
-  signal?.throwIfAborted();
-  const gb_per_s = await measureBandwidth(device, plan.peak_bytes - plan.data_bytes);
-  const update_ns = await measureUpdate(device, plan, momentum);
-  signal?.throwIfAborted();
+  const peak_gflops = await measurePeak(device, signal, 0.4);
+  const gb_per_s = await measureBandwidth(device, plan.peak_bytes - plan.data_bytes, signal);
+  const update_ns = await measureUpdate(device, plan, momentum, signal);
   const pooled = plan.layers.find(({ maxima }) => maxima > 0);
-  return { peak_gflops, gb_per_s, update_ns, maximum_ns: pooled ? await measureMaximum(device, pooled.layer) : 0 };
+  return { peak_gflops, gb_per_s, update_ns, maximum_ns: pooled ? await measureMaximum(device, pooled.layer, signal) : 0 };
 }
 
 const SECONDS = 0.15;
@@ -57,19 +55,26 @@ const GROUP_MS = 2;
 const LARGEST_PASS = 256e6;
 const MOST_UPDATED = 1 << 22;
 
-/** Milliseconds of what `trace` records. */
-async function measured(device: Device, trace: () => void): Promise<number> {
-  const program = record(trace, device);
-  const { median } = await timeSteps((steps) => program.run({ steps, chunkMs: 1e9 }), GROUP_MS, SECONDS);
-  program.dispose();
-  return median;
+type Stop = AbortSignal | undefined;
+
+/** Milliseconds of what `trace` records; `used` is disposed of in any case. */
+async function measured(device: Device, signal: Stop, used: readonly { dispose(): void }[], trace: () => void): Promise<number> {
+  try {
+    const program = record(trace, device);
+    try {
+      return (await timeSteps(groups(program, signal), GROUP_MS, SECONDS)).median;
+    } finally {
+      program.dispose();
+    }
+  } finally {
+    for (const thing of used) thing.dispose();
+  }
 }
 
-async function measureBandwidth(device: Device, bytes: number): Promise<number> {
+async function measureBandwidth(device: Device, bytes: number, signal: Stop): Promise<number> {
   const n = Math.max(1, Math.ceil(Math.min(bytes, LARGEST_PASS) / 8));
   const [x, y] = [zeros([n], { device }), zeros([n], { device })];
-  const ms = await measured(device, () => commands.unary(device, { name: "scale", parameter: 2 }, n, x, y));
-  for (const t of [x, y]) t.dispose();
+  const ms = await measured(device, signal, [x, y], () => commands.unary(device, { name: "scale", parameter: 2 }, n, x, y));
   return (8 * n) / ms / 1e6;
 }
 
@@ -77,17 +82,17 @@ async function measureBandwidth(device: Device, bytes: number): Promise<number> 
 async function measureUpdate(
   device: Device,
   { optimizer, params }: Pick<NetworkPlan, "optimizer" | "params">,
-  momentum?: number,
+  momentum: number | undefined,
+  signal: Stop,
 ): Promise<number> {
   const n = Math.min(Math.max(params, 1 << 16), MOST_UPDATED);
   const [w, g] = [zeros([n], { device, requiresGrad: true }), full([n], 1e-3, { device })];
   const made = makeOptimizer(optimizer, [w], momentum === undefined ? {} : { momentum });
-  const ms = await measured(device, () => made.step([g]));
-  for (const thing of [made, w, g]) thing.dispose();
+  const ms = await measured(device, signal, [made, w, g], () => made.step([g]));
   return (1e6 * ms) / n;
 }
 
-async function measureMaximum(device: Device, layer: LayerPlan["layer"]): Promise<number> {
+async function measureMaximum(device: Device, layer: LayerPlan["layer"], signal: Stop): Promise<number> {
   const pool = { planes: 64, p: 33, q: 33, size: 2, stride: 1 }; // 32 x 32 come out
   const line = { outer: 4, k: 9, inner: 1 << 14 };
   const results = pool.planes * 32 * 32; // = outer * inner too
@@ -95,7 +100,7 @@ async function measureMaximum(device: Device, layer: LayerPlan["layer"]): Promis
   const values = isPool ? pool.planes * 33 * 33 : line.k * results;
   const x = rand([values], { device }); // a maximum of equal values is faster
   const [y, dx, at] = [zeros([results], { device }), zeros([values], { device }), zeros([results], { device, dtype: "int32" })];
-  const ms = await measured(device, () => {
+  const ms = await measured(device, signal, [x, y, dx, at], () => {
     if (isPool) {
       commands.maxPool(device, pool, x, y, at);
       commands.maxPoolGrad(device, pool, y, at, dx);
@@ -104,6 +109,5 @@ async function measureMaximum(device: Device, layer: LayerPlan["layer"]): Promis
       commands.maxGrad(device, line, y, at, dx);
     }
   });
-  for (const t of [x, y, dx, at]) t.dispose();
   return (1e6 * ms) / (results * (isPool ? pool.size ** 2 : line.k));
 }

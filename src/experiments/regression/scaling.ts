@@ -1,9 +1,10 @@
 import { Matrix, solve } from "ml-matrix";
 import { rotate } from "../../data/rotate.js";
+import { breathe, breathing } from "../../engine/breathe.js";
 import { type Device, device as deviceOf } from "../../engine/device.js";
 import { Philox, streams } from "../../engine/random.js";
 import { checkInteger, checkOptions } from "../../errors.js";
-import { regressionSymmetries } from "../../lie/regression.js";
+import { regressing } from "../../lie/regression.js";
 import { matmul } from "../../ops/matmul.js";
 import { scope } from "../../tensor/scope.js";
 import { type Tensor, tensor } from "../../tensor/tensor.js";
@@ -18,6 +19,7 @@ export interface ScalingOptions {
   degrees?: number;
   seed?: number;
   device?: Device;
+  signal?: AbortSignal;
 }
 
 export interface ScalingRow {
@@ -31,10 +33,10 @@ export interface ScalingRow {
   error: number;
 }
 
-/** Recovers the rotation matrix R of images (bilinear) from pairs y = R x in each way. Throws ERR_LCONV_OPTION, ERR_LCONV_ARGUMENT. */
-export function regressionScaling(options: ScalingOptions = {}): ScalingRow[] {
-  checkOptions("regressionScaling", options, ["side", "samples", "degrees", "seed", "device"]);
-  const { side = 7, samples = 20_000, degrees = 18, seed = 0, device = deviceOf() } = options;
+/** Recovers the rotation matrix R of images (bilinear) from pairs y = R x in each way. Throws ERR_LCONV_OPTION, ERR_LCONV_ARGUMENT, and the reason of `signal`. */
+export async function regressionScaling(options: ScalingOptions = {}): Promise<ScalingRow[]> {
+  checkOptions("regressionScaling", options, ["side", "samples", "degrees", "seed", "device", "signal"]);
+  const { side = 7, samples = 20_000, degrees = 18, seed = 0, device = deviceOf(), signal } = options;
   checkInteger("regressionScaling", "side", side, 2, 32);
   checkInteger("regressionScaling", "samples", samples, 2 * side ** 2);
   const R = rotationMatrix(side, degrees);
@@ -44,19 +46,21 @@ export function regressionScaling(options: ScalingOptions = {}): ScalingRow[] {
     samples,
     uniform.map((u) => u - 0.5),
   );
+  await breathe(signal);
   const Y = R.mmul(X);
-  return (["none", "(X - 127.5) / 255"] as const).flatMap((scaling) => {
+  const rows: ScalingRow[] = [];
+  for (const scaling of ["none", "(X - 127.5) / 255"] as const) {
+    await breathe(signal);
     const [x, y] = [X, Y].map((M) => float32(M, (value) => (scaling === "none" ? value : (value - 127.5) / 255)));
-    return [false, true].flatMap((centred): ScalingRow[] => {
-      const exact = regressionSymmetries(x, y, { center: centred });
-      const { condition } = exact.covariance;
-      const row = { scaling, centred, condition };
-      return [
-        { ...row, products: "float32", error: greatest(Matrix.sub(float32Regression(x, y, centred, device), R)) },
-        { ...row, products: "float64", error: greatest(Matrix.sub(exact.regression(), R)) },
-      ];
-    });
-  });
+    for (const centred of [false, true]) {
+      const exact = await breathing(regressing(x, y, { center: centred }), signal);
+      await breathe(signal);
+      const row = { scaling, centred, condition: exact.covariance.condition };
+      rows.push({ ...row, products: "float32", error: greatest(Matrix.sub(float32Regression(x, y, centred, device), R)) });
+      rows.push({ ...row, products: "float64", error: greatest(Matrix.sub(exact.regression(), R)) });
+    }
+  }
+  return rows;
 }
 
 /** R [d, d]: column nu is the rotated image that is 1 at nu. Its rows sum to 1, so that y = R x holds for shifted pixels, too. */

@@ -11,7 +11,8 @@ const SEEDS = 5;
 export async function regression({ device, signal, onProgress }: Setting): Promise<Verdict> {
   const { summary, chance, nearer } = await regressionLearned({ seeds: SEEDS, device, ...(signal && { signal }) });
   onProgress?.(1, 2);
-  const errors = regressionScaling({ device }).filter(({ scaling, products }) => scaling !== "none" && products === "float32");
+  const rows = await regressionScaling({ device, ...(signal && { signal }) });
+  const errors = rows.filter(({ scaling, products }) => scaling !== "none" && products === "float32");
   const [raw, centred] = [false, true].map((wanted) => errors.find((row) => row.centred === wanted)?.error ?? Number.NaN);
   const show = ({ mean, sd }: Spread): string => `${mean.toFixed(2)} ± ${sd.toFixed(2)}`;
   return verdict(

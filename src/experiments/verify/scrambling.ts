@@ -1,5 +1,6 @@
-import { glyphs } from "../../data/glyphs.js";
-import { prepare, scramble, scramblePermutation, type Variant } from "../../data/transform.js";
+import { drawGlyphs } from "../../data/glyphs.js";
+import { type PreparedData, prepare, scramble, scramblePermutation, type Variant } from "../../data/transform.js";
+import { breathing } from "../../engine/breathe.js";
 import { type Classifier, type ModelName, makeModel } from "../../models/models.js";
 import type { LConv } from "../../nn/lconv.js";
 import type { Tensor } from "../../tensor/tensor.js";
@@ -56,8 +57,13 @@ function interval(values: readonly number[]): { mean: number; low: number; high:
 
 const input = { channels: 1, height: 28, width: 28, classes: 10 };
 
+async function images(count: number, variant: Variant, seed: number, signal: AbortSignal | undefined): Promise<PreparedData> {
+  const raw = await breathing(drawGlyphs({ train: count, test: 1, seed }), signal);
+  return prepare(raw, { variant, seed, order: 1, ...(signal && { signal }) });
+}
+
 async function accuracy({ device, signal }: Setting, name: ModelName, variant: Variant, seed: number): Promise<number> {
-  const { train, validation } = await prepare(glyphs({ train: SAMPLES, test: 1, seed }), { variant, seed, order: 1 });
+  const { train, validation } = await images(SAMPLES, variant, seed, signal);
   const model = makeModel(name, input, device, { ...options, seed });
   try {
     const run = { device, epochs: EPOCHS, batch: BATCH, seed, ...(signal && { signal }) };
@@ -69,7 +75,7 @@ async function accuracy({ device, signal }: Setting, name: ModelName, variant: V
 
 /** The losses of a run, and of the run whose pixels and initial weights are permuted alike. */
 async function sameRun({ device, signal }: Setting): Promise<Check> {
-  const { train, validation } = await prepare(glyphs({ train: 1000, test: 1, seed: 9 }), { variant: "rotated", seed: 9, order: 1 });
+  const { train, validation } = await images(1000, "rotated", 9, signal);
   const d = input.height * input.width;
   const permutation = scramblePermutation(9, d);
   const scrambled = { ...train, x: train.x.slice() };

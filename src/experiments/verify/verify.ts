@@ -1,3 +1,4 @@
+import { breathe } from "../../engine/breathe.js";
 import { prop1 } from "./prop1.js";
 import { type Prop2Options, prop2 } from "./prop2.js";
 import { prop3 } from "./prop3.js";
@@ -22,7 +23,7 @@ const verifications: Record<VerificationName, (setting: Setting, options: Prop2O
 /** Puts statements of the paper to the test, each by a small experiment of its own. `options` are those of prop2. */
 export async function* verify(names: readonly VerificationName[], setting: Setting, options: Prop2Options = {}): AsyncGenerator<Verdict> {
   for (const name of names) {
-    setting.signal?.throwIfAborted();
+    await breathe(setting.signal);
     yield await verifications[name](setting, options);
   }
 }

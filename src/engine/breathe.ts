@@ -1,0 +1,50 @@
+import { setImmediate } from "node:timers/promises";
+
+const PAUSE_MS = 50;
+let last = 0;
+
+/**
+ * Gives the event loop its turn, if the last one here is 50 ms ago: in a long loop of host work an await of it at each piece lets timers, signals of the
+ * operating system and other tasks be served. Throws the reason of `signal`.
+ */
+export async function breathe(signal?: AbortSignal): Promise<void> {
+  if (performance.now() - last >= PAUSE_MS) {
+    await setImmediate();
+    last = performance.now();
+  }
+  signal?.throwIfAborted();
+}
+
+/** Host work in pieces: it yields after each, and returns what it made. */
+export type Pieces<T> = Generator<void, T>;
+
+/** All pieces in one go, for functions that are not async. */
+export function inOneGo<T>(work: Pieces<T>): T {
+  for (;;) {
+    const next = work.next();
+    if (next.done) return next.value;
+  }
+}
+
+/** The same with the event loop served between the pieces. Throws the reason of `signal`. */
+export async function breathing<T>(work: Pieces<T>, signal?: AbortSignal): Promise<T> {
+  try {
+    for (;;) {
+      await breathe(signal);
+      const next = work.next();
+      if (next.done) return next.value;
+    }
+  } finally {
+    work.return(undefined as never);
+  }
+}
+
+/** `list.map(make)`, a piece each. */
+export function* inPieces<T, U>(list: Iterable<T>, make: (item: T, i: number) => U): Pieces<U[]> {
+  const made: U[] = [];
+  for (const item of list) {
+    made.push(make(item, made.length));
+    yield;
+  }
+  return made;
+}

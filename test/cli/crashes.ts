@@ -1,0 +1,122 @@
+// Commands that are killed at one of their file operations, and what has to hold afterwards. `node --import tsx test/cli/crashes.ts [NAME...]`
+// tries every operation of each, and half of every write; crash.test.ts some of them.
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as assert from "uvu/assert";
+import { readNpz } from "../../src/io/npz.js";
+import { readSafetensors } from "../../src/io/safetensors.js";
+import { type Ended, lconv, temporaryFolder, writeTinyImages } from "./command.js";
+
+const faults = new URL("../support/fileFaults.mjs", import.meta.url).href;
+const root = temporaryFolder();
+const images = join(root, "tiny.npz");
+writeTinyImages(images);
+const sizes = [
+  "--dataset",
+  images,
+  "--filters",
+  "2",
+  "--generators",
+  "1",
+  "--rank",
+  "1",
+  "--batch",
+  "32",
+  "--samples",
+  "64",
+  "--epochs",
+  "2",
+];
+
+/** A command that writes into the folder "out", and what its user types when it was killed. */
+interface Victim {
+  args: readonly string[];
+  goOn(out: string): readonly string[];
+  /** Files that must be as those of a run that was left alone. */
+  weights?: readonly string[];
+}
+
+const resumable = (command: string, weights: readonly string[], ...more: string[]): Victim => {
+  const args = [command, ...sizes, ...more, "--out", "out"];
+  return { args, weights, goOn: (out) => (existsSync(join(out, "config.json")) ? [command, "--resume", "out"] : args) };
+};
+const repeatable = (...args: string[]): Victim => ({ args: [...args, "--out", "out"], goOn: () => [...args, "--out", "out"] });
+
+export const victims: Readonly<Record<string, Victim>> = {
+  train: resumable("train", ["model.safetensors"]),
+  compare: resumable("compare", ["lconv/model.safetensors", "cnn/model.safetensors"], "--cnn-filters", "2"),
+  discover: repeatable("discover", "--experiment", "fixed-rot", "--size", "3", "--samples", "64", "--epochs", "1"),
+  verify: repeatable("verify", "prop2"),
+};
+
+/** Runs a command in a folder of its own under `root` with a fault in its file operations. */
+function faulty(name: string, args: readonly string[], fault: string, list = ""): Promise<Ended> {
+  const cwd = join(root, name);
+  mkdirSync(cwd, { recursive: true });
+  return lconv(cwd, args, { NODE_OPTIONS: `--import ${faults}`, FILE_FAULT: fault, FILE_FAULT_ROOT: cwd, FILE_FAULT_LIST: list });
+}
+
+/** The file operations of a command that is left alone, in their order; its results stay for comparison. */
+export async function operationsOf(name: string): Promise<string[]> {
+  const list = join(root, `${name}.operations`);
+  const { code, stderr } = await faulty(name, victims[name].args, "count", list);
+  assert.is(code, 0, stderr);
+  return readFileSync(list, "utf8").trim().split("\n");
+}
+
+/** Kills a command at one operation ("kill:12", "half:12"): what is there is whole, the next command ends as if nothing had been, and leaves no litter. */
+export async function crash(name: string, fault: string): Promise<void> {
+  const { args, goOn, weights = [] } = victims[name];
+  const folder = `${name}-${fault.replace(":", "-")}`;
+  const at = join(root, folder);
+  const killed = await faulty(folder, args, fault);
+  assert.is(killed.code, null, `${name} ${fault}: not killed: ${killed.stderr}`);
+  for (const file of filesIn(at)) if (!file.endsWith(".tmp")) checkWhole(file);
+
+  const next = await lconv(at, goOn(join(at, "out")));
+  assert.is(next.code, 0, `${name} ${fault}: ${next.stderr}`);
+  for (const file of filesIn(at)) checkWhole(file);
+  const names = (where: string): string[] => filesIn(where).map((file) => file.slice(where.length));
+  assert.equal(
+    names(at).filter((file) => !file.includes("previous")),
+    names(join(root, name)).filter((file) => !file.includes("previous")),
+    `${name} ${fault}`,
+  );
+  for (const file of weights)
+    assert.ok(readFileSync(join(at, "out", file)).equals(readFileSync(join(root, name, "out", file))), `${name} ${fault}: ${file} differs`);
+  if (weights.length > 0) assert.equal(metricsIn(at), metricsIn(join(root, name)), `${name} ${fault}`);
+}
+
+const filesIn = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+
+const metricsIn = (folder: string): object[] =>
+  readFileSync(join(folder, "out", "metrics.jsonl"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => ({ ...(JSON.parse(line) as object), seconds: 0 }));
+
+/** A file under its final name is never a piece of one. */
+function checkWhole(path: string): void {
+  assert.not(path.endsWith(".tmp"), `litter: ${path}`);
+  if (path.endsWith(".safetensors")) readSafetensors(path);
+  else if (path.endsWith(".npz")) readNpz(path);
+  else if (path.endsWith(".json")) JSON.parse(readFileSync(path, "utf8"));
+  else if (path.endsWith(".jsonl")) for (const line of readFileSync(path, "utf8").trim().split("\n")) JSON.parse(line);
+  else if (/\.(html|svg)$/.test(path)) assert.match(readFileSync(path, "utf8").trimEnd(), /<\/(html|svg)>$/);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const name of process.argv.length > 2 ? process.argv.slice(2) : Object.keys(victims)) {
+    const operations = await operationsOf(name);
+    for (const [i, operation] of operations.entries()) {
+      await crash(name, `kill:${i + 1}`);
+      if (operation.startsWith("write")) await crash(name, `half:${i + 1}`);
+    }
+    console.log(`${name}: killed at each of ${operations.length} file operations, and in the middle of every write`);
+  }
+}
