@@ -42,8 +42,10 @@ async function tests(check: Check): Promise<Outcome> {
   const files = readdirSync(join(check.root, "test"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".test.ts") && /^\/\/ also on a GPU\b/m.test(readFileSync(join(check.root, "test", name), "utf8")))
     .filter((name) => !check.quick || /^(vectors|ops\/matmul)/.test(name));
-  const command = typescript("test/support/run.ts", ...files.map((name) => `test/${name}`));
-  return outcome(await check.run("tests", command, { seconds: 240, env: { LCONV_DEVICE: "cuda" } }));
+  const gpu = ["LCONV_CUDA", "LCONV_CUBLAS"].filter((name) => process.env[name]).map((name) => `${name}=${process.env[name]}`);
+  const settings = ["LCONV_DEVICE=cuda", ...gpu].flatMap((setting) => ["--env", setting]);
+  const command = typescript("test/support/run.ts", ...settings, ...files.map((name) => `test/${name}`));
+  return outcome(await check.run("tests", command, { seconds: 240 }));
 }
 
 const parity = (check: Check): string => join(check.root, "build/Release/parity");

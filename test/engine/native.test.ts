@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -10,12 +10,11 @@ import * as assert from "uvu/assert";
 import { ABI } from "../../src/engine/addon.js";
 import { elfFault } from "../../src/engine/elf.js";
 import { LconvError } from "../../src/errors.js";
+import { binary } from "../support/binary.js";
 
 const test = suite("engine/native");
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const loader = new URL("../../src/engine/native.ts", import.meta.url).href;
-const builds = ["build/Release/lconv.node", "native/gyp/build/Release/lconv.node"].map((path) => join(root, path));
-const binary = process.env["LCONV_NATIVE"] ?? builds.find(existsSync) ?? "no lconv.node was built";
 const headers = join(dirname(createRequire(import.meta.url).resolve("node-api-headers/package.json")), "include");
 const folder = mkdtempSync(join(tmpdir(), "lconv-native-"));
 test.after(() => rmSync(folder, { recursive: true }));

@@ -111,6 +111,14 @@ test("recording: what cannot be recorded", () => {
   throwsCode(() => record(() => {}), "ERR_LCONV_RECORDING", "no command");
   throwsCode(() => record(() => add(Tensor.empty(device(), [2]), x)), "ERR_LCONV_RECORDING", "before anything was written");
   throwsCode(() => record((async () => add(x, 1)) as never), "ERR_LCONV_RECORDING", "async");
+  for (const [wrong, said] of [
+    [(y: Tensor) => ({ y }), "an object with the keys y"],
+    [(y: Tensor) => [y, 3], "got an array with 3"],
+    [() => 7, "got 7"],
+    [() => null, "got null"],
+    [() => Symbol("s"), "Symbol(s)"],
+  ] as [(y: Tensor) => unknown, string][])
+    throwsCode(() => record(() => wrong(add(x, 1)) as never), "ERR_LCONV_ARGUMENT", "must return the tensors to keep", said);
   assert.throws(
     () =>
       record(() => {

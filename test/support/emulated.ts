@@ -1,6 +1,6 @@
-import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { sanitizer } from "./sanitizer.js";
 
 /** Whether the emulated GPU of native/test/emu was built into `folder`. */
 export const haveEmulation = (folder: string): boolean => existsSync(join(folder, "lconv_cuda_emu.so"));
@@ -15,10 +15,4 @@ export function emulated(folder: string, settings: Record<string, string> = {}):
     ...(folder.includes("sanitized") ? sanitizer() : {}),
     ...settings,
   };
-}
-
-/** Node itself is not instrumented, so the runtime of the sanitizer has to be there before its libraries. */
-function sanitizer(): NodeJS.ProcessEnv {
-  const library = execFileSync("g++", ["-print-file-name=libasan.so"], { encoding: "utf8" }).trim();
-  return { LD_PRELOAD: library, ASAN_OPTIONS: "detect_leaks=0:abort_on_error=1", UBSAN_OPTIONS: "halt_on_error=1:print_stacktrace=1" };
 }

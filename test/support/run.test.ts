@@ -13,8 +13,16 @@ const skipHelper = JSON.stringify(new URL("skip.ts", import.meta.url).href);
 const head = `import { suite } from ${uvu};\nimport { skip } from ${skipHelper};\nconst test = suite("t");\n`;
 const good = `${head}test("one", () => {});\ntest("two", () => {});\ntest.run();\n`;
 
+interface Ran {
+  status: number | null;
+  output: string;
+  last: string;
+}
+
 /** Runs the runner on a temporary package with these test files. */
-function runOn(files: Record<string, string>, ...args: string[]): { status: number | null; output: string; last: string } {
+const runOn = (files: Record<string, string>, ...args: string[]): Ran => runIn(process.env, files, ...args);
+
+function runIn(env: NodeJS.ProcessEnv, files: Record<string, string>, ...args: string[]): Ran {
   const root = mkdtempSync(join(tmpdir(), "lconv-run-"));
   try {
     writeFileSync(join(root, "package.json"), '{"type":"module"}');
@@ -24,6 +32,7 @@ function runOn(files: Record<string, string>, ...args: string[]): { status: numb
     }
     const result = spawnSync(process.execPath, ["--import", import.meta.resolve("tsx"), runner, "--root", root, ...args], {
       encoding: "utf8",
+      env,
     });
     const output = result.stdout + result.stderr;
     return { status: result.status, output, last: output.trimEnd().split("\n").at(-1) ?? "" };
@@ -105,6 +114,40 @@ test("a skipped test counts as skipped, not as passed, and its reason is listed"
   assert.match(output, "skipped: no such data here");
   assert.is(last, "1 passed, 0 failed, 1 skipped");
   assert.is(status, 0);
+});
+
+/** A test file that prints the LCONV_* settings that it, and a process that it starts, was given. */
+const prints = `${head}import { execFileSync } from "node:child_process";
+test("one", () => {
+  const script = 'console.log(JSON.stringify(Object.entries(process.env).filter(([name]) => name.startsWith("LCONV_")).sort()))';
+  eval(script);
+  process.stdout.write(execFileSync(process.execPath, ["-e", script], { encoding: "utf8" }));
+  throw new Error("so that the output is shown");
+});
+test.run();
+`;
+
+function settingsSeen(env: NodeJS.ProcessEnv, ...args: string[]): unknown[] {
+  const { output } = runIn({ ...process.env, ...env }, { "test/a.test.ts": prints }, ...args);
+  return [...output.matchAll(/^ +\| .*?(\[\[.*\]\]|\[\])$/gm)].map(([, json]) => JSON.parse(json));
+}
+
+test("settings of the shell do not reach the tests, existing folders of material and --env do", () => {
+  const shell = { LCONV_DATA: "/nonexistent", LCONV_VECTORS: "/", LCONV_THREADS: "abc", LCONV_DEVICE: "cuda:7", LCONV_ODD: "1" };
+  const given = ["--env", "LCONV_ISA=avx2", "--env", "LCONV_THREADS=a=b"];
+  const seen = [
+    ["LCONV_ISA", "avx2"],
+    ["LCONV_THREADS", "a=b"],
+    ["LCONV_VECTORS", "/"],
+  ];
+  assert.equal(settingsSeen(shell, ...given), [seen, seen]);
+  assert.equal(settingsSeen({ LCONV_DATA: tmpdir(), LCONV_VECTORS: "" }), [[["LCONV_DATA", tmpdir()]], [["LCONV_DATA", tmpdir()]]]);
+});
+
+test("a setting that is none is refused", () => {
+  const { status, output } = runOn({ "test/a.test.ts": good }, "--env", "LCONV_ISA");
+  assert.is(status, 1);
+  assert.match(output, 'expected NAME=VALUE, got "LCONV_ISA"');
 });
 
 test.run();

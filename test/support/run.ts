@@ -1,13 +1,17 @@
 // The runner behind `npm test [-- filter...]`: each test file in a process of its own, two at a time. It fails where uvu would stay
 // silent: no file found, a file without a test or without run(), a crash, a hang. A file may say `// time limit: 900 s` or, where
 // it measures time, `// runs alone`. One that says `// also on a GPU` runs twice where the emulated GPU was built: as it is, and with
-// that as its device; `--gpu-only FOLDER` runs only those, on the emulation in FOLDER.
+// that as its device; `--gpu-only FOLDER` runs only those, on the emulation in FOLDER. `--sanitized FOLDER` runs all on the engine that
+// `npm run build:native -- --sanitized` made there. LCONV_* settings of the shell do not reach the tests; `--env NAME=VALUE`, as often as
+// needed, gives them one: `npm test -- --env LCONV_ISA=avx2 ops/`.
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { emulated, haveEmulation } from "./emulated.js";
+import { testEnvironment } from "./environment.js";
+import { sanitizer } from "./sanitizer.js";
 
 const tsx = import.meta.resolve("tsx");
 const WORKERS = 2;
@@ -23,7 +27,7 @@ interface TestFile {
   path: string; // relative to the root
   limit: number; // seconds
   alone: boolean;
-  env?: NodeJS.ProcessEnv; // of the emulated GPU
+  on?: { what: string; env: NodeJS.ProcessEnv }; // another device or engine
 }
 
 const { values, positionals: filters } = parseArgs({
@@ -32,9 +36,12 @@ const { values, positionals: filters } = parseArgs({
     root: { type: "string", default: fileURLToPath(new URL("../../", import.meta.url)) },
     limit: { type: "string", default: "600" },
     "gpu-only": { type: "string" },
+    sanitized: { type: "string" },
+    env: { type: "string", multiple: true, default: [] },
   },
 });
 const root = resolve(values.root);
+const environment = testEnvironment(process.env, values.env);
 const running = new Set<ChildProcess>();
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
@@ -75,8 +82,14 @@ function findFiles(): TestFile[] {
     };
   });
   const folder = values["gpu-only"] ?? join(root, "build/emu");
-  const twice = haveEmulation(folder) && !process.env["LCONV_DEVICE"];
-  const onGpu = plain.filter(({ gpu }) => gpu && twice).map((file) => ({ ...file, env: emulated(folder) }));
+  const twice = haveEmulation(folder) && !environment["LCONV_DEVICE"];
+  const onGpu = plain
+    .filter(({ gpu }) => gpu && twice)
+    .map((file) => ({ ...file, on: { what: "the emulated GPU", env: emulated(folder) } }));
+  if (values.sanitized !== undefined) {
+    const env = { LCONV_NATIVE: resolve(values.sanitized, "Release/lconv.node"), ...sanitizer() };
+    return plain.map((file) => ({ ...file, on: { what: "the sanitized engine", env } }));
+  }
   return values["gpu-only"] === undefined ? [...plain, ...onGpu] : onGpu;
 }
 
@@ -92,7 +105,7 @@ async function runFile(file: TestFile): Promise<Outcome> {
   const skipped = outcome.skipped.length > 0 ? `, ${outcome.skipped.length} skipped` : "";
   const counts = `${outcome.passed} passed${outcome.failed > 0 ? `, ${outcome.failed} failed` : ""}${skipped}`;
   console.log(
-    `${outcome.failed > 0 ? "FAIL" : "ok  "}  ${file.path}${file.env ? " on the emulated GPU" : ""}  ${counts}  (${seconds} s)${outcome.problem ? `: ${outcome.problem}` : ""}`,
+    `${outcome.failed > 0 ? "FAIL" : "ok  "}  ${file.path}${file.on ? ` on ${file.on.what}` : ""}  ${counts}  (${seconds} s)${outcome.problem ? `: ${outcome.problem}` : ""}`,
   );
   if (outcome.failed > 0) console.log(indent(output));
   for (const reason of outcome.skipped) console.log(`      skipped: ${reason}`);
@@ -106,7 +119,7 @@ function execute(file: TestFile): Promise<{ output: string; ended: string | unde
       cwd: root,
       detached: true, // a process group, so that a time-out also ends what the test started
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: "0", ...file.env },
+      env: { ...environment, NO_COLOR: "1", FORCE_COLOR: "0", ...file.on?.env },
     });
     running.add(child);
     let output = "";

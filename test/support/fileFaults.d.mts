@@ -1,0 +1,2 @@
+/** See fileFaults.mjs. */
+export function arm(fault: string, folder: string): readonly string[];
