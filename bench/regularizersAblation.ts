@@ -7,6 +7,7 @@ import { EigenvalueDecomposition, Matrix, pseudoInverse } from "ml-matrix";
 import { firstSamples } from "../src/cli/workload.js";
 import { loadDataset } from "../src/data/load.js";
 import { prepare } from "../src/data/transform.js";
+import { inOneGo } from "../src/engine/breathe.js";
 import { device as deviceOf } from "../src/engine/device.js";
 import { native } from "../src/engine/native.js";
 import { writeAtomic } from "../src/io/atomic.js";
@@ -58,7 +59,7 @@ interface Measured {
 function measure(basis: Basis): Measured {
   const n = basis.n_L;
   const unit = new Basis(basis.generators.map((g) => scaled(g, 1 / norm(g))));
-  const { gram, norms, projections } = commutators(unit);
+  const { gram, norms, projections } = inOneGo(commutators(unit, unit.gram()));
   const inverse = pseudoInverse(gram);
   const inside = projections.flat().map((r) => traceOfProduct(Matrix.rowVector([...r]).mmul(inverse), Matrix.columnVector([...r])));
   const left = Math.max(0, norms.sum() - inside.reduce((sum, value) => sum + value, 0));
