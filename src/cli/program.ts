@@ -94,7 +94,7 @@ const dataExamples = `  lconv data
   lconv data fetch mnist
   lconv data glyphs glyphs.npz
 
-A download that was stopped goes on where it was; several commands that want one file share its download. LCONV_DATA names the folder,
+A stopped download resumes; commands that need the same file share one download. LCONV_DATA names the folder,
 LCONV_DOWNLOAD_MAX_BYTES the largest file that is taken (default: 4 GiB), LCONV_DOWNLOAD_MIN_RATE the bytes a second below which a
 connection is given up, on average over 30 s (default: 1000; 0 for none).`;
 const discoverExamples = `  lconv discover --experiment fixed-rot --size 7 --angle pi/10 --json

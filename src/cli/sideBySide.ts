@@ -31,11 +31,11 @@ export async function sideBySide(runs: readonly Run[], onEvent: (event: TrainEve
   }
 }
 
-/** A run that is stopped ends after its checkpoint, with the reason that the first one has told already. */
+/** Lets a stopped run write its checkpoint. It then throws the same reason as the first run, which is reported once. */
 async function toItsEnd(run: Run, onEvent: (event: TrainEvent) => void): Promise<void> {
   try {
     for (let next = await run.next(); !next.done; next = await run.next()) onEvent(next.value);
   } catch {
-    // told already
+    // the first run has reported it
   }
 }

@@ -5,7 +5,7 @@ import { ioError } from "../io/files.js";
 
 const POLL_MS = 500; // between two looks at a lock that somebody holds
 const BEAT_MS = 1_000; // after which the holder touches its lock again
-const SILENT_MS = 10_000; // after which a lock that nobody touched has no holder
+const SILENT_MS = 10_000; // a lock that was not touched for so long counts as given up
 
 export interface Once {
   /** Whether there is nothing left to do. */
