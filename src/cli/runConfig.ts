@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { check } from "../errors.js";
-import { checkedConfig, commandOf, resumeCommand, runFiles } from "../train/runFolder.js";
+import { checkedConfig } from "../train/configText.js";
+import { commandOf, resumeCommand, runFiles } from "../train/runFolder.js";
 import type { Flag } from "./flags.js";
 import { mergeSettings, readConfig, readJson, settingsIn } from "./settings.js";
 import { type RunValues, runFlags, type TrainValues, trainFlags } from "./trainFlags.js";

@@ -7,7 +7,7 @@ import { refuseWithResume, resumedSettings } from "../../src/cli/resume.js";
 import { readComparison, readGivenConfig, readRun } from "../../src/cli/runConfig.js";
 import { readConfig, resolveSettings } from "../../src/cli/settings.js";
 import type { ErrorCode } from "../../src/errors.js";
-import { configText } from "../../src/train/runFolder.js";
+import { configText } from "../../src/train/configText.js";
 import { throwsCode } from "../support/throws.js";
 import { temporaryFolder } from "./command.js";
 

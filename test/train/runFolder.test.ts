@@ -10,7 +10,8 @@ import { device } from "../../src/engine/device.js";
 import { readSafetensors, writeSafetensors } from "../../src/io/safetensors.js";
 import { makeModel } from "../../src/models/models.js";
 import type { EpochEvent } from "../../src/train/events.js";
-import { checkedConfig, configText, loadModel, RunFolder, saveModel } from "../../src/train/runFolder.js";
+import { checkedConfig, configText } from "../../src/train/configText.js";
+import { loadModel, RunFolder, saveModel } from "../../src/train/runFolder.js";
 import { temporaryFolder } from "../cli/command.js";
 import { throwsCode } from "../support/throws.js";
 
