@@ -1,4 +1,4 @@
-import { crc32 } from "node:zlib";
+import { crc32Of } from "./crc32.js";
 import { DamagedFile, quote } from "./files.js";
 import { parseShallow } from "./json.js";
 
@@ -67,13 +67,10 @@ function parse(where: string, list: string): ReadonlyMap<string, unknown> {
 }
 
 function sumOf({ name, dtype, shape }: Summed, bytes: Uint8Array): string {
-  const head = crc32(JSON.stringify([name, dtype, shape]));
-  return hex(bytes.length === 0 ? head : crc32(bytes, head)); // zlib answers 0 where there is no memory behind the bytes
+  return crc32Of(JSON.stringify([name, dtype, shape]), bytes);
 }
 
 function sumOfMetadata(metadata: Metadata): string {
   const entries = Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1));
-  return hex(crc32(JSON.stringify(entries)));
+  return crc32Of(JSON.stringify(entries));
 }
-
-const hex = (sum: number): string => sum.toString(16).padStart(8, "0");

@@ -1,5 +1,6 @@
 import { crc32, inflateRawSync } from "node:zlib";
 import { clip } from "../errors.js";
+import { hex32 } from "./crc32.js";
 import { checkFormat, formatError } from "./files.js";
 
 export interface ZipEntry {
@@ -83,7 +84,7 @@ export function zipContents(bytes: Uint8Array, entry: ZipEntry, where: string): 
     contents.length === entry.size && crc === entry.crc,
     where,
     () =>
-      `entry "${clip(entry.name)}" is damaged: expected ${entry.size} bytes with CRC-32 ${hex(entry.crc)}, got ${contents.length} with ${hex(crc)}`,
+      `entry "${clip(entry.name)}" is damaged: expected ${entry.size} bytes with CRC-32 ${hex32(entry.crc)}, got ${contents.length} with ${hex32(crc)}`,
   );
   return contents;
 }
@@ -175,5 +176,3 @@ function inflate(stored: Uint8Array, { name, size }: ZipEntry, where: string): U
     throw formatError(where, `entry "${clip(name)}" is damaged: ${(error as Error).message}`, error);
   }
 }
-
-const hex = (value: number): string => value.toString(16).padStart(8, "0");

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import { crc32 } from "node:zlib";
 import { clip, LconvError, showShape } from "../errors.js";
+import { crc32Of } from "../io/crc32.js";
 import { quote } from "../io/files.js";
 import { parseShallow } from "../io/json.js";
 import type { TensorToWrite } from "../io/safetensors.js";
@@ -61,7 +61,7 @@ export function saveCheckpoint(
     format: String(FORMAT),
     state: JSON.stringify(state),
     fingerprint: JSON.stringify(fingerprint),
-    rates: sumOf(rates.subarray(0, state.step)),
+    rates: crc32Of(rates.subarray(0, state.step)),
   };
   writeCheckpoint(path, tensors, metadata, kept);
 }
@@ -171,17 +171,10 @@ function checkPlace({ step, history }: RunState, { epochs, stepsPerEpoch }: Plan
 
 /** A checkpoint of an older version has no sum. */
 function checkRates(saved: string | undefined, rates: Float32Array, wrong: Wrong): void {
-  if (saved === undefined || saved === sumOf(rates)) return;
+  if (saved === undefined || saved === crc32Of(rates)) return;
   const advice = "take the same schedule and, where it depends on their number, as many epochs";
   throw wrong(`belongs to another run: the learning rates of its ${rates.length} steps were others; ${advice}`);
 }
-
-/** The CRC-32 of the values, in hex. */
-export const sumOf = (...arrays: (Float32Array | Int32Array)[]): string =>
-  arrays
-    .reduce((sum, { buffer, byteOffset, byteLength }) => crc32(new Uint8Array(buffer, byteOffset, byteLength), sum), 0)
-    .toString(16)
-    .padStart(8, "0");
 
 /** Not known of samples that were given on the device, nor by an older version. */
 const SOMETIMES_KNOWN = ["data"];

@@ -1,5 +1,5 @@
-import { crc32 } from "node:zlib";
 import { check } from "../errors.js";
+import { crc32Of } from "../io/crc32.js";
 import { quote } from "../io/files.js";
 
 /** What config.json says: `config`, with a checksum, as one flipped bit would make another run of it. */
@@ -25,5 +25,5 @@ function checksumOf(config: object): string {
     typeof value === "object" && value !== null && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
       : value;
-  return crc32(JSON.stringify(config, sorted)).toString(16).padStart(8, "0");
+  return crc32Of(JSON.stringify(config, sorted));
 }

@@ -2,12 +2,13 @@ import { type Device, device as deviceOf } from "../engine/device.js";
 import type { Program } from "../engine/program.js";
 import { Philox, streams } from "../engine/random.js";
 import { check, checkInteger, checkOptions } from "../errors.js";
+import { crc32Of } from "../io/crc32.js";
 import { activeWeights, type Regularize } from "../lie/regularize.js";
 import type { Module } from "../nn/module.js";
 import { makeOptimizer, type Optimizer, type OptimizerName } from "../optim/optimizer.js";
 import { constant, ratesOf, type Schedule } from "../optim/schedule.js";
 import { keep, type Tensor, tensor, zeros } from "../tensor/tensor.js";
-import { loadCheckpoint, nonFinite, type Plan, type RunState, saveCheckpoint, sumOf } from "./checkpoint.js";
+import { loadCheckpoint, nonFinite, type Plan, type RunState, saveCheckpoint } from "./checkpoint.js";
 import type { Kept } from "./checkpointFiles.js";
 import { countOf, type Evaluation, Evaluator, onDevice, type Samples } from "./evaluate.js";
 import type { DoneEvent, EpochEvent, StepEvent, TrainEvent } from "./events.js";
@@ -331,7 +332,7 @@ class Run {
 }
 
 /** What tells other samples of the same number; nothing where they are on the device. */
-const dataSum = (samples: Samples): { data?: string } => ("count" in samples ? { data: sumOf(samples.labels, samples.x) } : {});
+const dataSum = (samples: Samples): { data?: string } => ("count" in samples ? { data: crc32Of(samples.labels, samples.x) } : {});
 
 /** The named entries of `options` that were given. */
 function given<T extends object, K extends keyof T>(options: T, names: readonly K[]): Pick<T, K> {
