@@ -1,5 +1,5 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { Philox } from "../../src/engine/random.js";
 import { writeNpz } from "../../src/io/npz.js";
 
-const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+const root = fileURLToPath(new URL("../../", import.meta.url));
 const tsx = import.meta.resolve("tsx");
 
 export interface Ended {
@@ -26,15 +26,23 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-/** The command line that runs `lconv` from its sources. */
-export const commandLine = (args: readonly string[]): string[] => [process.execPath, "--import", tsx, main, ...args];
+/** What Node runs as `lconv`: what set-up compiled, which starts in a third of the time; the sources where one is newer than that. */
+const program = ((): string[] => {
+  const compiled = join(root, "dist/cli/main.js");
+  const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" }).map((name) => join(root, "src", name));
+  const current = existsSync(compiled) && sources.every((path) => statSync(path).mtimeMs <= statSync(compiled).mtimeMs);
+  return current ? [compiled] : ["--import", tsx, join(root, "src/cli/main.ts")];
+})();
+
+/** The command line that runs `lconv`. */
+export const commandLine = (args: readonly string[]): string[] => [process.execPath, ...program, ...args];
 
 export type Child = ChildProcessByStdio<null, Readable, Readable> & { ended: Promise<Ended> };
 
 /** Starts `lconv` with one thread, as two wait for each other on a busy machine; `onLine` hears of every line on stdout and stderr. */
 export function start(cwd: string, args: readonly string[], env: Record<string, string> = {}, onLine?: (line: string) => void): Child {
-  const [program, ...rest] = commandLine(args);
-  const child = spawn(program, rest, { cwd, env: { ...process.env, LCONV_THREADS: "1", ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const [node, ...rest] = commandLine(args);
+  const child = spawn(node, rest, { cwd, env: { ...process.env, LCONV_THREADS: "1", ...env }, stdio: ["ignore", "pipe", "pipe"] });
   const output = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {
     child[name].setEncoding("utf8").on("data", (text: string) => {

@@ -88,9 +88,12 @@ export async function crash(name: string, fault: string): Promise<void> {
   if (weights.length > 0) assert.equal(metricsIn(at), metricsIn(join(root, name)), `${name} ${fault}`);
 }
 
+/** What was written beside a lock stays for 10 s, as another process may be about to use it (test/train/runFolder.test.ts). */
+const besideLock = /^lock(\.takeover)?\.\d+-[0-9a-f]{8}\.tmp$/;
+
 const filesIn = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
+    .filter((entry) => entry.isFile() && !besideLock.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
 

@@ -43,6 +43,7 @@ const soaks: Record<string, Soak> = {
   "hostile-classes": hostile("classes"),
   fuzz: { args: child("fuzz", "1", "1000000") },
   crashes: { args: [path("../cli/crashes.ts")] },
+  orders: { args: [path("../native/orders.ts"), "20"] },
   memory: { args: ["--expose-gc", path("./memory.ts")] },
   kills: { args: [path("./kills.ts"), "--seconds", values.seconds] },
 };
