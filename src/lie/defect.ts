@@ -1,6 +1,5 @@
-import { noGrad } from "../autograd/autograd.js";
+import { inOneGo, type Pieces } from "../engine/breathe.js";
 import { check, checkInteger, checkOptions, showShape } from "../errors.js";
-import { scope } from "../tensor/scope.js";
 import type { Shape } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { type OfEach, type Survey, surveyOf, type Terms, termsOf } from "./defectTerms.js";
@@ -65,26 +64,26 @@ export interface EquivarianceDefect {
  * chance), ERR_LCONV_DATA (fewer than 2 samples, NaN, samples that are all equal or that L does nothing to), ERR_LCONV_NONFINITE (NaN output),
  * ERR_LCONV_DTYPE, ERR_LCONV_OPTION.
  */
-export function equivarianceDefect(model: Model, L: Generator, data: Tensor, options: DefectOptions = {}): EquivarianceDefect {
+export const equivarianceDefect = (model: Model, L: Generator, data: Tensor, options: DefectOptions = {}): EquivarianceDefect =>
+  inOneGo(defectInPieces(model, L, data, options));
+
+/** The same in pieces of one batch. */
+export function* defectInPieces(model: Model, L: Generator, data: Tensor, options: DefectOptions = {}): Pieces<EquivarianceDefect> {
   checkOptions("equivarianceDefect", options, ["output", "floor", "batch", "step"]);
   const { batch = 256, step = 0.005 } = options;
   checkInteger("equivarianceDefect", "batch", batch, 1);
   check(step > 0 && step <= 1, "ERR_LCONV_ARGUMENT", () => `equivarianceDefect: step must lie in (0, 1], got ${step}`);
   checkInput(L, data);
-  return noGrad(() =>
-    scope(() => {
-      const survey = surveyOf(model, data, batch);
-      const generators = generatorsOf(L, data, survey, options);
-      const actions = actionsOf(data, generators);
-      try {
-        const terms = termsOf(model, data, survey, actions, { batch, step });
-        checkFlow(L, terms, survey);
-        return summary(terms, generators, options.floor !== undefined);
-      } finally {
-        for (const action of Object.values(actions)) action?.dispose();
-      }
-    }),
-  );
+  const survey = yield* surveyOf(model, data, batch);
+  const generators = generatorsOf(L, data, survey, options);
+  const actions = actionsOf(data, generators);
+  try {
+    const terms = yield* termsOf(model, data, survey, actions, { batch, step });
+    checkFlow(L, terms, survey);
+    return summary(terms, generators, options.floor !== undefined);
+  } finally {
+    for (const action of Object.values(actions)) action?.dispose();
+  }
 }
 
 function checkInput(L: Generator, data: Tensor): void {

@@ -1,3 +1,5 @@
+import { noGrad } from "../autograd/autograd.js";
+import type { Pieces } from "../engine/breathe.js";
 import { check } from "../errors.js";
 import { slice } from "../ops/shape.js";
 import { scope } from "../tensor/scope.js";
@@ -16,12 +18,12 @@ export interface Survey {
 }
 
 /** Throws ERR_LCONV_DATA for samples that are not finite, ERR_LCONV_ARGUMENT for a model that depends on chance, and as outputOf does. */
-export function surveyOf(model: Model, data: Tensor, batch: number): Survey {
+export function* surveyOf(model: Model, data: Tensor, batch: number): Pieces<Survey> {
   const [N] = data.shape;
   const x = new Mean();
   const y = new Mean();
   let shape: Shape = [];
-  eachBatch(data, batch, (part, first) => {
+  yield* eachBatch(data, batch, (part, first) => {
     const values = part.dataSync() as Float32Array;
     const bad = values.findIndex((value) => !Number.isFinite(value));
     check(bad < 0, "ERR_LCONV_DATA", () => `equivarianceDefect: sample ${first + Math.floor(bad / (data.size / N))} holds ${values[bad]}`);
@@ -50,12 +52,14 @@ class Mean {
   }
 }
 
-function eachBatch(data: Tensor, batch: number, work: (part: Tensor, first: number) => void): void {
+/** A piece for each batch, whose tensors are gone after it. */
+function* eachBatch(data: Tensor, batch: number, work: (part: Tensor, first: number) => void): Pieces<void> {
   const [N, ...rest] = data.shape;
-  for (let first = 0; first < N; first += batch)
-    scope(() => {
-      work(slice(data, [first, ...rest.map(() => 0)], [Math.min(batch, N - first), ...rest]), first);
-    });
+  for (let first = 0; first < N; first += batch) {
+    const part = (): Tensor => slice(data, [first, ...rest.map(() => 0)], [Math.min(batch, N - first), ...rest]);
+    noGrad(() => scope(() => work(part(), first)));
+    yield;
+  }
 }
 
 /** One for each generator: L_out is missing for invariance, the differences L - L' and L_out - L_out' where there is no floor or they are zero. */
@@ -85,18 +89,18 @@ export interface Terms {
 }
 
 /** Samples move by `step` times their root mean square distance from the mean. Throws ERR_LCONV_DATA where that is zero. */
-export function termsOf(
+export function* termsOf(
   model: Model,
   data: Tensor,
   { meanX, meanY }: Survey,
   actions: OfEach<Action>,
   { batch, step }: { batch: number; step: number },
-): Terms {
+): Pieces<Terms> {
   const [N] = data.shape;
   const zero = (): Float64Array => new Float64Array(N);
   const terms: Terms = { x: zero(), y: zero(), flow: zero(), acted: zero(), defect: zero(), error: zero(), floor: zero() };
-  const length = step * spreadOf(data, batch, meanX, terms.x);
-  eachBatch(data, batch, (x, first) => {
+  const length = step * (yield* spreadOf(data, batch, meanX, terms.x));
+  yield* eachBatch(data, batch, (x, first) => {
     const count = x.shape[0];
     const f = (moved: Tensor): Float32Array => outputOf("equivarianceDefect", model, moved, first).values;
     const output = outputOf("equivarianceDefect", model, x, first);
@@ -113,8 +117,8 @@ export function termsOf(
 }
 
 /** Root mean square of |x - mean x|, whose squares go into `into`. */
-function spreadOf(data: Tensor, batch: number, meanX: Float64Array, into: Float64Array): number {
-  eachBatch(data, batch, (x, first) => into.set(squares(x.dataSync(), x.shape[0], meanX), first));
+function* spreadOf(data: Tensor, batch: number, meanX: Float64Array, into: Float64Array): Pieces<number> {
+  yield* eachBatch(data, batch, (x, first) => into.set(squares(x.dataSync(), x.shape[0], meanX), first));
   const total = into.reduce((sum, value) => sum + value, 0);
   check(
     total > 0,

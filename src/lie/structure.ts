@@ -125,10 +125,11 @@ export function transform(f: Float64Array, C: Matrix, D: Matrix): Float64Array {
 /** y[j, k, a] = sum_i m[a, i] x[i, j, k]: after three of these every axis is done and back in its place. */
 function rotated(x: Float64Array, m: readonly number[], n: number): Float64Array {
   const y = new Float64Array(x.length);
-  for (let a = 0; a < n; a++) {
-    for (let i = 0; i < n; i++) {
-      const factor = m[a * n + i];
-      for (let jk = 0; jk < n * n; jk++) y[jk * n + a] += factor * x[i * n * n + jk];
+  for (let jk = 0; jk < n * n; jk++) {
+    for (let a = 0; a < n; a++) {
+      let sum = 0;
+      for (let i = 0; i < n; i++) sum += m[a * n + i] * x[i * n * n + jk];
+      y[jk * n + a] = sum;
     }
   }
   return y;

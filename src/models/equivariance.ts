@@ -2,7 +2,7 @@ import { Matrix, pseudoInverse } from "ml-matrix";
 import { inOneGo, inPieces, type Pieces } from "../engine/breathe.js";
 import { check, checkOptions } from "../errors.js";
 import { product } from "../lie/commutators.js";
-import { type DefectOptions, type EquivarianceDefect, equivarianceDefect as measureDefect } from "../lie/defect.js";
+import { type DefectOptions, defectInPieces, type EquivarianceDefect } from "../lie/defect.js";
 import { apply, combination, type Generator, inner, norm } from "../lie/generator.js";
 import { scaling } from "../lie/groups.js";
 import type { Model } from "../lie/lieDerivative.js";
@@ -107,8 +107,7 @@ export const equivarianceDefect = (model: Model, L: Generator, data: Tensor, opt
 
 /** The same in pieces. */
 export function* defectOf(model: Model, L: Generator, data: Tensor, options: DefectOptions = {}): Pieces<EquivarianceDefect> {
-  const measured = measureDefect(model, L, data, options);
-  yield;
+  const measured = yield* defectInPieces(model, L, data, options);
   const reasons = model instanceof Module ? yield* notesOn(model, L) : [];
   return { ...measured, notes: [...measured.notes, ...reasons] };
 }
