@@ -23,7 +23,7 @@ const commands: Readonly<Record<string, readonly string[]>> = {
   train: ["train", "--dataset", "glyphs", "--variant", "rotated", "--epochs", "500", "--out", "trained"],
 };
 const LIMIT_MS = 20_000; // of a machine that does much else; alone it takes a fraction of a second
-const MOMENTS_MS = [600, 2500];
+const MOMENTS_MS = [500, 1500];
 
 for (const [name, args] of Object.entries(commands))
   test(`Ctrl-C ends ${name} with 130`, async () => {

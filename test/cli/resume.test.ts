@@ -1,9 +1,7 @@
-// also on a GPU
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { onEmulation } from "../support/emulated.js";
 import { lconv, start, temporaryFolder } from "./command.js";
 
 const test = suite("cli/resume");
@@ -12,24 +10,29 @@ const folder = temporaryFolder();
 // Many short steps: an epoch takes several chunks of 100 ms on a fast machine, too.
 const EPOCHS = 2;
 const BATCH = 4;
-const [FILTERS, RANK, SAMPLES] = onEmulation() ? [4, 2, 400] : [16, 8, 4000];
+const SAMPLES = 4000;
 const stepsPerEpoch = Math.floor(SAMPLES / BATCH);
-const sizes = {
-  filters: FILTERS,
-  generators: 3,
-  rank: RANK,
-  batch: BATCH,
-  samples: SAMPLES,
-  threads: 1,
-};
-const sizeFlags = Object.entries(sizes).flatMap(([name, value]) => [`--${name}`, String(value)]);
+const sizes = [
+  "--filters",
+  "16",
+  "--generators",
+  "3",
+  "--rank",
+  "8",
+  "--batch",
+  String(BATCH),
+  "--samples",
+  String(SAMPLES),
+  "--threads",
+  "1",
+];
 const train = (out: string, ...more: string[]): string[] => [
   "train",
   "--dataset",
   "glyphs",
   "--variant",
   "rotated",
-  ...sizeFlags,
+  ...sizes,
   "--epochs",
   String(EPOCHS),
   "--out",
