@@ -30,6 +30,9 @@ if(NOT LCONV_CUBLAS_INCLUDE)
 endif()
 
 set(cuda_flags -Xptxas=-warn-spills --expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra,-Wno-unknown-pragmas)
+if(LCONV_WERROR)
+  list(APPEND cuda_flags -Werror=all-warnings -Xptxas=-Werror)
+endif()
 # Machine code for each kind that the compiler knows, and PTX of the oldest and the newest for those between and after.
 set(architectures 75 80-real 86-real 89-real)
 if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 12.8)

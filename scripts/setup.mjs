@@ -1,7 +1,7 @@
 // Makes a clone ready to run: npm packages, system packages where that is allowed, native engine, dist/.
 // Only Node built-ins here, as it runs before `npm ci`. Running it again does only what has changed.
-// node scripts/setup.mjs [--main] [--tests] [--steal-lock]    --main: also find images for the main job; --tests: also build what only tests need;
-// --steal-lock: take the lock of a set-up that cannot be asked whether it has ended
+// node scripts/setup.mjs [--main] [--tests] [--steal-lock] [--CDNAME=VALUE ...]    --main: also find images for the main job; --tests: also build what
+// only tests need; --steal-lock: take the lock of a set-up that cannot be asked whether it has ended; --CDNAME=VALUE: a setting of CMake, which keeps it
 // LCONV_SKIP_APT=1: never call apt-get
 import { chmodSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -104,7 +104,9 @@ function buildNative(stamp) {
   if (done && (!tests || stamp.nativeTests === native)) return;
   say("building the native engine");
   writeStamp(stamp, { native: undefined, nativeTests: undefined });
-  if (run(process.execPath, ["scripts/build-native.mjs", ...(tests && haveCMake() ? ["--tests"] : [])], { stdio: "inherit" }).failed)
+  const settings = process.argv.filter((arg) => arg.startsWith("--CD"));
+  const command = ["scripts/build-native.mjs", ...(tests && haveCMake() ? ["--tests"] : []), ...settings];
+  if (run(process.execPath, command, { stdio: "inherit" }).failed)
     throw new SetupError("without the native engine there is nothing to run");
   writeStamp(stamp, tests ? { native, nativeTests: native } : { native });
 }

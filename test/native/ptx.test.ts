@@ -1,6 +1,6 @@
 // time limit: 300 s
 // What nvcc makes of the kernels that are meant to move 16 bytes a thread; needs no GPU. That a register is spilled is an error of
-// the build that CI makes.
+// the build with LCONV_WERROR, which CI makes.
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
