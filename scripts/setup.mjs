@@ -101,10 +101,10 @@ function buildNative(stamp) {
   const native = hashOf(["native", "cmake", "CMakeLists.txt", "scripts/build-native.mjs"], ...facts);
   const binary = join(root, haveCMake() ? "build/Release/lconv.node" : "native/gyp/build/Release/lconv.node");
   const done = stamp.native === native && intact(binary);
-  if (done && (!tests || stamp.nativeTests === native)) return;
+  const settings = process.argv.filter((arg) => arg.startsWith("--CD"));
+  if (done && settings.length === 0 && (!tests || stamp.nativeTests === native)) return;
   say("building the native engine");
   writeStamp(stamp, { native: undefined, nativeTests: undefined });
-  const settings = process.argv.filter((arg) => arg.startsWith("--CD"));
   const command = ["scripts/build-native.mjs", ...(tests && haveCMake() ? ["--tests"] : []), ...settings];
   if (run(process.execPath, command, { stdio: "inherit" }).failed)
     throw new SetupError("without the native engine there is nothing to run");

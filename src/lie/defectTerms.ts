@@ -56,8 +56,11 @@ class Mean {
 function* eachBatch(data: Tensor, batch: number, work: (part: Tensor, first: number) => void): Pieces<void> {
   const [N, ...rest] = data.shape;
   for (let first = 0; first < N; first += batch) {
-    const part = (): Tensor => slice(data, [first, ...rest.map(() => 0)], [Math.min(batch, N - first), ...rest]);
-    noGrad(() => scope(() => work(part(), first)));
+    noGrad(() =>
+      scope(() => {
+        work(slice(data, [first, ...rest.map(() => 0)], [Math.min(batch, N - first), ...rest]), first);
+      }),
+    );
     yield;
   }
 }
