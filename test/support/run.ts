@@ -1,7 +1,8 @@
-// The runner behind `npm test [-- filter...]`: each test file in a process of its own, two at a time. It fails where uvu would stay
+// The runner behind `npm test [-- filter...]`: each test file in a process of its own, three at a time. It fails where uvu would stay
 // silent: no file found, a file without a test or without run(), a crash, a hang. A file may say `// time limit: 900 s` or, where
 // it measures time, `// runs alone`. One that says `// also on a GPU` runs twice where the emulated GPU was built: as it is, and with
-// that as its device; `--gpu-only FOLDER` runs only those, on the emulation in FOLDER. `--sanitized FOLDER` runs all on the engine that
+// that as its device; `--gpu-only FOLDER` runs only those, on the emulation in FOLDER; `--gpu-done FILTER`, as often as needed, leaves
+// out the second run of files that have had it so. `--sanitized FOLDER` runs all on the engine that
 // `npm run build:native -- --sanitized` made there. LCONV_* settings of the shell do not reach the tests; `--env NAME=VALUE`, as often as
 // needed, gives them one: `npm test -- --env LCONV_ISA=avx2 ops/`.
 import { type ChildProcess, spawn } from "node:child_process";
@@ -14,7 +15,7 @@ import { testEnvironment } from "./environment.js";
 import { sanitizer } from "./sanitizer.js";
 
 const tsx = import.meta.resolve("tsx");
-const WORKERS = 2;
+const WORKERS = 3; // for two cores: some files wait for signals, servers and locks for most of their time
 
 interface Outcome {
   passed: number;
@@ -36,6 +37,7 @@ const { values, positionals: filters } = parseArgs({
     root: { type: "string", default: fileURLToPath(new URL("../../", import.meta.url)) },
     limit: { type: "string", default: "600" },
     "gpu-only": { type: "string" },
+    "gpu-done": { type: "string", multiple: true, default: [] },
     sanitized: { type: "string" },
     env: { type: "string", multiple: true, default: [] },
   },
@@ -71,7 +73,8 @@ function findFiles(): TestFile[] {
     .filter((name) => name.endsWith(".test.ts"))
     .map((name) => `test/${name}`)
     .sort();
-  const wanted = found.filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)));
+  const matches = (path: string, some: readonly string[]): boolean => some.some((filter) => path.includes(filter));
+  const wanted = found.filter((path) => filters.length === 0 || matches(path, filters));
   const plain = wanted.map((path) => {
     const text = readFileSync(join(root, path), "utf8");
     return {
@@ -84,7 +87,7 @@ function findFiles(): TestFile[] {
   const folder = values["gpu-only"] ?? join(root, "build/emu");
   const twice = haveEmulation(folder) && !environment["LCONV_DEVICE"];
   const onGpu = plain
-    .filter(({ gpu }) => gpu && twice)
+    .filter(({ path, gpu }) => gpu && twice && !matches(path, values["gpu-done"]))
     .map((file) => ({ ...file, on: { what: "the emulated GPU", env: emulated(folder) } }));
   if (values.sanitized !== undefined) {
     const env = { LCONV_NATIVE: resolve(values.sanitized, "Release/lconv.node"), ...sanitizer() };
