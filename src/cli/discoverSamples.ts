@@ -1,7 +1,9 @@
 import { breathe } from "../engine/breathe.js";
 import { device as deviceOf } from "../engine/device.js";
+import { discoverData } from "../experiments/discover/data.js";
+import { discoverPairs } from "../experiments/discover/pairs.js";
 import { knownGenerators } from "../experiments/discover/result.js";
-import { discoverData, discoverPairs, type Found, readSamples } from "../experiments/discover/sources.js";
+import { type Found, readSamples } from "../experiments/discover/samples.js";
 import { type Context, withReporter } from "./context.js";
 import type { DiscoverValues } from "./discoverFlags.js";
 import { showDiscovery, summaryOf, writeDiscovery } from "./discoverOutput.js";
