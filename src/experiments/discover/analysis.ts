@@ -1,0 +1,129 @@
+import { breathing } from "../../engine/breathe.js";
+import type { Device } from "../../engine/device.js";
+import { type Extraction, extracting } from "../../lie/extraction.js";
+import { type FiniteCheck, finiteCheck } from "../../lie/finiteCheck.js";
+import { keep, tensor } from "../../tensor/tensor.js";
+import { type Ensemble, type EnsembleOptions, fitEnsemble } from "./ensemble.js";
+
+export interface AnalysisOptions extends Omit<EnsembleOptions, "inputs" | "equivariant" | "whiten" | "x"> {
+  x: Float32Array; // [N, m, d]
+  m: number;
+  d: number;
+  output: "invariant" | "equivariant";
+  affine: boolean;
+  tolerance: number;
+}
+
+/** What networks fitted to labelled samples say about their symmetries, and whether that is enough for a claim. */
+export interface Analysis {
+  /** R^2 of each output on samples held out; of classes one value, the share of their entropy. */
+  r2: readonly number[];
+  heldOut: number;
+  /** Undefined where the fit is too poor to look. */
+  extraction: Extraction | undefined;
+  /** Of each direction that the extraction counts. */
+  checks: readonly FiniteCheck[];
+  /** How many symmetries are claimed; undefined where that cannot be said. */
+  dimension: number | undefined;
+  /** Why not, and what else limits the result. */
+  notes: readonly string[];
+  ensemble: Ensemble;
+}
+
+/** An R^2 below this is no fit to conclude from: every output below it, and there is no claim. */
+export const FIT_BOUND = 0.3;
+const MOST_EXAMINED = 1000;
+/** Most numbers in the equations of one network. */
+const MOST_ENTRIES = 1.2e7;
+
+/**
+ * Fits an ensemble, looks for the symmetries of its mean and puts each to a finite check on samples held out. The caller disposes of `ensemble`.
+ * Throws as fitEnsemble and extractSymmetries do.
+ */
+export async function analyse(options: AnalysisOptions): Promise<Analysis> {
+  const { m, d, output, affine, tolerance, device, signal } = options;
+  const ensemble = await fitEnsemble({ ...options, inputs: m * d, equivariant: output === "equivariant", whiten: true });
+  const { models, heldOut, r2 } = ensemble;
+  const shared = { r2, heldOut: heldOut.length, ensemble };
+  try {
+    const best = Math.max(...r2.filter((value) => !Number.isNaN(value)));
+    if (models.length === 0 || !(best >= FIT_BOUND)) {
+      const note =
+        `no claim: on ${heldOut.length} samples held out the networks explain ${show(best)} of the variance of y at best, less than ${FIT_BOUND}; ` +
+        "take more samples or longer training, or y is noise";
+      return { ...shared, extraction: undefined, checks: [], dimension: undefined, notes: [note] };
+    }
+    const seen = examined(options, ensemble);
+    const x = keep(tensor(seen, { shape: [seen.length / (m * d), m, d], device }));
+    try {
+      const extraction = await breathing(extracting(models, x, { output, affine, tolerance }), signal);
+      const checks = await checksOf(extraction, options, ensemble, device, signal);
+      return { ...shared, extraction, checks, ...claim(extraction, checks) };
+    } finally {
+      x.dispose();
+    }
+  } catch (error) {
+    ensemble.dispose();
+    throw error;
+  }
+}
+
+const show = (value: number): string => (Number.isFinite(value) ? value.toPrecision(2) : "nothing");
+
+/** Samples whose gradients are looked at: those held out first. */
+function examined({ x, N, m, d, outputs, affine, output }: AnalysisOptions, { heldOut }: Ensemble): Float32Array {
+  const width = m * d;
+  const unknowns = d * (affine ? d + 1 : d) + (output === "equivariant" ? outputs ** 2 : 0);
+  const count = Math.min(
+    N,
+    Math.max(MOST_EXAMINED, Math.ceil((4 * unknowns) / outputs)),
+    Math.max(100, Math.floor(MOST_ENTRIES / (unknowns * outputs))),
+  );
+  const out = new Set(heldOut);
+  const order = [...heldOut, ...Array.from({ length: N }, (_, n) => n).filter((n) => !out.has(n))].slice(0, count);
+  const seen = new Float32Array(order.length * width);
+  order.forEach((n, at) => void seen.set(x.subarray(n * width, (n + 1) * width), at * width));
+  return seen;
+}
+
+const MOST_CHECKED = 500;
+
+async function checksOf(
+  { whitened, whitenedLabels, inputs, outputs }: Extraction,
+  { x, m, d }: AnalysisOptions,
+  { models, heldOut }: Ensemble,
+  device: Device,
+  signal: AbortSignal | undefined,
+): Promise<FiniteCheck[]> {
+  if (!whitened || !inputs) return [];
+  const samples = heldOut.slice(0, MOST_CHECKED);
+  const held = new Float32Array(samples.length * m * d);
+  samples.forEach((n, at) => void held.set(x.subarray(n * m * d, (n + 1) * m * d), at * m * d));
+  const given = { models, x: held, sizes: { N: samples.length, m, d }, device, inputs, outputs };
+  const checks: FiniteCheck[] = [];
+  for (const [k, L] of whitened.dense().entries()) checks.push(await breathing(finiteCheck({ L, L_c: whitenedLabels[k] }, given), signal));
+  return checks;
+}
+
+/** What may be said of the dimension. */
+function claim({ dimension, undecided, notes }: Extraction, checks: readonly FiniteCheck[]): Pick<Analysis, "dimension" | "notes"> {
+  const failed = checks.filter(({ verdict }) => verdict === "fails");
+  const open = checks.filter(({ verdict }) => verdict === "undecided");
+  const say = (list: readonly FiniteCheck[]): string =>
+    list
+      .map(
+        ({ change, explained, t }) =>
+          `${show(change)} standard deviations at t = ${t.toPrecision(2)}, of which the networks' noise explains ${show(explained)}`,
+      )
+      .join("; ");
+  if (failed.length > 0) {
+    const note = `finite check: f changes along ${failed.length} of ${checks.length} directions that are flat at first order, by ${say(failed)}`;
+    return { dimension: failed.length === checks.length && undecided === 0 ? 0 : undefined, notes: [...notes, note] };
+  }
+  if (open.length > 0)
+    return {
+      dimension: undefined,
+      notes: [...notes, `finite check undecided for ${open.length} of ${checks.length} directions: ${say(open)}`],
+    };
+  return { dimension: undecided > 0 ? undefined : dimension, notes };
+}

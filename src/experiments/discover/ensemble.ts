@@ -1,0 +1,237 @@
+import { noGrad } from "../../autograd/autograd.js";
+import type { Device } from "../../engine/device.js";
+import { Philox, streams } from "../../engine/random.js";
+import type { Model } from "../../lie/lieDerivative.js";
+import { type Whitening, whitened, whitening } from "../../lie/whitening.js";
+import type { Sequential } from "../../nn/module.js";
+import { mul, sub } from "../../ops/arithmetic.js";
+import { matmul } from "../../ops/matmul.js";
+import { reshape } from "../../ops/shape.js";
+import { scope } from "../../tensor/scope.js";
+import { keep, type Tensor, tensor } from "../../tensor/tensor.js";
+import { fitNetwork } from "./network.js";
+
+export interface EnsembleOptions {
+  x: Float32Array; // [N, m d]
+  N: number;
+  inputs: number; // m d
+  y: Float32Array | Int32Array; // [N, outputs], or class numbers [N]
+  outputs: number;
+  /** y moves linearly with x, so its origin stays in its place. */
+  equivariant: boolean;
+  /** Whether inputs may be mixed to whiten them; else they are only centred and put on one scale, as pixels are. */
+  whiten: boolean;
+  networks: number;
+  seed: number;
+  device: Device;
+  epochs?: number;
+  signal?: AbortSignal;
+  onEpoch?: (epoch: number, epochs: number, loss: number) => void;
+}
+
+/** Networks that were fitted to the same data, each to other draws of its samples. */
+export interface Ensemble {
+  /** x [B, m, d] -> what was learned of whitened y [B, q]: outputs that the fit explains. None where it explains nothing. */
+  models: readonly Model[];
+  /** Numbers of the samples that no network was trained on. */
+  heldOut: readonly number[];
+  /** Share of the variance of each y that the mean network explains on them; of classes, one value: the share of the entropy. */
+  r2: readonly number[];
+  dispose(): void;
+}
+
+const HELD_OUT = 0.2;
+const MOST_HELD_OUT = 1000;
+/** Of a whitened output, below which it was not learned. */
+const LEARNED = 0.1;
+const STEPS = 2000; // at least, of a training whose epochs are not given
+
+/** Passes over N samples that are enough for a network to settle. */
+export const epochsFor = (N: number, batch: number): number => Math.min(1000, Math.max(20, Math.ceil((STEPS * batch) / N)));
+
+/**
+ * Fits `networks` networks, each to the samples that are not held out drawn again with replacement (bagging: Breiman 1996); those that a draw leaves out
+ * decide which of its epochs is kept. Throws as fitNetwork does.
+ */
+export async function fitEnsemble(options: EnsembleOptions): Promise<Ensemble> {
+  const { x, N, inputs, networks, seed, device, signal, onEpoch } = options;
+  const order = Array.from(new Philox(seed, streams.user).permutation(N));
+  const heldOut = order.slice(0, Math.min(MOST_HELD_OUT, Math.floor(HELD_OUT * N)));
+  const rest = order.slice(heldOut.length);
+  const given = options.whiten ? whitenedInputs(x, inputs, device) : scaledInputs(x, inputs);
+  const targets = targetsOf(options);
+  const batch = Math.max(16, Math.min(50, Math.floor(rest.length / 10)));
+  const epochs = options.epochs ?? epochsFor(rest.length, batch);
+  const fitted: Sequential[] = [];
+  try {
+    for (let k = 0; k < networks; k++) {
+      const { drawn, left } = drawAgain(rest, seed, k);
+      const of = (samples: readonly number[]) => ({
+        ...{ x: rowsOf(given.z, given.width, samples), y: rowsOf(targets.values, targets.width, samples), samples: samples.length },
+      });
+      fitted.push(
+        await fitNetwork({
+          ...of(drawn),
+          ...{ inputs: given.width, outputs: targets.outputs, seed: seed * networks + k, device, epochs },
+          batch: Math.min(batch, drawn.length),
+          ...(left.length > 0 && { validation: of(left) }),
+          ...(signal && { signal }),
+          ...(onEpoch && { onEpoch }),
+        }),
+      );
+    }
+    return assess(fitted, given, targets, heldOut);
+  } catch (error) {
+    for (const network of fitted) network.dispose();
+    throw error;
+  }
+}
+
+/** As many of the samples, drawn with replacement, and those that were not drawn. */
+function drawAgain(samples: readonly number[], seed: number, k: number): { drawn: number[]; left: number[] } {
+  const drawn = Array.from(
+    new Philox(seed, streams.user, 1000 * (k + 1)).uniform(samples.length),
+    (u) => samples[Math.floor(u * samples.length)],
+  );
+  const taken = new Set(drawn);
+  return { drawn, left: samples.filter((n) => !taken.has(n)) };
+}
+
+function rowsOf<T extends Float32Array | Int32Array>(values: T, width: number, rows: readonly number[]): T {
+  const out = values.slice(0, rows.length * width) as T;
+  rows.forEach((n, at) => void out.set(values.subarray(n * width, (n + 1) * width), at * width));
+  return out;
+}
+
+/** What networks see of x: z [N, width] on the host, and the same of tensors [B, m, d]. */
+interface Inputs {
+  z: Float32Array;
+  width: number;
+  of: (x: Tensor) => Tensor;
+  dispose: () => void;
+}
+
+function whitenedInputs(x: Float32Array, inputs: number, device: Device): Inputs {
+  const frame = whitening(x, inputs, true);
+  const width = frame.to.rows;
+  const mean = keep(tensor(Float32Array.from(frame.mean), { shape: [1, inputs], device }));
+  const to = keep(tensor(Float32Array.from(frame.to.transpose().to1DArray()), { shape: [inputs, width], device }));
+  return {
+    z: Float32Array.from(whitened(frame, x)),
+    width,
+    of: (given) => matmul(sub(reshape(given, [given.shape[0], inputs]), mean), to),
+    dispose: () => {
+      for (const t of [mean, to]) t.dispose();
+    },
+  };
+}
+
+/** About the mean of all values, in units of their standard deviation: pixels are not mixed. */
+function scaledInputs(x: Float32Array, inputs: number): Inputs {
+  const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
+  const size = Math.sqrt(x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / x.length) || 1;
+  return {
+    z: x.map((value) => (value - mean) / size),
+    width: inputs,
+    of: (given) => mul(sub(reshape(given, [given.shape[0], inputs]), mean), 1 / size),
+    dispose: () => undefined,
+  };
+}
+
+/** What networks are fitted to: y whitened, or class numbers. */
+interface Targets {
+  values: Float32Array | Int32Array;
+  width: number; // of a sample's values
+  outputs: number; // of a network
+  frame: Whitening | undefined; // none for classes
+}
+
+function targetsOf({ y, outputs, equivariant }: EnsembleOptions): Targets {
+  if (y instanceof Int32Array) return { values: y, width: 1, outputs, frame: undefined };
+  const frame = whitening(y, outputs, !equivariant);
+  const q = frame.to.rows;
+  return { values: Float32Array.from(whitened(frame, y)), width: q, outputs: q, frame };
+}
+
+function assess(networks: readonly Sequential[], inputs: Inputs, targets: Targets, heldOut: readonly number[]): Ensemble {
+  const { outputs } = targets;
+  const z = tensor(rowsOf(inputs.z, inputs.width, heldOut), {
+    shape: [heldOut.length, inputs.width],
+    device: networks[0].parameters()[0].device,
+  });
+  const mean = new Float64Array(heldOut.length * outputs);
+  scope(() =>
+    noGrad(() => {
+      for (const network of networks)
+        (network.forward(z).dataSync() as Float32Array).forEach((value, at) => void (mean[at] += value / networks.length));
+    }),
+  );
+  const truth = rowsOf(targets.values, targets.width, heldOut);
+  const { r2, learned } = targets.frame
+    ? explained(mean, truth as Float32Array, targets.frame)
+    : explainedClasses(mean, truth as Int32Array, outputs);
+  const select = learned.map((row) => Float32Array.from(row));
+  const models =
+    learned.length === 0
+      ? []
+      : networks.map(
+          (network) => (x: Tensor) => matmul(network.forward(inputs.of(x)), tensor(select.map((row) => [...row])), { transB: true }),
+        );
+  return {
+    models,
+    heldOut,
+    r2,
+    dispose: () => {
+      for (const one of [...networks, inputs]) one.dispose();
+    },
+  };
+}
+
+/** R^2 of each y, and the whitened outputs that were learned, as rows of a matrix. */
+function explained(predicted: Float64Array, truth: Float32Array, { from, mean }: Whitening): { r2: number[]; learned: number[][] } {
+  const [k, q] = [from.rows, from.columns];
+  const ofY = (values: ArrayLike<number>): Float64Array => {
+    const out = new Float64Array((values.length / q) * k);
+    for (let at = 0; at < out.length; at++) {
+      const [n, a] = [Math.floor(at / k), at % k];
+      out[at] = mean[a];
+      for (let b = 0; b < q; b++) out[at] += from.get(a, b) * values[n * q + b];
+    }
+    return out;
+  };
+  const ofWhitened = rSquared(predicted, truth, q);
+  return {
+    r2: rSquared(ofY(predicted), ofY(truth), k),
+    learned: ofWhitened.flatMap((value, a) => (value >= LEARNED ? [Array.from({ length: q }, (_, b) => (b === a ? 1 : 0))] : [])),
+  };
+}
+
+/** 1 - sum (y - prediction)^2 / sum (y - mean y)^2 of each of k outputs; NaN of one that does not vary. */
+function rSquared(predicted: ArrayLike<number>, truth: ArrayLike<number>, k: number): number[] {
+  const N = truth.length / k;
+  return Array.from({ length: k }, (_, a) => {
+    let [mean, left, all] = [0, 0, 0];
+    for (let n = 0; n < N; n++) mean += truth[n * k + a] / N;
+    for (let n = 0; n < N; n++) {
+      left += (truth[n * k + a] - predicted[n * k + a]) ** 2;
+      all += (truth[n * k + a] - mean) ** 2;
+    }
+    return all > 0 ? 1 - left / all : Number.NaN;
+  });
+}
+
+/** 1 - cross-entropy / that of the classes' frequencies; logits about their mean, as only differences mean anything. */
+function explainedClasses(logits: Float64Array, labels: Int32Array, classes: number): { r2: number[]; learned: number[][] } {
+  const counts = new Float64Array(classes);
+  for (const label of labels) counts[label]++;
+  let [left, all] = [0, 0];
+  labels.forEach((label, n) => {
+    const row = logits.subarray(n * classes, (n + 1) * classes);
+    const most = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+    left += most + Math.log(row.reduce((sum, value) => sum + Math.exp(value - most), 0)) - row[label];
+    all -= Math.log(counts[label] / labels.length);
+  });
+  const r2 = all > 0 ? 1 - left / all : Number.NaN;
+  const centred = Array.from({ length: classes }, (_, a) => Array.from({ length: classes }, (_, b) => (a === b ? 1 : 0) - 1 / classes));
+  return { r2: [r2], learned: r2 >= LEARNED ? centred : [] };
+}

@@ -1,0 +1,73 @@
+import { EXPLAINED, RESOLUTION } from "./equations.js";
+
+/** How many directions are symmetries, and of how many more that cannot be said. */
+export interface Dimension {
+  dimension: number;
+  undecided: number;
+  notes: string[];
+}
+
+/** A mean square from this multiple of its noise on is there. */
+const SEEN = 6;
+const CLEAR_GAP = 3;
+/** Residuals below this differ by the rounding of float32 gradients alone. */
+const ROUNDING = 1e-4;
+
+const show = (value: number | undefined): string => (value === undefined ? "none" : value.toPrecision(2));
+
+/**
+ * Of several functions fitted to the same data. `residuals` are ascending, and `noise` is the root mean square by which one of the functions differs
+ * from their mean in the same direction. A direction is a symmetry where its residual is at most `tolerance` and, in square, at most 4 times its
+ * noise, or at most .05 in any case; it is none where the square is 10 times the noise. What is neither, is undecided.
+ */
+export function dimensionByNoise(residuals: readonly number[], noise: readonly number[], tolerance: number): Dimension {
+  const ratio = (k: number): number => (residuals[k] === 0 ? 0 : (residuals[k] / noise[k]) ** 2);
+  const isSymmetry = (k: number): boolean => residuals[k] <= tolerance && (residuals[k] <= RESOLUTION || ratio(k) <= EXPLAINED);
+  const isNone = (k: number): boolean => residuals[k] > RESOLUTION && ratio(k) >= SEEN;
+  let dimension = 0;
+  while (dimension < residuals.length && isSymmetry(dimension)) dimension++;
+  const rest = residuals.map((_, k) => k).slice(dimension);
+  const undecided = rest.filter((k) => !isNone(k)).length;
+  const notes: string[] = [];
+  if (undecided > 0)
+    notes.push(
+      `undecided: ${undecided} more direction${undecided > 1 ? "s" : ""} may be symmetries or not (residuals ` +
+        `${rest
+          .filter((k) => !isNone(k))
+          .slice(0, 4)
+          .map((k) => `${show(residuals[k])} with a noise of ${show(noise[k])}`)
+          .join(", ")}): take more samples, or longer training`,
+    );
+  const broken = residuals.slice(0, dimension).filter((_, k) => ratio(k) >= SEEN && residuals[k] > ROUNDING);
+  if (broken.length > 0)
+    notes.push(
+      `approximate: the residual${broken.length > 1 ? "s" : ""} ${broken.map(show).join(", ")} of what counts as a symmetry ` +
+        `${broken.length > 1 ? "are" : "is"} more than the networks' noise; below ${RESOLUTION} that is not told from an error that they share`,
+    );
+  if (dimension === 0 && undecided === 0) notes.push(noneNote(residuals, tolerance));
+  return { dimension, undecided, notes };
+}
+
+/** Of one function, which has no noise to compare with: residuals up to `tolerance` count, those before the widest gap. */
+export function dimensionByGap(residuals: readonly number[], tolerance: number): Dimension {
+  const below = residuals.filter((residual) => residual <= tolerance).length;
+  let dimension = below;
+  for (let k = 1; k <= below; k++) if (gapAfter(residuals, k) > gapAfter(residuals, dimension)) dimension = k;
+  return { dimension, undecided: 0, notes: gapNotes(residuals, dimension, tolerance) };
+}
+
+/** residual k + 1 against residual k, counted from 1; 1 after the last one. */
+const gapAfter = (residuals: readonly number[], k: number): number =>
+  k > 0 && k < residuals.length ? Math.max(residuals[k], ROUNDING) / Math.max(residuals[k - 1], ROUNDING) : 1;
+
+function gapNotes(residuals: readonly number[], dimension: number, tolerance: number): string[] {
+  if (dimension === residuals.length) return ["every direction that was looked at is a symmetry, so there is none to compare with"];
+  if (dimension > 0 && gapAfter(residuals, dimension) < CLEAR_GAP)
+    return [
+      `no clear gap: the residuals ${show(residuals[dimension - 1])} and ${show(residuals[dimension])} stand side by side, so the dimension is uncertain`,
+    ];
+  return dimension === 0 ? [noneNote(residuals, tolerance)] : [];
+}
+
+const noneNote = (residuals: readonly number[], tolerance: number): string =>
+  `no symmetry with a residual up to ${tolerance}: the nearest direction has ${show(residuals[0])}`;

@@ -1,0 +1,175 @@
+import type { Matrix } from "ml-matrix";
+import { noGrad } from "../autograd/autograd.js";
+import type { Pieces } from "../engine/breathe.js";
+import type { Device } from "../engine/device.js";
+import { scope } from "../tensor/scope.js";
+import { tensor } from "../tensor/tensor.js";
+import { eigenvalues } from "./eigenvalues.js";
+import { exp } from "./exponential.js";
+import { dense } from "./generator.js";
+import { upperBound } from "./jackknife.js";
+import { type Model, outputOf } from "./lieDerivative.js";
+import { type Whitening, whitened } from "./whitening.js";
+
+/** How much functions change along exp(tL), for t up to a period or |tL| = 1. */
+export interface FiniteCheck {
+  /** The greatest change over t of the mean function, in standard deviations of f. */
+  change: number;
+  /** One-sided 95 % bound of it over the samples. */
+  upper: number;
+  /** How much of it the functions' difference among themselves explains, at that t. */
+  explained: number;
+  /** Where it was greatest. */
+  t: number;
+  /** Share of the samples that stay among the data at that t; the others are not counted. */
+  inside: number;
+  verdict: "holds" | "fails" | "undecided";
+}
+
+/** A generator in whitened coordinates, with that of the outputs where f is equivariant. */
+export interface Flow {
+  L: Matrix; // [r, r], or [r + 1, r + 1] with a translation
+  L_c: Matrix | undefined;
+}
+
+export interface Checked {
+  models: readonly Model[];
+  x: Float32Array; // [N, m, d], of samples that the models were not fitted to
+  sizes: { N: number; m: number; d: number };
+  device: Device;
+  inputs: Whitening;
+  outputs: Whitening;
+}
+
+/** A change below this is none, whatever the noise. */
+const SMALL = 0.1;
+/** A change up to this many times its noise is explained by it, as long as the noise itself is below `LOUD`. */
+const TIMES = 2;
+const LOUD = 0.5;
+const STEPS = 6;
+/** Samples count while they lie among the data: their |x'| below this quantile of it. */
+const QUANTILE = 0.98;
+/** Fewer say nothing of that t. */
+const FEWEST_INSIDE = 0.2;
+
+/**
+ * Moves samples by exp(tL) and asks how much f changes: the root mean square of f(exp(tL) x) - exp(t L_c) f(x) in whitened outputs, its greatest over
+ * six t, for t up to one turn of a flow that comes back and |tL| = 1 either way of others. It holds where the change is below .1, or no more than twice what
+ * the functions' differences explain; it is undecided where these are above .5.
+ */
+export function* finiteCheck({ L, L_c }: Flow, given: Checked): Pieces<FiniteCheck> {
+  const { inputs, outputs, x, sizes } = given;
+  const x0 = whitened(inputs, x);
+  const before = valuesOf(given, x);
+  yield;
+  const limit = quantile(radii(x0, sizes, inputs.to.rows), QUANTILE);
+  let worst: FiniteCheck | undefined;
+  for (const t of timesOf(L)) {
+    const moved = moveBy(exp(dense(L), t), x0, inputs.to.rows);
+    const inside = radii(moved, sizes, inputs.to.rows).map((radius) => radius <= limit);
+    const share = inside.filter(Boolean).length / inside.length;
+    if (share < FEWEST_INSIDE) continue;
+    const after = valuesOf(given, withChange(x, x0, moved, inputs));
+    yield;
+    const turn = L_c && exp(dense(L_c), t);
+    const one = compare(before, after, turn, outputs.to.rows, inside);
+    if (!worst || one.change > worst.change) worst = { ...one, t, inside: share, verdict: verdictOf(one) };
+  }
+  return worst ?? { change: Number.NaN, upper: Number.NaN, explained: Number.NaN, t: 0, inside: 0, verdict: "undecided" };
+}
+
+const verdictOf = ({ change, explained }: Pick<FiniteCheck, "change" | "explained">): FiniteCheck["verdict"] => {
+  if (change <= SMALL) return "holds";
+  if (explained > LOUD) return "undecided";
+  return change <= TIMES * explained ? "holds" : "fails";
+};
+
+/** One turn of the fastest frequency in steps, where no part of L grows; else |tL| = 1 both ways. */
+function timesOf(L: Matrix): number[] {
+  const values = eigenvalues(L);
+  const size = L.norm();
+  const [growth, frequency] = [Math.max(...values.map(({ re }) => Math.abs(re))), Math.max(...values.map(({ im }) => Math.abs(im)))];
+  if (frequency > 0.1 * size && growth < 0.1 * frequency)
+    return Array.from({ length: STEPS }, (_, k) => ((k + 1) * 2 * Math.PI) / (frequency * (STEPS + 1)));
+  return Array.from({ length: STEPS / 2 }, (_, k) => (k + 1) / (size * (STEPS / 2))).flatMap((t) => [t, -t]);
+}
+
+/** x' of all vectors under g, or under its affine map. */
+function moveBy(g: Matrix, x: Float64Array, r: number): Float64Array {
+  const rows = g.to2DArray();
+  const affine = g.rows > r;
+  const out = new Float64Array(x.length);
+  for (let at = 0; at < x.length; at += r)
+    for (let a = 0; a < r; a++) {
+      let sum = affine ? rows[a][r] : 0;
+      for (let b = 0; b < r; b++) sum += rows[a][b] * x[at + b];
+      out[at + a] = sum;
+    }
+  return out;
+}
+
+/** x + from (x'_moved - x'): directions outside of x' stay as they are. */
+function withChange(x: Float32Array, x0: Float64Array, moved: Float64Array, { from }: Whitening): Float32Array {
+  const [d, r] = [from.rows, from.columns];
+  const rows = from.to2DArray();
+  const out = new Float32Array(x.length);
+  for (let n = 0; n < x.length / d; n++)
+    for (let mu = 0; mu < d; mu++) {
+      let sum = x[n * d + mu];
+      for (let a = 0; a < r; a++) sum += rows[mu][a] * (moved[n * r + a] - x0[n * r + a]);
+      out[n * d + mu] = sum;
+    }
+  return out;
+}
+
+/** |x'| of each sample, over its channels. */
+function radii(x: Float64Array, { N, m }: Checked["sizes"], r: number): number[] {
+  return Array.from({ length: N }, (_, n) => Math.hypot(...x.subarray(n * m * r, (n + 1) * m * r)));
+}
+
+function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
+}
+
+/** Whitened outputs of each model [N, q]. */
+function valuesOf({ models, sizes: { N, m, d }, device, outputs }: Checked, x: Float32Array): Float64Array[] {
+  return scope(() => {
+    const given = tensor(x, { shape: [N, m, d], device });
+    return models.map((model) => whitened(outputs, noGrad(() => outputOf("finiteCheck", model, given, 0)).values));
+  });
+}
+
+function compare(
+  before: readonly Float64Array[],
+  after: readonly Float64Array[],
+  turn: Matrix | undefined,
+  q: number,
+  inside: readonly boolean[],
+) {
+  const changes = after.map((values, k) => {
+    const expected = turn ? moveBy(turn, before[k], q) : before[k];
+    return values.map((value, at) => value - expected[at]);
+  });
+  const K = changes.length;
+  const samples: number[] = []; // squared change of the mean function, of each sample inside
+  let noise = 0;
+  inside.forEach((counts, n) => {
+    if (!counts) return;
+    let square = 0;
+    for (let b = 0; b < q; b++) {
+      const values = changes.map((list) => list[n * q + b]);
+      const mean = values.reduce((sum, value) => sum + value / K, 0);
+      square += mean ** 2 / q;
+      if (K > 1) noise += values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / ((K - 1) * q);
+    }
+    samples.push(square);
+  });
+  const count = samples.length;
+  const rms = ([sum, N]: readonly number[]): number => Math.sqrt(sum / N);
+  return {
+    change: rms([samples.reduce((sum, value) => sum + value, 0), count]),
+    upper: upperBound([Float64Array.from(samples), new Float64Array(count).fill(1)], rms),
+    explained: Math.sqrt(noise / count),
+  };
+}

@@ -1,0 +1,64 @@
+import { EigenvalueDecomposition, Matrix, QrDecomposition } from "ml-matrix";
+import type { Pieces } from "../engine/breathe.js";
+import { studentQuantile } from "./jackknife.js";
+
+/** The largest principal angle, in radians, between the column spans of A and B [p, n]; by its sine, so that small ones are exact. */
+export function largestAngle(A: Matrix, B: Matrix): number {
+  const [P, Q] = [A, B].map((M) => new QrDecomposition(M).orthogonalMatrix.subMatrix(0, M.rows - 1, 0, M.columns - 1));
+  const outside = Matrix.sub(Q, P.mmul(P.transpose().mmul(Q)));
+  const squares = new EigenvalueDecomposition(outside.transpose().mmul(outside), { assumeSymmetric: true }).realEigenvalues;
+  return Math.asin(Math.min(1, Math.sqrt(Math.max(0, ...squares))));
+}
+
+/**
+ * How far the span of the first n eigenvectors of mean^T mean would move if the function were another one of `rows`, by first-order perturbation:
+ * a direction i of the span gains (w_j . e w_i + e w_j . w_i) / (lambda_j - lambda_i) of a direction j outside, e being the rows' difference to their
+ * mean. `vectors` [p, p] and `values` are the eigenvectors and eigenvalues, ascending; the angle is that of the first `actions` components.
+ */
+export function* movedSpans(
+  rows: readonly Float64Array[],
+  mean: Float64Array,
+  { vectors, values }: { vectors: Matrix; values: readonly number[] },
+  n: number,
+  actions: number,
+): Pieces<number[]> {
+  const p = vectors.rows;
+  const count = mean.length / p;
+  const project = (list: Float64Array): Matrix => Matrix.from1DArray(count, p, list as unknown as number[]).mmul(vectors);
+  const W = project(mean);
+  yield;
+  const inside = vectors.subMatrix(0, p - 1, 0, n - 1);
+  const angles: number[] = [];
+  for (const list of rows) {
+    const E = Matrix.sub(project(list), W);
+    yield;
+    const first = (A: Matrix, from: number, end: number): Matrix => A.subMatrix(0, count - 1, from, end);
+    const X = first(W, n, p - 1)
+      .transpose()
+      .mmul(first(E, 0, n - 1))
+      .add(
+        first(E, n, p - 1)
+          .transpose()
+          .mmul(first(W, 0, n - 1)),
+      );
+    for (let j = n; j < p; j++) for (let i = 0; i < n; i++) X.set(j - n, i, X.get(j - n, i) / (count * (values[j] - values[i])));
+    const moved = Matrix.add(inside, vectors.subMatrix(0, p - 1, n, p - 1).mmul(X));
+    const part = (A: Matrix): Matrix => A.subMatrix(0, actions - 1, 0, n - 1);
+    angles.push(largestAngle(part(inside), part(moved)));
+    yield;
+  }
+  return angles;
+}
+
+/**
+ * One-sided 95 % bound for the angle between the span of the mean function and the true one, from the angles of K functions to their mean: each was fitted
+ * to samples drawn again, so they lie about the mean as it lies about the truth. Student's prediction interval for one more angle.
+ */
+export function angleBound(angles: readonly number[]): number {
+  const K = angles.length;
+  if (K < 3) return Number.NaN;
+  const free = angles.map((angle) => angle * Math.sqrt(K / (K - 1))); // their mean lies nearer to them than the truth
+  const mean = free.reduce((sum, angle) => sum + angle, 0) / K;
+  const variance = free.reduce((sum, angle) => sum + (angle - mean) ** 2, 0) / (K - 1);
+  return Math.min(Math.PI / 2, mean + studentQuantile(K - 1) * Math.sqrt(variance * (1 + 1 / K)));
+}
