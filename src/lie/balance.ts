@@ -1,5 +1,4 @@
 import type { Matrix } from "ml-matrix";
-import { combination, sparse, trace } from "./generator.js";
 import { type EntryGenerator, entries, largest } from "./norms.js";
 
 /** A row and its column must lose this share of their length, so that the sweeps end. */
@@ -7,25 +6,18 @@ const WORTHWHILE = 0.05;
 /** Three or four sweeps do; more only for long chains of badly scaled entries. */
 const MOST_SWEEPS = 100;
 
-/** L - mu I with mu = tr L / d, which is balanced in place of L: a multiple of I tells nothing about scales. */
-export function centred(g: EntryGenerator): { centre: EntryGenerator; mu: number } {
-  const mu = trace(g) / g.d;
-  const places = Int32Array.from({ length: g.d }, (_, nu) => nu);
-  const identity = sparse(g.d, places, places, new Float64Array(g.d).fill(1));
-  return { centre: combination([g, identity], [1, -mu]) as EntryGenerator, mu };
-}
-
 /**
  * The diagonal of D [d], powers of two, for which each row of D^-1 L D is about as long as its column. Then f(L) = D f(D^-1 L D) D^-1, and
  * neither of the similarities rounds. Lengths are 2-norms with the diagonal in them, as LAPACK's since 3.5.1 (James, Langou & Lowery,
- * On matrix balancing and eigenvector computation, 2014): what is only rounding noise beside its row and column is not blown up.
+ * On matrix balancing and eigenvector computation, 2014), and with `floor`, the size of the entries of L beside which f does not see
+ * others: what is only noise beside that or beside its row and column is not blown up.
  */
-export function balance(g: EntryGenerator): Float64Array {
+export function balance(g: EntryGenerator, floor: number): Float64Array {
   const { d, rows, columns, values } = entries(g);
-  const unit = largest(values); // so that squares do not overflow
+  const unit = Math.max(floor, largest(values)); // so that squares do not overflow
   const D = new Float64Array(d).fill(1);
   const length = (places: Int32Array): number => {
-    let squares = 0;
+    let squares = (floor / unit) ** 2;
     for (const k of places) squares += ((values[k] / unit) * (D[columns[k]] / D[rows[k]])) ** 2;
     return Math.sqrt(squares);
   };

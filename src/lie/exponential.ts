@@ -1,7 +1,19 @@
 import { Matrix } from "ml-matrix";
 import { check } from "../errors.js";
-import { balance, balanced, centred } from "./balance.js";
-import { applyVector, checkColumns, checkDenseFits, checkFinite, type Generator, type LowRankGenerator, toDense } from "./generator.js";
+import { balance, balanced } from "./balance.js";
+import {
+  applyVector,
+  checkColumns,
+  checkDenseFits,
+  checkFinite,
+  combination,
+  type Generator,
+  type LowRankGenerator,
+  type SparseGenerator,
+  sparse,
+  toDense,
+  trace,
+} from "./generator.js";
 import { absoluteRoots, type EntryGenerator, largest, oneNorm } from "./norms.js";
 import { EXP_MATRICES, expDense } from "./scalingSquaring.js";
 
@@ -39,7 +51,7 @@ export function exp(g: Generator, t = 1): Matrix {
 
 /**
  * exp(t L) X for X [d, N], a column a vector, without a d x d matrix.
- * Low rank: X + t U phi(t V U) V X. Dense and sparse: truncated Taylor series in s equal steps of the balanced L - mu I
+ * Low rank: X + t U phi(t V U) V X. Dense and sparse: truncated Taylor series in s equal steps of the balanced t (L - mu I)
  * with mu = tr L / d, each up to the term that float64 no longer sees (Al-Mohy & Higham, SIAM J. Sci. Comput. 33, 2011, algorithm 3.2);
  * s, and with it the cost, grows with the size of t L, which is about its spectral radius for t L >= 0: `exp` is the cheaper way for a
  * small d and a large size.
@@ -55,10 +67,11 @@ export function expApply(g: Generator, X: Matrix, t = 1): Matrix {
     return checkResult("expApply", left.mmul(g.V.mmul(X)).add(X), size);
   }
   const size = checkSize("expApply", "t L", Math.abs(t) * absoluteRoots(g, 1)[0]);
-  const { centre, mu } = centred(g);
-  const D = balance(centre);
-  const L = balanced(centre, D);
-  const steps = Math.max(1, Math.ceil((Math.abs(t) * effectiveSize(L)) / TAYLOR_STEP));
+  const mu = trace(g) / g.d;
+  const centred = combination([g, identity(g.d)], [t, -t * mu]) as EntryGenerator;
+  const D = balance(centred, 1);
+  const A = balanced(centred, D);
+  const steps = Math.max(1, Math.ceil(effectiveSize(A) / TAYLOR_STEP));
   check(
     steps <= MOST_TAYLOR_STEPS,
     "ERR_LCONV_ARGUMENT",
@@ -67,25 +80,25 @@ export function expApply(g: Generator, X: Matrix, t = 1): Matrix {
   const Y = Matrix.zeros(g.d, X.columns);
   for (let n = 0; n < X.columns; n++) {
     let x = D.map((scale, nu) => X.get(nu, n) / scale);
-    for (let step = 0; step < steps; step++) x = taylorStep(L, t / steps, Math.exp((t * mu) / steps), x);
+    for (let step = 0; step < steps; step++) x = taylorStep(A, 1 / steps, Math.exp((t * mu) / steps), x);
     for (let nu = 0; nu < g.d; nu++) Y.set(nu, n, D[nu] * x[nu]);
   }
   return checkResult("expApply", Y, size);
 }
 
-/** min over p of max(d_p, d_(p+1)) >= |L^k|^(1/k) for k >= p (p - 1), with bounds d_p of |L^p|_1^(1/p): what nilpotent parts do not enlarge. */
-function effectiveSize(L: EntryGenerator): number {
-  const roots = absoluteRoots(L, MOST_POWERS + 1);
+/** min over p of max(d_p, d_(p+1)) >= |A^k|^(1/k) for k >= p (p - 1), with bounds d_p of |A^p|_1^(1/p): what nilpotent parts do not enlarge. */
+function effectiveSize(A: EntryGenerator): number {
+  const roots = absoluteRoots(A, MOST_POWERS + 1);
   return Math.min(...roots.slice(1).map((root, k) => Math.max(roots[k], root)));
 }
 
-/** scale exp(tau L) x = scale sum_k (tau L)^k x / k!, until two terms in a row are below float64's resolution. */
-function taylorStep(L: EntryGenerator, tau: number, scale: number, x: Float64Array): Float64Array<ArrayBuffer> {
+/** scale exp(tau A) x = scale sum_k (tau A)^k x / k!, until two terms in a row are below float64's resolution. */
+function taylorStep(A: EntryGenerator, tau: number, scale: number, x: Float64Array): Float64Array<ArrayBuffer> {
   const sum = Float64Array.from(x);
   let term = x;
   let [before, last] = [Number.POSITIVE_INFINITY, largest(x)];
   for (let k = 1; before + last > Number.EPSILON * largest(sum); k++) {
-    term = applyVector(L, term);
+    term = applyVector(A, term);
     for (let nu = 0; nu < term.length; nu++) {
       term[nu] *= tau / k;
       sum[nu] += term[nu];
@@ -93,6 +106,12 @@ function taylorStep(L: EntryGenerator, tau: number, scale: number, x: Float64Arr
     [before, last] = [last, largest(term)];
   }
   return sum.map((value) => scale * value);
+}
+
+/** I, as a sparse generator. */
+function identity(d: number): SparseGenerator {
+  const places = Int32Array.from({ length: d }, (_, nu) => nu);
+  return sparse(d, places, places, new Float64Array(d).fill(1));
 }
 
 /** left = t U phi(t V U) [d, d_h], so that exp(t U V) = I + left V. */

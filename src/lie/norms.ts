@@ -1,4 +1,4 @@
-import type { Matrix } from "ml-matrix";
+import { Matrix } from "ml-matrix";
 import type { DenseGenerator, SparseGenerator } from "./generator.js";
 
 /** Forms whose entries are at hand. */
@@ -16,6 +16,19 @@ export function oneNorm(A: Matrix): number {
   const sums = new Float64Array(A.columns);
   for (let i = 0; i < A.rows; i++) for (let j = 0; j < A.columns; j++) sums[j] += Math.abs(A.get(i, j));
   return largest(sums);
+}
+
+/** e with 2^e <= |A|_1 < 2^(e + 1); 0 for A = 0. */
+export function exponentOf(A: Matrix): number {
+  const norm = oneNorm(A);
+  return norm === 0 ? 0 : Math.floor(Math.log2(norm));
+}
+
+/** 2^n A, also where 2^n is no float64. */
+export function timesPowerOfTwo(A: Matrix, n: number): Matrix {
+  const step = Math.max(-1000, Math.min(1000, n));
+  const product = Matrix.mul(A, 2 ** step);
+  return step === n ? product : timesPowerOfTwo(product, n - step);
 }
 
 /**

@@ -1,8 +1,8 @@
 import { Matrix } from "ml-matrix";
-import { balance, centred, restored, similar } from "./balance.js";
+import { balance, restored, similar } from "./balance.js";
 import { dense } from "./generator.js";
 import { solve } from "./linearSolve.js";
-import { absoluteRoots, oneNorm } from "./norms.js";
+import { absoluteRoots, exponentOf, oneNorm, timesPowerOfTwo } from "./norms.js";
 
 /**
  * Degrees m of the Pade approximants r_m of exp below the last, each with a bound theta: r_m(A) = exp(A + E) with |E| <= |A| / 2^53 where
@@ -25,7 +25,7 @@ export const EXP_MATRICES = 14;
  * the norms that it estimates are exact here). Entries that overflow are not finite.
  */
 export function expDense(A: Matrix): Matrix {
-  const D = balance(centred(dense(A)).centre);
+  const D = balance(dense(A), 1);
   return restored(expBalanced(similar(A, D)), D);
 }
 
@@ -50,7 +50,7 @@ class Powers {
   readonly #absolute: number[];
 
   constructor(A: Matrix) {
-    this.#exponent = Math.floor(Math.log2(oneNorm(A)));
+    this.#exponent = exponentOf(A);
     this.#B = timesPowerOfTwo(A, -this.#exponent);
     this.#even = [Matrix.eye(A.rows), this.#B.mmul(this.#B)];
     this.#absolute = absoluteRoots(dense(A), 2 * 13 + 1);
@@ -94,13 +94,6 @@ function log2BackwardError(m: number): number {
   for (let k = 1; k <= m; k++) sum -= Math.log2(m + k) - Math.log2(k);
   for (let k = 2; k <= 2 * m + 1; k++) sum -= Math.log2(k);
   return sum;
-}
-
-/** 2^n A, also where 2^n is no float64. */
-function timesPowerOfTwo(A: Matrix, n: number): Matrix {
-  const step = Math.max(-1000, Math.min(1000, n));
-  const product = Matrix.mul(A, 2 ** step);
-  return step === n ? product : timesPowerOfTwo(product, n - step);
 }
 
 /** r_m(A) = p(A) / p(-A) of 2^-squarings A, with p split into even and odd powers. */
