@@ -87,7 +87,7 @@ function negligible(T: readonly Float64Array[], k: number, norm: number, lenient
 /** Brings the 2 x 2 block at k to [[a, b], [c, a]] with b c < 0, or makes it triangular where its eigenvalues are real. */
 function standardise(work: Work, k: number): void {
   const [p, q] = [work.T[k], work.T[k + 1]];
-  if (discriminant(p, q, k) < 0) {
+  if (halfGap(p, q, k) < 0) {
     const [sum, gap] = [p[k + 1] + q[k], p[k] - q[k + 1]];
     if (gap === 0) return;
     const size = Math.hypot(sum, gap);
@@ -99,17 +99,19 @@ function standardise(work: Work, k: number): void {
   if (q[k] === 0) return;
   const [a, b, c, d] = [p[k], p[k + 1], q[k], q[k + 1]];
   const half = (a - d) / 2;
-  const root = Math.sqrt(Math.max(0, discriminant(p, q, k)));
+  const root = Math.max(0, halfGap(p, q, k));
   const far = half < 0 ? half - root : half + root; // an eigenvalue less d, without cancellation
   const size = Math.hypot(far, c);
   rotate(work, k, far / size, c / size);
   [p[k], p[k + 1], q[k], q[k + 1]] = [d + far, b - c, 0, far === 0 ? d : d - b * (c / far)];
 }
 
-/** ((a - d) / 2)^2 + b c of the block at k, whose rows are p and q. */
-function discriminant(p: Float64Array, q: Float64Array, k: number): number {
-  const half = (p[k] - q[k + 1]) / 2;
-  return half * half + p[k + 1] * q[k];
+/** sqrt(|s|) with the sign of s = ((a - d) / 2)^2 + b c, of the block at k with the rows p and q: half the gap of its eigenvalues. */
+function halfGap(p: Float64Array, q: Float64Array, k: number): number {
+  const [half, b, c] = [(p[k] - q[k + 1]) / 2, p[k + 1], q[k]];
+  const unit = Math.max(Math.abs(half), Math.abs(b), Math.abs(c)); // so that products do not underflow
+  const s = (half / unit) ** 2 + (b / unit) * (c / unit);
+  return unit * Math.sign(s) * Math.sqrt(Math.abs(s));
 }
 
 /** G T G^T and Q G^T for the rotation G = [[cos, sin], [-sin, cos]] of rows k and k + 1. */
