@@ -31,7 +31,8 @@ export function log(R: Matrix): Matrix {
     () => `log: only a square matrix has a logarithm, got ${R.rows} x ${R.columns}`,
   );
   checkFinite("log: R", R);
-  const D = balance(dense(R), absoluteRoots(dense(R), POWER)[POWER - 1]);
+  const roots = absoluteRoots(dense(R), POWER);
+  const D = balance(dense(R), Math.max(roots[POWER - 1], Number.EPSILON * roots[0]));
   const B = similar(R, D);
   const X = Matrix.sub(B, Matrix.eye(B.rows));
   return restored(isNear(X) ? logNearIdentity(X) : logBySchur(B), D);

@@ -73,15 +73,23 @@ function deflate(work: Work): void {
       continue;
     }
     if (++steps > MOST_STEPS)
-      throw new LconvError("ERR_LCONV_ARGUMENT", `eigenvalues: no convergence for a ${T.length} x ${T.length} matrix`);
+      throw new LconvError("ERR_LCONV_ARGUMENT", `schur: no convergence for a ${T.length} x ${T.length} matrix`);
     francisStep(work, first, last, steps % STALLED === 0);
   }
 }
 
-/** Whether the subdiagonal entry of row k is below the rounding of its neighbours on the diagonal; of A, where those are zero, or if lenient. */
+/**
+ * Whether the subdiagonal entry c of row k is below the rounding of its neighbours a and d on the diagonal, and moves d by less than its own
+ * rounding, b c / (a - d) (Ahues & Tisseur 1997, as LAPACK); below that of A, where a = d = 0, or if lenient.
+ */
 function negligible(T: readonly Float64Array[], k: number, norm: number, lenient: boolean): boolean {
-  const neighbours = Math.abs(T[k - 1][k - 1]) + Math.abs(T[k][k]);
-  return Math.abs(T[k][k - 1]) <= Number.EPSILON * (neighbours === 0 || lenient ? norm : neighbours);
+  const [a, b, c, d] = [T[k - 1][k - 1], T[k - 1][k], T[k][k - 1], T[k][k]].map(Math.abs);
+  if (c === 0) return true;
+  if (lenient || a + d === 0) return c <= Number.EPSILON * norm;
+  if (c > Number.EPSILON * (a + d)) return false;
+  const gap = Math.abs(T[k - 1][k - 1] - T[k][k]);
+  const size = Math.max(d, gap) + Math.max(b, c);
+  return Math.min(b, c) * (Math.max(b, c) / size) <= Number.EPSILON * Math.min(d, gap) * (Math.max(d, gap) / size);
 }
 
 /** Brings the 2 x 2 block at k to [[a, b], [c, a]] with b c < 0, or makes it triangular where its eigenvalues are real. */
