@@ -72,8 +72,7 @@ function deflate(work: Work): void {
       steps = 0;
       continue;
     }
-    if (++steps > MOST_STEPS)
-      throw new LconvError("ERR_LCONV_ARGUMENT", `schur: no convergence for a ${T.length} x ${T.length} matrix`);
+    if (++steps > MOST_STEPS) throw new LconvError("ERR_LCONV_ARGUMENT", `schur: no convergence for a ${T.length} x ${T.length} matrix`);
     francisStep(work, first, last, steps % STALLED === 0);
   }
 }
