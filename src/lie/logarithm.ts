@@ -1,24 +1,28 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
-import { check, LconvError } from "../errors.js";
-import { exp, oneNorm } from "./exponential.js";
+import { check } from "../errors.js";
+import { balance, restored, similar } from "./balance.js";
 import { checkFinite, dense } from "./generator.js";
+import { solve } from "./linearSolve.js";
+import { absoluteRoots, oneNorm } from "./norms.js";
+import { type EigenvalueFunction, eigenvalueOf, setBlocks, squareRoot } from "./quasiTriangular.js";
+import { type Block, diagonalBlocks, type Schur, schur } from "./schur.js";
 
-/** Nodes of the Gauss-Legendre quadrature, and the largest |X|_1 for which it gives log(I + X) to float64 (Higham 2008, table 11.1). */
-const NODES = 12;
-const LARGEST = 0.581;
-/** Iterations of one square root: 6 to 10 where R has a logarithm, more only for eigenvalues next to the negative axis. */
-const MOST_ITERATIONS = 25;
-/** Each root halves |log R|; entries in float64's range need about 15. */
-const MOST_ROOTS = 60;
-/** |exp(log R) - R|_1 / |R|_1 beyond which the logarithm counts as not found: half of float64's digits. */
-const TOLERANCE = 1e-8;
+/**
+ * Degree m of the Pade approximant r_m of log(I + X), and the largest max(d_p, d_(p+1)) with d_p = |X^p|_1^(1/p), p (p - 1) <= 2 m + 1,
+ * for which it is right to float64 (Al-Mohy & Higham 2012, table 2.1).
+ */
+const DEGREE = 7;
+const THETA = 0.264;
+/** |M^p|_1^(1/p) for M = |R| entry by entry and this p is near the spectral radius of M, which bounds that of R and is the same for D^-1 R D. */
+const POWER = 32;
 
 /**
  * The principal logarithm of R [d, d]: the real L with exp(L) = R whose eigenvalues have imaginary parts in (-pi, pi).
- * Inverse scaling and squaring: log R = 2^s log(R^(1/2^s)), with square roots by the product form of the Denman-Beavers iteration
- * (Cheng, Higham, Kenney & Laub, SIAM J. Matrix Anal. Appl. 22, 2001) and the diagonal Pade approximant of log(I + X) as partial fractions.
- * Throws ERR_LCONV_SHAPE unless R is square, ERR_LCONV_ARGUMENT when an entry is not finite, or R is singular to float64 or has an
- * eigenvalue on the negative real axis: then there is no real principal logarithm.
+ * Inverse scaling and squaring of the balanced R: log R = 2^s r_m(R^(1/2^s) - I), with square roots of the real Schur form and the diagonal
+ * blocks by the logarithms of their eigenvalues (Al-Mohy & Higham, SIAM J. Sci. Comput. 34, 2012; Al-Mohy, Higham & Relton, ibid. 35, 2013).
+ * Near I no Schur form is taken, so that the error is relative to R - I.
+ * Throws ERR_LCONV_SHAPE unless R is square, ERR_LCONV_ARGUMENT when an entry is not finite, or R has an eigenvalue that is zero or negative
+ * within the rounding of its Schur form: then there is no real principal logarithm.
  */
 export function log(R: Matrix): Matrix {
   check(
@@ -27,101 +31,89 @@ export function log(R: Matrix): Matrix {
     () => `log: only a square matrix has a logarithm, got ${R.rows} x ${R.columns}`,
   );
   checkFinite("log: R", R);
-  const I = Matrix.eye(R.rows);
-  let X = Matrix.sub(R, I);
-  let roots = 0;
-  for (let root = R; oneNorm(X) > LARGEST; roots++) {
-    if (roots === MOST_ROOTS) fail("its roots do not approach I");
+  const roots = absoluteRoots(dense(R), POWER);
+  const D = balance(dense(R), Math.max(roots[POWER - 1], Number.EPSILON * roots[0]));
+  const B = similar(R, D);
+  const X = Matrix.sub(B, Matrix.eye(B.rows));
+  return restored(isNear(X) ? logNearIdentity(X) : logBySchur(B), D);
+}
+
+function logBySchur(B: Matrix): Matrix {
+  const { Q, T } = schur(B);
+  checkEigenvalues(B, { Q, T });
+  let [root, roots] = [T, 0];
+  let X = lessIdentity(root, T, roots);
+  while (spectralRadius(X) > THETA || !isNear(X)) {
     root = squareRoot(root);
-    X = Matrix.sub(root, I);
+    X = lessIdentity(root, T, ++roots);
   }
   const L = logNearIdentity(X).mul(2 ** roots);
-  const error = oneNorm(Matrix.sub(exp(dense(L)), R)) / oneNorm(R);
-  if (!(error <= TOLERANCE)) fail(`exp(log R) differs from R by ${error.toPrecision(2)} of its norm`);
-  return L;
+  setBlocks(L, T, logarithm);
+  return Q.mmul(L).mmul(Q.transpose());
 }
 
-function fail(reason: string): never {
-  throw new LconvError(
-    "ERR_LCONV_ARGUMENT",
-    `log: R has no real principal logarithm that float64 can find: ${reason}. An eigenvalue is zero, on the negative real axis, or close ` +
-      "to them. Take the matrix of a smaller step; in bilinear interpolation, of one that moves every pixel by less than about half a pixel",
-  );
+/** T^(1/2^k) - I from the root T^(1/2^k), with diagonal blocks from T, where the difference would cancel. */
+function lessIdentity(root: Matrix, T: Matrix, k: number): Matrix {
+  const X = Matrix.sub(root, Matrix.eye(T.rows));
+  setBlocks(X, T, (re, im) => {
+    const [size, angle] = logarithm(re, im).map((part) => part / 2 ** k);
+    return [Math.expm1(size) * Math.cos(angle) - 2 * Math.sin(angle / 2) ** 2, Math.exp(size) * Math.sin(angle)];
+  });
+  return X;
 }
 
-/**
- * A^(1/2) by X <- mu X (I + mu^-2 M^-1) / 2 and M <- (I + (mu^2 M + mu^-2 M^-1) / 2) / 2 from X = M = A (Higham 2008, eq. 6.29),
- * with mu = |det M|^(-1 / 2d). M tends to I, at last with |M - I| <- |mu^2 M - I|^2 / 4 <= |M - I|^2, which is then the error of X.
- */
-function squareRoot(A: Matrix): Matrix {
-  const I = Matrix.eye(A.rows);
-  let [X, M] = [A, A];
-  for (let k = 0; k < MOST_ITERATIONS; k++) {
-    const distance = oneNorm(Matrix.sub(M, I));
-    const { inverse, logDeterminant } = invert(M);
-    const mu2 = Math.exp(-logDeterminant / A.rows);
-    inverse.div(mu2);
-    X = X.mmul(Matrix.add(I, inverse)).mul(Math.sqrt(mu2) / 2);
-    if (distance ** 2 < Number.EPSILON) return X;
-    M = Matrix.mul(M, mu2).add(inverse).div(2).add(I).div(2);
+/** log |re + i im| and the angle. */
+const logarithm: EigenvalueFunction = (re, im) => {
+  const size = Math.hypot(re, im);
+  const nearOne = size > 0.5 && size < 2;
+  return [nearOne ? Math.log1p((re - 1) * (re + 1) + im * im) / 2 : Math.log(size), Math.atan2(im, re)];
+};
+
+const spectralRadius = (X: Matrix): number =>
+  diagonalBlocks(X).reduce((most, block) => Math.max(most, Math.hypot(...eigenvalueOf(X, block))), 0);
+
+/** Whether the Pade approximant gives log(I + X). */
+function isNear(X: Matrix): boolean {
+  if (oneNorm(X) <= THETA) return true;
+  const square = X.mmul(X);
+  const root = (A: Matrix, p: number): number => oneNorm(A) ** (1 / p);
+  if (root(square.mmul(X), 3) > THETA) return false;
+  return root(square, 2) <= THETA || root(square.mmul(square), 4) <= THETA;
+}
+
+/** Throws where a change of R as small as the rounding of its Schur form can give it an eigenvalue that is zero or negative. */
+function checkEigenvalues(B: Matrix, { Q, T }: Schur): void {
+  const sizes = Matrix.abs(B).mmul(Matrix.abs(Q));
+  const rounding = Matrix.abs(Q).mul(sizes).sum("column"); // the diagonal of |Q|^T |B| |Q|, before the factor
+  for (const block of diagonalBlocks(T)) {
+    const error = T.rows * Number.EPSILON * Math.max(...rounding.slice(block.at, block.at + block.size));
+    const [re, im] = eigenvalueOf(T, block);
+    check(
+      distanceToAxis(T, block) > error,
+      "ERR_LCONV_ARGUMENT",
+      () =>
+        `log: R has no real principal logarithm: expected no eigenvalue on the negative real axis or at 0, got ` +
+        `${re.toPrecision(3)}${im === 0 ? "" : ` +- ${im.toPrecision(3)} i`} with a rounding error of ${error.toPrecision(2)} (in the balanced R). ` +
+        "Take the matrix of a smaller step; in bilinear interpolation, of one that moves every pixel by less than about half a pixel",
+    );
   }
-  fail(`its square root does not converge in ${MOST_ITERATIONS} iterations`);
 }
 
-/** M^-1 and log |det M|. Throws where M is singular to float64. */
-function invert(M: Matrix): { inverse: Matrix; logDeterminant: number } {
-  const rows = Array.from({ length: M.rows }, (_, i) => Float64Array.from(M.getRow(i)));
-  const logDeterminant = gaussJordan(rows);
-  const inverse = new Matrix(rows);
-  const condition = oneNorm(M) * oneNorm(inverse);
-  if (!(condition * M.rows * Number.EPSILON < 1))
-    fail(`a matrix to invert is singular (its condition number is ${condition.toPrecision(2)})`);
-  return { inverse, logDeterminant };
+/** About how large a change of a block gives it an eigenvalue that is zero or negative; not positive where it has one. */
+function distanceToAxis(T: Matrix, block: Block): number {
+  const { at, size } = block;
+  if (size === 1) return T.get(at, at);
+  const [a, b, c] = [T.get(at, at), Math.abs(T.get(at, at + 1)), Math.abs(T.get(at + 1, at))];
+  const modulus = Math.hypot(...eigenvalueOf(T, block));
+  const toSingular = modulus * (modulus / (Math.abs(a) + Math.max(b, c)));
+  return a < 0 ? Math.min(b, c, toSingular) : toSingular;
 }
 
-/** Turns the rows of M into those of M^-1, with row pivots; returns log |det M|. At d = 400 it takes a quarter of ml-matrix's `inverse`. */
-function gaussJordan(rows: Float64Array[]): number {
-  let logDeterminant = 0;
-  const pivots: number[] = [];
-  for (let k = 0; k < rows.length; k++) {
-    pivots.push(swapInPivot(rows, k));
-    const pivotRow = rows[k];
-    const pivot = pivotRow[k];
-    logDeterminant += Math.log(Math.abs(pivot));
-    pivotRow[k] = 1;
-    for (let j = 0; j < pivotRow.length; j++) pivotRow[j] /= pivot;
-    for (const row of rows) if (row !== pivotRow) eliminate(row, pivotRow, k);
-  }
-  for (let k = rows.length - 1; k >= 0; k--) {
-    for (const row of rows) [row[k], row[pivots[k]]] = [row[pivots[k]], row[k]];
-  }
-  return logDeterminant;
-}
-
-/** Moves the row with the largest entry of column k, from row k on, to row k; returns where it was. */
-function swapInPivot(rows: Float64Array[], k: number): number {
-  let best = k;
-  for (let i = k + 1; i < rows.length; i++) if (Math.abs(rows[i][k]) > Math.abs(rows[best][k])) best = i;
-  [rows[k], rows[best]] = [rows[best], rows[k]];
-  return best;
-}
-
-/** row -= row[k] * pivotRow, with the place of column k taken over by the inverse. */
-function eliminate(row: Float64Array, pivotRow: Float64Array, k: number): void {
-  const factor = row[k];
-  row[k] = 0;
-  for (let j = 0; j < row.length; j++) row[j] -= factor * pivotRow[j];
-}
-
-/** log(I + X) = integral over x in [0, 1] of X (I + x X)^-1, by Gauss-Legendre quadrature: the Pade approximant of degrees NODES. */
+/** log(I + X) = integral over x in [0, 1] of (I + x X)^-1 X, by Gauss-Legendre quadrature: the diagonal Pade approximant. */
 function logNearIdentity(X: Matrix): Matrix {
-  const I = Matrix.eye(X.rows);
   const sum = Matrix.zeros(X.rows, X.rows);
-  for (const { node, weight } of gaussLegendre(NODES)) {
-    const { inverse } = invert(Matrix.mul(X, node).add(I));
-    sum.add(inverse.mul(weight));
-  }
-  return X.mmul(sum);
+  for (const { node, weight } of gaussLegendre(DEGREE)) sum.add(solve(Matrix.mul(X, node).add(Matrix.eye(X.rows)), X).mul(weight));
+  return sum;
 }
 
 /** Nodes and weights on [0, 1], from the eigenvectors of the Jacobi matrix of the Legendre polynomials (Golub & Welsch 1969). */

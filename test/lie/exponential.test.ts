@@ -5,6 +5,7 @@ import * as assert from "uvu/assert";
 import { exp, expApply } from "../../src/lie/exponential.js";
 import { dense, type Generator, lowRank, scaled, sparse, toDense } from "../../src/lie/generator.js";
 import { throwsCode } from "../support/throws.js";
+import { assertTrue, casesOf } from "./expLogCases.js";
 import { taylorExp } from "./naive.js";
 import { difference, randomMatrix } from "./random.js";
 import { rotation2, rotation3, skew3 } from "./rotations.js";
@@ -47,6 +48,42 @@ for (const size of [1e-3, 0.012, 0.2, 0.9, 2, 5, 9]) {
     }
   });
 }
+
+for (const c of casesOf("exp")) {
+  test(`exp against 300 digits: ${c.name}`, () => {
+    for (const g of [dense(c.matrix), sparseOf(c.matrix)]) {
+      assertTrue(exp(g), c);
+      const action = () => expApply(g, Matrix.eye(c.matrix.rows));
+      if (LONG.includes(c.name)) throwsCode(action, "ERR_LCONV_ARGUMENT", "Taylor steps", "exp where d is small");
+      else assertTrue(action(), c);
+    }
+  });
+}
+
+/** Cases with norms of 1e6 that only cancellation in their powers makes small, which expApply does not see. */
+const LONG = ["of square zero, norm 1000000.0", "conjugated, condition 1000000.0"];
+
+test("the ends of float64: nilpotent matrices of norm 1e300, and entries of 1e-320", () => {
+  for (const value of [1e160, -1e300, 1e-320]) {
+    const L = Matrix.zeros(3, 3).set(0, 2, value);
+    for (const E of [exp(dense(L)), expApply(sparseOf(L), Matrix.eye(3))])
+      assert.equal(E.to2DArray(), Matrix.add(Matrix.eye(3), L).to2DArray());
+  }
+});
+
+test("low rank with badly scaled factors: t U V = [[0, 1e-8], [1e8, 0]]", () => {
+  const expected = [
+    [Math.cosh(1), 1e-8 * Math.sinh(1)],
+    [1e8 * Math.sinh(1), Math.cosh(1)],
+  ];
+  const swap = lowRank(Matrix.diag([1e-8, 1e8]), new Matrix([[0, 1], [1, 0]])); // biome-ignore format: a matrix
+  for (const E of [exp(swap), expApply(swap, Matrix.eye(2))])
+    expected.forEach((row, i) => {
+      row.forEach((value, j) => {
+        assert.ok(Math.abs(E.get(i, j) / value - 1) < 1e-14, `entry (${i}, ${j}) is ${E.get(i, j)}, not ${value}`);
+      });
+    });
+});
 
 const columnSums = (A: Matrix): number[] => Matrix.abs(A).sum("column");
 

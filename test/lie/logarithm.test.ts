@@ -6,6 +6,7 @@ import { exp } from "../../src/lie/exponential.js";
 import { dense } from "../../src/lie/generator.js";
 import { log } from "../../src/lie/logarithm.js";
 import { throwsCode } from "../support/throws.js";
+import { assertTrue, casesOf } from "./expLogCases.js";
 import { taylorExp } from "./naive.js";
 import { difference, randomMatrix } from "./random.js";
 import { rotation2, rotation3, skew3 } from "./rotations.js";
@@ -34,6 +35,16 @@ test("I, multiples of I and diagonals", () => {
   for (const scale of [1e-200, 0.5, 1e200]) closeTo(log(Matrix.eye(3).mul(scale)), Matrix.eye(3).mul(Math.log(scale)), 1e-14);
   const values = [1e-6, 0.1, 1, 1 + 1e-6, 20, 1e5];
   closeTo(log(Matrix.diag(values)), Matrix.diag(values.map(Math.log)), 1e-13);
+});
+
+for (const c of casesOf("log")) test(`log against 300 digits: ${c.name}`, () => assertTrue(log(c.matrix), c));
+
+test("diagonals and blocks over 300 orders of magnitude", () => {
+  const values = [1e-200, 1e-9, 1, 1 + 1e-9, 1e100];
+  closeTo(log(Matrix.diag(values)), Matrix.diag(values.map(Math.log)), 1e-15);
+  const L = log(new Matrix([[1e-200, -1e-200, 0], [1e-200, 1e-200, 0], [0, 0, 1e100]])); // biome-ignore format: a matrix
+  const [size, angle] = [Math.log(Math.SQRT2 * 1e-200), Math.PI / 4];
+  closeTo(L, new Matrix([[size, -angle, 0], [angle, size, 0], [0, 0, Math.log(1e100)]]), 1e-15); // biome-ignore format: a matrix
 });
 
 test("Pascal's triangle of binomials: entries 1, 2, 3, ... below the diagonal", () => {
@@ -116,6 +127,13 @@ test("a rotation flow of 7 x 7 images by pi / 10", () => {
   closeTo(log(exp(dense(L))), L, 1e-13);
 });
 
+/** Q A Q^T for the reflection Q = I - 2 v v^T / |v|^2 with v = (1, 2, 3, ...). */
+function conjugated(A: Matrix): Matrix {
+  const v = Matrix.columnVector(Array.from({ length: A.rows }, (_, k) => k + 1));
+  const Q = Matrix.sub(Matrix.eye(A.rows), v.mmul(v.transpose()).mul(2 / v.dot(v)));
+  return Q.mmul(A).mmul(Q);
+}
+
 test("matrices without a real principal logarithm are refused", () => {
   const none = {
     "one negative eigenvalue": Matrix.diag([-1, 1]),
@@ -131,10 +149,15 @@ test("matrices without a real principal logarithm are refused", () => {
     ]),
     singular: Matrix.ones(2, 2),
     "of rank 3": randomMatrix(6, 3, 1).mmul(randomMatrix(3, 6, 2)),
+    "a half turn in space": rotation3([2 / 3, -1 / 3, 2 / 3], Math.PI),
+    "-1 twice, in one Jordan block": conjugated(new Matrix([[-1, 1, 0], [0, -1, 0], [0, 0, 2]])), // biome-ignore format: a matrix
+    "-1e10 and 1e-10": conjugated(Matrix.diag([-1e10, 1e-10])),
+    "1e-17 by rounding": conjugated(Matrix.diag([1, 1e-17, 2, 3])),
     "a projector": Matrix.sub(Matrix.eye(4), Matrix.ones(4, 4).div(4)),
   };
   for (const R of Object.values(none))
     throwsCode(() => log(R), "ERR_LCONV_ARGUMENT", "log: R", "no real principal logarithm", "smaller step");
+  throwsCode(() => log(Matrix.diag([2, -0.5])), "ERR_LCONV_ARGUMENT", "expected no eigenvalue on the negative real axis or at 0, got -0.5");
 });
 
 test("misuse is refused", () => {
