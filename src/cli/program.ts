@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command, type OptionValues } from "commander";
 import { verificationNames } from "../experiments/verify/verdict.js";
 import { bench, benchFlags } from "./bench.js";
+import { benchmarkSymmetry, symmetryFlags } from "./benchmarkSymmetry.js";
 import { compare, compareFlags } from "./compare.js";
 import type { Context } from "./context.js";
 import { data, dataFlags } from "./data.js";
@@ -48,6 +49,14 @@ export function buildProgram(context: Context): Command {
   add(benches, "steps", "Time full train steps: forward, backward and update", benchFlags, benchExamples).action((options) =>
     bench(without(options), context),
   );
+  const benchmarks = program.command("benchmark").description("Measure how right results are");
+  add(
+    benchmarks,
+    "symmetry",
+    "SymBench: discovery against functions whose symmetries are known, over samples, noise and units",
+    symmetryFlags,
+    benchmarkExamples,
+  ).action((options) => benchmarkSymmetry(without(options), context));
   add(
     program,
     "discover",
@@ -113,3 +122,5 @@ const planExamples = `  lconv plan --dataset cifar100 --layers 2 --rank 8
 
 Without a flag of a network, --cases are predicted for a GPU. Nothing is downloaded; times are estimates or predictions, never measured.`;
 const benchExamples = `  lconv bench steps --cases mnist/lconv,mnist/cnn --batch 64 --seconds 3`;
+const benchmarkExamples = `  lconv benchmark symmetry --quick --out symbench
+  lconv benchmark symmetry --out symbench --share 1/2 & lconv benchmark symmetry --out symbench --share 2/2`;

@@ -67,7 +67,7 @@ export const extractSymmetries = (model: Model | readonly Model[], x: Tensor, op
 
 /** The same in pieces; `x` is looked at in the first ones alone. */
 export function* extracting(model: Model | readonly Model[], x: Tensor, options: ExtractionOptions = {}): Pieces<Extraction> {
-  const { output, affine, within, tolerance, bootstrap, seed } = checkedOptions(options);
+  checkedOptions(options);
   check(x.rank === 3, "ERR_LCONV_SHAPE", () => `extractSymmetries: x must be [N, m, d], got ${showShape(x.shape)}`);
   const models: Differentiated[] = [];
   for (const one of Array.isArray(model) ? (model as readonly Model[]) : [model as Model]) {
@@ -76,7 +76,18 @@ export function* extracting(model: Model | readonly Model[], x: Tensor, options:
   }
   check(models.length > 0, "ERR_LCONV_ARGUMENT", () => "extractSymmetries: needs at least one model, got none");
   const [N, m, d] = x.shape;
-  const equations = yield* equationsOf({ x: x.dataSync(), ...{ N, m, d, models, equivariant: output === "equivariant", affine, within } });
+  return yield* extractingFrom(models, x.dataSync(), { N, m, d }, options);
+}
+
+/** The same from values and gradients that are known already. */
+export function* extractingFrom(
+  models: readonly Differentiated[],
+  x: ArrayLike<number>,
+  { N, m, d }: { N: number; m: number; d: number },
+  options: ExtractionOptions = {},
+): Pieces<Extraction> {
+  const { output, affine, within, tolerance, bootstrap, seed } = checkedOptions(options);
+  const equations = yield* equationsOf({ x, ...{ N, m, d, models, equivariant: output === "equivariant", affine, within } });
   const solution = yield* solve(equations);
   const residuals = solution.values.map((value) => Math.sqrt(Math.max(0, value)));
   const noise = models.length > 1 ? noiseAlong(equations, solution) : undefined;
@@ -135,7 +146,8 @@ function* solve({ rows, unknowns }: Equations): Pieces<Solution> {
   return { ...ascending(gramOf(mean, unknowns)), mean };
 }
 
-function ascending(M: Matrix): Omit<Solution, "mean"> {
+/** Eigenvalues and eigenvectors of a symmetric matrix, ascending. */
+export function ascending(M: Matrix): Omit<Solution, "mean"> {
   const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(M, { assumeSymmetric: true });
   const order = realEigenvalues.map((_, k) => k).sort((a, b) => realEigenvalues[a] - realEigenvalues[b]);
   return { values: order.map((k) => realEigenvalues[k]), vectors: eigenvectorMatrix.subMatrixColumn(order) };

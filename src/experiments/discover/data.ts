@@ -87,7 +87,7 @@ async function foundBy(
   options: DataOptions,
 ): Promise<Found> {
   const { d, x, m } = samples;
-  const [{ basis, labels, residuals, dimension, notes, spread }] = extractions;
+  const [{ basis, labels, residuals, dimension, notes, resampled: spread }] = extractions;
   const seeds =
     extractions.length > 1 ? [`dimensions over ${extractions.length} seeds: ${extractions.map((e) => e.dimension).join(", ")}`] : [];
   if (!basis) return { source, dimension, discovery: undefined, residuals, notes: [...notes, ...seeds] };

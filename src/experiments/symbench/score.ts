@@ -1,0 +1,93 @@
+import { Matrix } from "ml-matrix";
+import type { Pieces } from "../../engine/breathe.js";
+import type { Basis } from "../../lie/basis.js";
+import { anglesBetween } from "../../lie/canonical.js";
+import { matchKnown } from "../../lie/identify.js";
+import { largestAngle } from "../../lie/spanError.js";
+import { type Whitening, whitening } from "../../lie/whitening.js";
+import type { Problem, Setting } from "./problem.js";
+import type { Answer, System } from "./systems.js";
+import type { Truth } from "./truths.js";
+
+/** A line of the ledger: what a system said of a problem, beside the truth. Angles in degrees; null is "not said" or "not measured". */
+export interface Row extends Setting {
+  system: System;
+  truth: string;
+  category: Truth["category"];
+  trueDimension: number;
+  trueAlgebra: string;
+  dimension: number | null;
+  /** Null where no name is given. */
+  algebra: string | null;
+  /** Largest principal angle to the true span in whitened coordinates, where the dimension is right. */
+  angle: number | null;
+  /** The same by what the generators do to x as it is. */
+  angleOnData: number | null;
+  /** The 95 % bound that the system states for `angle`. */
+  bound: number | null;
+  /** Of the directions up to three beyond the true dimension, and their noise. */
+  residuals: number[];
+  residualNoise: number[] | null;
+  change: number | null;
+  r2: number[];
+  seconds: number;
+  notes: readonly string[];
+}
+
+const degrees = (radians: number): number => (180 * radians) / Math.PI;
+const orNull = (value: number | undefined): number | null =>
+  value === undefined || !Number.isFinite(value) ? null : Number(value.toPrecision(4));
+
+/** Scores an answer. In pieces. */
+export function* scored(truth: Truth, problem: Problem, setting: Setting, system: System, answer: Answer, seconds: number): Pieces<Row> {
+  const trueDimension = problem.generators?.n_L ?? 0;
+  const { dimension, basis, whitened, bound, residuals, noise, change, r2, notes } = answer;
+  const named = basis && system !== "random" ? yield* matchKnown(whitened ?? basis) : undefined;
+  const right = basis !== undefined && problem.generators !== undefined && dimension === trueDimension;
+  const compared = right ? yield* angles(truth, problem, answer, basis) : undefined;
+  const shown = (values: readonly number[]): number[] => values.slice(0, trueDimension + 3).map((value) => Number(value.toPrecision(3)));
+  return {
+    ...setting,
+    ...{ system, truth: truth.name, category: truth.category, trueDimension, trueAlgebra: truth.algebra },
+    dimension: dimension ?? null,
+    algebra: dimension === 0 ? "none" : (named?.name ?? null),
+    angle: orNull(compared?.whitened),
+    angleOnData: orNull(compared?.onData),
+    bound: right ? orNull(degrees(bound)) : null,
+    residuals: shown(residuals),
+    residualNoise: noise ? shown(noise) : null,
+    change: orNull(change),
+    r2: r2.map((value) => Number(value.toPrecision(4))),
+    seconds: Number(seconds.toPrecision(3)),
+    notes,
+  };
+}
+
+function* angles(
+  { d, affine, category }: Truth,
+  { x, generators }: Problem,
+  { inputs }: Answer,
+  found: Basis,
+): Pieces<{ whitened: number; onData?: number }> {
+  const truth = generators as Basis;
+  const frame = inputs ?? whitening(x, d, affine);
+  const columns = (basis: Basis): Matrix => new Matrix(basis.dense().map((L) => inFrame(L, frame, affine).to1DArray())).transpose();
+  const whitened = degrees(largestAngle(columns(found), columns(truth)));
+  if (category === "reduced") return { whitened }; // known only modulo what x or f leave out
+  const data = new Matrix(
+    Array.from({ length: Math.min(300, x.length / d) }, (_, n) => [...x.subarray(n * d, (n + 1) * d), ...(affine ? [1] : [])]),
+  ).transpose();
+  return { whitened, onData: degrees(Math.max(...(yield* anglesBetween(found, truth, { data })))) };
+}
+
+/** L in the coordinates x' = to (x - mean). */
+function inFrame(L: Matrix, { to, from, mean }: Whitening, affine: boolean): Matrix {
+  const d = from.rows;
+  if (!affine) return to.mmul(L).mmul(from);
+  const [A, t] = [L.subMatrix(0, d - 1, 0, d - 1), L.subMatrix(0, d - 1, d, d)];
+  const s = to.rows;
+  const whole = Matrix.zeros(s + 1, s + 1);
+  whole.setSubMatrix(to.mmul(A).mmul(from), 0, 0);
+  whole.setSubMatrix(to.mmul(A.mmul(Matrix.columnVector(mean)).add(t)), 0, s);
+  return whole;
+}
