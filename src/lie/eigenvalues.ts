@@ -52,16 +52,16 @@ function pairOf(H: readonly Float64Array[], k: number): Eigenvalue[] {
 /** One sweep over first..last by the two eigenvalues of the last 2 x 2 block, or by others where those went in a circle. */
 function francisStep(H: readonly Float64Array[], first: number, last: number, stalled: boolean): void {
   const [a, b, c, d] = [H[last - 1][last - 1], H[last - 1][last], H[last][last - 1], H[last][last]];
-  let [trace, determinant] = [a + d, a * d - b * c];
+  // The two are middle +- sqrt(square): written so that a block next to a multiple of I, where they nearly agree with the diagonal, loses no digits.
+  let [middle, square] = [(a + d) / 2, ((a - d) / 2) ** 2 + b * c];
   if (stalled) {
     const size = Math.abs(c) + Math.abs(H[last - 1][last - 2]);
-    const shift = d + 0.75 * size;
-    [trace, determinant] = [2 * shift, shift * shift + 0.4375 * size * size];
+    [middle, square] = [d + 0.75 * size, -0.4375 * size * size];
   }
   const [p, q] = [H[first], H[first + 1]];
   let v = [
-    p[first] * p[first] + p[first + 1] * q[first] - trace * p[first] + determinant,
-    q[first] * (p[first] + q[first + 1] - trace),
+    (p[first] - middle) ** 2 - square + p[first + 1] * q[first],
+    q[first] * (p[first] - middle + (q[first + 1] - middle)),
     q[first] * H[first + 2][first + 1],
   ];
   for (let k = first; k < last; k++) {
