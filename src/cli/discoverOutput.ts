@@ -17,13 +17,15 @@ export function summaryOf({
   notes,
   basis,
 }: Discovery): Record<string, unknown> {
-  const { structure, name, distance, candidates } = identification;
+  const { structure, name, distance, certain, alternatives, facts } = identification;
   return {
     source,
     dimension: basis.n_L,
     algebra: name,
     distance,
-    candidates: candidates.slice(0, 5),
+    certain,
+    alternatives,
+    facts,
     closureResidual: structure.closureResidual,
     signature: structure.signature,
     strengths,
@@ -37,11 +39,11 @@ export function summaryOf({
 
 /** The same for people. */
 export function showDiscovery(discovery: Discovery): string {
-  const { source, identification, angles, defects, residuals, spread, notes, basis } = discovery;
+  const { source, angles, defects, residuals, spread, notes, basis } = discovery;
   const rows: [string, string][] = [
     ["from", source],
     ["dimension", String(basis.n_L)],
-    ["algebra", `${identification.name} (distance ${identification.distance.toPrecision(2)})`],
+    ["algebra", algebraLine(discovery)],
     ...(defects ? [["equivariance defect", showDefects(defects)] as [string, string]] : []),
     ...angles.flatMap(({ known, degrees, defects: ofKnown, notes: why = [] }): [string, string][] => [
       [`angles to ${known}`, `${degrees.map((x) => x.toFixed(2)).join(", ")} degrees`],
@@ -56,6 +58,11 @@ export function showDiscovery(discovery: Discovery): string {
   }
   if (spread !== undefined && Number.isFinite(spread)) rows.push(["spread", `${spread.toFixed(2)} degrees`]);
   return list([...rows, ...notes.map((note): [string, string] => ["note", note])]);
+}
+
+function algebraLine({ identification: { name, certain, distance, alternatives } }: Discovery): string {
+  const others = alternatives.length > 0 ? `; not excluded: ${alternatives.join(", ")}` : "";
+  return `${name} (${certain ? "" : "not certain, "}distance ${distance.toPrecision(2)})${others}`;
 }
 
 const showDefects = (defects: readonly Defect[]): string =>

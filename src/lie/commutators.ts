@@ -1,5 +1,6 @@
 import { Matrix } from "ml-matrix";
 import { inPieces, type Pieces } from "../engine/breathe.js";
+import { Philox, streams } from "../engine/random.js";
 import type { Basis } from "./basis.js";
 import {
   apply,
@@ -24,8 +25,11 @@ export interface Commutators {
   projections: readonly (readonly (readonly number[])[])[];
   /** |[L_i, L_j]|^2 */
   norms: Matrix;
-  /** |L_i L_j|^2 + |L_j L_i|^2 */
-  products: Matrix;
+  /**
+   * What the norms are to be measured by: min(|L_i|_2 |L_j|, |L_i| |L_j|_2)^2 with the operator norm |.|_2, of which a commutator has at most twice
+   * the root. Not |L_i L_j|^2: of generators such as translations that is rounding, and so would be the ratio.
+   */
+  scales: Matrix;
 }
 
 /**
@@ -39,11 +43,10 @@ export function* commutators(basis: Basis, gram: Matrix, data?: Matrix): Pieces<
     : yield* byProducts(gram, basis.generators);
 }
 
-const square = (n: number): Matrix => Matrix.zeros(n, n);
 const cube = (n: number): number[][][] => Array.from({ length: n }, () => Array.from({ length: n }, () => new Array<number>(n).fill(0)));
 
-function byProducts(gram: Matrix, generators: readonly Generator[]): Pieces<Commutators> {
-  return overPairs(gram, function* (i, j) {
+function* byProducts(gram: Matrix, generators: readonly Generator[]): Pieces<Commutators> {
+  return yield* overPairs(gram, yield* gains(generators), function* (i, j) {
     const forth = product(generators[i], generators[j]);
     yield;
     const back = product(generators[j], generators[i]);
@@ -51,7 +54,6 @@ function byProducts(gram: Matrix, generators: readonly Generator[]): Pieces<Comm
     const bracket = difference(forth, back);
     return {
       norm: norm(bracket) ** 2,
-      product: norm(forth) ** 2 + norm(back) ** 2,
       projections: generators.map((g) => inner(g, bracket)),
     };
   });
@@ -59,30 +61,54 @@ function byProducts(gram: Matrix, generators: readonly Generator[]): Pieces<Comm
 
 function* byAction(gram: Matrix, generators: readonly Generator[], X: Matrix): Pieces<Commutators> {
   const images = yield* inPieces(generators, (g) => apply(g, X));
-  return yield* overPairs(gram, function* (i, j) {
+  const square = (A: Matrix): number => elementwise(A, A) / X.columns;
+  const gains = images.map((image) => square(image) / square(X));
+  const result = yield* overPairs(gram, gains, function* (i, j) {
     const forth = apply(generators[i], images[j]);
     yield;
     const back = apply(generators[j], images[i]);
     yield;
+    gains[i] = Math.max(gains[i], square(forth) / gram.get(j, j));
+    gains[j] = Math.max(gains[j], square(back) / gram.get(i, i));
     const bracket = Matrix.sub(forth, back);
     return {
-      norm: elementwise(bracket, bracket) / X.columns,
-      product: (elementwise(forth, forth) + elementwise(back, back)) / X.columns,
+      norm: square(bracket),
       projections: images.map((image) => elementwise(image, bracket) / X.columns),
     };
   });
+  return { ...result, scales: scalesOf(gram, gains) }; // with the gains of all pairs
 }
+
+/** |L|_2^2 of each, from below, by the power method on L^T L. */
+function gains(generators: readonly Generator[]): Pieces<number[]> {
+  return inPieces(generators, (g) => {
+    let x = Matrix.columnVector(new Philox(1, streams.user).normal(g.d));
+    let gain = 0;
+    for (let step = 0; step < POWER_STEPS; step++) {
+      const y = apply(g, x.div(x.norm("frobenius")));
+      gain = Math.max(gain, elementwise(y, y));
+      if (gain === 0) return 0;
+      x = applyTransposed(g, y);
+    }
+    return gain;
+  });
+}
+
+/** A lower bound on the greatest is good enough within some per cent. */
+const POWER_STEPS = 12;
+
+const scalesOf = (gram: Matrix, gains: readonly number[]): Matrix =>
+  new Matrix(gains.map((a, i) => gains.map((b, j) => (i === j ? 0 : Math.min(a * gram.get(j, j), b * gram.get(i, i))))));
 
 interface Pair {
   norm: number;
-  product: number;
   projections: readonly number[];
 }
 
 /** Fills in both halves from the pairs i < j: [L_j, L_i] = -[L_i, L_j]. */
-function* overPairs(gram: Matrix, of: (i: number, j: number) => Pieces<Pair>): Pieces<Commutators> {
+function* overPairs(gram: Matrix, gains: readonly number[], of: (i: number, j: number) => Pieces<Pair>): Pieces<Commutators> {
   const n = gram.rows;
-  const [norms, products, projections] = [square(n), square(n), cube(n)];
+  const [norms, projections] = [Matrix.zeros(n, n), cube(n)];
   for (let i = 0; i < n; i++) {
     for (let j = i + 1; j < n; j++) {
       const pair = yield* of(i, j);
@@ -91,13 +117,12 @@ function* overPairs(gram: Matrix, of: (i: number, j: number) => Pieces<Pair>): P
         [j, i],
       ]) {
         norms.set(a, b, pair.norm);
-        products.set(a, b, pair.product);
         projections[a][b] = pair.projections.map((value) => (a < b ? value : -value));
       }
       yield;
     }
   }
-  return { gram, projections, norms, products };
+  return { gram, projections, norms, scales: scalesOf(gram, gains) };
 }
 
 /** A B: of low rank where one of them is, sparse where both are, else dense. Throws ERR_LCONV_ARGUMENT where that would not fit in memory. */
@@ -143,11 +168,9 @@ function* byBlocks(gram: Matrix, generators: readonly LowRankGenerator[]): Piece
   const C = yield* block((a, b) => a.V.mmul(b.V.transpose()));
   const overlap = (i: number, j: number, k: number, l: number): number => elementwise(A[i][k].mmul(B[k][l]).mmul(C[l][j]), B[i][j]);
   const projection = (l: number, i: number, j: number): number => traceOfProduct(A[l][i].mmul(B[i][j]), C[j][l]);
-  return yield* overPairs(gram, function* (i, j) {
-    const product = overlap(i, j, i, j) + overlap(j, i, j, i);
+  return yield* overPairs(gram, yield* gains(generators), function* (i, j) {
     return {
-      norm: product - 2 * overlap(i, j, j, i),
-      product,
+      norm: overlap(i, j, i, j) + overlap(j, i, j, i) - 2 * overlap(i, j, j, i),
       projections: generators.map((_, l) => projection(l, i, j) - projection(l, j, i)),
     };
   });

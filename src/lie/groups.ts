@@ -5,9 +5,9 @@ import { lowRank, type SparseGenerator, sparse } from "./generator.js";
 
 // Bases of well-known Lie algebras as matrices. Products of names with numbers: R01 rotates axis 0 towards axis 1.
 
-type Entry = readonly [row: number, column: number, value: number];
+export type Entry = readonly [row: number, column: number, value: number];
 
-const fromEntries = (d: number, entries: readonly Entry[]): SparseGenerator =>
+export const fromEntries = (d: number, entries: readonly Entry[]): SparseGenerator =>
   sparse(
     d,
     entries.map(([row]) => row),
@@ -15,10 +15,10 @@ const fromEntries = (d: number, entries: readonly Entry[]): SparseGenerator =>
     entries.map(([, , value]) => value),
   );
 
-const pairsOf = (n: number): [number, number][] =>
+export const pairsOf = (n: number): [number, number][] =>
   Array.from({ length: n }, (_, a) => Array.from({ length: n - a - 1 }, (_, k): [number, number] => [a, a + 1 + k])).flat();
 
-const rotation = (d: number, a: number, b: number): SparseGenerator =>
+export const rotation = (d: number, a: number, b: number): SparseGenerator =>
   fromEntries(d, [
     [b, a, 1],
     [a, b, -1],

@@ -1,150 +1,153 @@
-import { LuDecomposition, Matrix, QrDecomposition } from "ml-matrix";
+import type { Matrix } from "ml-matrix";
 import { inOneGo, type Pieces } from "../engine/breathe.js";
-import { Philox, streams } from "../engine/random.js";
 import { check, checkOptions } from "../errors.js";
 import type { Basis } from "./basis.js";
-import { knownAlgebras } from "./known.js";
-import { leastSquares } from "./leastSquares.js";
-import { spectrum } from "./spectrum.js";
-import { type Structure, type StructureConstants, structureOf, transform } from "./structure.js";
-
-export interface Candidate {
-  name: string;
-  /** 0 for the algebra itself; see `identify`. */
-  distance: number;
-}
+import { compactMatrices, type Frame, frameOf, frameOfStructure, lenses } from "./frame.js";
+import { derivedDimensions, signatureOf } from "./levi.js";
+import { type Named, named } from "./naming.js";
+import { type Structure, structureOf } from "./structure.js";
+import { ZeroTest } from "./zeroTest.js";
 
 export interface Identification {
-  /** Such as "so(3)", "R^2", "se(2)"; "none of these" where no known algebra is near. */
+  /** Such as "so(3)", "R^2", "iso(1,3)", "so(3) + R"; "unknown" where the span is no algebra, has no name, or is too uncertain for one. */
   name: string;
+  /** Whether nothing else is possible: no decision was open and `alternatives` is empty. */
+  certain: boolean;
+  /** Names that are not excluded. */
+  alternatives: readonly string[];
+  /** How far the structure is from what the name says, in units of the structure constants. */
   distance: number;
-  /** What was compared, the nearest first, whether near enough or not. */
-  candidates: readonly Candidate[];
+  /** Of the coordinates in which it was read. */
+  condition: number;
+  /** What is certain, in words. */
+  facts: readonly string[];
   /** Reasons to be careful with the name. */
   notes: readonly string[];
+  /** |error| / |L| of the generators, as given or as their commutators show it. */
+  uncertainty: number;
   structure: Structure;
 }
 
 export interface IdentifyOptions {
-  /** Greatest distance at which an algebra is named. Default 0.1. */
-  tolerance?: number;
+  /**
+   * |error| / |L| of the generators, or the angle of their span to the true one in radians. Default: what their commutators leave outside of the span
+   * shows, at least 1e-9; of one generator, which has none, 0.01.
+   */
+  uncertainty?: number;
   /** As in `structure`. */
   data?: Matrix;
 }
 
-const MOST_GENERATORS = 16; // beyond, a change of basis has too many unknowns to be searched
-const STARTS = 24; // of the search for a change of basis, where invariants agree
-const STARTS_ELSE = 3;
+/** The share of commutators that may lie outside of an algebra. */
+const CLOSED = 0.15;
+const UNKNOWN = "unknown";
 
-/**
- * The known algebra nearest to the span of `basis`, or none of these. The distance of
- *   R^n   is noncommutativity: |[L_i, L_j]| against |L_i L_j| and |L_j L_i|;
- *   so(2) is max |Re lambda| / max |lambda| over the eigenvalues of the one generator; R, which it is in any case, comes after it;
- *   any other is the greater of closureResidual and min_C max(|C.f - g| / |g|, |C^-1.g - f| / |f|), with f and g the structure constants of
- *   both in orthonormal bases and C a change of basis: looking both ways, no algebra can hide as a limit of another (a contraction).
- * A basis change leaves the result as it is. Throws as `structure` does, and ERR_LCONV_ARGUMENT for a tolerance outside (0, 1).
- */
 export const identify = (basis: Basis, options: IdentifyOptions = {}): Identification => inOneGo(matchKnown(basis, options));
 
 /** The same in pieces. */
 export function* matchKnown(basis: Basis, options: IdentifyOptions = {}): Pieces<Identification> {
-  checkOptions("identify", options, ["tolerance", "data"]);
-  const { tolerance = 0.1, data } = options;
-  check(tolerance > 0 && tolerance < 1, "ERR_LCONV_ARGUMENT", () => `identify: tolerance must lie between 0 and 1, got ${tolerance}`);
-  const found = yield* structureOf(basis, { tolerance: tolerance / 10, ...(data && { data }) });
-  const n = basis.n_L;
-  const candidates = n === 1 ? flows(basis) : [abelian(n, found), ...(yield* others(n, found, tolerance))];
-  if (n > 1) candidates.sort((a, b) => a.distance - b.distance);
-  const best = candidates.find(({ distance }) => distance <= tolerance) ?? candidates[0];
-  const named = best.distance <= tolerance;
+  checkOptions("identify", options, ["uncertainty", "data"]);
+  const { uncertainty, data } = options;
+  check(
+    uncertainty === undefined || (uncertainty > 0 && uncertainty < 1),
+    "ERR_LCONV_ARGUMENT",
+    () => `identify: uncertainty must lie between 0 and 1, got ${uncertainty}; leave it out to have it estimated`,
+  );
+  const structure = yield* structureOf(basis, data ? { data } : {});
+  const matrices = data ? undefined : compactMatrices(basis);
+  const frame = matrices ? yield* frameOf(matrices, uncertainty) : frameOfStructure(structure, uncertainty);
+  const closed = frame.closure <= Math.max(CLOSED * Math.min(1, (10 * (uncertainty ?? 1)) / CLOSED), 1e-7);
+  const views = closed ? yield* viewsOf(frame, matrices, uncertainty) : [];
+  if (views.length === 0) return notClosed(basis, structure, frame);
+  return conclude(views, structure, yield* factsOf(views[0].frame));
+}
+
+/** One look at the generators: all open decisions made as degenerate as can be, and, where there were some, the other way. */
+interface View {
+  frame: Frame;
+  results: Named[];
+  doubts: readonly string[];
+  unresolved: readonly string[];
+  /** The least sure of the decisions that something is not zero. */
+  least: number;
+}
+
+/** A view that is as sure as this needs no other beside it. */
+const SURE = 25;
+
+/** The frames that are of use, the clearest first. */
+function* viewsOf(plain: Frame, matrices: readonly Matrix[] | undefined, uncertainty?: number): Pieces<View[]> {
+  const views = [yield* viewOf(plain)];
+  for (const lens of matrices && plain.n > 1 ? lenses.slice(1) : []) {
+    if (sure(views[0])) break;
+    const frame = yield* frameOf(matrices as readonly Matrix[], uncertainty, lens);
+    if (frame.closure > CLOSED) continue;
+    views.push(yield* viewOf(frame));
+    views.sort((a, b) => Number(sure(b)) - Number(sure(a)) || rank(b) - rank(a));
+  }
+  return views;
+}
+
+const sure = ({ results, doubts, unresolved, least }: View): boolean =>
+  results[0].name !== undefined && doubts.length === 0 && unresolved.length === 0 && least > SURE;
+const rank = ({ results, doubts, unresolved, least }: View): number =>
+  results[0].name === undefined || doubts.length > 0 ? 0 : unresolved.length > 0 ? 1 : least;
+
+function* viewOf(frame: Frame): Pieces<View> {
+  const degenerate = new ZeroTest("degenerate");
+  const results = [yield* named(frame, degenerate)];
+  if (degenerate.doubts.length > 0) results.push(yield* named(frame, new ZeroTest("generic")));
+  return { frame, results, doubts: degenerate.doubts, unresolved: degenerate.unresolved, least: degenerate.least };
+}
+
+function conclude(views: readonly View[], structure: Structure, known: readonly string[]): Identification {
+  const [{ frame, results, doubts, unresolved }] = views;
+  const [best] = results;
+  // Where the generic reading has no name, the degenerate one is a guess.
+  const name = (results.every((result) => result.name !== undefined) && best.name) || UNKNOWN;
+  const rivals = views.filter((view) => view === views[0] || (!sure(views[0]) && view.doubts.length === 0));
+  const others = rivals.flatMap((view) => view.results.flatMap((result) => [...(result.name ? [result.name] : []), ...result.others]));
+  const alternatives = [...new Set(others)].filter((other) => other !== name);
+  const notes = [
+    ...(best.name === undefined && best.reason ? [`no name: ${best.reason}`] : []),
+    ...(doubts.length > 0 ? [`not clearly zero, not clearly otherwise: ${doubts.join(", ")}`] : []),
+    ...(unresolved.length > 0 ? [`zero as far as the uncertainty shows: ${unresolved.join(", ")}`] : []),
+  ];
   return {
-    name: named ? best.name : "none of these",
-    distance: best.distance,
-    candidates,
-    notes: notesOf(n, found, candidates, tolerance),
-    structure: found,
+    name,
+    certain: name !== UNKNOWN && alternatives.length === 0 && doubts.length === 0 && unresolved.length === 0,
+    alternatives,
+    distance: frame.uncertainty,
+    condition: frame.balanced?.amplification ?? 1,
+    facts: [...known, ...best.facts],
+    notes,
+    uncertainty: frame.uncertainty,
+    structure,
   };
 }
 
-/** Every single generator is R; so(2), a flow that comes back, is the stronger statement and goes first. */
-function flows(basis: Basis): Candidate[] {
-  const values = spectrum(basis.generators[0]);
-  const greatest = Math.max(...values.map(({ re, im }) => Math.hypot(re, im)));
-  const growing = greatest > 0 ? Math.max(...values.map(({ re }) => Math.abs(re))) / greatest : 1;
+function notClosed(basis: Basis, structure: Structure, { uncertainty, closure }: Frame): Identification {
+  return {
+    name: UNKNOWN,
+    certain: false,
+    alternatives: [],
+    distance: closure,
+    condition: 1,
+    facts: [`dimension ${basis.n_L}`, "not closed under commutators"],
+    notes: [`the span is not closed: ${(100 * closure).toFixed(1)} % of the commutators lie outside of it`],
+    uncertainty,
+    structure,
+  };
+}
+
+function* factsOf(frame: Frame): Pieces<string[]> {
+  const g = frame.algebra;
+  const test = new ZeroTest("degenerate");
+  const { positive, negative, zero } = signatureOf(g, test);
+  const derived = yield* derivedDimensions(g, test);
   return [
-    { name: "so(2)", distance: growing },
-    { name: "R", distance: 0 },
+    `dimension ${frame.n}`,
+    `Killing form ${positive} positive, ${negative} negative, ${zero} zero`,
+    `derived series ${derived.join(", ")}`,
   ];
 }
-
-const abelian = (n: number, { noncommutativity }: Structure): Candidate => ({ name: `R^${n}`, distance: noncommutativity });
-
-function* others(n: number, found: Structure, tolerance: number): Pieces<Candidate[]> {
-  if (n > MOST_GENERATORS || found.noncommutativity === 0) return [];
-  const candidates: Candidate[] = [];
-  for (const { name, basis } of knownAlgebras(n)) {
-    const known = yield* structureOf(basis);
-    const starts = invariants(known) === invariants(found) ? STARTS : STARTS_ELSE;
-    const distance = yield* matchDistance(found.orthonormal, known.orthonormal, starts, tolerance / 10);
-    candidates.push({ name, distance: Math.max(distance, found.closureResidual) });
-  }
-  return candidates;
-}
-
-/** Where these differ the algebras do; noise may change them, so that a few starts are tried all the same. */
-const invariants = ({ signature, centre, derivedSeries }: Structure): string => JSON.stringify([signature, centre, derivedSeries]);
-
-function notesOf(
-  n: number,
-  { closureResidual, noncommutativity }: Structure,
-  candidates: readonly Candidate[],
-  tolerance: number,
-): string[] {
-  const notes: string[] = [];
-  if (noncommutativity > tolerance && closureResidual > tolerance)
-    notes.push(`the span is not closed: ${(100 * closureResidual).toFixed(1)} % of the commutators lie outside of it`);
-  if (n > MOST_GENERATORS) notes.push(`only R^${n} was compared: ${n} generators are more than ${MOST_GENERATORS}`);
-  const near = candidates.filter(({ distance }) => distance <= tolerance);
-  if (n > 1 && near.length > 1)
-    notes.push(
-      `also within the tolerance: ${near
-        .slice(1)
-        .map(({ name }) => name)
-        .join(", ")}`,
-    );
-  return notes;
-}
-
-/** The distance of two algebras of one dimension: the least of the local minima that are found, or the first that is near `enough`. */
-function* matchDistance(f: StructureConstants, g: StructureConstants, starts: number, enough: number): Pieces<number> {
-  const n = f.length;
-  const both = [Float64Array.from(f.flat(2)), Float64Array.from(g.flat(2))] as const;
-  const random = new Philox(n, streams.user);
-  let least = Number.POSITIVE_INFINITY;
-  for (let start = 0; start < starts && least > enough; start++) {
-    const C = new QrDecomposition(Matrix.from1DArray(n, n, random.normal(n * n))).orthogonalMatrix.mul(size(both[1]) / size(both[0]));
-    if (start % 2 === 1) C.mulRow(0, -1); // both orientations
-    const { residual } = yield* leastSquares((c) => differences(...both, c, n), Float64Array.from(C.to1DArray()));
-    const half = residual.length / 2;
-    least = Math.min(least, Math.max(size(residual.subarray(0, half)), size(residual.subarray(half))));
-  }
-  return least;
-}
-
-/** (C.f - g) / |g|, then (C^-1.g - f) / |f|; NaN where C is singular. */
-function differences(f: Float64Array, g: Float64Array, c: Float64Array, n: number): Float64Array {
-  const out = new Float64Array(2 * f.length).fill(Number.NaN);
-  const C = Matrix.from1DArray(n, n, c);
-  const lu = new LuDecomposition(C);
-  if (lu.isSingular()) return out;
-  const D = lu.solve(Matrix.eye(n));
-  const [there, back] = [transform(f, C, D), transform(g, D, C)];
-  const [sizeF, sizeG] = [size(f), size(g)];
-  for (let k = 0; k < f.length; k++) {
-    out[k] = (there[k] - g[k]) / sizeG;
-    out[f.length + k] = (back[k] - f[k]) / sizeF;
-  }
-  return out;
-}
-
-const size = (values: Float64Array): number => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));

@@ -38,8 +38,8 @@ export {
   translation,
 } from "./grids.js";
 export { affineAlgebra, allOnes, type GraphFlowOptions, gl, graphFlow, heisenberg, scaling, se2, sl, so, so13 } from "./groups.js";
-export { type Candidate, type Identification, type IdentifyOptions, identify } from "./identify.js";
-export { algebra, knownAlgebras } from "./known.js";
+export { type Identification, type IdentifyOptions, identify } from "./identify.js";
+export { algebra, algebraNames } from "./known.js";
 export type { Model } from "./lieDerivative.js";
 export { log } from "./logarithm.js";
 export { generatorsFromPairs, type PairsOptions, type PairsResult } from "./pairs.js";

@@ -38,7 +38,7 @@ function overview({ source, basis, identification, angles, onData, spread, stren
   const rows = [
     ["From", source],
     ["Dimension", String(basis.n_L)],
-    ["Nearest known algebra", `${identification.name}, distance ${significant(identification.distance)}`],
+    ["Algebra", `${identification.name}${identification.certain ? "" : ", not certain"}, distance ${significant(identification.distance)}`],
     ...angles.map(({ known, degrees }) => [
       `Principal angles to ${known}${onData ? ", by what they do to the data" : ""}`,
       `${degrees.map((x) => significant(x)).join("°, ")}°`,
@@ -117,25 +117,24 @@ function spectrumTable(spectra: readonly (readonly Eigenvalue[])[]): string {
 }
 
 function algebraSection({ identification, basis }: Discovery): string {
-  const { structure, candidates } = identification;
+  const { structure, alternatives } = identification;
   const { signature, centre, derivedSeries, closureResidual, noncommutativity, tolerance } = structure;
   const facts = [
-    ["Closure residual", `${significant(closureResidual)}: the share of the commutators that lies outside of the span`],
-    ["Commutators", `${significant(noncommutativity)} of the products`],
+    [
+      "Closure residual",
+      `${significant(closureResidual)}: what of the commutators lies outside of the span, by the norms of their factors`,
+    ],
+    ["Commutators", `${significant(noncommutativity)} by the norms of their factors`],
     ["Killing form", `${signature.positive} positive, ${signature.negative} negative, ${signature.zero} zero directions`],
     ["Centre", `${centre} dimension${centre === 1 ? "" : "s"}`],
     ["Derived series", derivedSeries.join(" → ")],
     ["Tolerance", significant(tolerance)],
   ];
-  const known = textTable(
-    [{ heading: "Compared with" }, { heading: "Distance", number: true }],
-    candidates.map(({ name, distance }) => [name, significant(distance)]),
-  );
   const few = basis.n_L <= MOST_SHOWN;
   return [
     textTable([{ heading: "" }, { heading: "" }], facts),
-    element("h3", {}, "Known algebras"),
-    known,
+    alternatives.length > 0 ? paragraph(`Not excluded: ${alternatives.join(", ")}.`) : "",
+    element("ul", {}, identification.facts.map((fact) => element("li", {}, escapeText(fact))).join("")),
     few ? element("h3", {}, "Commutators") + commutatorList(structure.f, tolerance) : "",
     few && basis.n_L > 1 ? element("h3", {}, "Killing form") + killingTable(structure.killing.to2DArray()) : "",
   ].join("\n");

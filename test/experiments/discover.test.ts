@@ -177,7 +177,7 @@ test("dense generators read back equal, with all that was said of them", () => {
   const { metadata } = decodeSafetensors(discoveryFiles(discovery)["generators.safetensors"] as Uint8Array);
   assert.equal([metadata["algebra"], metadata["source"], metadata["d"]], ["so(3)", "a test", "3"]);
   const keys =
-    "source d n_L algebra distance candidates strengths spectra structureConstants closureResidual noncommutativity killing signature";
+    "source d n_L algebra distance certain alternatives facts uncertainty strengths spectra structureConstants closureResidual noncommutativity killing signature";
   for (const key of `${keys} centre derivedSeries tolerance angles residuals spread notes`.split(" ")) assert.ok(key in json, key);
   assert.equal([json["source"], json["d"], json["n_L"], json["algebra"], json["spread"]], ["a test", 3, 3, "so(3)", 2]);
   assert.equal(json["residuals"], [0, 0.1, null]);

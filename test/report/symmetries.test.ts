@@ -52,7 +52,7 @@ const kinds: Record<string, Discovery> = {
     notes: [hostile],
     angles: [{ known: hostile, degrees: [1], defects: [defect], notes: [hostile] }],
     defects: [defect],
-    identification: { ...plain.identification, name: hostile, candidates: [{ name: hostile, distance: Number.NaN }] },
+    identification: { ...plain.identification, name: hostile, alternatives: [hostile], facts: [hostile] },
   },
 };
 

@@ -165,7 +165,7 @@ async function fromExtraction(
   const layout = truth && basis ? { known: [KNOWN[experiment] ?? experiment] } : {};
   const shared = { experiment, seed, dimension, notes, basis, layout, residual: residuals[Math.max(0, dimension - 1)] };
   if (!basis) return { ...shared, found: "none", distance: 0, angle: Number.NaN };
-  const { name, distance } = await breathing(matchKnown(basis, { tolerance: 0.2 }), signal);
+  const { name, distance } = await breathing(matchKnown(basis), signal);
   const angle = truth ? degrees(Math.max(...principalAngles(basis, truth))) : Number.NaN;
   return { ...shared, found: name, distance, angle };
 }

@@ -1,0 +1,157 @@
+import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import type { Pieces } from "../engine/breathe.js";
+import { block, cartanForm, inBasis, killingOf, type Sampled } from "./sampled.js";
+import { type Kernel, kernelOf, type ZeroTest } from "./zeroTest.js";
+
+/**
+ * A Lie algebra in a basis that fits its ideals: first `s` elements that span it modulo the radical, then `a` that span the radical modulo the
+ * nilradical, then the nilradical, `m` elements. (de Graaf, Lie Algebras: Theory and Algorithms, chapters 2 and 4.)
+ */
+export interface Levi {
+  s: number;
+  a: number;
+  m: number;
+  /** In the fitting basis, its rows in terms of the given one. */
+  algebra: Sampled;
+  rows: Matrix;
+  /** g / radical, semisimple. */
+  quotient: Sampled;
+  /** Rows that span the centre, in the given basis. */
+  centre: number[][];
+  /** Lower central series of the nilradical: spans of rows in the fitting basis, from the nilradical on down to, and without, 0. */
+  descending: number[][][];
+}
+
+export function* leviOf(g: Sampled, test: ZeroTest): Pieces<Levi> {
+  const { n } = g;
+  const centre = kernelOf(g, (f) => new Matrix(rowsOf(f, n)), test, "centre").kernel;
+  yield;
+  const whole = wholeKernel(g);
+  const {
+    kernel: radical,
+    rest,
+    copies,
+  } = centre.length === n ? whole : kernelOf(g, (f) => cartanForm(f, n), test, "radical", adjointNorm(g) ** 3);
+  yield;
+  const s = rest.length;
+  const first = new Matrix([...rest, ...radical]);
+  const adapted = inBasis(g, first, copies());
+  yield;
+  const found = centre.length === n || s === n ? undefined : nilradical(adapted, s, test);
+  yield;
+  const nil = found ?? { kernel: unit(n - s), rest: [], copies: whole.copies };
+  const second = behind(s, new Matrix([...nil.rest, ...nil.kernel]), n);
+  const algebra = found
+    ? inBasis(
+        adapted,
+        second,
+        nil.copies().map((rows) => behind(s, rows, n)),
+      )
+    : adapted;
+  const a = nil.rest.length;
+  const quotient = block(algebra, 0, s);
+  const descending = centre.length === n ? [unit(n)] : lowerCentral(algebra, s + a, test);
+  return { s, a, m: n - s - a, algebra, rows: second.mmul(first), quotient, centre, descending };
+}
+
+const unit = (n: number, from = 0): number[][] => Matrix.eye(n).to2DArray().slice(from);
+
+/** |ad_x| of an x of norm 1, in the mean. */
+const adjointNorm = ({ f, n }: Sampled): number => Math.sqrt(f.reduce((sum, value) => sum + value * value, 0) / n);
+
+/** Row i: all [x_i, x_j]. */
+const rowsOf = (f: Float64Array, n: number): Float64Array[] => Array.from({ length: n }, (_, i) => f.subarray(i * n * n, (i + 1) * n * n));
+
+/** All of it as a kernel. */
+const wholeKernel = (g: Sampled): Kernel => ({ kernel: unit(g.n), rest: [], copies: () => g.draws.map(() => Matrix.eye(g.n)) });
+
+/** The first s basis elements, then combinations of the others. */
+function behind(s: number, rows: Matrix, n: number): Matrix {
+  const C = Matrix.eye(n);
+  if (s < n) C.setSubMatrix(rows, s, s);
+  return C;
+}
+
+/**
+ * Elements x of the radical whose ad is nilpotent: those that tr(ad_x), tr(ad_x ad_y) and tr(ad_x ad_y ad_z) do not see, y and z in the radical. These
+ * are power sums of its weights, so an x of weight 0 vanishes in all, and another in none but for weights that cancel in the first three.
+ */
+const nilradical = (g: Sampled, s: number, test: ZeroTest): Kernel =>
+  kernelOf(g, (f) => powerSums(f, g.n, s), test, "nilradical", adjointNorm(g) ** 2);
+
+function powerSums(f: Float64Array, n: number, s: number): Matrix {
+  const ads = Array.from({ length: n - s }, (_, i) => Matrix.from1DArray(n, n, f.subarray((i + s) * n * n, (i + s + 1) * n * n)));
+  const products = ads.flatMap((A) => ads.map((B) => A.mmul(B)));
+  return new Matrix(
+    ads.map((A) => {
+      const traces = products.map((B) => traceOf(A, B));
+      return [A.trace(), ...ads.map((B) => traceOf(A, B)), ...traces];
+    }),
+  );
+}
+
+/** tr(A B) */
+function traceOf(A: Matrix, B: Matrix): number {
+  let sum = 0;
+  for (let i = 0; i < A.rows; i++) for (let j = 0; j < A.columns; j++) sum += A.get(i, j) * B.get(j, i);
+  return sum;
+}
+
+/** N, [N, N], [N, [N, N]], ... of the nilradical N, which is spanned by the elements from `from` on. */
+function lowerCentral(g: Sampled, from: number, test: ZeroTest): number[][][] {
+  const { n } = g;
+  let span = unit(n, from);
+  const series: number[][][] = [];
+  while (span.length > 0) {
+    series.push(span);
+    const image = imageOf(g, unit(n, from), span, test, "lower central series");
+    if (image.length >= span.length) break; // not nilpotent, so the noise is too great to say more
+    span = image;
+  }
+  return series;
+}
+
+/** Rows that span [a, b] of two spans of rows. */
+export function imageOf(g: Sampled, a: readonly number[][], b: readonly number[][], test: ZeroTest, what: string): number[][] {
+  return a.length === 0 || b.length === 0 ? [] : kernelOf(g, (f) => bracketsOf(f, g.n, a, b), test, what).rest;
+}
+
+/** Columns [x, y] for x in a and y in b. */
+function bracketsOf(f: Float64Array, n: number, a: readonly number[][], b: readonly number[][]): Matrix {
+  const B = new Matrix(b as number[][]);
+  const columns = a.flatMap((x) => {
+    const ad = Matrix.zeros(n, n); // [j, k]
+    for (const [i, value] of x.entries())
+      if (value !== 0) ad.add(Matrix.mul(Matrix.from1DArray(n, n, f.subarray(i * n * n, (i + 1) * n * n)), value));
+    return B.mmul(ad).to2DArray();
+  });
+  return new Matrix(columns).transpose();
+}
+
+/** Dimensions of g, [g, g], [[g, g], [g, g]], ... until they stay. */
+export function* derivedDimensions(g: Sampled, test: ZeroTest): Pieces<number[]> {
+  let span = unit(g.n);
+  const dimensions = [g.n];
+  for (;;) {
+    const next = imageOf(g, span, span, test, "derived series");
+    yield;
+    if (next.length === span.length) return dimensions;
+    dimensions.push(next.length);
+    if (next.length === 0) return dimensions;
+    span = next;
+  }
+}
+
+/** Signs of the Killing form. */
+export function signatureOf(g: Sampled, test: ZeroTest): { positive: number; negative: number; zero: number } {
+  const K = killingOf(g.f, g.n);
+  const { eigenvectorMatrix: V, realEigenvalues } = new EigenvalueDecomposition(K, { assumeSymmetric: true });
+  const errors = g.draws.map((draw) => Matrix.sub(killingOf(draw, g.n), K).mmul(V));
+  const signature = { positive: 0, negative: 0, zero: 0 };
+  for (const [k, value] of realEigenvalues.entries()) {
+    const error = Math.sqrt(errors.reduce((sum, E) => sum + E.getColumn(k).reduce((all, x) => all + x * x, 0), 0) / errors.length);
+    const ratio = value === 0 ? 0 : Math.abs(value) / Math.max(error, Number.MIN_VALUE);
+    signature[test.isZero(ratio, "Killing form") ? "zero" : value > 0 ? "positive" : "negative"]++;
+  }
+  return signature;
+}

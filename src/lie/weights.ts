@@ -1,0 +1,171 @@
+import { EigenvalueDecomposition, Matrix, SingularValueDecomposition } from "ml-matrix";
+import { Philox, streams } from "../engine/random.js";
+import { balance } from "./closedCoordinates.js";
+import { commutator, sumOf } from "./frame.js";
+import { leftVectors, type ZeroTest } from "./zeroTest.js";
+
+/** What an abelian algebra of matrices is as a group: a torus, or lines. Rows are in terms of the matrices given. */
+export interface Flows {
+  /** Those whose flows return: rows whose weights are integers, if `commensurate`. */
+  circles: number[][];
+  /** Semisimple with imaginary weights, but without a lattice: their flows never return. */
+  winding: number[][];
+  /** Hyperbolic, unipotent, or spirals. */
+  lines: number[][];
+  /** Integer weights of the circles, [planes, circles]. */
+  weights: number[][];
+  /** Whether a torus is not excluded where none was found. */
+  circlesPossible: boolean;
+}
+
+/** A coincidence of integers more likely than this says nothing. */
+const UNLIKELY = 0.05;
+
+/**
+ * Abelian matrices, orthonormal, each with an error of norm `uncertainty`. Balanced (see `balance`), a semisimple matrix is normal and what is
+ * unipotent has shrunk to its error; of the normal ones the symmetric part says which grow.
+ */
+export function flowsOf(given: readonly Matrix[], uncertainty: number, test: ZeroTest): Flows {
+  const { matrices, amplification } = balance(given, { ridge: 1e-9, steps: 200 });
+  const error = uncertainty * amplification;
+  const parts = separate(matrices, error, test, "unipotent part");
+  const imaginary = separate(
+    parts.other.map((c) => symmetricPart(sumOf(c, matrices))),
+    error,
+    test,
+    "real parts of weights",
+  );
+  const back = (rows: readonly number[][]): number[][] => rows.map((row) => combine(row, parts.other));
+  const turning = back(imaginary.zero);
+  const lines = [...parts.zero, ...back(imaginary.other)];
+  const none = { circles: [], weights: [], lines, winding: [] };
+  if (turning.length === 0) return { ...none, circlesPossible: parts.zero.length > 0 || test.doubts.includes("real parts of weights") };
+  const lattice = latticeOf(
+    turning.map((c) => sumOf(c, matrices)),
+    error,
+  );
+  if (!lattice) return { ...none, winding: turning, circlesPossible: true };
+  return { ...none, circles: lattice.rows.map((row) => combine(row, turning)), weights: lattice.weights, circlesPossible: false };
+}
+
+const symmetricPart = (L: Matrix): Matrix => Matrix.add(L, L.transpose()).div(2);
+
+const combine = (c: readonly number[], rows: readonly number[][]): number[] =>
+  rows[0].map((_, k) => c.reduce((sum, value, i) => sum + value * rows[i][k], 0));
+
+/** Combinations whose matrices are no larger than their error, and the others. */
+function separate(matrices: readonly Matrix[], error: number, test: ZeroTest, what: string): { zero: number[][]; other: number[][] } {
+  const split: { zero: number[][]; other: number[][] } = { zero: [], other: [] };
+  if (matrices.length === 0) return split;
+  const flat = new Matrix(matrices.map((L) => L.to1DArray()));
+  const U = leftVectors(flat);
+  const images = U.mmul(flat);
+  const d = matrices[0].rows;
+  for (let row = 0; row < U.rows; row++) {
+    const image = images.getRow(row);
+    const shrinking = abnormality(Matrix.from1DArray(d, d, image)) > NORMAL;
+    split[shrinking || test.isZero(Math.hypot(...image) / error, what) ? "zero" : "other"].push(U.getRow(row));
+  }
+  return split;
+}
+
+/** Matrices further from normal than this still have a nilpotent part to lose. */
+const NORMAL = 0.1;
+
+/** |[L, L^T]| / |L|^2: 0 for a normal matrix, of order 1 for a nilpotent one. */
+const abnormality = (L: Matrix): number => commutator(L, L.transpose()).norm("frobenius") / L.norm("frobenius") ** 2;
+
+/**
+ * The weights of commuting, nearly antisymmetric matrices as integers: `rows` are combinations of them whose weights are. Undefined where no small
+ * integers fit, or where some would fit any weights.
+ */
+function latticeOf(matrices: readonly Matrix[], error: number): { rows: number[][]; weights: number[][] } | undefined {
+  const k = matrices.length;
+  const { weights, errors } = distinctWeights(matrices, error);
+  const chosen = independentRows(weights, k);
+  if (chosen.length < k) return undefined;
+  const base = new Matrix(chosen.map((at) => weights[at]));
+  const inverted = new SingularValueDecomposition(base).inverse();
+  const rest = weights.flatMap((w, at) =>
+    chosen.includes(at) ? [] : [{ c: Matrix.rowVector(w).mmul(inverted).to1DArray(), error: errors[at] }],
+  );
+  const spread = inverted.norm("frobenius");
+  const q = commonDenominator(rest, spread);
+  if (q === undefined) return undefined;
+  const rows = inverted
+    .transpose()
+    .to2DArray()
+    .map((row) => row.map((value) => value * q)); // dual to the chosen weights
+  return { rows, weights: weights.map((w) => rows.map((row) => Math.round(row.reduce((sum, value, i) => sum + value * w[i], 0)))) };
+}
+
+/**
+ * The least q such that all q c are integers within their errors, if chance would not have found one as well: with errors e a random c fits with the
+ * probability 2 q e, and all q up to the one found were tried.
+ */
+function commonDenominator(rest: readonly { c: number[]; error: number }[], spread: number): number | undefined {
+  let chance = 0;
+  for (let q = 1; ; q++) {
+    const entries = rest.flatMap(({ c, error }) =>
+      c.map((value) => ({ value: q * value, margin: 3 * q * error * spread * (1 + Math.hypot(...c)) })),
+    );
+    chance += entries.reduce((product, { margin }) => product * Math.min(1, 2 * margin), 1);
+    if (entries.length > 0 && chance > UNLIKELY) return undefined;
+    if (entries.every(({ value, margin }) => Math.abs(value - Math.round(value)) <= margin)) return q;
+  }
+}
+
+/** Of each invariant plane how fast each matrix turns it, planes with the same weights once; planes that nothing turns left out. */
+function distinctWeights(matrices: readonly Matrix[], error: number): { weights: number[][]; errors: number[] } {
+  const d = matrices[0].rows;
+  const mixture = new Philox(3, streams.user).normal(matrices.length);
+  const antisymmetric = matrices.map((L) => Matrix.sub(L, L.transpose()).div(2));
+  const X = sumOf(Array.from(mixture), antisymmetric);
+  const { eigenvectorMatrix: V, realEigenvalues } = new EigenvalueDecomposition(X.transpose().mmul(X), { assumeSymmetric: true });
+  const precision = error / d; // of one entry of a matrix
+  const [weights, counts]: [number[][], number[]] = [[], []];
+  for (let column = 0; column < d; column++) {
+    const frequency = Math.sqrt(Math.max(0, realEigenvalues[column]));
+    if (frequency < 4 * precision * Math.hypot(...mixture)) continue;
+    const v = V.getColumnVector(column);
+    const w = X.mmul(v).div(frequency);
+    const weight = antisymmetric.map((L) => w.transpose().mmul(L).mmul(v).get(0, 0));
+    const near = weights.findIndex(
+      (known) => Math.hypot(...known.map((value, i) => value - weight[i])) < 6 * precision * Math.sqrt(weight.length),
+    );
+    if (near < 0) {
+      weights.push(weight);
+      counts.push(1);
+    } else {
+      weights[near] = weights[near].map((value, i) => (value * counts[near] + weight[i]) / (counts[near] + 1));
+      counts[near]++;
+    }
+  }
+  return { weights, errors: counts.map((count) => precision / Math.sqrt(Math.max(1, count / 2))) };
+}
+
+/** Indices of k rows that are as independent as can be, by pivoting. */
+function independentRows(rows: readonly number[][], k: number): number[] {
+  const left = rows.map((row) => [...row]);
+  const chosen: number[] = [];
+  while (chosen.length < k) {
+    const sizes = left.map((row) => Math.hypot(...row));
+    const at = sizes.indexOf(Math.max(...sizes));
+    if (at < 0 || sizes[at] < 1e-3 * Math.hypot(...rows[at])) break;
+    const unit = left[at].map((value) => value / sizes[at]);
+    chosen.push(at);
+    for (const row of left) {
+      const along = row.reduce((sum, value, i) => sum + value * unit[i], 0);
+      row.forEach((value, i) => {
+        row[i] = value - along * unit[i];
+      });
+    }
+  }
+  return chosen;
+}
+
+/** so(2)^a + R^b */
+export function flowsName({ circles, winding, lines }: Flows): string[] {
+  const power = (name: string, k: number): string[] => (k === 0 ? [] : [k === 1 ? name : `${name}^${k}`]);
+  return [...power("so(2)", circles.length), ...power("R", winding.length + lines.length)];
+}
