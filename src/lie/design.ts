@@ -37,18 +37,29 @@ export function noiseOf(rows: readonly Float64Array[], mean: Float64Array, u: re
 }
 
 /**
- * Weighs rows in place by what several models agree on: by 1 / sqrt(v + median v), v being the variance of a row over the models. Far from the middle of the
- * samples networks know little, and L x is largest there. Of one model all rows keep their weight.
+ * Weighs rows in place by what several models agree on: by 1 / sqrt(v + v_5), v being the variance of a row over the models and v_5 its lowest fifth. Far
+ * from the middle of the samples networks know little, and L x is largest there. Returns the weights; of one model all rows have 1.
  */
-export function weighRows(rows: readonly Float64Array[], width: number): void {
-  if (rows.length < 2) return;
+export function weighRows(rows: readonly Float64Array[], width: number): Float64Array {
   const mean = meanOf(rows);
-  const variance = new Float64Array(mean.length / width);
+  const weights = new Float64Array(mean.length / width).fill(1);
+  const variance = new Float64Array(weights.length);
   for (const list of rows) for (let at = 0; at < mean.length; at++) variance[Math.floor(at / width)] += (list[at] - mean[at]) ** 2;
-  const median = Float64Array.from(variance).sort()[Math.floor(0.2 * variance.length)];
-  if (median === 0) return; // models that are the same
-  for (const list of rows)
-    for (let at = 0; at < mean.length; at++) list[at] *= Math.sqrt(median / (variance[Math.floor(at / width)] + median));
+  const low = Float64Array.from(variance).sort()[Math.floor(0.2 * variance.length)];
+  if (low === 0) return weights; // one model, or models that are the same
+  weights.forEach((_, row) => {
+    weights[row] = Math.sqrt(low / (variance[row] + low));
+  });
+  for (const list of rows) for (let at = 0; at < mean.length; at++) list[at] *= weights[Math.floor(at / width)];
+  return weights;
+}
+
+/** Mean over rows of w^2 |slopes|^2, of slopes [rows, ..]. */
+export function meanSquare(slopes: Float64Array, weights: Float64Array): number {
+  const size = slopes.length / weights.length;
+  let total = 0;
+  for (let at = 0; at < slopes.length; at++) total += (weights[Math.floor(at / size)] * slopes[at]) ** 2;
+  return total / weights.length;
 }
 
 /** Rows of r values as their components along the columns of P [r, s]. */

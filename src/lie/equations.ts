@@ -2,7 +2,7 @@ import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import type { Pieces } from "../engine/breathe.js";
 import { check } from "../errors.js";
 import type { Basis } from "./basis.js";
-import { Design, gramOf, meanOf, noiseOf, ofKept, weighRows } from "./design.js";
+import { Design, gramOf, meanOf, meanSquare, noiseOf, ofKept, weighRows } from "./design.js";
 import { apply, combination, dense, type Generator, norm, scaled } from "./generator.js";
 import type { Differentiated } from "./gradients.js";
 import { restricted, type Whitening, whitened, whitening } from "./whitening.js";
@@ -126,17 +126,8 @@ function* amongAll(given: Given, outputs: Whitening): Pieces<Equations> {
     rows.push(design.rows);
     yield;
   }
-  weighRows(rows, s * columns + labels);
-  const generic = gramOf(meanOf(rows), s * columns + labels)
-    .diagonal()
-    .slice(0, s * columns);
-  const scale = scaleRows(
-    rows,
-    s * columns,
-    labels,
-    generic.reduce((sum, value) => sum + value / generic.length, 0),
-    q,
-  );
+  const weights = weighRows(rows, s * columns + labels);
+  const scale = scaleRows(rows, s * columns, labels, meanSquare(meanOf(slopes), weights) / s, q);
   if (r < d) notes.push(`x fills only ${r} of ${d} directions: what is found is known on those, and set to zero elsewhere`);
   const direction = (c: readonly number[]): Direction => {
     const L = Matrix.zeros(columns, columns);
@@ -256,18 +247,18 @@ function* amongGiven(given: Given, outputs: Whitening, within: Basis): Pieces<Eq
     return sum;
   });
   const rows: Float64Array[] = [];
-  let slope = 0; // mean square of an entry of J, of which a random direction of the same size sees 1 / m d
+  const all: Float64Array[] = [];
   for (const model of models) {
     const slopes = slopesOf(model, given, outputs.to, undefined);
-    for (const value of slopes) slope += value ** 2 / slopes.length / models.length;
+    all.push(slopes);
     const design = new Design(N, q, T.rows, labels);
     design.addImages(slopes, combined);
     if (equivariant) design.addLabels(whitened(outputs, model.y), false);
     rows.push(design.rows);
     yield;
   }
-  weighRows(rows, T.rows + labels);
-  const scale = scaleRows(rows, T.rows, labels, slope, q);
+  const weights = weighRows(rows, T.rows + labels);
+  const scale = scaleRows(rows, T.rows, labels, meanSquare(meanOf(all), weights) / (m * d), q); // what a random direction sees of J
   const direction = (c: readonly number[]): Direction => {
     const L = combination(
       within.generators,

@@ -43,8 +43,9 @@ export interface Checked {
 
 /** A change below this is none, whatever the noise. */
 const SMALL = 0.1;
-/** A change up to this many times its noise is explained by it, as long as the noise itself is below `LOUD`. */
+/** A change up to this many times its noise is explained by it, as long as the noise itself is below `LOUD`; from `BEYOND` times on it is not. */
 const TIMES = 2;
+const BEYOND = 3;
 const LOUD = 0.5;
 const STEPS = 6;
 /** Samples count while they lie among the data: their |x'| below this quantile of it. */
@@ -54,8 +55,8 @@ const FEWEST_INSIDE = 0.2;
 
 /**
  * Moves samples by exp(tL) and asks how much f changes: the root mean square of f(exp(tL) x) - exp(t L_c) f(x) in whitened outputs, its greatest over
- * six t, for t up to one turn of a flow that comes back and |tL| = 1 either way of others. It holds where the change is below .1, or no more than twice what
- * the functions' differences explain; it is undecided where these are above .5.
+ * some t, up to |tL| = 1 either way and, of a flow that comes back, through one turn. It holds where the change is below .1, or no more than twice what
+ * the functions' differences explain, which are below .5; it fails from three times that on; else it is undecided.
  */
 export function* finiteCheck({ L, L_c }: Flow, given: Checked): Pieces<FiniteCheck> {
   const { inputs, outputs, x, sizes } = given;
@@ -80,18 +81,18 @@ export function* finiteCheck({ L, L_c }: Flow, given: Checked): Pieces<FiniteChe
 
 const verdictOf = ({ change, explained }: Pick<FiniteCheck, "change" | "explained">): FiniteCheck["verdict"] => {
   if (change <= SMALL) return "holds";
-  if (explained > LOUD) return "undecided";
-  return change <= TIMES * explained ? "holds" : "fails";
+  if (change >= BEYOND * explained) return "fails";
+  return change <= TIMES * explained && explained <= LOUD ? "holds" : "undecided";
 };
 
-/** One turn of the fastest frequency in steps, where no part of L grows; else |tL| = 1 both ways. */
+/** |tL| up to 1 both ways; where no part of L grows, also one turn of the fastest frequency in steps. */
 function timesOf(L: Matrix): number[] {
   const values = eigenvalues(L);
   const size = L.norm();
   const [growth, frequency] = [Math.max(...values.map(({ re }) => Math.abs(re))), Math.max(...values.map(({ im }) => Math.abs(im)))];
-  if (frequency > 0.1 * size && growth < 0.1 * frequency)
-    return Array.from({ length: STEPS }, (_, k) => ((k + 1) * 2 * Math.PI) / (frequency * (STEPS + 1)));
-  return Array.from({ length: STEPS / 2 }, (_, k) => (k + 1) / (size * (STEPS / 2))).flatMap((t) => [t, -t]);
+  const straight = [0.3, 0.6, 1].flatMap((t) => [t / size, -t / size]);
+  if (!(frequency > 0.1 * size && growth < 0.1 * frequency)) return straight;
+  return [...straight, ...Array.from({ length: STEPS }, (_, k) => ((k + 1) * 2 * Math.PI) / (frequency * (STEPS + 1)))];
 }
 
 /** x' of all vectors under g, or under its affine map. */

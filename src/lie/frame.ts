@@ -1,8 +1,8 @@
 import { Matrix, QrDecomposition, SingularValueDecomposition } from "ml-matrix";
 import type { Pieces } from "../engine/breathe.js";
 import { Philox, streams } from "../engine/random.js";
-import { type Balanced, balance } from "./closedCoordinates.js";
 import type { Basis } from "./basis.js";
+import { type Balanced, balance } from "./closedCoordinates.js";
 import { type LowRankGenerator, toDense } from "./generator.js";
 import { drawsFor, type Sampled, sampled } from "./sampled.js";
 import type { Structure } from "./structure.js";

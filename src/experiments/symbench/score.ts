@@ -19,6 +19,8 @@ export interface Row extends Setting {
   dimension: number | null;
   /** Null where no name is given. */
   algebra: string | null;
+  /** Names that the system does not exclude beside it. */
+  alternatives: readonly string[];
   /** Largest principal angle to the true span in whitened coordinates, where the dimension is right. */
   angle: number | null;
   /** The same by what the generators do to x as it is. */
@@ -42,7 +44,7 @@ const orNull = (value: number | undefined): number | null =>
 export function* scored(truth: Truth, problem: Problem, setting: Setting, system: System, answer: Answer, seconds: number): Pieces<Row> {
   const trueDimension = problem.generators?.n_L ?? 0;
   const { dimension, basis, whitened, bound, residuals, noise, change, r2, notes } = answer;
-  const named = basis && system !== "random" ? yield* matchKnown(whitened ?? basis) : undefined;
+  const named = basis && system !== "random" ? yield* matchKnown(whitened ?? basis, uncertaintyOf(bound)) : undefined;
   const right = basis !== undefined && problem.generators !== undefined && dimension === trueDimension;
   const compared = right ? yield* angles(truth, problem, answer, basis) : undefined;
   const shown = (values: readonly number[]): number[] => values.slice(0, trueDimension + 3).map((value) => Number(value.toPrecision(3)));
@@ -50,7 +52,8 @@ export function* scored(truth: Truth, problem: Problem, setting: Setting, system
     ...setting,
     ...{ system, truth: truth.name, category: truth.category, trueDimension, trueAlgebra: truth.algebra },
     dimension: dimension ?? null,
-    algebra: dimension === 0 ? "none" : (named?.name ?? null),
+    algebra: dimension === 0 ? "none" : named === undefined || named.name === "unknown" ? null : named.name,
+    alternatives: named?.alternatives ?? [],
     angle: orNull(compared?.whitened),
     angleOnData: orNull(compared?.onData),
     bound: right ? orNull(degrees(bound)) : null,
@@ -62,6 +65,10 @@ export function* scored(truth: Truth, problem: Problem, setting: Setting, system
     notes,
   };
 }
+
+/** Where a bound is known it is the uncertainty of the generators. */
+const uncertaintyOf = (bound: number): { uncertainty?: number } =>
+  Number.isFinite(bound) ? { uncertainty: Math.min(0.5, Math.max(1e-6, bound)) } : {};
 
 function* angles(
   { d, affine, category }: Truth,

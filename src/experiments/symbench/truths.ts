@@ -196,7 +196,7 @@ const nilpotent: Truth[] = [
     f: ([x, y, u, v]) => [Math.tanh(x) + 0.5 * u, x * u + Math.sin(u), (x * v - y * u) / 2],
   }),
   truth({
-    ...{ name: "heisenberg", category: "nilpotent", m: 3, d: 3, algebra: "heisenberg", generators: heisenberg() },
+    ...{ name: "heisenberg", category: "nilpotent", m: 3, d: 3, algebra: "h(3)", generators: heisenberg() },
     f: (x) => {
       const [a, b, c] = vectors(x, 3);
       const plane = (p: Float64Array, q: Float64Array): number => (p[1] * q[2] - p[2] * q[1]) / 2;
