@@ -5,6 +5,7 @@ import type { Basis } from "./basis.js";
 import { compactMatrices, type Frame, frameOf, frameOfStructure, lenses } from "./frame.js";
 import { derivedDimensions, signatureOf } from "./levi.js";
 import { type Named, named } from "./naming.js";
+import { type Standard, standardOf } from "./standardBasis.js";
 import { type Structure, structureOf } from "./structure.js";
 import { ZeroTest } from "./zeroTest.js";
 
@@ -25,6 +26,8 @@ export interface Identification {
   notes: readonly string[];
   /** |error| / |L| of the generators, as given or as their commutators show it. */
   uncertainty: number;
+  /** The span in the basis that textbooks give the algebra; undefined where none is known. */
+  standard?: Standard;
   structure: Structure;
 }
 
@@ -59,7 +62,9 @@ export function* matchKnown(basis: Basis, options: IdentifyOptions = {}): Pieces
   const closed = frame.closure <= Math.max(CLOSED * Math.min(1, (10 * (uncertainty ?? 1)) / CLOSED), 1e-7);
   const views = closed ? yield* viewsOf(frame, matrices, uncertainty) : [];
   if (views.length === 0) return notClosed(basis, structure, frame);
-  return conclude(views, structure, yield* factsOf(views[0].frame));
+  const [{ frame: best, results }] = views;
+  const standard = yield* standardOf(basis, best, results[0]);
+  return conclude(views, structure, yield* factsOf(best), standard);
 }
 
 /** One look at the generators: all open decisions made as degenerate as can be, and, where there were some, the other way. */
@@ -100,7 +105,7 @@ function* viewOf(frame: Frame): Pieces<View> {
   return { frame, results, doubts: degenerate.doubts, unresolved: degenerate.unresolved, least: degenerate.least };
 }
 
-function conclude(views: readonly View[], structure: Structure, known: readonly string[]): Identification {
+function conclude(views: readonly View[], structure: Structure, known: readonly string[], standard: Standard | undefined): Identification {
   const [{ frame, results, doubts, unresolved }] = views;
   const [best] = results;
   // Where the generic reading has no name, the degenerate one is a guess.
@@ -117,8 +122,9 @@ function conclude(views: readonly View[], structure: Structure, known: readonly 
     name,
     certain: name !== UNKNOWN && alternatives.length === 0 && doubts.length === 0 && unresolved.length === 0,
     alternatives,
-    distance: frame.uncertainty,
-    condition: frame.balanced?.amplification ?? 1,
+    distance: standard?.distance ?? frame.uncertainty,
+    condition: standard?.condition ?? frame.balanced?.amplification ?? 1,
+    ...(standard && name !== UNKNOWN && { standard }),
     facts: [...known, ...best.facts],
     notes,
     uncertainty: frame.uncertainty,
