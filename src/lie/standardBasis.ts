@@ -51,7 +51,7 @@ function* proposalOf(frame: Frame, named: Named): Pieces<Proposal | undefined> {
 }
 
 /** Side by side: simple ideals, circles and lines. */
-function* directSumOf(frame: Frame, { ideals = [], flows, levi, name = "" }: Named): Pieces<Proposal | undefined> {
+function* directSumOf(frame: Frame, { ideals = [], flows, levi, name = "", scalar }: Named): Pieces<Proposal | undefined> {
   if (/^u\(/.test(name)) return undefined;
   const parts: Proposal[] = [];
   for (const acting of ideals) {
@@ -62,7 +62,7 @@ function* directSumOf(frame: Frame, { ideals = [], flows, levi, name = "" }: Nam
   const central = levi.centre.map((c) => sumOf(c, frame.matrices as readonly Matrix[]));
   if (central.length > 0 && !flows) return undefined;
   const { circles = [], winding = [], lines = [] } = flows ?? {};
-  for (const [kind, rows] of [["rotation", circles], ["line", [...winding, ...lines]]] as const) // biome-ignore format: two kinds
+  for (const [kind, rows] of [["rotation", circles], [scalar ? "scaling" : "line", [...winding, ...lines]]] as const) // biome-ignore format: two kinds
     for (const [at, row] of rows.entries())
       parts.push({ matrices: [sumOf(row, central)], names: [rows.length > 1 ? `${kind} ${at}` : kind], constants: new Float64Array(1) });
   return sideBySide(parts);
