@@ -54,6 +54,16 @@ export function compactMatrices({ generators, d }: Basis): Matrix[] | undefined 
   return (generators as readonly LowRankGenerator[]).map(({ U, V }) => Q.transpose().mmul(U).mmul(V.mmul(Q)));
 }
 
+/** Data whose directions vary less than this share of the greatest say little of what generators do there. */
+const WELL_SPREAD = 0.05;
+
+/** Whether vectors [d, N] show all that a generator does, so that the generators themselves may be looked at. */
+export function fillSpace(X: Matrix): boolean {
+  if (X.columns < X.rows || X.rows > MOST_DENSE) return false;
+  const { diagonal } = new SingularValueDecomposition(X, { autoTranspose: true });
+  return diagonal[X.rows - 1] > WELL_SPREAD * diagonal[0];
+}
+
 /**
  * A frame of dense matrices. `uncertainty` is |error| / |L| of each; where it is not given, or less than what commutators that leave the span show,
  * it is that.

@@ -2,9 +2,10 @@ import type { Matrix } from "ml-matrix";
 import { inOneGo, type Pieces } from "../engine/breathe.js";
 import { check, checkOptions } from "../errors.js";
 import type { Basis } from "./basis.js";
-import { compactMatrices, type Frame, frameOf, frameOfStructure, lenses } from "./frame.js";
+import { compactMatrices, type Frame, fillSpace, frameOf, frameOfStructure, lenses } from "./frame.js";
 import { derivedDimensions, signatureOf } from "./levi.js";
 import { type Named, named } from "./naming.js";
+import { type Standard, standardOf } from "./standardBasis.js";
 import { type Structure, structureOf } from "./structure.js";
 import { ZeroTest } from "./zeroTest.js";
 
@@ -25,6 +26,8 @@ export interface Identification {
   notes: readonly string[];
   /** |error| / |L| of the generators, as given or as their commutators show it. */
   uncertainty: number;
+  /** The span in the basis that textbooks give the algebra; undefined where none is known. */
+  standard?: Standard;
   structure: Structure;
 }
 
@@ -42,6 +45,19 @@ export interface IdentifyOptions {
 const CLOSED = 0.15;
 const UNKNOWN = "unknown";
 
+/**
+ * Names the Lie algebra that generators span, by its structure and not from a list: Levi decomposition, simple ideals with their real forms, what acts on
+ * the nilradical, and weights of the centre (Humphreys, Introduction to Lie Algebras and Representation Theory; de Graaf, Lie Algebras: Theory and
+ * Algorithms; Knapp, Lie Groups Beyond an Introduction). Names are
+ *   R^k, so(2)^k              abelian; so(2) for flows that return: imaginary weights with integer ratios, which chance would not show at this precision
+ *   so(n), so(p,q), sl(n), sp(2n), su(p,q), ...   simple, by the name whose defining representation this is (sp(4) on R^4, so(2,3) on R^5)
+ *   gl(n), u(n), so(4), so(2,2)   in their defining representation, else "sl(2) + R", "so(3) + so(3)"
+ *   se(n), iso(p,q), sim(n), aff(n), gal(n), h(2k+1), aff(1)   with translations, or nilpotent
+ *   "A + B", "A x| R^k"       direct and semidirect sums
+ * Every "is it zero" is a test against what the uncertainty of the generators makes of zero, found by adding noise of that size. What may or may not be
+ * zero is taken as zero, so that the most degenerate algebra that fits has the name, and what else it may be is among `alternatives`; "unknown" where
+ * that has no name. A basis change leaves the result as it is. Throws as `structure` does, and ERR_LCONV_ARGUMENT for an uncertainty outside (0, 1).
+ */
 export const identify = (basis: Basis, options: IdentifyOptions = {}): Identification => inOneGo(matchKnown(basis, options));
 
 /** The same in pieces. */
@@ -54,12 +70,14 @@ export function* matchKnown(basis: Basis, options: IdentifyOptions = {}): Pieces
     () => `identify: uncertainty must lie between 0 and 1, got ${uncertainty}; leave it out to have it estimated`,
   );
   const structure = yield* structureOf(basis, data ? { data } : {});
-  const matrices = data ? undefined : compactMatrices(basis);
+  const matrices = !data || fillSpace(data) ? compactMatrices(basis) : undefined;
   const frame = matrices ? yield* frameOf(matrices, uncertainty) : frameOfStructure(structure, uncertainty);
   const closed = frame.closure <= Math.max(CLOSED * Math.min(1, (10 * (uncertainty ?? 1)) / CLOSED), 1e-7);
   const views = closed ? yield* viewsOf(frame, matrices, uncertainty) : [];
   if (views.length === 0) return notClosed(basis, structure, frame);
-  return conclude(views, structure, yield* factsOf(views[0].frame));
+  const [{ frame: best, results }] = views;
+  const standard = yield* standardOf(basis, best, results[0]);
+  return conclude(views, structure, yield* factsOf(best, results[0]), standard);
 }
 
 /** One look at the generators: all open decisions made as degenerate as can be, and, where there were some, the other way. */
@@ -100,7 +118,7 @@ function* viewOf(frame: Frame): Pieces<View> {
   return { frame, results, doubts: degenerate.doubts, unresolved: degenerate.unresolved, least: degenerate.least };
 }
 
-function conclude(views: readonly View[], structure: Structure, known: readonly string[]): Identification {
+function conclude(views: readonly View[], structure: Structure, known: readonly string[], standard: Standard | undefined): Identification {
   const [{ frame, results, doubts, unresolved }] = views;
   const [best] = results;
   // Where the generic reading has no name, the degenerate one is a guess.
@@ -117,8 +135,9 @@ function conclude(views: readonly View[], structure: Structure, known: readonly 
     name,
     certain: name !== UNKNOWN && alternatives.length === 0 && doubts.length === 0 && unresolved.length === 0,
     alternatives,
-    distance: frame.uncertainty,
-    condition: frame.balanced?.amplification ?? 1,
+    distance: standard?.distance ?? frame.uncertainty,
+    condition: standard?.condition ?? frame.balanced?.amplification ?? 1,
+    ...(standard && name !== UNKNOWN && { standard }),
     facts: [...known, ...best.facts],
     notes,
     uncertainty: frame.uncertainty,
@@ -140,14 +159,24 @@ function notClosed(basis: Basis, structure: Structure, { uncertainty, closure }:
   };
 }
 
-function* factsOf(frame: Frame): Pieces<string[]> {
-  const g = frame.algebra;
+function* factsOf({ algebra, n }: Frame, { levi, ideals = [] }: Named): Pieces<string[]> {
   const test = new ZeroTest("degenerate");
-  const { positive, negative, zero } = signatureOf(g, test);
-  const derived = yield* derivedDimensions(g, test);
+  const { positive, negative, zero } = signatureOf(algebra, test);
+  const derived = yield* derivedDimensions(algebra, test);
+  const radical = n - levi.s;
+  const solvable = levi.s === 0;
+  const nilpotent = solvable && levi.a === 0;
+  const kind =
+    levi.centre.length === n ? "abelian" : nilpotent ? "nilpotent" : solvable ? "solvable" : radical === 0 ? "semisimple" : levi.centre.length === radical ? "reductive" : "neither solvable nor reductive"; // biome-ignore format: a ladder
+  const compact = ideals.length > 0 && ideals.every(({ ideal }) => ideal.noncompact === 0);
   return [
-    `dimension ${frame.n}`,
-    `Killing form ${positive} positive, ${negative} negative, ${zero} zero`,
+    `dimension ${n}`,
+    kind,
+    `Killing form: ${positive} positive, ${negative} negative, ${zero} zero`,
+    `centre of dimension ${levi.centre.length}`,
+    `radical of dimension ${radical}, nilradical of dimension ${levi.m}`,
     `derived series ${derived.join(", ")}`,
+    ...(levi.m > 0 ? [`lower central series of the nilradical ${levi.descending.map((span) => span.length).join(", ")}`] : []),
+    ...(ideals.length > 0 ? [compact ? "the semisimple part is compact" : "the semisimple part is not compact"] : []),
   ];
 }

@@ -1,8 +1,8 @@
-import { inverse, type Matrix } from "ml-matrix";
+import { inverse, Matrix, SingularValueDecomposition } from "ml-matrix";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Basis, denseBasis } from "../../src/lie/basis.js";
-import { combination, lowRank, sparse } from "../../src/lie/generator.js";
+import { combination, lowRank, sparse, toDense } from "../../src/lie/generator.js";
 import { affine, shifts } from "../../src/lie/grids.js";
 import { affineAlgebra, gl, heisenberg, se2, sl, so, so13 } from "../../src/lie/groups.js";
 import { changeBasis, type StructureConstants, structure } from "../../src/lie/structure.js";
@@ -94,7 +94,7 @@ test("low rank, sparse and dense forms of the same generators agree", () => {
   const [a, b] = [structure(low), structure(full)];
   assert.ok(near(constants(a.f), constants(b.f), 1e-9));
   assert.ok(Math.abs(a.closureResidual - b.closureResidual) < 1e-9);
-  assert.ok(a.closureResidual > 0.5, "random generators are no algebra");
+  assert.ok(a.closureResidual > 0.9 * a.noncommutativity && a.closureResidual > 0.3, "random generators are no algebra");
   assert.ok(Math.abs(a.noncommutativity - b.noncommutativity) < 1e-9);
   assert.ok(difference(a.killing, b.killing) < 1e-9);
   const [s, t] = [structure(so13()), structure(denseBasis(so13().dense()))];
@@ -109,13 +109,14 @@ test("the residual is that of the least squares problem on d x d matrices", () =
   for (let i = 0; i < 3; i++)
     for (let j = 0; j < 3; j++) {
       const bracket = L[i].mmul(L[j]).sub(L[j].mmul(L[i]));
-      all += bracket.norm("frobenius") ** 2;
+      const [a, b] = [i, j].map((at) => ({ norm: L[at].norm("frobenius"), gain: new SingularValueDecomposition(L[at]).diagonal[0] }));
+      if (i !== j) all += Math.min(a.gain * b.norm, a.norm * b.gain) ** 2;
       for (let k = 0; k < 3; k++) bracket.sub(L[k].clone().mul(f[i][j][k]));
       outside += bracket.norm("frobenius") ** 2;
       for (let k = 0; k < 3; k++)
         assert.ok(Math.abs(bracket.transpose().mmul(L[k]).trace()) < 1e-9, "what is left over is orthogonal to the span");
     }
-  assert.ok(Math.abs(closureResidual - Math.sqrt(outside / all)) < 1e-9);
+  assert.ok(Math.abs(closureResidual / Math.sqrt(outside / all) - 1) < 0.02, "the operator norm is found within some per cent");
 });
 
 test("so(3) as low rank on 5,000 positions, never as a 5,000 x 5,000 matrix", () => {
@@ -145,11 +146,20 @@ test("shifts commute, sparse on 16,384 positions", () => {
   assert.equal([noncommutativity, centre], [0, 2]);
 });
 
+test("commutators that vanish but for noise are noise, whatever the products are", () => {
+  const moves = [0, 1].map((axis) => sparse(3, [axis], [2], [1]));
+  for (const noise of [1e-6, 1e-3]) {
+    const noisy = moves.map((g, i) => Matrix.add(toDense(g), randomMatrix(3, 3, 5 + i).mul(noise)));
+    const { noncommutativity, closureResidual } = structure(denseBasis(noisy));
+    assert.ok(noncommutativity < 10 * noise && closureResidual < 10 * noise, `${noncommutativity} ${closureResidual}`);
+  }
+});
+
 test("rotation and translations of images close on smooth images, and on them alone", () => {
   const basis = affine(20, 20, { only: ["translate-x", "translate-y", "rotate"] });
   const onData = structure(basis, { data: blobs(20, 30) });
   assert.ok(onData.closureResidual < 2e-3, `${onData.closureResidual}`);
-  assert.ok(structure(basis).closureResidual > 0.5);
+  assert.ok(structure(basis).closureResidual > 20 * onData.closureResidual);
 });
 
 test("misuse", () => {
