@@ -2,7 +2,7 @@ import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import type { Pieces } from "../engine/breathe.js";
 import { Philox, streams } from "../engine/random.js";
 import { asEntries, asMatrices, type Eliminated, eliminated, type Images, imagesOf, RIDGE, summed } from "./elimination.js";
-import type { Found } from "./flow.js";
+import { type Found, weighted } from "./flow.js";
 import type { NewtonFit, Problem } from "./flowNewton.js";
 import { elementwise } from "./generator.js";
 import { ldl } from "./ldl.js";
@@ -25,16 +25,19 @@ export interface Determinacy {
 const FLOOR = 1e-9;
 /** A direction with a standard error of its angle above this, in radians, is free. */
 const MOST_ERROR = 0.3;
+/** Noise of x and y makes up to this times N m sigma^2 of a zero, x having the second moment 1. */
+const INFLATED = Number(process.env.KK ?? 10);
 /** An epsilon that varies by less than this times its standard error is noise. */
 const LEAST_SIGNAL = 2;
 
 /**
  * The rank of H (elimination.ts). Its zeros by gauge, dL_i = sum_j M_ij L_j, are lifted out of the way. An eigenvalue lambda of what is left belongs
  * to a free direction where it is below
- * - N m sigma^2: as much as the noise of x and y alone makes of a zero, x having the second moment 1;
+ * - 10 m sigma^2 sum_n |epsilon_n|^2 / n_L: the noise of x and y alone makes about a tenth of that of a zero, x having the second moment 1;
  * - sigma^2 / (.3 l)^2, l the least singular value of the L_i: its standard error, sigma / sqrt(lambda), is then above .3 l;
  * - a floor for rounding.
- * How many there are is the inertia of H less that threshold. `epsilon` must have rows with mean product delta_ij.
+ * How many there are is the inertia of H less that threshold. Samples that L hardly moves count less, see `tamed`. `epsilon` must have rows with
+ * mean product delta_ij.
  */
 export function* determinacy({ X, m }: Problem, fit: NewtonFit, fixed: boolean, { T }: Frame): Pieces<Determinacy> {
   const { L, epsilon, middle } = fit;
@@ -44,24 +47,48 @@ export function* determinacy({ X, m }: Problem, fit: NewtonFit, fixed: boolean, 
   const gauge = fixed ? [] : gaugeOf(L);
   const p = k * r * r;
   const equations = N * (m * r - (fixed ? 0 : k));
-  const sigma = Math.sqrt(linear.left / Math.max(1, equations - p + gauge.length));
-  const scale = N * m;
-  const least = leastSingular(L);
-  const threshold = Math.max(FLOOR * scale, scale * sigma ** 2, (sigma / (MOST_ERROR * least)) ** 2);
-  const lifted = lift(linear, gauge, p, 100 * Math.max(threshold, scale));
-  const shifted = lifted.slice();
-  for (let s = 0; s < p; s++) shifted[s * p + s] -= threshold;
-  const { negative } = ldl(shifted, p);
-  yield;
-  const weak = fixed ? [] : weakOf(imagesOf(L, middle.Z, m), (LEAST_SIGNAL * sigma) ** 2);
-  const [open] = [...weak].sort((a, b) => a - b).slice(Math.floor(N / 2));
-  const ofEpsilon = open > 0 ? weak.reduce((sum, value) => sum + value, 0) : 0;
-  const free = negative + ofEpsilon;
-  if (free > 0) return { free, open: open ?? 0, sigma, bound: undefined };
-  const correction = Math.sqrt(equations / Math.max(1, equations - p + gauge.length));
+  const freedom = Math.max(1, equations - p + gauge.length);
+  const sigma = Math.sqrt(linear.left / freedom);
+  const moves = fixed ? [] : movesOf(imagesOf(L, middle.Z, m));
+  const free = yield* freeIn(fit, fixed ? epsilon : tamed(epsilon, moves), { m, gauge, sigma, fixed });
+  const limit = Math.max((LEAST_SIGNAL * sigma) ** 2, 1e-10 * mean(moves.flat()));
+  const weak = moves.map((values) => values.filter((value) => value < limit).length);
+  const open = fixed ? 0 : median(weak);
+  const all = free + (open > 0 ? weak.reduce((sum, value) => sum + value, 0) : 0);
+  if (all > 0) return { free: all, open, sigma, bound: undefined };
+  const lifted = lift(linear, gauge, p, 100 * N * m);
   const angle = yield* angleBound(linear, lifted, gauge, fit, roots(T, X));
-  return { free, open: 0, sigma, bound: Math.atan(correction * angle) };
+  return { free: 0, open: 0, sigma, bound: Math.atan(Math.sqrt(equations / freedom) * angle) };
 }
+
+/** Free directions of the generators. */
+function* freeIn(
+  { L, middle }: NewtonFit,
+  epsilon: Matrix,
+  { m, gauge, sigma, fixed }: { m: number; gauge: readonly Float64Array[]; sigma: number; fixed: boolean },
+): Pieces<number> {
+  const linear = eliminated(middle, { L, epsilon }, m, RIDGE, fixed);
+  yield;
+  const [k, p] = [L.length, L.length * L[0].rows ** 2];
+  const scale = (m * elementwise(epsilon, epsilon)) / k;
+  const threshold = Math.max(FLOOR * scale, INFLATED * scale * sigma ** 2, (sigma / (MOST_ERROR * leastSingular(L))) ** 2);
+  const shifted = lift(linear, gauge, p, 100 * Math.max(threshold, scale));
+  for (let s = 0; s < p; s++) shifted[s * p + s] -= threshold;
+  return ldl(shifted, p).negative;
+}
+
+/**
+ * epsilon for the test of rank. Where A_n is small, epsilon_n is large and the direction of A_n noise, so that a few such samples would make any
+ * direction seem determined: their epsilon is multiplied by the least eigenvalue of A_n^T A_n over its median, where that is below 1.
+ */
+function tamed(epsilon: Matrix, moves: readonly (readonly number[])[]): Matrix {
+  const least = moves.map((values) => Math.max(0, Math.min(...values)));
+  const typical = median(least);
+  return weighted(epsilon.clone(), Matrix.rowVector(least.map((value) => (typical > 0 ? Math.min(1, value / typical) : 1))), 0);
+}
+
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 
 /** Orthonormal directions [p] each in which only the basis changes. */
 function gaugeOf(L: readonly Matrix[]): Float64Array[] {
@@ -108,16 +135,12 @@ function leastSingular(L: readonly Matrix[]): number {
 
 const eigenvalues = (A: Matrix): number[] => new EigenvalueDecomposition(A, { assumeSymmetric: true }).realEigenvalues;
 
-/** For each sample, how many directions of its epsilon move it by less than the noise would. */
-function weakOf({ grams, mean }: Images, least: number): number[] {
-  const N = grams[0][0].length;
-  const limit = Math.max(least, 1e-10 * mean);
-  return Array.from({ length: N }, (_, n) => {
+/** Eigenvalues of A_n^T A_n of each sample: how far it moves along each direction of its epsilon, squared. */
+const movesOf = ({ grams }: Images): number[][] =>
+  Array.from({ length: grams[0][0].length }, (_, n) => {
     const gram = grams.map((row) => row.map((values) => values[n]));
-    const values = gram.length === 1 ? gram[0] : eigenvalues(new Matrix(gram));
-    return values.filter((value) => value < limit).length;
+    return gram.length === 1 ? [gram[0][0]] : eigenvalues(new Matrix(gram));
   });
-}
 
 /** Factors of what dL does to x: |T dL x|^2 summed over the x, over their number, is |left dL right|^2. */
 function roots(T: Matrix, X: Matrix): { left: number[]; right: Matrix } {

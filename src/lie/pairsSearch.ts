@@ -14,9 +14,10 @@ export const MOST_UNKNOWNS = 400;
 
 /** Below this share of |y - x|^2 nothing is left to explain. */
 const EXPLAINED = 1e-20;
-const AGREES = 1e-3;
 /** A round that gains less than this share ends a start; the best of them goes on to 1e-9. */
-const [COARSE, FINE] = [1e-4, 1e-9];
+const [COARSE, FINE] = [1e-3, 1e-9];
+/** Two starts whose |rho|^2 differ by less than this share found the same. */
+const AGREES = 1e-2;
 /** Of a few pairs, on the way to all of them. */
 const FIRST_ROUNDS = 30;
 
@@ -34,7 +35,7 @@ export function* coarseSearch(problem: Problem, n_L: number, rounds: number): Pi
     const from = yield* start();
     if (!from) continue;
     const fit = yield* newton(problem, from, false, rounds, COARSE);
-    if (Number.isFinite(fit.cost)) fits.push(fit);
+    fits.push(fit);
     fits.sort((a, b) => a.cost - b.cost);
     if (fits[0]?.cost < EXPLAINED) break;
     if (fits.length >= 3 && fits[1].cost - fits[0].cost < AGREES * fits[0].cost) break;
@@ -66,17 +67,24 @@ function starts(problem: Problem, n_L: number, rounds: number): Start[] {
       return random(part, n_L, k);
     });
   return [
+    () => sheared(problem, n_L),
     whole(problem.X),
     grown(0.5, (part) => first(part, part.X)),
-    function* () {
-      yield;
-      return shear(problem, n_L);
-    },
     whole(ones),
     grown(0.3, (part) => first(part, part.X)),
     grown(0.5, (part) => first(part, ones.subMatrix(0, 0, 0, part.X.columns - 1))),
     ...[1, 2, 3, 4].map(drawn),
   ];
+}
+
+/** As good as this from the beginning a shear is worth a try. */
+const NEARLY = 0.1;
+
+function* sheared(problem: Problem, n_L: number): Pieces<Found | undefined> {
+  const start = shear(problem, n_L);
+  if (!start) return undefined;
+  const { cost } = yield* newton(problem, start, false, 0, COARSE);
+  return cost < NEARLY ? start : undefined;
 }
 
 /** Directions that hold less of |y - x| than this say little about epsilon. */
