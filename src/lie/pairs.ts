@@ -3,7 +3,7 @@ import { inOneGo, type Pieces } from "../engine/breathe.js";
 import { check } from "../errors.js";
 import { Basis } from "./basis.js";
 import { type Found, flow, midpoint, ofChannels, orthonormalRows } from "./flow.js";
-import { newton, type Problem } from "./flowNewton.js";
+import { FINE, newton, type Problem } from "./flowNewton.js";
 import { dense, lowRank } from "./generator.js";
 import { checkEnough, checkPairs, duplicates } from "./pairsChecks.js";
 import { countGenerators, heldOut, improves, samplesNeeded } from "./pairsCount.js";
@@ -20,7 +20,7 @@ export interface PairsOptions {
   t?: ArrayLike<number>;
   /**
    * L is looked for in the leading principal directions of x and y that hold this share of their variance, and is zero elsewhere: what the pairs
-   * hardly show they do not determine. Depends on the units of x, unless it is 1: all directions. Default 1 where these are at most 20, else 0.9999.
+   * hardly show they do not determine. Depends on the units of x, unless it is 1: all directions. Default 1 where these are at most 16, else 0.9999.
    */
   variance?: number;
   /** Most rounds of least squares, of each start. Default 100. */
@@ -30,7 +30,7 @@ export interface PairsOptions {
 export interface PairsResult {
   /** Undefined unless the pairs determine it. Where t is not known, scaled and mixed so that the mean of epsilon_i epsilon_j is delta_ij. */
   basis: Basis | undefined;
-  /** Whether the pairs determine the span of the generators; "not tested" where there are more than 400 unknowns: trust the basis less then. */
+  /** Whether the pairs determine the span of the generators; "not tested" where there are more than 256 unknowns: trust the basis less then. */
   determined: boolean | "not tested";
   /** Directions in which the generators and epsilon can be changed, beyond a change of basis, without the pairs showing it; NaN where not tested. */
   freeDirections: number;
@@ -50,10 +50,9 @@ export interface PairsResult {
   notes: readonly string[];
 }
 
-const MOST_DIRECTIONS = 20;
+const MOST_DIRECTIONS = 16;
 const SHARE = 0.9999;
 const NOT_MOVED = 1e-9;
-const SETTLED = 1e-9;
 /** Above this residual the generators are no explanation. */
 const UNEXPLAINED = 0.5;
 
@@ -62,7 +61,7 @@ const UNEXPLAINED = 0.5;
  * With u = exp(epsilon L / 2) x and w = exp(-epsilon L / 2) y it minimises |w - u|^2; w - u = (true epsilon L - epsilon L) (u + w) / 2 up to third
  * order, which is linear in both: Levenberg and Marquardt's method with epsilon eliminated, from several starts, in coordinates in which the second
  * moment of x and y is 1, so that the units of x do not matter. Of several generators only the span can be determined; whether it is, the rank of
- * the linearised problem says (pairsRank.ts). More than n_L r^2 = 400 unknowns in r directions are found by least squares in turn, in the units of
+ * the linearised problem says (pairsRank.ts). More than n_L r^2 = 256 unknowns in r directions are found by least squares in turn, in the units of
  * x, and not tested. A flow is told from a slower one only while no sample is moved by half a period, and found reliably where none is moved by a
  * third of one.
  * Throws ERR_LCONV_SHAPE, ERR_LCONV_OPTION; ERR_LCONV_ARGUMENT for too few pairs, pairs that do not differ, values that are not finite, more
@@ -134,7 +133,7 @@ function settingOf(X: Matrix, Y: Matrix, { channels: m = 1, variance: asked, rou
 function* tested(setting: Setting, n_L: number, superfluous: string | undefined, notes: string[]): Pieces<PairsResult> {
   const { pairs, white, frame, r, rounds, t } = setting;
   const zero = { L: [Matrix.zeros(r, r)], epsilon: t ?? new Matrix(0, 0) };
-  const fit = t ? yield* newton(white, zero, true, rounds, SETTLED) : yield* search(white, n_L, rounds);
+  const fit = t ? yield* newton(white, zero, true, rounds, FINE) : yield* search(white, n_L, rounds);
   const found = t ? fit : orthonormal(fit);
   const middle = yield* midpoint(white.X, white.Y, { L: found.L, epsilon: ofChannels(found.epsilon, white.m) });
   const test = yield* determinacy(white, { ...fit, ...found, middle }, t !== undefined, frame);

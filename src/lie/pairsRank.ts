@@ -1,7 +1,7 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import type { Pieces } from "../engine/breathe.js";
 import { Philox, streams } from "../engine/random.js";
-import { asEntries, asMatrices, type Eliminated, eliminated, type Images, imagesOf, RIDGE, summed } from "./elimination.js";
+import { asEntries, asMatrices, type Eliminated, eliminated, GAUSS, type Images, type Linearised, linearise, RIDGE, summed } from "./elimination.js";
 import { type Found, weighted } from "./flow.js";
 import type { NewtonFit, Problem } from "./flowNewton.js";
 import { elementwise } from "./generator.js";
@@ -26,7 +26,7 @@ const FLOOR = 1e-9;
 /** A direction with a standard error of its angle above this, in radians, is free. */
 const MOST_ERROR = 0.3;
 /** Noise of x and y makes up to this times N m sigma^2 of a zero, x having the second moment 1. */
-const INFLATED = Number(process.env.KK ?? 10);
+const INFLATED = 10;
 /** An epsilon that varies by less than this times its standard error is noise. */
 const LEAST_SIGNAL = 2;
 
@@ -42,15 +42,15 @@ const LEAST_SIGNAL = 2;
 export function* determinacy({ X, m }: Problem, fit: NewtonFit, fixed: boolean, { T }: Frame): Pieces<Determinacy> {
   const { L, epsilon, middle } = fit;
   const [r, k, N] = [X.rows, L.length, epsilon.columns];
-  const linear = eliminated(middle, fit, m, RIDGE, fixed);
-  yield;
+  const at = yield* linearise(middle, fit, m, GAUSS);
+  const linear = yield* eliminated(at, RIDGE, fixed);
   const gauge = fixed ? [] : gaugeOf(L);
   const p = k * r * r;
   const equations = N * (m * r - (fixed ? 0 : k));
   const freedom = Math.max(1, equations - p + gauge.length);
   const sigma = Math.sqrt(linear.left / freedom);
-  const moves = fixed ? [] : movesOf(imagesOf(L, middle.Z, m));
-  const free = yield* freeIn(fit, fixed ? epsilon : tamed(epsilon, moves), { m, gauge, sigma, fixed });
+  const moves = fixed ? [] : movesOf(at.shown);
+  const free = yield* freeIn(at, fixed ? epsilon : tamed(epsilon, moves), gauge, sigma, fixed);
   const limit = Math.max((LEAST_SIGNAL * sigma) ** 2, 1e-10 * mean(moves.flat()));
   const weak = moves.map((values) => values.filter((value) => value < limit).length);
   const open = fixed ? 0 : median(weak);
@@ -62,15 +62,11 @@ export function* determinacy({ X, m }: Problem, fit: NewtonFit, fixed: boolean, 
 }
 
 /** Free directions of the generators. */
-function* freeIn(
-  { L, middle }: NewtonFit,
-  epsilon: Matrix,
-  { m, gauge, sigma, fixed }: { m: number; gauge: readonly Float64Array[]; sigma: number; fixed: boolean },
-): Pieces<number> {
-  const linear = eliminated(middle, { L, epsilon }, m, RIDGE, fixed);
-  yield;
+function* freeIn(at: Linearised, amounts: Matrix, gauge: readonly Float64Array[], sigma: number, fixed: boolean): Pieces<number> {
+  const { L, m } = at;
+  const linear = yield* eliminated(at, RIDGE, fixed, amounts);
   const [k, p] = [L.length, L.length * L[0].rows ** 2];
-  const scale = (m * elementwise(epsilon, epsilon)) / k;
+  const scale = (m * elementwise(amounts, amounts)) / k;
   const threshold = Math.max(FLOOR * scale, INFLATED * scale * sigma ** 2, (sigma / (MOST_ERROR * leastSingular(L))) ** 2);
   const shifted = lift(linear, gauge, p, 100 * Math.max(threshold, scale));
   for (let s = 0; s < p; s++) shifted[s * p + s] -= threshold;

@@ -3,19 +3,17 @@ import type { Pieces } from "../engine/breathe.js";
 import { imagesOf, sampleProducts, solveEpsilon } from "./elimination.js";
 import { alternate } from "./flowFit.js";
 import { type Found, midpoint, ofChannels } from "./flow.js";
-import { type NewtonFit, newton, type Problem } from "./flowNewton.js";
+import { COARSE, FINE, type NewtonFit, newton, type Problem } from "./flowNewton.js";
 import { calm, leadingEpsilon, random, shear, whitened, withEpsilon } from "./flowStarts.js";
 import { leading, type Principal, plainFrame } from "./pairsFrame.js";
 
 // The search for the generators that explain pairs best, from several starts.
 
 /** Generators with more entries than this are looked for by least squares in turn, and are not tested: their normal matrix would be too large. */
-export const MOST_UNKNOWNS = 400;
+export const MOST_UNKNOWNS = 256;
 
 /** Below this share of |y - x|^2 nothing is left to explain. */
 const EXPLAINED = 1e-20;
-/** A round that gains less than this share ends a start; the best of them goes on to 1e-9. */
-const [COARSE, FINE] = [1e-3, 1e-9];
 /** Two starts whose |rho|^2 differ by less than this share found the same. */
 const AGREES = 1e-2;
 /** Of a few pairs, on the way to all of them. */
