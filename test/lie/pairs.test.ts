@@ -1,50 +1,17 @@
 import { Matrix } from "ml-matrix";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type Basis, denseBasis } from "../../src/lie/basis.js";
 import { principalAngles } from "../../src/lie/canonical.js";
 import { apply, toDense } from "../../src/lie/generator.js";
 import { translation } from "../../src/lie/grids.js";
 import { so } from "../../src/lie/groups.js";
 import { generatorsFromPairs, type PairsResult } from "../../src/lie/pairs.js";
-import { uniform } from "../support/reference.js";
 import { throwsCode } from "../support/throws.js";
-import { taylorExp } from "./naive.js";
+import { angles, basisOf, farthest, moved, rotations, within } from "./movedPairs.js";
 import { difference, randomMatrix } from "./random.js";
 
 const test = suite("lie/pairs");
 
-/** Rotations by `frequencies` in the planes (0, 1), (2, 3), ... of d dimensions. */
-function rotations(d: number, frequencies: readonly number[]): Matrix {
-  const L = Matrix.zeros(d, d);
-  for (const [plane, f] of frequencies.entries()) L.set(2 * plane, 2 * plane + 1, -f).set(2 * plane + 1, 2 * plane, f);
-  return L;
-}
-
-/** y_n = exp(sum_i t[i, n] L_i) x_n */
-function moved(L: readonly Matrix[], t: Matrix, X: Matrix): Matrix {
-  const Y = Matrix.zeros(X.rows, X.columns);
-  for (let n = 0; n < X.columns; n++) {
-    const sum = L.reduce((total, g, i) => Matrix.add(total, Matrix.mul(g, t.get(i, n))), Matrix.zeros(X.rows, X.rows));
-    Y.setColumn(n, taylorExp(sum, 1).mmul(X.getColumnVector(n)));
-  }
-  return Y;
-}
-
-/** Uniform in -limit..limit */
-function within(limit: number, rows: number, columns: number, seed: number): Matrix {
-  const next = uniform(seed);
-  return Matrix.from1DArray(
-    rows,
-    columns,
-    Array.from({ length: rows * columns }, () => limit * (2 * next() - 1)),
-  );
-}
-
-/** The basis that was found; of those that are not determined, one of many. */
-const basisOf = ({ basis, oneOfMany }: PairsResult): Basis => (basis ?? oneOfMany) as Basis;
-const angles = (found: PairsResult, truth: readonly Matrix[]): number[] => principalAngles(basisOf(found), denseBasis(truth));
-const farthest = (found: PairsResult, truth: readonly Matrix[]): number => Math.max(...angles(found, truth));
 const meanProducts = ({ epsilon }: PairsResult): Matrix => epsilon.mmul(epsilon.transpose()).mul(1 / epsilon.columns);
 
 /** |y - exp(epsilon L) x| / |y - x| with exponentials of the test's own. */
