@@ -1,7 +1,7 @@
+import { z } from "zod";
 import { authorsExperiments } from "../experiments/discover/authors.js";
 import { channelModes } from "../experiments/discover/pairs.js";
 import { truthNames } from "../experiments/discover/truths.js";
-import { z } from "zod";
 import { choice, fraction, type Given, integer, type Kind, text } from "./flags.js";
 import { deviceFlag, progressFlag, threadsFlag } from "./trainFlags.js";
 

@@ -10,7 +10,18 @@ import { showDiscovery, summaryOf, writeDiscovery } from "./discoverOutput.js";
 
 /** `lconv discover --pairs` and `--data`. */
 export async function discoverSamples(values: DiscoverValues, context: Context): Promise<void> {
-  const { pairs, data, generators = 1, channels = "shared", output = "invariant", within, tolerance = 0.15, seed = 0, seeds = 1, epochs = 60 } = values;
+  const {
+    pairs,
+    data,
+    generators = 1,
+    channels = "shared",
+    output = "invariant",
+    within,
+    tolerance = 0.15,
+    seed = 0,
+    seeds = 1,
+    epochs = 60,
+  } = values;
   const path = (pairs ?? data) as string;
   const grid = values.grid?.split(",").map(Number);
   const samples = readSamples(path, grid);

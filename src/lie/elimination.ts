@@ -18,8 +18,8 @@ export interface Eliminated {
   H: Float64Array;
   /** J_n^T P_n rho_n [N, p], row by row. Their sum is 0 at a minimum. */
   scores: Float64Array;
-  /** sum_n |P_n rho_n|^2 */
-  left: number;
+  /** |P_n rho_n|^2, [N] */
+  left: Float64Array;
 }
 
 /** Images L_i Z and their products over the channels of each sample, A_n^T A_n. */
@@ -31,7 +31,11 @@ export interface Images {
   mean: number;
 }
 
-export const imagesOf = (L: readonly Matrix[], Z: Matrix, m: number): Images => withProducts(L.map((g) => g.mmul(Z)), m);
+export const imagesOf = (L: readonly Matrix[], Z: Matrix, m: number): Images =>
+  withProducts(
+    L.map((g) => g.mmul(Z)),
+    m,
+  );
 
 function withProducts(images: readonly Matrix[], m: number): Images {
   const grams = images.map((a) => images.map((b) => sampleProducts(a, b, m)));
@@ -124,7 +128,7 @@ export function* eliminated(at: Linearised, ridge: number, fixed: boolean, amoun
   const nodes = at.nodes.map(({ weight, Z, back }) => ({ weight, z: columns(Z), back: back.map(columns) }));
   const Q = Array.from({ length: fixed ? 0 : k }, () => new Float64Array(size));
   const J = new Float64Array(size * p);
-  let left = 0;
+  const left = new Float64Array(N);
   for (let n = 0; n < N; n++) {
     const from = n * size;
     const rest = e.slice(from, from + size);
@@ -134,7 +138,7 @@ export function* eliminated(at: Linearised, ridge: number, fixed: boolean, amoun
       project(rest, 1, q);
       project(J, p, q);
     }
-    left += dot(rest, rest);
+    left[n] = dot(rest, rest);
     addProducts(J, p, H);
     const score = scores.subarray(n * p, (n + 1) * p);
     for (let s = 0; s < size; s++) for (let t = 0; t < p; t++) score[t] += rest[s] * J[s * p + t];
@@ -158,8 +162,7 @@ function derivative(
     row.fill(0);
     for (const { weight, z, back } of nodes) {
       const v = back[s % r];
-      for (let b = 0; b < r; b++)
-        for (let a = 0, factor = weight * z[channel + b]; a < r; a++) row[b * r + a] += factor * v[channel + a];
+      for (let b = 0; b < r; b++) for (let a = 0, factor = weight * z[channel + b]; a < r; a++) row[b * r + a] += factor * v[channel + a];
     }
     for (let i = 0; i < amounts.length; i++) for (let t = 0; t < block; t++) J[s * p + i * block + t] = amounts[i] * row[t];
   }

@@ -65,4 +65,3 @@ function solveGenerators(D: Matrix, Z: Matrix, epsilon: Matrix): Matrix[] {
   const all = new CholeskyDecomposition(normal).solve(Phi.mmul(D.transpose())).transpose();
   return Array.from({ length: n }, (_, i) => all.subMatrix(0, d - 1, i * d, (i + 1) * d - 1));
 }
-

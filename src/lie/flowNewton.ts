@@ -1,6 +1,18 @@
 import { Matrix } from "ml-matrix";
 import type { Pieces } from "../engine/breathe.js";
-import { asMatrices, type Eliminated, eliminated, followed, GAUSS, type Linearised, linearise, MIDPOINT, RIDGE, type Rule, summed } from "./elimination.js";
+import {
+  asMatrices,
+  type Eliminated,
+  eliminated,
+  followed,
+  GAUSS,
+  type Linearised,
+  linearise,
+  MIDPOINT,
+  RIDGE,
+  type Rule,
+  summed,
+} from "./elimination.js";
 import { type Found, type Middle, midpoint, ofChannels } from "./flow.js";
 import { elementwise } from "./generator.js";
 import { ldl } from "./ldl.js";

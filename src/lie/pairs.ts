@@ -98,7 +98,8 @@ export function* fitPairs(X: Matrix, Y: Matrix, options: PairsOptions = {}): Pie
     check(
       most > 0,
       "ERR_LCONV_ARGUMENT",
-      () => `generatorsFromPairs: n_L "auto" is for at most ${MOST_DIRECTIONS} principal directions, got ${r}; state n_L, or a lower variance`,
+      () =>
+        `generatorsFromPairs: n_L "auto" is for at most ${MOST_DIRECTIONS} principal directions, got ${r}; state n_L, or a lower variance`,
     );
     const { n_L: counted, note } = yield* countGenerators(setting.white, most, rounds);
     notes.push(note);
@@ -151,7 +152,8 @@ function* tested(setting: Setting, n_L: number, superfluous: string | undefined,
 }
 
 function undetermined(K: number, { open }: Determinacy, n_L: number): string {
-  const many = open > 0 ? `; most samples leave ${open} of their ${n_L} epsilon open, and channels that share a group element would fix them` : "";
+  const many =
+    open > 0 ? `; most samples leave ${open} of their ${n_L} epsilon open, and channels that share a group element would fix them` : "";
   return `not determined: ${K} free direction${K === 1 ? "" : "s"}, in which the generators can be changed without the pairs showing it${many}`;
 }
 
@@ -159,8 +161,8 @@ function undetermined(K: number, { open }: Determinacy, n_L: number): string {
 function* excess({ white, r, rounds }: Setting, n_L: number): Pieces<string | undefined> {
   const { X, m } = white;
   if (n_L === 1 || m * r <= n_L || samplesNeeded(n_L, r, m) > X.columns / m / 2) return undefined;
-  const fewer = yield* heldOut(white, n_L - 1, rounds);
-  if (improves(fewer, yield* heldOut(white, n_L, rounds))) return undefined;
+  const [none, fewer] = [yield* heldOut(white, 0, rounds), yield* heldOut(white, n_L - 1, rounds)];
+  if (improves(fewer, yield* heldOut(white, n_L, rounds), none)) return undefined;
   return `the pairs do not show ${n_L} generators: ${n_L - 1} explain samples that were held out as well`;
 }
 
@@ -189,7 +191,11 @@ function nothing({ X, m }: Problem, directions: number, notes: readonly string[]
 }
 
 /** What was found in a frame, in the coordinates of x, and what it leaves over. */
-function* explained({ X, Y, m }: Problem, { L, epsilon }: Found, { T, inverse }: Frame): Pieces<Found & { basis: Basis; residual: number }> {
+function* explained(
+  { X, Y, m }: Problem,
+  { L, epsilon }: Found,
+  { T, inverse }: Frame,
+): Pieces<Found & { basis: Basis; residual: number }> {
   check(
     L.some((g) => g.norm() > 0),
     "ERR_LCONV_ARGUMENT",

@@ -49,8 +49,9 @@ function partOf({ X, Y, m }: Problem, samples: readonly number[]): Problem {
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** Whether `more` is less than `fewer`, both what is left of each sample, by more than chance. */
-export function improves(fewer: readonly number[], more: readonly number[]): boolean {
+/** Whether `more` is less than `fewer`, both what is left of each sample, by more than chance; `none` is what is left by no generator. */
+export function improves(fewer: readonly number[], more: readonly number[], none: readonly number[]): boolean {
+  if (mean(fewer) < EXPLAINED * mean(none)) return false;
   const gains = fewer.map((value, n) => value - more[n]);
   const gain = mean(gains);
   const variance = mean(gains.map((value) => (value - gain) ** 2));
@@ -76,7 +77,7 @@ export function* countGenerators(problem: Problem, most: number, rounds: number)
   let k = 1;
   for (; k <= most && k < m * X.rows && samplesNeeded(k, X.rows, m) <= half && k <= best + AHEAD; k++) {
     left.push(yield* heldOut(problem, k, rounds));
-    if (improves(left[best], left[k])) best = k;
+    if (improves(left[best], left[k], left[0])) best = k;
     if (share(best) < EXPLAINED) return { n_L: best, note: `n_L ${best}: they explain the pairs` };
   }
   if (best > 0 && k > best + 1) return stated(best);

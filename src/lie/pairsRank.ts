@@ -1,11 +1,22 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import type { Pieces } from "../engine/breathe.js";
 import { Philox, streams } from "../engine/random.js";
-import { asEntries, asMatrices, type Eliminated, eliminated, GAUSS, type Images, type Linearised, linearise, RIDGE, summed } from "./elimination.js";
+import {
+  asEntries,
+  asMatrices,
+  type Eliminated,
+  eliminated,
+  GAUSS,
+  type Images,
+  type Linearised,
+  linearise,
+  RIDGE,
+  summed,
+} from "./elimination.js";
 import { type Found, weighted } from "./flow.js";
 import type { NewtonFit, Problem } from "./flowNewton.js";
 import { elementwise } from "./generator.js";
-import { ldl } from "./ldl.js";
+import { type Ldl, ldl } from "./ldl.js";
 import type { Frame } from "./pairsFrame.js";
 
 // What pairs determine: the rank of the linearised problem, and the error of the generators.
@@ -25,15 +36,15 @@ export interface Determinacy {
 const FLOOR = 1e-9;
 /** A direction with a standard error of its angle above this, in radians, is free. */
 const MOST_ERROR = 0.3;
-/** Noise of x and y makes up to this times N m sigma^2 of a zero, x having the second moment 1. */
-const INFLATED = 10;
+/** Noise of x and y makes less than this times N m sigma^2 of a zero, x having the second moment 1. */
+const INFLATED = 3;
 /** An epsilon that varies by less than this times its standard error is noise. */
 const LEAST_SIGNAL = 2;
 
 /**
  * The rank of H (elimination.ts). Its zeros by gauge, dL_i = sum_j M_ij L_j, are lifted out of the way. An eigenvalue lambda of what is left belongs
  * to a free direction where it is below
- * - 10 m sigma^2 sum_n |epsilon_n|^2 / n_L: the noise of x and y alone makes about a tenth of that of a zero, x having the second moment 1;
+ * - 3 m sigma^2 sum_n |epsilon_n|^2 / n_L: the noise of x and y alone makes about a fifth of that of a zero, x having the second moment 1;
  * - sigma^2 / (.3 l)^2, l the least singular value of the L_i: its standard error, sigma / sqrt(lambda), is then above .3 l;
  * - a floor for rounding.
  * How many there are is the inertia of H less that threshold. Samples that L hardly moves count less, see `tamed`. `epsilon` must have rows with
@@ -48,7 +59,7 @@ export function* determinacy({ X, m }: Problem, fit: NewtonFit, fixed: boolean, 
   const p = k * r * r;
   const equations = N * (m * r - (fixed ? 0 : k));
   const freedom = Math.max(1, equations - p + gauge.length);
-  const sigma = Math.sqrt(linear.left / freedom);
+  const sigma = Math.sqrt(linear.left.reduce((sum, value) => sum + value, 0) / freedom);
   const moves = fixed ? [] : movesOf(at.shown);
   const free = yield* freeIn(at, fixed ? epsilon : tamed(epsilon, moves), gauge, sigma, fixed);
   const limit = Math.max((LEAST_SIGNAL * sigma) ** 2, 1e-10 * mean(moves.flat()));
@@ -58,7 +69,7 @@ export function* determinacy({ X, m }: Problem, fit: NewtonFit, fixed: boolean, 
   if (all > 0) return { free: all, open, sigma, bound: undefined };
   const lifted = lift(linear, gauge, p, 100 * N * m);
   const angle = yield* angleBound(linear, lifted, gauge, fit, roots(T, X));
-  return { free: 0, open: 0, sigma, bound: Math.atan(Math.sqrt(equations / freedom) * angle) };
+  return { free: 0, open: 0, sigma, bound: Math.atan(angle) };
 }
 
 /** Free directions of the generators. */
@@ -155,18 +166,19 @@ const CONFIDENCE = 0.95;
  * by what the generators do to x: of the part of the error that is orthogonal to their span, against their own size.
  */
 function* angleBound(
-  { scores }: Eliminated,
+  { scores, left }: Eliminated,
   lifted: Float64Array,
   gauge: readonly Float64Array[],
   { L, epsilon }: Found,
-  { left, right }: ReturnType<typeof roots>,
+  sides: ReturnType<typeof roots>,
 ): Pieces<number> {
   const [k, r, N] = [L.length, L[0].rows, epsilon.columns];
   const p = k * r * r;
   const factor = ldl(lifted, p);
+  const corrected = leftOut(scores, left, factor, p);
   const seen = (A: Matrix): Float64Array => {
-    const image = A.mmul(right);
-    for (let a = 0; a < r; a++) image.mulRow(a, left[a]);
+    const image = A.mmul(sides.right);
+    for (let a = 0; a < r; a++) image.mulRow(a, sides.left[a]);
     return Float64Array.from(image.to1DArray());
   };
   const own = L.map(seen);
@@ -175,7 +187,7 @@ function* angleBound(
   const random = new Philox(0, streams.user);
   const tangents: number[] = [];
   for (let draw = 0; draw < DRAWS; draw++) {
-    const error = factor.solve(summed(scores, p, Float64Array.from(random.normal(N))));
+    const error = factor.solve(summed(corrected, p, Float64Array.from(random.normal(N))));
     for (const g of gauge) add(error, g, -dot(error, g));
     const parts = asMatrices(error, k, r).map(seen);
     for (const part of parts) for (const e of span) add(part, e, -dot(part, e));
@@ -185,6 +197,21 @@ function* angleBound(
   }
   return tangents.sort((a, b) => a - b)[Math.ceil(CONFIDENCE * DRAWS) - 1];
 }
+
+/**
+ * The scores by residuals of fits without their own samples, s_n / (1 - h_n) with the leverage h_n = s_n^T H^+ s_n / |P_n rho_n|^2 in the direction
+ * of the residual (HC3 of MacKinnon and White 1985): samples that decide more have smaller residuals than their noise.
+ */
+function leftOut(scores: Float64Array, left: Float64Array, { solve }: Ldl, p: number): Float64Array {
+  const corrected = scores.slice();
+  for (let n = 0; n < left.length; n++) {
+    const score = scores.subarray(n * p, (n + 1) * p);
+    const leverage = left[n] > 0 ? dot(score, solve(score.slice())) / left[n] : 0;
+    for (let s = n * p; s < (n + 1) * p; s++) corrected[s] /= 1 - Math.min(leverage, MOST_LEVERAGE);
+  }
+  return corrected;
+}
+const MOST_LEVERAGE = 0.9;
 
 /** G^-1/2 of G = the products of the vectors. */
 function inverseRoot(vectors: readonly Float64Array[]): Matrix {

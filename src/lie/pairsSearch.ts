@@ -1,8 +1,8 @@
 import { Matrix } from "ml-matrix";
 import type { Pieces } from "../engine/breathe.js";
 import { imagesOf, sampleProducts, solveEpsilon } from "./elimination.js";
-import { alternate } from "./flowFit.js";
 import { type Found, midpoint, ofChannels } from "./flow.js";
+import { alternate } from "./flowFit.js";
 import { COARSE, FINE, type NewtonFit, newton, type Problem } from "./flowNewton.js";
 import { calm, leadingEpsilon, random, shear, whitened, withEpsilon } from "./flowStarts.js";
 import { leading, type Principal, plainFrame } from "./pairsFrame.js";
@@ -51,7 +51,10 @@ function starts(problem: Problem, n_L: number, rounds: number): Start[] {
     const { rows } = part.X;
     return { L: Array.from({ length: n_L }, () => Matrix.zeros(rows, rows)), epsilon };
   };
-  const whole = (z: Matrix): Start => () => first(problem, z);
+  const whole =
+    (z: Matrix): Start =>
+    () =>
+      first(problem, z);
   /** From what the pairs that move least say. */
   const grown = (share: number, from: (part: Problem) => Pieces<Found>): Start =>
     function* () {

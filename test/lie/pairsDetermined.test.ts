@@ -36,7 +36,10 @@ const undetermined = (found: PairsResult, K: number): void => {
 /** 1e-6 is what an arc cosine has of an angle of 0. */
 const determined = (found: PairsResult, L: readonly Matrix[]): void => {
   assert.equal([found.determined, found.freeDirections, found.oneOfMany], [true, 0, undefined], `${found.notes}`);
-  assert.ok(found.residual < 1e-9 && farthest(found, L) < 1e-5 && (found.bound as number) < 1e-8, `${found.residual}, ${farthest(found, L)}`);
+  assert.ok(
+    found.residual < 1e-9 && farthest(found, L) < 1e-5 && (found.bound as number) < 1e-8,
+    `${found.residual}, ${farthest(found, L)}`,
+  );
 };
 
 test("single points shifted in two directions: 18 entries, 6 seen, 4 of a change of basis; three points a sample determine them", () => {
@@ -55,8 +58,7 @@ test("shears of single points: explained in 20 seeds, one direction free, with n
     undetermined(found, 1);
     determined(look([unit(2, 1, 0)], randomMatrix(2, 60, seed), { channels: 2 }, { seed: seed + 50 }), [unit(2, 1, 0)]);
   }
-  for (const noise of [0.01, 0.1])
-    assert.equal(look([unit(2, 1, 0)], randomMatrix(2, 100, 3), {}, { noise }).freeDirections, 1);
+  for (const noise of [0.01, 0.1]) assert.equal(look([unit(2, 1, 0)], randomMatrix(2, 100, 3), {}, { noise }).freeDirections, 1);
 });
 
 test("nilpotent generators of rank 2", () => {
@@ -143,7 +145,6 @@ test("copies, too few pairs, channels that do not divide, values that are not fi
   throwsCode(() => generatorsFromPairs(one(X), one(Y)), "ERR_LCONV_ARGUMENT", "1 pairs cannot determine");
   throwsCode(() => generatorsFromPairs(X, Y, { channels: 7 }), "ERR_LCONV_SHAPE", "40 columns", "7 channels");
   throwsCode(() => generatorsFromPairs(X, Y, { channels: 0 }), "ERR_LCONV_ARGUMENT", "channels");
-  throwsCode(() => generatorsFromPairs(X, Y, { channels: 20 }), "ERR_LCONV_ARGUMENT", "2 pairs");
   throwsCode(() => generatorsFromPairs(X.clone().set(2, 5, Number.NaN), Y), "ERR_LCONV_ARGUMENT", "X[2, 5]", "not finite");
   throwsCode(() => generatorsFromPairs(X, Y, { n_L: "many" as "auto" }), "ERR_LCONV_ARGUMENT", "n_L");
   const flat = new Matrix([...X.to2DArray().slice(0, 2), new Array<number>(40).fill(0)]);
