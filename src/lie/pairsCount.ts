@@ -9,8 +9,8 @@ import { coarseSearch, leftOver } from "./pairsSearch.js";
 
 /** Below this share of |y - x|^2, what is left of samples that were held out is rounding. */
 const EXPLAINED = 1e-12;
-/** One more generator has to take this share off what is left of samples that were held out, by so many standard errors. */
-const [LEAST_GAIN, STANDARD_ERRORS] = [0.1, 3];
+/** One more generator has to take this share off what is left of samples that were held out. */
+const LEAST_GAIN = 0.1;
 /** Without one more to compare with, the last number is taken where less than this share is left. */
 const LITTLE = 0.05;
 
@@ -49,14 +49,25 @@ function partOf({ X, Y, m }: Problem, samples: readonly number[]): Problem {
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** Whether `more` is less than `fewer`, both what is left of each sample, by more than chance; `none` is what is left by no generator. */
+/**
+ * Whether `more` is less than `fewer`, both what is left of each sample, by more than chance; `none` is what is left by no generator. By random
+ * signs of the gains (Fisher's randomisation test), since few samples that move far may hold most of the gain.
+ */
 export function improves(fewer: readonly number[], more: readonly number[], none: readonly number[]): boolean {
   if (mean(fewer) < EXPLAINED * mean(none)) return false;
   const gains = fewer.map((value, n) => value - more[n]);
   const gain = mean(gains);
-  const variance = mean(gains.map((value) => (value - gain) ** 2));
-  return gain > LEAST_GAIN * mean(fewer) && gain > STANDARD_ERRORS * Math.sqrt(variance / gains.length);
+  if (!(gain > LEAST_GAIN * mean(fewer))) return false;
+  const random = new Philox(1, streams.user);
+  let asGreat = 0;
+  for (let draw = 0; draw < FLIPS; draw++) {
+    const signs = random.uniform(gains.length);
+    if (mean(gains.map((value, n) => (signs[n] < 0.5 ? -value : value))) >= gain) asGreat++;
+  }
+  return asGreat < SIGNIFICANT * FLIPS;
 }
+const FLIPS = 1000;
+const SIGNIFICANT = 0.003;
 
 export interface Count {
   /** Undefined where no number can be stated. */
