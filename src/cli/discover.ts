@@ -15,6 +15,7 @@ const belongs: Partial<Record<keyof DiscoverValues, readonly string[]>> = {
   samples: ["authors"],
   epochs: ["authors", "data"],
   generators: ["pairs"],
+  channels: ["pairs"],
   output: ["data"],
   within: ["data", "run"],
   grid: ["pairs", "data"],

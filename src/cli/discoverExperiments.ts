@@ -107,6 +107,7 @@ export async function discoverTruths(name: TruthName, values: DiscoverValues, co
     ],
   ];
   context.out.text(table([["", "found", "dimension", "distance", "residual", "angle to the truth, degrees"], ...results.map(row)]));
+  for (const note of new Set(results.flatMap(({ notes }) => notes))) context.out.text(`note: ${note}`);
   const found = results.find(({ basis }) => basis);
   if (found?.basis) await write(found.basis, `problem ${name}, seed ${found.seed}`, found.layout, values, context);
   const angles = results.map(({ angle }) => angle).filter(Number.isFinite);

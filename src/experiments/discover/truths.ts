@@ -106,6 +106,19 @@ function* fromPairs(
   layout: TruthResult["layout"],
 ): Pieces<TruthResult> {
   const { basis, residual, notes } = yield* fitPairs(X, Y, { n_L: 1 });
+  if (!basis)
+    return {
+      experiment,
+      seed,
+      found: "none",
+      distance: 0,
+      dimension: 0,
+      angle: Number.NaN,
+      residual,
+      notes,
+      basis,
+      layout: { ...layout, data: X },
+    };
   const { name, distance } = yield* matchKnown(basis);
   const angle = degrees(Math.max(...principalAngles(basis, truth, { data: X })));
   return { experiment, seed, found: name, distance, dimension: 1, angle, residual, notes, basis, layout: { ...layout, data: X } };

@@ -1,0 +1,83 @@
+import type { Matrix } from "ml-matrix";
+import { check, checkInteger, checkOptions, showShape } from "../errors.js";
+import type { PairsOptions } from "./pairs.js";
+import { samplesNeeded } from "./pairsCount.js";
+
+// What generatorsFromPairs takes.
+
+const known = ["n_L", "t", "variance", "rounds", "channels"];
+
+/** Throws as generatorsFromPairs does, for what can be seen before any work. */
+export function checkPairs(X: Matrix, Y: Matrix, options: PairsOptions): void {
+  checkOptions("generatorsFromPairs", options, known);
+  const { n_L = 1, t, variance = 1, rounds = 1, channels = 1 } = options;
+  check(
+    X.rows === Y.rows && X.columns === Y.columns,
+    "ERR_LCONV_SHAPE",
+    () => `generatorsFromPairs: X ${showShape([X.rows, X.columns])} and Y ${showShape([Y.rows, Y.columns])} must be [d, N m] both`,
+  );
+  check(X.columns > 0, "ERR_LCONV_ARGUMENT", () => "generatorsFromPairs: there are 0 pairs; pass X and Y [d, N m] with a column for each");
+  checkInteger("generatorsFromPairs", "channels", channels, 1);
+  check(
+    X.columns % channels === 0,
+    "ERR_LCONV_SHAPE",
+    () =>
+      `generatorsFromPairs: ${X.columns} columns are no whole number of samples with ${channels} channels; pass X and Y [d, N m], those of a sample together`,
+  );
+  if (n_L !== "auto") checkInteger("generatorsFromPairs", "n_L", n_L, 1, X.rows ** 2);
+  checkInteger("generatorsFromPairs", "rounds", rounds, 1, 1e6);
+  check(variance > 0 && variance <= 1, "ERR_LCONV_ARGUMENT", () => `generatorsFromPairs: variance must lie in (0, 1], got ${variance}`);
+  checkAmounts(t, n_L, X.columns / channels);
+  checkValues("X", X);
+  checkValues("Y", Y);
+}
+
+function checkAmounts(t: PairsOptions["t"], n_L: number | "auto", N: number): void {
+  check(
+    t === undefined || (n_L === 1 && t.length === N),
+    "ERR_LCONV_ARGUMENT",
+    () => `generatorsFromPairs: t goes with one generator and must hold a number for each of the ${N} pairs, got ${t?.length}`,
+  );
+  check(
+    t === undefined || (Array.from(t).every(Number.isFinite) && Array.from(t).some((value) => value !== 0)),
+    "ERR_LCONV_ARGUMENT",
+    () => "generatorsFromPairs: t must be finite, and not zero for all pairs",
+  );
+}
+
+function checkValues(name: string, A: Matrix): void {
+  for (let row = 0; row < A.rows; row++)
+    for (let column = 0; column < A.columns; column++)
+      check(
+        Number.isFinite(A.get(row, column)),
+        "ERR_LCONV_ARGUMENT",
+        () => `generatorsFromPairs: ${name}[${row}, ${column}] is ${A.get(row, column)}, not finite; leave such pairs out or fill them in`,
+      );
+}
+
+/** Throws where n_L generators have more unknowns than the samples have equations, or than r x r matrices have. */
+export function checkEnough(n_L: number, r: number, m: number, N: number, fixed: boolean): void {
+  check(
+    n_L <= r * r,
+    "ERR_LCONV_ARGUMENT",
+    () => `generatorsFromPairs: the pairs lie in ${r} directions, where there are ${r * r} generators; got n_L ${n_L}, ask for fewer`,
+  );
+  const need = fixed ? Math.ceil(r / m) : samplesNeeded(n_L, r, m);
+  check(
+    N >= need,
+    "ERR_LCONV_ARGUMENT",
+    () => `generatorsFromPairs: ${N} pairs cannot determine ${n_L} generators of ${r} x ${r}; pass at least ${need}`,
+  );
+}
+
+/** Samples of which another sample is an exact copy, the first not counted. */
+export function duplicates(X: Matrix, Y: Matrix, m: number): number {
+  const seen = new Set<string>();
+  const N = X.columns / m;
+  for (let n = 0; n < N; n++) {
+    const values: number[] = [];
+    for (let c = n * m; c < (n + 1) * m; c++) values.push(...X.getColumn(c), ...Y.getColumn(c));
+    seen.add(values.join());
+  }
+  return N - seen.size;
+}

@@ -1,0 +1,108 @@
+import { Matrix } from "ml-matrix";
+import type { Pieces } from "../engine/breathe.js";
+import { Philox, streams } from "../engine/random.js";
+import { sampleProducts } from "./elimination.js";
+import type { Problem } from "./flowNewton.js";
+import { coarseSearch, leftOver } from "./pairsSearch.js";
+
+// How many generators pairs show.
+
+/** Below this share of |y - x|^2, what is left of samples that were held out is rounding. */
+const EXPLAINED = 1e-12;
+/** One more generator has to take this share off what is left of samples that were held out. */
+const LEAST_GAIN = 0.1;
+/** Without one more to compare with, the last number is taken where less than this share is left. */
+const LITTLE = 0.05;
+
+/** Fewest samples that n_L generators of r x r need: as many equations as unknowns, n_L r^2 less the n_L^2 of a change of basis. */
+export function samplesNeeded(n_L: number, r: number, m: number): number {
+  const span = Math.ceil((n_L * r) / m);
+  return m * r > n_L ? Math.max(span, Math.ceil((n_L * Math.max(0, r * r - n_L)) / (m * r - n_L))) : span;
+}
+
+/**
+ * What is left of each sample, a degree of freedom, by generators from the other half of the samples: |rho_n|^2 / (m r - n_L). The division is for
+ * the n_L epsilon, which a sample has of its own.
+ */
+export function* heldOut(problem: Problem, n_L: number, rounds: number): Pieces<number[]> {
+  const { X, Y, m } = problem;
+  const N = X.columns / m;
+  const freedom = m * X.rows - n_L;
+  if (n_L === 0) {
+    const D = Matrix.sub(Y, X);
+    return sampleProducts(D, D, m).map((value) => value / freedom);
+  }
+  const order = Array.from(new Philox(0, streams.user).permutation(N));
+  const halves = [order.slice(0, Math.ceil(N / 2)), order.slice(Math.ceil(N / 2))];
+  const left = new Array<number>(N);
+  for (const [a, b] of [halves, [...halves].reverse()]) {
+    const { L } = yield* coarseSearch(partOf(problem, a), n_L, rounds);
+    for (const [at, value] of (yield* leftOver(partOf(problem, b), L)).entries()) left[b[at]] = value / freedom;
+  }
+  return left;
+}
+
+function partOf({ X, Y, m }: Problem, samples: readonly number[]): Problem {
+  const kept = samples.flatMap((n) => Array.from({ length: m }, (_, c) => n * m + c));
+  return { X: X.subMatrixColumn(kept), Y: Y.subMatrixColumn(kept), m };
+}
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/**
+ * Whether `more` is less than `fewer`, both what is left of each sample, by more than chance; `none` is what is left by no generator. By random
+ * signs of the gains (Fisher's randomisation test), since few samples that move far may hold most of the gain.
+ */
+export function improves(fewer: readonly number[], more: readonly number[], none: readonly number[]): boolean {
+  if (mean(fewer) < EXPLAINED * mean(none)) return false;
+  const gains = fewer.map((value, n) => value - more[n]);
+  const gain = mean(gains);
+  if (!(gain > LEAST_GAIN * mean(fewer))) return false;
+  const random = new Philox(1, streams.user);
+  let asGreat = 0;
+  for (let draw = 0; draw < FLIPS; draw++) {
+    const signs = random.uniform(gains.length);
+    if (mean(gains.map((value, n) => (signs[n] < 0.5 ? -value : value))) >= gain) asGreat++;
+  }
+  return asGreat < SIGNIFICANT * FLIPS;
+}
+const FLIPS = 1000;
+const SIGNIFICANT = 0.003;
+
+export interface Count {
+  /** Undefined where no number can be stated. */
+  n_L: number | undefined;
+  note: string;
+}
+
+/** One more generator may help only together with a second, as two translations do. */
+const AHEAD = 2;
+
+/** The least number of generators on which neither one nor two more improve, up to `most`. */
+export function* countGenerators(problem: Problem, most: number, rounds: number): Pieces<Count> {
+  const { X, m } = problem;
+  const left = [yield* heldOut(problem, 0, rounds)];
+  const share = (k: number): number => (mean(left[k]) * (m * X.rows - k)) / (mean(left[0]) * m * X.rows);
+  const half = Math.floor(X.columns / m / 2);
+  let best = 0; // the least that none of those that were tried improves on
+  let k = 1;
+  for (; k <= most && k < m * X.rows && samplesNeeded(k, X.rows, m) <= half && k <= best + AHEAD; k++) {
+    left.push(yield* heldOut(problem, k, rounds));
+    if (improves(left[best], left[k], left[0])) best = k;
+    if (share(best) < EXPLAINED) return { n_L: best, note: `n_L ${best}: they explain the pairs` };
+  }
+  if (best > 0 && k > best + 1) return stated(best);
+  if (best > 0 && share(best) < LITTLE) return { n_L: best, note: untested(best) };
+  if (k > AHEAD) return none("no generator explains samples that were held out better than none");
+  return none(`${best} do not explain the pairs, and ${k} cannot be tested: ${reason(problem, k, most)}`);
+}
+
+const stated = (n_L: number): Count => ({ n_L, note: `n_L ${n_L}: one more does not explain samples that were held out any better` });
+const untested = (n_L: number): string => `n_L ${n_L}: little is left, but ${n_L + 1} could not be tested`;
+const none = (why: string): Count => ({ n_L: undefined, note: `no number of generators can be stated: ${why}` });
+
+function reason({ X, m }: Problem, n_L: number, most: number): string {
+  if (n_L >= m * X.rows) return `a sample is ${m * X.rows} numbers, which as many epsilon explain always; pass samples with more channels`;
+  if (n_L > most) return `more than ${most} generators of ${X.rows} x ${X.rows} are too many unknowns`;
+  return `half of the ${X.columns / m} samples are fewer than the ${samplesNeeded(n_L, X.rows, m)} that they need`;
+}
