@@ -7,8 +7,8 @@ export interface Dimension {
   notes: string[];
 }
 
-/** A mean square from this multiple of its noise on is there. */
-const SEEN = 6;
+/** A mean square from this multiple of its noise on is there; of a residual below half the tolerance, from the second. */
+const SEEN = [6, 9] as const;
 const CLEAR_GAP = 3;
 /** Residuals below this differ by the rounding of float32 gradients alone. */
 const ROUNDING = 1e-4;
@@ -18,12 +18,15 @@ const show = (value: number | undefined): string => (value === undefined ? "none
 /**
  * Of several functions fitted to the same data. `residuals` are ascending, and `noise` is the root mean square by which one of the functions differs
  * from their mean in the same direction. A direction is a symmetry where its residual is at most `tolerance` and, in square, at most 4 times its
- * noise, or at most .05 in any case; it is none where the square is 10 times the noise. What is neither, is undecided.
+ * noise (9 times below half the tolerance: what the functions share of their error does not show in their differences), or at most .05 in any case. It is
+ * none where the square is 6 times the noise (9 times). What is neither, is undecided.
  */
 export function dimensionByNoise(residuals: readonly number[], noise: readonly number[], tolerance: number): Dimension {
   const ratio = (k: number): number => (residuals[k] === 0 ? 0 : (residuals[k] / noise[k]) ** 2);
-  const isSymmetry = (k: number): boolean => residuals[k] <= tolerance && (residuals[k] <= RESOLUTION || ratio(k) <= EXPLAINED);
-  const isNone = (k: number): boolean => residuals[k] > RESOLUTION && ratio(k) >= SEEN;
+  const small = (k: number): boolean => residuals[k] <= tolerance / 2;
+  const isSymmetry = (k: number): boolean =>
+    residuals[k] <= tolerance && (residuals[k] <= RESOLUTION || ratio(k) <= (small(k) ? SEEN[1] : EXPLAINED));
+  const isNone = (k: number): boolean => residuals[k] > RESOLUTION && ratio(k) >= SEEN[small(k) ? 1 : 0];
   let dimension = 0;
   while (dimension < residuals.length && isSymmetry(dimension)) dimension++;
   const rest = residuals.map((_, k) => k).slice(dimension);
@@ -38,7 +41,7 @@ export function dimensionByNoise(residuals: readonly number[], noise: readonly n
           .map((k) => `${show(residuals[k])} with a noise of ${show(noise[k])}`)
           .join(", ")}): take more samples, or longer training`,
     );
-  const broken = residuals.slice(0, dimension).filter((_, k) => ratio(k) >= SEEN && residuals[k] > ROUNDING);
+  const broken = residuals.slice(0, dimension).filter((_, k) => ratio(k) >= SEEN[1] && residuals[k] > ROUNDING);
   if (broken.length > 0)
     notes.push(
       `approximate: the residual${broken.length > 1 ? "s" : ""} ${broken.map(show).join(", ")} of what counts as a symmetry ` +

@@ -5,7 +5,7 @@ import type { Basis } from "./basis.js";
 import { Design, gramOf, meanOf, meanSquare, noiseOf, ofKept, weighRows } from "./design.js";
 import { apply, combination, dense, type Generator, norm, scaled } from "./generator.js";
 import type { Differentiated } from "./gradients.js";
-import { restricted, type Whitening, whitened, whitening } from "./whitening.js";
+import { generatorFrom, restricted, type Whitening, whitened, whitening } from "./whitening.js";
 
 // J(x) L x = L_c f(x) for all x: linear equations for L and L_c, a row for each sample and output, in coordinates where units do not matter.
 
@@ -137,9 +137,9 @@ function* amongAll(given: Given, outputs: Whitening): Pieces<Equations> {
     const rest = c.slice(s * columns).map((value, at) => (value * scale(s * columns + at)) / size);
     const whitenedL_c = equivariant ? labelMatrix(rest, q, affine) : undefined;
     return {
-      L: dense(unwhitened(L, inputs, affine)),
+      L: dense(generatorFrom(inputs, L, affine)),
       whitened: L,
-      L_c: whitenedL_c && unwhitened(whitenedL_c, outputs, affine),
+      L_c: whitenedL_c && generatorFrom(outputs, whitenedL_c, affine),
       whitenedL_c,
     };
   };
@@ -208,19 +208,6 @@ function checkCount({ N, d, within }: Given, unknowns: number, q: number, column
   );
 }
 
-/** L' on (x', 1) or x' as what it does to (x, 1) or x: d/dt x = from (A (to (x - mean)) + t). */
-function unwhitened(L: Matrix, { to, from, mean }: Whitening, affine: boolean): Matrix {
-  const s = to.rows;
-  const A = from.mmul(L.subMatrix(0, s - 1, 0, s - 1)).mmul(to);
-  if (!affine) return A;
-  const d = A.rows;
-  const t = from.mmul(L.subMatrix(0, s - 1, s, s)).sub(A.mmul(Matrix.columnVector(mean)));
-  const whole = Matrix.zeros(d + 1, d + 1);
-  whole.setSubMatrix(A, 0, 0);
-  whole.setSubMatrix(t, 0, d);
-  return whole;
-}
-
 /** L_c from its entries, on (y', 1) with an affine part. */
 function labelMatrix(entries: readonly number[], q: number, affine: boolean): Matrix {
   const columns = affine ? q + 1 : q;
@@ -269,7 +256,7 @@ function* amongGiven(given: Given, outputs: Whitening, within: Basis): Pieces<Eq
     const size = norm(L) || 1;
     const rest = c.slice(T.rows).map((value, at) => (value * scale(T.rows + at)) / size);
     const whitenedL_c = equivariant ? labelMatrix(rest, q, false) : undefined;
-    return { L: scaled(L, 1 / size), whitened: undefined, L_c: whitenedL_c && unwhitened(whitenedL_c, outputs, false), whitenedL_c };
+    return { L: scaled(L, 1 / size), whitened: undefined, L_c: whitenedL_c && generatorFrom(outputs, whitenedL_c, false), whitenedL_c };
   };
   return {
     rows,

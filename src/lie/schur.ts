@@ -1,5 +1,5 @@
 import { Matrix } from "ml-matrix";
-import { LconvError } from "../errors.js";
+import { check, LconvError } from "../errors.js";
 import { rowsOf } from "./linearSolve.js";
 import { exponentOf, largest, timesPowerOfTwo } from "./norms.js";
 
@@ -51,6 +51,11 @@ export function diagonalBlocks(T: Matrix): Block[] {
 
 /** T of A, with the rotations in Q where it is given. Entries of A near 1 keep squares in float64's range. */
 function reduced(A: Matrix, Q?: Float64Array[]): Matrix {
+  check(
+    Number.isFinite(A.norm()),
+    "ERR_LCONV_NONFINITE",
+    () => `schur: a ${A.rows} x ${A.columns} matrix holds values that are not finite`,
+  );
   const exponent = exponentOf(A);
   const T = rowsOf(timesPowerOfTwo(A, -exponent));
   hessenberg({ T, Q });

@@ -86,6 +86,7 @@ interface Cluster {
 }
 
 function idealsOf(Z: Matrix, normed: Normed, equal: number): Ideal[] | undefined {
+  if (!Number.isFinite(Z.norm())) return undefined; // the Casimir is not 1 anywhere near: no semisimple algebra
   const clusters = clustersOf(Z, equal);
   const size = Math.max(...clusters.map(({ re, im }) => Math.hypot(re, im)));
   const ideals: Ideal[] = [];

@@ -79,3 +79,26 @@ export const restricted = ({ to, from, mean }: Whitening, P: Matrix): Whitening 
   from: from.mmul(P),
   mean,
 });
+
+/** A generator of x, or with `affine` of (x, 1), as what it does to x' or (x', 1): d/dt x' = to (A (mean + from x') + t). */
+export function generatorIn({ to, from, mean }: Whitening, L: Matrix, affine: boolean): Matrix {
+  if (!affine) return to.mmul(L).mmul(from);
+  const d = from.rows;
+  const [A, t] = [L.subMatrix(0, d - 1, 0, d - 1), L.subMatrix(0, d - 1, d, d)];
+  return homogeneous(to.mmul(A).mmul(from), to.mmul(A.mmul(Matrix.columnVector(mean)).add(t)));
+}
+
+/** The way back: L' of x' or (x', 1) as a generator of x or (x, 1), which leaves directions outside of x' alone. */
+export function generatorFrom({ to, from, mean }: Whitening, L: Matrix, affine: boolean): Matrix {
+  const s = to.rows;
+  const A = from.mmul(L.subMatrix(0, s - 1, 0, s - 1)).mmul(to);
+  return affine ? homogeneous(A, from.mmul(L.subMatrix(0, s - 1, s, s)).sub(A.mmul(Matrix.columnVector(mean)))) : A;
+}
+
+/** x -> A x + t on (x, 1). */
+function homogeneous(A: Matrix, t: Matrix): Matrix {
+  const whole = Matrix.zeros(A.rows + 1, A.rows + 1);
+  whole.setSubMatrix(A, 0, 0);
+  whole.setSubMatrix(t, 0, A.rows);
+  return whole;
+}

@@ -1,5 +1,6 @@
 import { breathing } from "../../engine/breathe.js";
 import type { Device } from "../../engine/device.js";
+import type { Basis } from "../../lie/basis.js";
 import { type Extraction, extracting } from "../../lie/extraction.js";
 import { type FiniteCheck, finiteCheck } from "../../lie/finiteCheck.js";
 import { keep, tensor } from "../../tensor/tensor.js";
@@ -11,6 +12,8 @@ export interface AnalysisOptions extends Omit<EnsembleOptions, "inputs" | "equiv
   d: number;
   output: "invariant" | "equivariant";
   affine: boolean;
+  /** Look only among these, in the coordinates as they are. */
+  within?: Basis;
   tolerance: number;
 }
 
@@ -41,8 +44,8 @@ const MOST_ENTRIES = 1.2e7;
  * Throws as fitEnsemble and extractSymmetries do.
  */
 export async function analyse(options: AnalysisOptions): Promise<Analysis> {
-  const { m, d, output, affine, tolerance, device, signal } = options;
-  const ensemble = await fitEnsemble({ ...options, inputs: m * d, equivariant: output === "equivariant", whiten: true });
+  const { m, d, output, affine, within, tolerance, device, signal } = options;
+  const ensemble = await fitEnsemble({ ...options, inputs: m * d, equivariant: output === "equivariant", whiten: within === undefined });
   const { models, heldOut, r2 } = ensemble;
   const shared = { r2, heldOut: heldOut.length, ensemble };
   try {
@@ -56,7 +59,7 @@ export async function analyse(options: AnalysisOptions): Promise<Analysis> {
     const seen = examined(options, ensemble);
     const x = keep(tensor(seen, { shape: [seen.length / (m * d), m, d], device }));
     try {
-      const extraction = await breathing(extracting(models, x, { output, affine, tolerance }), signal);
+      const extraction = await breathing(extracting(models, x, { output, tolerance, ...(within ? { within } : { affine }) }), signal);
       const checks = await checksOf(extraction, options, ensemble, device, signal);
       return { ...shared, extraction, checks, ...claim(extraction, checks) };
     } finally {
@@ -71,9 +74,9 @@ export async function analyse(options: AnalysisOptions): Promise<Analysis> {
 const show = (value: number): string => (Number.isFinite(value) ? value.toPrecision(2) : "nothing");
 
 /** Samples whose gradients are looked at: those held out first. */
-function examined({ x, N, m, d, outputs, affine, output }: AnalysisOptions, { heldOut }: Ensemble): Float32Array {
+function examined({ x, N, m, d, outputs, affine, output, within }: AnalysisOptions, { heldOut }: Ensemble): Float32Array {
   const width = m * d;
-  const unknowns = d * (affine ? d + 1 : d) + (output === "equivariant" ? outputs ** 2 : 0);
+  const unknowns = (within?.n_L ?? d * (affine ? d + 1 : d)) + (output === "equivariant" ? outputs ** 2 : 0);
   const count = Math.min(
     N,
     Math.max(MOST_EXAMINED, Math.ceil((4 * unknowns) / outputs)),

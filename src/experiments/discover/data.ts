@@ -1,46 +1,52 @@
 import { breathing } from "../../engine/breathe.js";
 import { check } from "../../errors.js";
-import type { Basis } from "../../lie/basis.js";
-import { principalAngles } from "../../lie/canonical.js";
-import { type Extraction, extracting } from "../../lie/extraction.js";
+import { extracting } from "../../lie/extraction.js";
 import type { Model } from "../../lie/lieDerivative.js";
-import type { Sequential } from "../../nn/module.js";
-import { keep, tensor } from "../../tensor/tensor.js";
+import { add, mul } from "../../ops/arithmetic.js";
+import { keep, type Tensor, tensor } from "../../tensor/tensor.js";
+import { type Analysis, analyse } from "./analysis.js";
+import { type Evidence, evidenceOf } from "./evidence.js";
 import { defectOn } from "./measure.js";
-import { fitNetwork } from "./network.js";
 import { describing, knownGenerators } from "./result.js";
 import { columnsOf, type Found, type Samples, type SourceOptions, shared } from "./samples.js";
 
-const MOST_SAMPLES = 2000; // that the gradient is looked at
-
 export interface DataOptions extends SourceOptions {
   output: "invariant" | "equivariant";
+  /** Look for x -> L x + c, too. */
+  affine?: boolean;
   within?: string;
-  tolerance: number;
-  /** Networks to train, from `seed` on; the spread is over them, or by bootstrap for one. */
-  seeds: number;
-  epochs: number;
+  /** Default 0.2. */
+  tolerance?: number;
+  /** Networks to fit, each to the samples drawn again; 3 or more for an error bar. Default 5. */
+  networks?: number;
+  /** Default: as many as make 2,000 steps, at least 20. */
+  epochs?: number;
 }
 
-/** Labelled samples: trains a plain network on them and looks for the generators that leave it alone. Throws as fitNetwork and extractSymmetries do. */
+const NETWORKS = 5;
+const TOLERANCE = 0.2;
+
+/**
+ * Labelled samples: fits plain networks to them and looks for the generators that leave these alone; see `analyse`. Throws ERR_LCONV_DATA for samples from which
+ * nothing can be learned, and as fitNetwork and extractSymmetries do.
+ */
 export async function discoverData(samples: Samples, options: DataOptions): Promise<Found> {
-  const { targets, outputs } = targetsOf(samples, options.output);
-  const networks: Sequential[] = [];
+  const { N, m, d, x, path } = samples;
+  const { networks = NETWORKS, within, affine = false, output, tolerance = TOLERANCE, seed, device, epochs, signal, onEpoch } = options;
+  const { targets, outputs } = targetsOf(samples, output);
+  const notes = sampleNotes(samples);
+  const analysis = await analyse({
+    ...{ x, N, m, d, y: targets, outputs, output, affine, tolerance, networks, seed, device },
+    ...(within !== undefined && { within: knownGenerators(within, d, options.grid, options.permutation) }),
+    ...(epochs !== undefined && { epochs }),
+    ...(signal && { signal }),
+    ...(onEpoch && { onEpoch }),
+  });
   try {
-    for (let k = 0; k < options.seeds; k++)
-      networks.push(
-        await fitNetwork({
-          ...{ x: samples.x, y: targets, samples: samples.N, inputs: samples.m * samples.d, outputs, epochs: options.epochs },
-          ...{ seed: options.seed + k, device: options.device, batch: Math.min(100, samples.N) },
-          ...(options.signal && { signal: options.signal }),
-          ...(options.onEpoch && { onEpoch: options.onEpoch }),
-        }),
-      );
-    const extractions: Extraction[] = [];
-    for (const network of networks) extractions.push(await extract(network, samples, options));
-    return await foundBy(`a network trained on ${samples.N} samples of ${samples.path}`, networks[0], samples, extractions, options);
+    const source = `${networks} networks fitted to ${N} samples of ${path}`;
+    return await foundBy(source, samples, analysis, notes, options);
   } finally {
-    for (const network of networks) network.dispose();
+    analysis.ensemble.dispose();
   }
 }
 
@@ -58,64 +64,103 @@ function targetsOf({ y, N, path }: Samples, output: string): { targets: Float32A
   }
   const values = Float32Array.from(y.data as ArrayLike<number>, Number);
   check(values.every(Number.isFinite), "ERR_LCONV_DATA", () => `${path}: y holds values that are not finite`);
-  const scale = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length);
-  check(scale > 0, "ERR_LCONV_DATA", () => `${path}: y is zero throughout`);
-  return { targets: values.map((value) => value / scale), outputs: values.length / N };
+  check(
+    values.some((value) => value !== 0),
+    "ERR_LCONV_DATA",
+    () => `${path}: y is zero throughout`,
+  );
+  const outputs = values.length / N;
+  check(
+    values.some((value, at) => value !== values[at % outputs]),
+    "ERR_LCONV_DATA",
+    () => `${path}: y is the same for all ${N} samples, so nothing can be learned from it`,
+  );
+  return { targets: values, outputs };
 }
 
-async function extract(model: Model, { N, m, d, x }: Samples, options: DataOptions): Promise<Extraction> {
-  const count = Math.min(N, MOST_SAMPLES);
-  const { output, tolerance, seed, device, within, grid, permutation, seeds } = options;
-  const seen = keep(tensor(x.subarray(0, count * m * d), { shape: [count, m, d], device }));
-  const how = {
-    ...{ output, tolerance, seed, bootstrap: seeds > 1 ? 0 : 10 },
-    ...(within !== undefined && { within: knownGenerators(within, d, grid, permutation) }),
+const FEWEST = 50;
+
+/** What a reader must know of the samples. Throws ERR_LCONV_DATA for too few. */
+function sampleNotes({ x, N, m, d, path }: Samples): string[] {
+  check(N >= FEWEST, "ERR_LCONV_DATA", () => `${path}: ${N} samples, at least ${FEWEST} are needed to fit networks and to hold some out`);
+  const width = m * d;
+  const notes: string[] = [];
+  const constant = Array.from({ length: width }, (_, k) => k).filter((k) => x.every((value, at) => at % width !== k || value === x[k]));
+  if (constant.length > 0) notes.push(`${constant.length} of ${width} values of x are the same in all samples (first: ${constant[0]})`);
+  const distinct = new Set(Array.from({ length: N }, (_, n) => x.subarray(n * width, (n + 1) * width).join()));
+  if (distinct.size < N)
+    notes.push(`${N - distinct.size} of ${N} samples are copies of others: what is held out is not all new to the networks`);
+  check(
+    distinct.size >= FEWEST,
+    "ERR_LCONV_DATA",
+    () => `${path}: only ${distinct.size} of ${N} samples differ, at least ${FEWEST} are needed`,
+  );
+  return notes;
+}
+
+async function foundBy(source: string, samples: Samples, analysis: Analysis, before: string[], options: DataOptions): Promise<Found> {
+  const { dimension, extraction, checks, r2, heldOut, ensemble } = analysis;
+  const notes = [...before, ...analysis.notes];
+  const evidence: Evidence = {
+    ...{ r2, heldOut, residuals: [] },
+    ...(extraction && evidenceOf(extraction)),
+    ...(checks.length > 0 && { checks }),
   };
-  try {
-    return await breathing(extracting(model, seen, how), options.signal);
-  } finally {
-    seen.dispose();
-  }
-}
-
-/** The first extraction, with the spread over all. */
-async function foundBy(
-  source: string,
-  model: Model,
-  samples: Samples,
-  extractions: readonly Extraction[],
-  options: DataOptions,
-): Promise<Found> {
-  const { d, x, m } = samples;
-  const [{ basis, labels, residuals, dimension, notes, resampled: spread }] = extractions;
-  const seeds =
-    extractions.length > 1 ? [`dimensions over ${extractions.length} seeds: ${extractions.map((e) => e.dimension).join(", ")}`] : [];
-  if (!basis) return { source, dimension, discovery: undefined, residuals, notes: [...notes, ...seeds] };
-  const data = columnsOf(x.subarray(0, Math.min(x.length, 200 * m * d)), d);
+  if (!extraction?.basis || !dimension) return { source, dimension, discovery: undefined, evidence, notes };
+  const { basis, whitened, inputs, labels } = extraction;
+  const affine = options.affine ?? false;
   const description = describing(basis, {
-    ...{
-      source,
-      residuals,
-      notes: [...notes, ...seeds],
-      spread: (180 * (extractions.length > 1 ? overSeeds(extractions) : spread)) / Math.PI,
-    },
-    ...(options.within !== undefined && { data }),
-    defect: defectOn(model, samples, options.device, labels),
+    ...{ source, evidence, notes },
+    ...(whitened && inputs && { whitened: { basis: whitened, inputs, affine } }),
+    ...(options.within !== undefined && { data: firstColumns(samples) }),
+    ...(!affine && { defect: defectOn(meanOf(ensemble.models), samples, options.device, labels) }),
     ...shared(options),
   });
   const discovery = await breathing(description, options.signal);
-  return { source, dimension, discovery, residuals, notes: discovery.notes };
+  return { source, dimension, discovery, evidence, notes: discovery.notes };
 }
 
-/** Mean largest angle of the first span to the others of the same dimension; a right angle for each of another. */
-function overSeeds([first, ...others]: readonly Extraction[]): number {
-  const angles = others.map(({ basis }) =>
-    basis && basis.n_L === first.dimension ? Math.max(...principalAngles(first.basis as Basis, basis)) : Math.PI / 2,
-  );
-  return angles.reduce((sum, angle) => sum + angle, 0) / angles.length;
-}
+/** The mean of functions of [B, m, d]. */
+const meanOf =
+  (models: readonly Model[]): Model =>
+  (x: Tensor) => {
+    const [first, ...others] = models.map((model) => (typeof model === "function" ? model(x) : model.forward(x)));
+    return mul(
+      others.reduce((sum, y) => add(sum, y), first),
+      1 / models.length,
+    );
+  };
 
-/** Any function x [N, m, d] -> [N, k], such as a trained model. Throws as extractSymmetries does. */
+const firstColumns = ({ x, m, d }: Samples) => columnsOf(x.subarray(0, Math.min(x.length, 200 * m * d)), d);
+
+const MOST_SAMPLES = 2000; // that the gradient is looked at
+
+/** Any function x [N, m, d] -> [N, k], such as a trained model, which has no error of its own: see dimensionByGap. Throws as extractSymmetries does. */
 export async function discoverFunction(source: string, model: Model, samples: Samples, options: DataOptions): Promise<Found> {
-  return foundBy(source, model, samples, [await extract(model, samples, { ...options, seeds: 1 })], options);
+  const { N, m, d, x } = samples;
+  const { output, affine = false, within, tolerance = TOLERANCE, seed, device, grid, permutation, signal } = options;
+  const count = Math.min(N, MOST_SAMPLES);
+  const seen = keep(tensor(x.subarray(0, count * m * d), { shape: [count, m, d], device }));
+  try {
+    const how = {
+      output,
+      tolerance,
+      seed,
+      ...(within === undefined ? { affine } : { within: knownGenerators(within, d, grid, permutation) }),
+    };
+    const { dimension, basis, whitened, inputs, labels, notes, ...rest } = await breathing(extracting(model, seen, how), signal);
+    const evidence = evidenceOf({ dimension, basis, whitened, inputs, labels, notes, ...rest });
+    if (!basis) return { source, dimension, discovery: undefined, evidence, notes };
+    const description = describing(basis, {
+      ...{ source, evidence, notes },
+      ...(whitened && inputs && { whitened: { basis: whitened, inputs, affine } }),
+      ...(within !== undefined && { data: firstColumns(samples) }),
+      ...(!affine && { defect: defectOn(model, samples, device, labels) }),
+      ...shared(options),
+    });
+    const discovery = await breathing(description, signal);
+    return { source, dimension, discovery, evidence, notes: discovery.notes };
+  } finally {
+    seen.dispose();
+  }
 }

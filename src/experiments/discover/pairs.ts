@@ -34,16 +34,15 @@ export async function discoverPairs(
   const many = fit.n_L === undefined ? "" : `, ${fit.n_L} generator${fit.n_L > 1 ? "s" : ""}`;
   const sharing = m === 1 ? "" : ` of ${m} channels with ${channels === "shared" ? "one group element" : "group elements of their own"}`;
   const source = `${N} pairs (x, g x)${sharing} of ${path}${many} in ${directions} principal directions`;
-  if (!basis) return { source, dimension: 0, discovery: undefined, residuals: [residual], notes };
+  const evidence = { residuals: [residual], ...(bound !== undefined && { bound: (180 * bound) / Math.PI }) };
+  if (!basis) return { source, dimension: undefined, discovery: undefined, evidence, notes };
   const description = describing(basis, {
     source,
     data: X,
-    residuals: [residual],
-    // `spread` is to be renamed: of pairs it is the 95 % bound of the largest principal angle, in degrees, and no spread over samples.
-    ...(bound !== undefined && { spread: (180 * bound) / Math.PI }),
+    evidence,
     notes,
     ...shared(options),
   });
   const discovery = await breathing(description, options.signal);
-  return { source, dimension: basis.n_L, discovery, residuals: [residual], notes: discovery.notes };
+  return { source, dimension: basis.n_L, discovery, evidence, notes: discovery.notes };
 }

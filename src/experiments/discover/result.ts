@@ -5,11 +5,14 @@ import { Basis } from "../../lie/basis.js";
 import { anglesBetween, canonicalOf } from "../../lie/canonical.js";
 import type { EquivarianceDefect } from "../../lie/defect.js";
 import type { Eigenvalue } from "../../lie/eigenvalues.js";
-import { type Generator, permuted } from "../../lie/generator.js";
+import { combination, dense, type Generator, permuted, toDense } from "../../lie/generator.js";
 import { type AffineName, affine, affineNames, translation } from "../../lie/grids.js";
 import { type Identification, matchKnown } from "../../lie/identify.js";
 import { algebraNamed, algebraNames } from "../../lie/known.js";
 import { spectrum } from "../../lie/spectrum.js";
+import type { Standard } from "../../lie/standardBasis.js";
+import { generatorFrom, generatorIn, type Whitening } from "../../lie/whitening.js";
+import type { Evidence } from "./evidence.js";
 
 /** How far a model is from being equivariant under a generator, see lie/defect.ts; NaN where the samples say nothing of it. */
 export type Defect = Pick<EquivarianceDefect, "defect" | "upper">;
@@ -54,11 +57,19 @@ export interface Discovery {
   grid?: readonly number[];
   /** The scrambling of the data, where it is known: scrambled[mu] = image[permutation[mu]]. */
   permutation?: ArrayLike<number>;
-  /** How well the generators explain the data, 0 at best; see the method. */
-  residuals?: readonly number[];
-  /** Mean largest angle to the span that other samples or seeds give, in degrees. */
-  spread?: number;
+  /** Whether generators act on (x, 1): x -> L x + c. */
+  affine?: boolean;
+  /** The same span in the basis that textbooks give its algebra. */
+  standard?: Pick<Standard, "basis" | "names" | "distance" | "condition">;
+  evidence?: Evidence;
   notes: readonly string[];
+}
+
+/** Coordinates in which units do not matter, and the generators there. */
+export interface WhitenedBasis {
+  basis: Basis;
+  inputs: Whitening;
+  affine: boolean;
 }
 
 export interface DescribeOptions {
@@ -71,8 +82,9 @@ export interface DescribeOptions {
   known?: readonly string[];
   grid?: readonly number[];
   permutation?: ArrayLike<number>;
-  residuals?: readonly number[];
-  spread?: number;
+  /** Where it is given, canonical form, algebra and angles are those in these coordinates. */
+  whitened?: WhitenedBasis;
+  evidence?: Evidence;
   defect?: MeasureDefect;
   notes?: readonly string[];
 }
@@ -82,20 +94,25 @@ export const describe = (found: Basis, options: DescribeOptions): Discovery => i
 
 /** The same in pieces. */
 export function* describing(found: Basis, options: DescribeOptions): Pieces<Discovery> {
-  const { source, weights, data, known = [], grid, permutation, residuals, spread, defect, notes = [] } = options;
-  const { basis, strengths, coefficients } = yield* canonicalOf(found, weights);
+  const { source, weights, data, known = [], grid, permutation, whitened, evidence, defect, notes = [] } = options;
+  const form = yield* canonicalOf(whitened?.basis ?? found, weights);
+  const { strengths, coefficients } = form;
+  const basis = whitened ? combined(found, coefficients) : form.basis;
   const compared = data ? { data } : {};
-  const identification = yield* matchKnown(basis, compared);
+  const identification = yield* matchKnown(form.basis, { ...compared, ...uncertaintyOf(evidence) });
   const spectra = yield* inPieces(basis.generators, spectrum);
   const defects = defect && (yield* measured(basis.generators, (L, i) => defect(L, coefficients.getRow(i)))).map(numbers);
   const angles: Discovery["angles"][number][] = [];
   for (const name of known) {
     const seen = knownGenerators(name, basis.d, grid, permutation);
-    const degrees = (yield* anglesBetween(basis, seen, compared)).map((angle) => (180 * angle) / Math.PI);
+    const degrees = (yield* anglesBetween(form.basis, whitened ? inCoordinates(seen, whitened) : seen, compared)).map(
+      (angle) => (180 * angle) / Math.PI,
+    );
     const found = defect && (yield* measured(seen.generators, (L) => defect(L)));
     const notes = found && [...new Set(found.flatMap((one) => one?.notes ?? []))];
     angles.push({ known: name, degrees, ...(found && notes && { defects: found.map(numbers), notes }) });
   }
+  const { standard } = identification;
   return {
     source,
     basis,
@@ -107,11 +124,31 @@ export function* describing(found: Basis, options: DescribeOptions): Pieces<Disc
     onData: data !== undefined,
     ...(grid && { grid }),
     ...(permutation && { permutation }),
-    ...(residuals && { residuals }),
-    ...(spread !== undefined && { spread }),
+    ...(whitened?.affine && { affine: true }),
+    ...(standard && { standard: whitened ? { ...standard, basis: inUnits(standard.basis, whitened) } : standard }),
+    ...(evidence && { evidence }),
     notes: [...notes, ...identification.notes],
   };
 }
+
+/** What the bound leaves open about the generators. */
+const uncertaintyOf = (evidence: Evidence | undefined): { uncertainty?: number } =>
+  evidence?.bound === undefined ? {} : { uncertainty: Math.min(0.5, Math.max(1e-6, (evidence.bound * Math.PI) / 180)) };
+
+const combined = (basis: Basis, coefficients: Matrix): Basis =>
+  new Basis(coefficients.to2DArray().map((c) => combination(basis.generators, c)));
+
+const inCoordinates = (basis: Basis, { inputs, affine }: WhitenedBasis): Basis =>
+  new Basis(
+    basis.generators.map((g) => dense(generatorIn(inputs, toDense(g), affine))),
+    basis.names,
+  );
+
+const inUnits = (basis: Basis, { inputs, affine }: WhitenedBasis): Basis =>
+  new Basis(
+    basis.generators.map((g) => dense(generatorFrom(inputs, toDense(g), affine))),
+    basis.names,
+  );
 
 function* measured(
   generators: readonly Generator[],

@@ -3,6 +3,7 @@ import { openArrays } from "../../data/arrays.js";
 import type { Device } from "../../engine/device.js";
 import { check, showShape } from "../../errors.js";
 import type { NpyArray } from "../../io/npy.js";
+import type { Evidence } from "./evidence.js";
 import type { DescribeOptions, Discovery } from "./result.js";
 
 /** Samples of the user's own: x [N, m, d], and y. */
@@ -15,13 +16,14 @@ export interface Samples {
   y: NpyArray;
 }
 
-/** What was found in a source; `discovery` is undefined where there is no symmetry. */
+/** What was found in a source. */
 export interface Found {
   source: string;
-  dimension: number;
+  /** How many symmetries are claimed; undefined where that cannot be said, for a reason that stands in `notes`. */
+  dimension: number | undefined;
+  /** Undefined where there is no symmetry, or no claim. */
   discovery: Discovery | undefined;
-  /** Of every direction, for functions; of the pairs, one. */
-  residuals: readonly number[];
+  evidence: Evidence;
   notes: readonly string[];
 }
 

@@ -4,7 +4,7 @@ import type { Basis } from "../../lie/basis.js";
 import { anglesBetween } from "../../lie/canonical.js";
 import { matchKnown } from "../../lie/identify.js";
 import { largestAngle } from "../../lie/spanError.js";
-import { type Whitening, whitening } from "../../lie/whitening.js";
+import { generatorIn, whitening } from "../../lie/whitening.js";
 import type { Problem, Setting } from "./problem.js";
 import type { Answer, System } from "./systems.js";
 import type { Truth } from "./truths.js";
@@ -78,23 +78,11 @@ function* angles(
 ): Pieces<{ whitened: number; onData?: number }> {
   const truth = generators as Basis;
   const frame = inputs ?? whitening(x, d, affine);
-  const columns = (basis: Basis): Matrix => new Matrix(basis.dense().map((L) => inFrame(L, frame, affine).to1DArray())).transpose();
+  const columns = (basis: Basis): Matrix => new Matrix(basis.dense().map((L) => generatorIn(frame, L, affine).to1DArray())).transpose();
   const whitened = degrees(largestAngle(columns(found), columns(truth)));
   if (category === "reduced") return { whitened }; // known only modulo what x or f leave out
   const data = new Matrix(
     Array.from({ length: Math.min(300, x.length / d) }, (_, n) => [...x.subarray(n * d, (n + 1) * d), ...(affine ? [1] : [])]),
   ).transpose();
   return { whitened, onData: degrees(Math.max(...(yield* anglesBetween(found, truth, { data })))) };
-}
-
-/** L in the coordinates x' = to (x - mean). */
-function inFrame(L: Matrix, { to, from, mean }: Whitening, affine: boolean): Matrix {
-  const d = from.rows;
-  if (!affine) return to.mmul(L).mmul(from);
-  const [A, t] = [L.subMatrix(0, d - 1, 0, d - 1), L.subMatrix(0, d - 1, d, d)];
-  const s = to.rows;
-  const whole = Matrix.zeros(s + 1, s + 1);
-  whole.setSubMatrix(to.mmul(A).mmul(from), 0, 0);
-  whole.setSubMatrix(to.mmul(A.mmul(Matrix.columnVector(mean)).add(t)), 0, s);
-  return whole;
 }
