@@ -22,7 +22,9 @@ const belongs: Partial<Record<keyof DiscoverValues, readonly string[]>> = {
   known: ["pairs", "data", "run"],
   tolerance: ["data", "run"],
   seed: ["authors", "truths", "data", "run"],
-  seeds: ["authors", "truths", "data"],
+  seeds: ["authors", "truths"],
+  networks: ["data"],
+  affine: ["data"],
 };
 
 /** `lconv discover`: generators of symmetries from pairs, labelled data, a trained run, or problems with a known answer. */

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { authorsExperiments } from "../experiments/discover/authors.js";
+import { NETWORKS, TOLERANCE } from "../experiments/discover/data.js";
 import { channelModes } from "../experiments/discover/pairs.js";
 import { truthNames } from "../experiments/discover/truths.js";
-import { choice, fraction, type Given, integer, type Kind, text } from "./flags.js";
+import { choice, fraction, type Given, integer, type Kind, text, toggle } from "./flags.js";
 import { deviceFlag, progressFlag, threadsFlag } from "./trainFlags.js";
 
 const experimentNames = [...authorsExperiments, ...truthNames] as const;
@@ -32,7 +33,7 @@ export const discoverFlags = {
     help: "fixed-rot, random-rot: the angle, or the greatest; pi/10 is understood",
   },
   samples: { value: "N", kind: integer(64), help: "fixed-rot, random-rot: images (default: 50,000)" },
-  epochs: { value: "N", kind: integer(1, 100_000), help: "passes over the samples (default: 20; 60 for --data)" },
+  epochs: { value: "N", kind: integer(1, 100_000), help: "passes over the samples (default: 20; for --data as many as make 2,000 steps)" },
   generators: {
     value: "N",
     kind: countOrAuto,
@@ -51,6 +52,13 @@ export const discoverFlags = {
     help: "--data: what the labels do under the symmetry",
     default: "invariant",
   },
+  affine: { value: "", kind: toggle, help: "--data: look for x -> L x + c, too; generators then act on (x, 1)" },
+  networks: {
+    value: "N",
+    kind: integer(1, 100),
+    help: "--data: networks to fit, each to the samples drawn again; it takes 3 for an error bar",
+    default: NETWORKS,
+  },
   within: { value: "NAME", kind: text("a name"), help: "--data, --run: look only among these, such as affine (for images)" },
   grid: { value: "P,Q", kind: text("sizes with commas", /^\d+(,\d+)*$/), help: "--pairs, --data: the positions are a grid of these sizes" },
   known: { value: "A,B", kind: text("names with commas"), help: "compare with so2, translations, se2, scaling, affine, so(3), ..." },
@@ -58,7 +66,7 @@ export const discoverFlags = {
     value: "T",
     kind: fraction(0, 1, true),
     help: "--data, --run: the greatest residual that a symmetry may have",
-    default: 0.15,
+    default: TOLERANCE,
   },
   seed: { value: "N", kind: integer(0, Number.MAX_SAFE_INTEGER), help: "first seed", default: 0 },
   seeds: { value: "N", kind: integer(1, 100), help: "how many seeds (default: 1; 5 for the problems other than fixed-rot, random-rot)" },

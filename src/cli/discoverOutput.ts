@@ -1,5 +1,7 @@
+import { type Evidence, evidenceRows } from "../experiments/discover/evidence.js";
 import type { Defect, Discovery } from "../experiments/discover/result.js";
-import { saveSymmetries } from "../report/saveSymmetries.js";
+import type { Found } from "../experiments/discover/samples.js";
+import { saveNothing, saveSymmetries } from "../report/saveSymmetries.js";
 import type { Context } from "./context.js";
 import { unfinished } from "./outFolder.js";
 import { list } from "./output.js";
@@ -11,8 +13,7 @@ export function summaryOf({
   identification,
   angles,
   defects,
-  residuals,
-  spread,
+  evidence,
   strengths,
   notes,
   basis,
@@ -31,33 +32,46 @@ export function summaryOf({
     strengths,
     angles,
     ...(defects && { defects }),
-    ...(residuals && { residuals: residuals.slice(0, basis.n_L + 3) }),
-    ...(spread !== undefined && { spread }),
+    ...(evidence && shortEvidence(evidence, basis.n_L)),
     notes,
   };
 }
 
+/** Residuals and their noise up to three directions beyond the symmetries. */
+export const shortEvidence = ({ residuals, noise, ...rest }: Evidence, n_L: number): Evidence => ({
+  ...rest,
+  residuals: residuals.slice(0, n_L + 3),
+  ...(noise && { noise: noise.slice(0, n_L + 3) }),
+});
+
 /** The same for people. */
 export function showDiscovery(discovery: Discovery): string {
-  const { source, angles, defects, residuals, spread, notes, basis } = discovery;
+  const { source, angles, defects, evidence, notes, basis, standard } = discovery;
   const rows: [string, string][] = [
     ["from", source],
     ["dimension", String(basis.n_L)],
     ["algebra", algebraLine(discovery)],
+    ...(standard ? [["standard basis", standard.names.join(", ")] as [string, string]] : []),
     ...(defects ? [["equivariance defect", showDefects(defects)] as [string, string]] : []),
     ...angles.flatMap(({ known, degrees, defects: ofKnown, notes: why = [] }): [string, string][] => [
       [`angles to ${known}`, `${degrees.map((x) => x.toFixed(2)).join(", ")} degrees`],
       ...(ofKnown ? [[`defect under ${known}`, showDefects(ofKnown)] as [string, string]] : []),
       ...why.map((note): [string, string] => [`under ${known}`, note]),
     ]),
+    ...(evidence ? evidenceRows(evidence, basis.n_L) : []),
   ];
-  if (residuals) {
-    const next = residuals.slice(basis.n_L, basis.n_L + 2);
-    const show = (values: readonly number[]): string => values.map((x) => x.toPrecision(2)).join(", ");
-    rows.push(["residuals", `${show(residuals.slice(0, basis.n_L))}${next.length > 0 ? `; of the next directions ${show(next)}` : ""}`]);
-  }
-  if (spread !== undefined && Number.isFinite(spread)) rows.push(["spread", `${spread.toFixed(2)} degrees`]);
   return list([...rows, ...notes.map((note): [string, string] => ["note", note])]);
+}
+
+/** No symmetry, or no claim, for people. */
+export function showNothing({ source, dimension, evidence, notes }: Found): string {
+  const rows: [string, string][] = [
+    ["from", source],
+    ["result", dimension === 0 ? "no symmetry found" : "no claim: see the notes"],
+    ...evidenceRows(evidence, 0),
+    ...notes.map((note): [string, string] => ["note", note]),
+  ];
+  return list(rows);
 }
 
 function algebraLine({ identification: { name, certain, distance, alternatives } }: Discovery): string {
@@ -72,10 +86,12 @@ const showDefects = (defects: readonly Defect[]): string =>
     )
     .join(", ");
 
-/** To a folder, with a line that says so. Throws ERR_LCONV_IO. */
-export function writeDiscovery(folder: string, title: string, discovery: Discovery, { out }: Context): void {
+/** To a folder, with a line that says so; of no result its reason. Throws ERR_LCONV_IO. */
+export function writeDiscovery(folder: string, title: string, found: Discovery | Found, { out }: Context): void {
   const finished = unfinished(folder);
-  saveSymmetries(folder, discovery, { title, created: created() });
+  const head = { title, created: created() };
+  if ("basis" in found) saveSymmetries(folder, found, head);
+  else saveNothing(folder, found, head);
   finished();
   out.text(`written to ${folder}`);
 }

@@ -116,10 +116,10 @@ async function asFunction(
     y: { dtype: "i4" as const, shape: [N], data: data.validation.labels.subarray(0, N) },
   };
   const found = await discoverFunction(`the network of ${values.run} on ${N} validation images`, model, samples, {
-    ...{ device, grid: [height, width], output: "invariant" as const, seeds: 1, epochs: 1 },
+    ...{ device, grid: [height, width], output: "invariant" as const },
     seed: values.seed ?? 0,
     signal: context.signal,
-    tolerance: values.tolerance ?? 0.15,
+    ...(values.tolerance !== undefined && { tolerance: values.tolerance }),
     within: values.within as string,
     ...(permutation && { permutation }),
     ...(values.known !== undefined && { known: values.known.split(",") }),

@@ -1,12 +1,12 @@
 import { breathe } from "../engine/breathe.js";
 import { device as deviceOf } from "../engine/device.js";
-import { discoverData } from "../experiments/discover/data.js";
+import { discoverData, NETWORKS } from "../experiments/discover/data.js";
 import { discoverPairs } from "../experiments/discover/pairs.js";
 import { knownGenerators } from "../experiments/discover/result.js";
 import { type Found, readSamples } from "../experiments/discover/samples.js";
 import { type Context, withReporter } from "./context.js";
 import type { DiscoverValues } from "./discoverFlags.js";
-import { showDiscovery, summaryOf, writeDiscovery } from "./discoverOutput.js";
+import { shortEvidence, showDiscovery, showNothing, summaryOf, writeDiscovery } from "./discoverOutput.js";
 
 /** `lconv discover --pairs` and `--data`. */
 export async function discoverSamples(values: DiscoverValues, context: Context): Promise<void> {
@@ -16,28 +16,38 @@ export async function discoverSamples(values: DiscoverValues, context: Context):
     generators = 1,
     channels = "shared",
     output = "invariant",
+    affine,
     within,
-    tolerance = 0.15,
+    tolerance,
     seed = 0,
-    seeds = 1,
-    epochs = 60,
+    networks,
+    epochs,
   } = values;
   const path = (pairs ?? data) as string;
   const grid = values.grid?.split(",").map(Number);
   const samples = readSamples(path, grid);
   const known = values.known?.split(",");
-  for (const name of [...(known ?? []), ...(within === undefined ? [] : [within])]) knownGenerators(name, samples.d, grid); // before the work
-  const total = seeds * epochs;
+  for (const name of [...(known ?? []), ...(within === undefined ? [] : [within])])
+    knownGenerators(name, samples.d + (affine ? 1 : 0), grid); // before the work
   let done = 0;
   const found = await withReporter(values.progress, (reporter) => {
     const options = {
       ...{ seed, device: deviceOf(values.device), signal: context.signal },
       ...(grid && { grid }),
       ...(known && { known }),
-      onEpoch: (): void => reporter.progress({ type: "task", name: "train", value: ++done, total, unit: "epochs" }),
+      onEpoch: (_: number, each: number): void =>
+        reporter.progress({ type: "task", name: "train", value: ++done, total: (networks ?? NETWORKS) * each, unit: "epochs" }),
     };
     if (pairs !== undefined) return discoverPairs(samples, generators, { ...options, channels });
-    return discoverData(samples, { ...options, output, tolerance, seeds, epochs, ...(within !== undefined && { within }) });
+    return discoverData(samples, {
+      ...options,
+      output,
+      ...(affine && { affine }),
+      ...(tolerance !== undefined && { tolerance }),
+      ...(networks !== undefined && { networks }),
+      ...(epochs !== undefined && { epochs }),
+      ...(within !== undefined && { within }),
+    });
   });
   await breathe(context.signal);
   tell(found, `Symmetries of ${path}`, values.out, context);
@@ -46,17 +56,16 @@ export async function discoverSamples(values: DiscoverValues, context: Context):
 /** One result to stdout, and to the folder where one is asked for. */
 export function tell(found: Found, title: string, folder: string | undefined, context: Context): void {
   const { out } = context;
-  const { discovery, source, residuals, notes } = found;
+  const { discovery, source, dimension, evidence, notes } = found;
+  const where = folder === undefined ? {} : { out: folder };
   if (discovery) {
     out.text(showDiscovery(discovery));
     if (folder !== undefined) writeDiscovery(folder, title, discovery, context);
-    out.emit({ event: "done", ...summaryOf(discovery), ...(folder !== undefined && { out: folder }) });
+    out.emit({ event: "done", ...summaryOf(discovery), ...where });
     return;
   }
-  const nearest = residuals.slice(0, 5);
-  const shown = nearest.map((x) => x.toPrecision(2)).join(", ");
-  out.text(`no symmetry found in ${source}; ${nearest.length > 1 ? "residuals of the nearest directions" : "residual"}: ${shown}`);
-  for (const note of notes) out.text(`note: ${note}`);
-  if (folder !== undefined) out.text(`nothing written to ${folder}`);
-  out.emit({ event: "done", source, dimension: 0, algebra: "none", residuals: nearest, notes });
+  out.text(showNothing(found));
+  if (folder !== undefined) writeDiscovery(folder, title, found, context);
+  const algebra = dimension === 0 ? "none" : null;
+  out.emit({ event: "done", source, dimension: dimension ?? null, algebra, ...shortEvidence(evidence, 2), notes, ...where });
 }

@@ -189,7 +189,8 @@ function scaleRows(rows: readonly Float64Array[], actions: number, labels: numbe
   return factor;
 }
 
-function checkCount({ N, d, within }: Given, unknowns: number, q: number, columns: number): void {
+/** Throws ERR_LCONV_ARGUMENT for more than can be solved for. */
+export const checkUnknowns = (d: number, unknowns: number): void =>
   check(
     unknowns <= MOST_UNKNOWNS,
     "ERR_LCONV_ARGUMENT",
@@ -197,6 +198,9 @@ function checkCount({ N, d, within }: Given, unknowns: number, q: number, column
       `extractSymmetries: d = ${d} makes ${unknowns} unknowns, at most ${MOST_UNKNOWNS} can be solved for; ` +
       "pass `within`, a basis to look in, such as lie.affine(p, q)",
   );
+
+function checkCount({ N, d, within }: Given, unknowns: number, q: number, columns: number): void {
+  checkUnknowns(d, unknowns);
   // The values of x span the columns of L only from as many samples on.
   const need = Math.max(Math.ceil((2 * unknowns) / q), within ? 0 : 2 * columns);
   check(

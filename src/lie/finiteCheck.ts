@@ -1,12 +1,12 @@
-import type { Matrix } from "ml-matrix";
+import { Matrix } from "ml-matrix";
 import { noGrad } from "../autograd/autograd.js";
 import type { Pieces } from "../engine/breathe.js";
 import type { Device } from "../engine/device.js";
 import { scope } from "../tensor/scope.js";
 import { tensor } from "../tensor/tensor.js";
 import { eigenvalues } from "./eigenvalues.js";
-import { exp } from "./exponential.js";
-import { dense } from "./generator.js";
+import { exp, expApply } from "./exponential.js";
+import { apply, dense, type Generator } from "./generator.js";
 import { upperBound } from "./jackknife.js";
 import { type Model, outputOf } from "./lieDerivative.js";
 import { type Whitening, whitened } from "./whitening.js";
@@ -26,18 +26,24 @@ export interface FiniteCheck {
   verdict: "holds" | "fails" | "undecided";
 }
 
-/** A generator in whitened coordinates, with that of the outputs where f is equivariant. */
+/** How a generator moves samples. */
 export interface Flow {
-  L: Matrix; // [r, r], or [r + 1, r + 1] with a translation
+  times: readonly number[];
+  /** The samples at t, and which of them still lie among the data. */
+  at(t: number): { x: Float32Array; inside: readonly boolean[] };
+  /** That of the whitened outputs, where f is equivariant. */
   L_c: Matrix | undefined;
 }
 
-export interface Checked {
-  models: readonly Model[];
-  x: Float32Array; // [N, m, d], of samples that the models were not fitted to
+/** Samples that the models were not fitted to, x [N, m, d]. */
+export interface HeldOut {
+  x: Float32Array;
   sizes: { N: number; m: number; d: number };
+}
+
+export interface Checked extends HeldOut {
+  models: readonly Model[];
   device: Device;
-  inputs: Whitening;
   outputs: Whitening;
 }
 
@@ -48,6 +54,7 @@ const TIMES = 2;
 const BEYOND = 3;
 const LOUD = 0.5;
 const STEPS = 6;
+const STRAIGHT = [0.3, 0.6, 1];
 /** Samples count while they lie among the data: their |x'| below this quantile of it. */
 const QUANTILE = 0.98;
 /** Fewer say nothing of that t. */
@@ -58,25 +65,43 @@ const FEWEST_INSIDE = 0.2;
  * some t, up to |tL| = 1 either way and, of a flow that comes back, through one turn. It holds where the change is below .1, or no more than twice what
  * the functions' differences explain, which are below .5; it fails from three times that on; else it is undecided.
  */
-export function* finiteCheck({ L, L_c }: Flow, given: Checked): Pieces<FiniteCheck> {
-  const { inputs, outputs, x, sizes } = given;
-  const x0 = whitened(inputs, x);
-  const before = valuesOf(given, x);
+export function* finiteCheck({ times, at, L_c }: Flow, given: Checked): Pieces<FiniteCheck> {
+  const before = valuesOf(given, given.x);
   yield;
-  const limit = quantile(radii(x0, sizes, inputs.to.rows), QUANTILE);
   let worst: FiniteCheck | undefined;
-  for (const t of timesOf(L)) {
-    const moved = moveBy(exp(dense(L), t), x0, inputs.to.rows);
-    const inside = radii(moved, sizes, inputs.to.rows).map((radius) => radius <= limit);
+  for (const t of times) {
+    const { x, inside } = at(t);
     const share = inside.filter(Boolean).length / inside.length;
     if (share < FEWEST_INSIDE) continue;
-    const after = valuesOf(given, withChange(x, x0, moved, inputs));
+    const after = valuesOf(given, x);
     yield;
-    const turn = L_c && exp(dense(L_c), t);
-    const one = compare(before, after, turn, outputs.to.rows, inside);
+    const one = compare(before, after, L_c && exp(dense(L_c), t), given.outputs.to.rows, inside);
     if (!worst || one.change > worst.change) worst = { ...one, t, inside: share, verdict: verdictOf(one) };
   }
   return worst ?? { change: Number.NaN, upper: Number.NaN, explained: Number.NaN, t: 0, inside: 0, verdict: "undecided" };
+}
+
+/** L' [r, r] in whitened coordinates, or [r + 1, r + 1] with a translation: samples count while |x'| stays below its 98 % quantile. */
+export function whitenedFlow(L: Matrix, L_c: Matrix | undefined, inputs: Whitening, { x, sizes }: HeldOut): Flow {
+  const x0 = whitened(inputs, x);
+  const r = inputs.to.rows;
+  const limit = quantile(radii(x0, sizes, r), QUANTILE);
+  const at = (t: number): ReturnType<Flow["at"]> => {
+    const moved = moveBy(exp(dense(L), t), x0, r);
+    return { x: withChange(x, x0, moved, inputs), inside: radii(moved, sizes, r).map((radius) => radius <= limit) };
+  };
+  return { times: timesOf(L), at, L_c };
+}
+
+/** A generator in the coordinates as they are; |tL| = 1 is where it moves samples by as much as they are long. All of them count. */
+export function plainFlow(g: Generator, L_c: Matrix | undefined, { x, sizes: { N, m, d } }: HeldOut): Flow {
+  const X = new Matrix(Array.from({ length: N * m }, (_, row) => Array.from({ length: d }, (_, mu) => x[row * d + mu]))).transpose();
+  const unit = X.norm() / (apply(g, X).norm() || 1);
+  const at = (t: number): ReturnType<Flow["at"]> => ({
+    x: Float32Array.from(expApply(g, X, t).transpose().to1DArray()),
+    inside: new Array<boolean>(N).fill(true),
+  });
+  return { times: STRAIGHT.flatMap((t) => [t * unit, -t * unit]), at, L_c };
 }
 
 const verdictOf = ({ change, explained }: Pick<FiniteCheck, "change" | "explained">): FiniteCheck["verdict"] => {
@@ -90,7 +115,7 @@ function timesOf(L: Matrix): number[] {
   const values = eigenvalues(L);
   const size = L.norm();
   const [growth, frequency] = [Math.max(...values.map(({ re }) => Math.abs(re))), Math.max(...values.map(({ im }) => Math.abs(im)))];
-  const straight = [0.3, 0.6, 1].flatMap((t) => [t / size, -t / size]);
+  const straight = STRAIGHT.flatMap((t) => [t / size, -t / size]);
   if (!(frequency > 0.1 * size && growth < 0.1 * frequency)) return straight;
   return [...straight, ...Array.from({ length: STEPS }, (_, k) => ((k + 1) * 2 * Math.PI) / (frequency * (STEPS + 1)))];
 }

@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { discoveryFiles } from "../experiments/discover/files.js";
 import type { Discovery } from "../experiments/discover/result.js";
+import type { Found } from "../experiments/discover/samples.js";
 import { writeAtomic } from "../io/atomic.js";
 import type { PageHead } from "./page.js";
-import { renderSymmetries } from "./symmetries.js";
+import { renderNothing, renderSymmetries } from "./symmetries.js";
 
 /** What saveSymmetries writes. */
 export const symmetryFiles: readonly string[] = ["generators.safetensors", "generators.npz", "symmetries.json", "report.html"];
@@ -12,4 +13,12 @@ export const symmetryFiles: readonly string[] = ["generators.safetensors", "gene
 export function saveSymmetries(folder: string, discovery: Discovery, head: PageHead = { title: `Symmetries: ${discovery.source}` }): void {
   const files = { ...discoveryFiles(discovery), "report.html": renderSymmetries(head, discovery) };
   for (const [name, content] of Object.entries(files)) writeAtomic(join(folder, name), content);
+}
+
+/** Where there is no symmetry, or no claim: symmetries.json and report.html with the reason and the evidence. Throws ERR_LCONV_IO. */
+export function saveNothing(folder: string, found: Found, head: PageHead = { title: `Symmetries: ${found.source}` }): void {
+  const { source, dimension, evidence, notes } = found;
+  const numbers = { source, dimension: dimension ?? null, algebra: dimension === 0 ? "none" : null, ...evidence, notes };
+  writeAtomic(join(folder, "symmetries.json"), `${JSON.stringify(numbers, null, 2)}\n`);
+  writeAtomic(join(folder, "report.html"), renderNothing(head, found));
 }

@@ -1,4 +1,8 @@
+import type { Matrix } from "ml-matrix";
+import { type Evidence, evidenceRows } from "../experiments/discover/evidence.js";
 import type { Defect, Discovery } from "../experiments/discover/result.js";
+import type { Found } from "../experiments/discover/samples.js";
+import type { Basis } from "../lie/basis.js";
 import type { Eigenvalue } from "../lie/eigenvalues.js";
 import { type Generator, norm, permuted } from "../lie/generator.js";
 import type { StructureConstants } from "../lie/structure.js";
@@ -22,19 +26,83 @@ export function renderSymmetries(head: PageHead, discovery: Discovery): string {
     section(
       "Generators",
       (grid ? pictures.join("\n") : element("div", { class: "row" }, ...pictures)) +
-        muted(`Rows are where values go, columns where they come from.${fewer}`),
+        muted(`Rows are where values go, columns where they come from. A picture is as faint as its generator is weak.${fewer}`),
     ),
+    ...numbersSections(discovery),
     section("Spectra", spectrumTable(discovery.spectra.slice(0, MOST_SHOWN))),
     section("The algebra", algebraSection(discovery)),
     ...(discovery.defects ? [section("Equivariance defect", defectSection(discovery))] : []),
-    ...(discovery.residuals && discovery.residuals.length > 1 ? [section("Residuals", residualChart(discovery.residuals, basis.n_L))] : []),
+    ...residualSection(discovery.evidence, basis.n_L),
   ]);
+}
+
+/** No symmetry, or no claim, with the reason, as a page. */
+export function renderNothing(head: PageHead, { source, dimension, evidence, notes }: Found): string {
+  const rows = [
+    ["From", source],
+    ["Result", dimension === 0 ? "no symmetry found" : "no claim, for the reasons below"],
+    ...evidenceRows(evidence, 0),
+  ];
+  return page(head, [
+    section("What was found", textTable([{ heading: "" }, { heading: "" }], rows) + notesOf(notes)),
+    ...residualSection(evidence, 0),
+  ]);
+}
+
+const residualSection = (evidence: Evidence | undefined, n_L: number): string[] =>
+  evidence && evidence.residuals.length > 1 ? [section("Residuals", residualChart(evidence, n_L))] : [];
+
+const notesOf = (notes: readonly string[]): string =>
+  notes.map((note) => element("p", {}, element("strong", {}, "Note: "), escapeText(note))).join("");
+
+const MOST_PRINTED = 8; // d of matrices whose numbers are printed
+
+/** The numbers of small generators, and of the standard basis. */
+function numbersSections({ basis, standard, affine }: Discovery): string[] {
+  if (basis.d > MOST_PRINTED) return [];
+  const sections: string[] = [];
+  const homogeneous = affine ? muted("On (x, 1): the last column is the translation.") : "";
+  if (standard)
+    sections.push(
+      section(
+        "Standard basis",
+        muted(
+          `The same span as textbooks write it. Its structure constants are off by ${significant(standard.distance)}; the change of basis has condition ` +
+            `${significant(standard.condition)}.`,
+        ) +
+          homogeneous +
+          matrices(standard.basis, standard.names),
+      ),
+    );
+  sections.push(
+    section(
+      "In numbers",
+      homogeneous +
+        matrices(
+          basis,
+          basis.generators.map((_, i) => `L${i + 1}`),
+        ),
+    ),
+  );
+  return sections;
+}
+
+const matrices = (basis: Basis, names: readonly string[]): string =>
+  element(
+    "div",
+    { class: "row" },
+    ...basis.dense().map((L, i) => element("figure", {}, numbers(L), element("figcaption", {}, escapeText(names[i])))),
+  );
+
+function numbers(L: Matrix): string {
+  const rows = L.to2DArray().map((row) => element("tr", {}, ...row.map((value) => element("td", { class: "number" }, value.toFixed(3)))));
+  return element("table", {}, element("tbody", {}, ...rows));
 }
 
 const paragraph = (text: string): string => element("p", {}, escapeText(text));
 const muted = (text: string): string => element("p", { class: "muted" }, escapeText(text));
 
-function overview({ source, basis, identification, angles, onData, spread, strengths, notes }: Discovery): string {
+function overview({ source, basis, identification, angles, onData, evidence, strengths, notes }: Discovery): string {
   const rows = [
     ["From", source],
     ["Dimension", String(basis.n_L)],
@@ -43,16 +111,13 @@ function overview({ source, basis, identification, angles, onData, spread, stren
       `Principal angles to ${known}${onData ? ", by what they do to the data" : ""}`,
       `${degrees.map((x) => significant(x)).join("°, ")}°`,
     ]),
-    ...(spread !== undefined && Number.isFinite(spread)
-      ? [["Spread", `${significant(spread)}° on average to the span of other samples or seeds`]]
-      : []),
+    ...(evidence ? evidenceRows(evidence, basis.n_L) : []),
     ["Strengths", strengths.map((s) => significant(s)).join(", ")],
   ];
-  return (
-    textTable([{ heading: "" }, { heading: "" }], rows) +
-    notes.map((note) => element("p", {}, element("strong", {}, "Note: "), escapeText(note))).join("")
-  );
+  return textTable([{ heading: "" }, { heading: "" }], rows) + notesOf(notes);
 }
+
+const FAINTEST = 0.15;
 
 /** A row of pictures for a generator on a grid, else one picture. */
 function generatorFigures(discovery: Discovery, i: number): string {
@@ -60,7 +125,10 @@ function generatorFigures(discovery: Discovery, i: number): string {
   const g = basis.generators[i];
   const unscrambled = permutation ? inOrder(g, permutation) : g;
   const caption = element("figcaption", {}, `Strength ${significant(strengths[i])}`);
-  const figures = [element("figure", {}, matrixPicture(g, permutation ? `L${i + 1} as found` : `L${i + 1}`), caption)];
+  const faded = { style: `opacity:${Math.max(FAINTEST, strengths[i] / strengths[0]).toFixed(2)}` }; // each picture has colours of its own
+  const figures = [
+    element("figure", {}, element("div", faded, matrixPicture(g, permutation ? `L${i + 1} as found` : `L${i + 1}`)), caption),
+  ];
   if (permutation) figures.push(element("figure", {}, matrixPicture(unscrambled, `L${i + 1} unscrambled`)));
   figures.push(...flowFigures(unscrambled, grid, i, fastest(g, spectra[i])));
   return grid ? element("div", { class: "row" }, ...figures) : figures.join("");
@@ -181,13 +249,19 @@ function killingTable(K: readonly (readonly number[])[]): string {
   return textTable(columns, K.map((row, i) => [`L${i + 1}`, ...row.map((value) => significant(Math.abs(value) < 1e-9 ? 0 : value))])); // biome-ignore format: one call
 }
 
-function residualChart(residuals: readonly number[], dimension: number): string {
-  const points = residuals.slice(0, 60).map((value, k) => [k + 1, Math.log10(Math.max(value, 1e-9))] as const);
+function residualChart({ residuals, noise }: Evidence, dimension: number): string {
+  const logs = (values: readonly number[]) => values.slice(0, 60).map((value, k) => [k + 1, Math.log10(Math.max(value, 1e-9))] as const);
   const chart = lineChart({
     title: "Residual of each direction",
     xLabel: "direction, the best first",
     yLabel: "log10 residual",
-    series: [{ name: `symmetries: the first ${dimension}`, points }],
+    series: [
+      {
+        name: dimension === 0 ? "residual; none counts as a symmetry" : `residual; symmetries: the first ${dimension}`,
+        points: logs(residuals),
+      },
+      ...(noise ? [{ name: "noise of one network", points: logs(noise) }] : []),
+    ],
   });
   return element("figure", {}, chart);
 }

@@ -1,8 +1,11 @@
 import { breathing } from "../../engine/breathe.js";
 import type { Device } from "../../engine/device.js";
 import type { Basis } from "../../lie/basis.js";
+import { checkUnknowns, MOST_UNKNOWNS } from "../../lie/equations.js";
 import { type Extraction, extracting } from "../../lie/extraction.js";
-import { type FiniteCheck, finiteCheck } from "../../lie/finiteCheck.js";
+import { type FiniteCheck, finiteCheck, plainFlow, whitenedFlow } from "../../lie/finiteCheck.js";
+import { toDense } from "../../lie/generator.js";
+import { whitening } from "../../lie/whitening.js";
 import { keep, tensor } from "../../tensor/tensor.js";
 import { type Ensemble, type EnsembleOptions, fitEnsemble } from "./ensemble.js";
 
@@ -45,6 +48,7 @@ const MOST_ENTRIES = 1.2e7;
  */
 export async function analyse(options: AnalysisOptions): Promise<Analysis> {
   const { m, d, output, affine, within, tolerance, device, signal } = options;
+  if (within === undefined) checkSize(options); // before the work
   const ensemble = await fitEnsemble({ ...options, inputs: m * d, equivariant: output === "equivariant", whiten: within === undefined });
   const { models, heldOut, r2 } = ensemble;
   const shared = { r2, heldOut: heldOut.length, ensemble };
@@ -71,6 +75,14 @@ export async function analyse(options: AnalysisOptions): Promise<Analysis> {
   }
 }
 
+/** Throws ERR_LCONV_ARGUMENT for more unknowns than can be solved for, on the directions that x fills. */
+function checkSize({ x, d, affine, output, outputs }: AnalysisOptions): void {
+  const labels = output === "equivariant" ? outputs * (affine ? outputs + 1 : outputs) : 0;
+  const unknowns = (r: number): number => r * (affine ? r + 1 : r) + labels;
+  if (unknowns(d) > MOST_UNKNOWNS) checkUnknowns(d, unknowns(d > MOST_LOOKED_AT ? d : whitening(x, d, affine).to.rows));
+}
+const MOST_LOOKED_AT = 256; // d whose rank is asked for
+
 const show = (value: number): string => (Number.isFinite(value) ? value.toPrecision(2) : "nothing");
 
 /** Samples whose gradients are looked at: those held out first. */
@@ -92,19 +104,22 @@ function examined({ x, N, m, d, outputs, affine, output, within }: AnalysisOptio
 const MOST_CHECKED = 500;
 
 async function checksOf(
-  { whitened, whitenedLabels, inputs, outputs }: Extraction,
+  { basis, whitened, whitenedLabels, inputs, outputs }: Extraction,
   { x, m, d }: AnalysisOptions,
   { models, heldOut }: Ensemble,
   device: Device,
   signal: AbortSignal | undefined,
 ): Promise<FiniteCheck[]> {
-  if (!whitened || !inputs) return [];
   const samples = heldOut.slice(0, MOST_CHECKED);
-  const held = new Float32Array(samples.length * m * d);
-  samples.forEach((n, at) => void held.set(x.subarray(n * m * d, (n + 1) * m * d), at * m * d));
-  const given = { models, x: held, sizes: { N: samples.length, m, d }, device, inputs, outputs };
+  const held = { x: new Float32Array(samples.length * m * d), sizes: { N: samples.length, m, d } };
+  samples.forEach((n, at) => void held.x.set(x.subarray(n * m * d, (n + 1) * m * d), at * m * d));
+  const flows = (basis?.generators ?? []).map((g, k) =>
+    whitened && inputs
+      ? whitenedFlow(toDense(whitened.generators[k]), whitenedLabels[k], inputs, held)
+      : plainFlow(g, whitenedLabels[k], held),
+  );
   const checks: FiniteCheck[] = [];
-  for (const [k, L] of whitened.dense().entries()) checks.push(await breathing(finiteCheck({ L, L_c: whitenedLabels[k] }, given), signal));
+  for (const flow of flows) checks.push(await breathing(finiteCheck(flow, { ...held, models, device, outputs }), signal));
   return checks;
 }
 

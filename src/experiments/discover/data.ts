@@ -23,8 +23,8 @@ export interface DataOptions extends SourceOptions {
   epochs?: number;
 }
 
-const NETWORKS = 5;
-const TOLERANCE = 0.2;
+export const NETWORKS = 5;
+export const TOLERANCE = 0.2;
 
 /**
  * Labelled samples: fits plain networks to them and looks for the generators that leave these alone; see `analyse`. Throws ERR_LCONV_DATA for samples from which

@@ -28,3 +28,55 @@ export const evidenceOf = ({ residuals, noise, undecided, bound, resampled }: Ex
   ...(Number.isFinite(bound) && { bound: degrees(bound) }),
   ...(Number.isFinite(resampled) && { resampled: degrees(resampled) }),
 });
+
+const MOST_SHOWN = 12;
+
+/** The same in words, for text and pages: what it is, and its value. */
+export function evidenceRows({ r2, heldOut, residuals, noise, checks, bound, resampled }: Evidence, n_L: number): [string, string][] {
+  const show = (values: readonly number[]): string =>
+    values
+      .slice(0, MOST_SHOWN)
+      .map((value) => (Number.isFinite(value) ? value.toPrecision(2) : "not measurable"))
+      .join(", ") + (values.length > MOST_SHOWN ? ", ..." : "");
+  const counted = residuals.slice(0, n_L);
+  const next = residuals.slice(n_L, n_L + 3);
+  const around = noise ? `, noise of one network ${show(noise.slice(0, n_L + 3))}` : "";
+  return [
+    ...(r2 ? [["fit", `R² ${show(r2)} on ${heldOut} samples held out`] as [string, string]] : []),
+    ...(residuals.length > 0
+      ? [
+          [
+            "residuals",
+            [counted.length > 0 ? show(counted) : "", next.length > 0 ? `of the next directions ${show(next)}` : ""]
+              .filter(Boolean)
+              .join("; ") + around,
+          ] as [string, string],
+        ]
+      : []),
+    ...(checks
+      ? [
+          [
+            "finite check",
+            checks
+              .slice(0, MOST_SHOWN)
+              .map(
+                ({ change, upper, explained, verdict }) =>
+                  `${show([change])} (at most ${show([upper])}; ${show([explained])} explained by the networks' noise): ${verdict}`,
+              )
+              .join(", "),
+          ] as [string, string],
+        ]
+      : []),
+    ...(bound !== undefined && Number.isFinite(bound)
+      ? [["error bar", `${show([bound])} degrees, 95 % bound of the largest angle to the true span`] as [string, string]]
+      : []),
+    ...(resampled !== undefined && Number.isFinite(resampled)
+      ? [
+          [
+            "resampled",
+            `${show([resampled])} degrees on average to the span that other samples of the same function give; no error bar of the function`,
+          ] as [string, string],
+        ]
+      : []),
+  ];
+}

@@ -52,7 +52,8 @@ function arraysOf({ generators, d, n_L }: Basis): Arrays {
 }
 
 function numbersOf(discovery: Discovery): object {
-  const { source, basis, strengths, spectra, identification, angles, defects, grid, permutation, residuals, spread, notes } = discovery;
+  const { source, basis, strengths, spectra, identification, angles, defects, grid, permutation, affine, standard, evidence, notes } =
+    discovery;
   const { structure, ...named } = identification;
   return {
     source,
@@ -78,8 +79,9 @@ function numbersOf(discovery: Discovery): object {
     ...(grid && { grid }),
     ...(permutation && { permutation: Array.from(permutation) }),
     ...(defects && { defects }),
-    ...(residuals && { residuals }),
-    ...(spread !== undefined && { spread }),
+    ...(affine && { affine }),
+    ...(standard && { standard: { ...standard, basis: undefined, generators: standard.basis.dense().map((L) => L.to2DArray()) } }),
+    ...evidence,
     notes,
   };
 }

@@ -7,14 +7,14 @@ import { check, checkOptions } from "../../errors.js";
 import { Basis } from "../../lie/basis.js";
 import { principalAngles } from "../../lie/canonical.js";
 import { exp } from "../../lie/exponential.js";
-import { type Extraction, extracting } from "../../lie/extraction.js";
 import { permuted } from "../../lie/generator.js";
 import { affine, translation } from "../../lie/grids.js";
 import { so, so13 } from "../../lie/groups.js";
 import { matchKnown } from "../../lie/identify.js";
 import { fitPairs } from "../../lie/pairs.js";
-import { keep, tensor } from "../../tensor/tensor.js";
-import { fitNetwork } from "./network.js";
+import { type Analysis, analyse } from "./analysis.js";
+import { NETWORKS, TOLERANCE } from "./data.js";
+import { type Evidence, evidenceOf } from "./evidence.js";
 import type { DescribeOptions } from "./result.js";
 
 /** Problems whose symmetry is known, to see whether it is found. */
@@ -30,12 +30,14 @@ export interface TruthResult {
   dimension: number;
   /** The largest principal angle to the true generators, in degrees, by what they do to the data; NaN where there are none. */
   angle: number;
+  /** 95 % bound of the angle to the true span, degrees, in whitened coordinates; NaN where there is none. */
+  bound: number;
   /** Of the pairs, or of the last direction that counts as a symmetry. */
   residual: number;
   notes: readonly string[];
   basis: Basis | undefined;
   /** How the positions lie, for pictures and comparisons. */
-  layout: Pick<DescribeOptions, "grid" | "permutation" | "known" | "data">;
+  layout: Pick<DescribeOptions, "grid" | "permutation" | "known" | "data" | "whitened" | "evidence">;
 }
 
 export interface TruthOptions {
@@ -117,11 +119,12 @@ function* fromPairs(
       residual,
       notes,
       basis,
+      bound: Number.NaN,
       layout: { ...layout, data: X },
     };
   const { name, distance } = yield* matchKnown(basis);
   const angle = degrees(Math.max(...principalAngles(basis, truth, { data: X })));
-  return { experiment, seed, found: name, distance, dimension: 1, angle, residual, notes, basis, layout: { ...layout, data: X } };
+  return { experiment, seed, found: name, distance, dimension: 1, angle, bound: Number.NaN, residual, notes, basis, layout: { ...layout, data: X } };
 }
 
 /** Images and the same images rotated by unknown angles. */
@@ -164,54 +167,59 @@ const lowPass = (d: number, highest: number): Matrix =>
     ),
   );
 
-const [SAMPLES, TRAINED] = [1500, 20_000];
+const TRAINED = 20_000;
 
 const KNOWN: Partial<Record<TruthName, string>> = { so3: "so(3)", so13: "so(1,3)" };
 
-async function fromExtraction(
+async function fromAnalysis(
   experiment: TruthName,
-  extraction: Extraction,
+  { dimension, extraction, notes, r2, heldOut, checks }: Analysis,
   truth: Basis | undefined,
   { seed, signal }: TruthOptions,
 ): Promise<TruthResult> {
-  const { dimension, basis, residuals, notes } = extraction;
-  const layout = truth && basis ? { known: [KNOWN[experiment] ?? experiment] } : {};
-  const shared = { experiment, seed, dimension, notes, basis, layout, residual: residuals[Math.max(0, dimension - 1)] };
-  if (!basis) return { ...shared, found: "none", distance: 0, angle: Number.NaN };
-  const { name, distance } = await breathing(matchKnown(basis), signal);
-  const angle = truth ? degrees(Math.max(...principalAngles(basis, truth))) : Number.NaN;
-  return { ...shared, found: name, distance, angle };
+  const { residuals = [], basis: found, whitened, inputs } = extraction ?? {};
+  const claimed = dimension !== undefined && dimension > 0;
+  const evidence: Evidence = { r2, heldOut, checks, ...(extraction ? evidenceOf(extraction) : { residuals }) };
+  const shared = { experiment, seed, notes, dimension: dimension ?? Number.NaN, residual: residuals[Math.max(0, (dimension ?? 1) - 1)] };
+  if (!claimed || !found || !whitened || !inputs)
+    return {
+      ...shared,
+      basis: undefined,
+      layout: {},
+      found: dimension === 0 ? "none" : "no claim",
+      distance: 0,
+      angle: Number.NaN,
+      bound: Number.NaN,
+    };
+  const layout = {
+    evidence,
+    whitened: { basis: whitened, inputs, affine: false },
+    ...(truth && { known: [KNOWN[experiment] ?? experiment] }),
+  };
+  const uncertainty = Number.isFinite(extraction?.bound) ? { uncertainty: Math.max(1e-6, extraction?.bound as number) } : {};
+  const { name, distance } = await breathing(matchKnown(whitened, uncertainty), signal);
+  const angle = truth ? degrees(Math.max(...principalAngles(found, truth))) : Number.NaN;
+  return { ...shared, basis: found, layout, found: name, distance, angle, bound: degrees(extraction?.bound ?? Number.NaN) };
 }
 
-/** Trains a plain network on y = f(x), x [N, m, d], and looks for symmetries in the network. */
-async function throughNetwork(
+/** Fits plain networks to y = f(x), x [N, m, d], and looks for symmetries in them. */
+async function throughNetworks(
   { seed, device, signal, onEpoch }: TruthOptions,
-  sizes: { m: number; d: number },
+  { m, d }: { m: number; d: number },
   f: (x: Float64Array) => number[],
   output: "invariant" | "equivariant",
-): Promise<Extraction> {
-  const width = sizes.m * sizes.d;
-  const draw = (count: number, stream: number): Float32Array => Float32Array.from(new Philox(seed, stream).normal(count * width));
-  const x = draw(TRAINED, streams.data);
+): Promise<Analysis> {
+  const width = m * d;
+  const x = Float32Array.from(new Philox(seed, streams.data).normal(TRAINED * width));
   const y = Array.from({ length: TRAINED }, (_, n) => f(Float64Array.from(x.subarray(n * width, (n + 1) * width))));
-  const network = await fitNetwork({
-    ...{ x, y: Float32Array.from(y.flat()), samples: TRAINED, inputs: width, outputs: y[0].length, seed, device, epochs: 40 },
+  const analysis = await analyse({
+    ...{ x, N: TRAINED, m, d, y: Float32Array.from(y.flat()), outputs: y[0].length, output, affine: false },
+    ...{ tolerance: TOLERANCE, networks: NETWORKS, seed, device, epochs: 40 },
     ...(signal && { signal }),
     ...(onEpoch && { onEpoch }),
   });
-  try {
-    const seen = keep(tensor(x.subarray(0, SAMPLES * width), { shape: [SAMPLES, sizes.m, sizes.d], device }));
-    try {
-      return await breathing(
-        extracting((t) => network.forward(t), seen, { output, seed, bootstrap: 0 }),
-        signal,
-      );
-    } finally {
-      seen.dispose();
-    }
-  } finally {
-    network.dispose();
-  }
+  analysis.ensemble.dispose();
+  return analysis;
 }
 
 const dot = (a: Float64Array, b: Float64Array, metric: readonly number[]): number =>
@@ -226,7 +234,7 @@ async function so3(options: TruthOptions): Promise<TruthResult> {
     const [s, t] = [Math.tanh(dot(a, b, ones)), Math.tanh(dot(a, a, ones) / 3)];
     return cross.map((value, k) => 0.5 * value + (1 + s) * a[k] - t * b[k]); // of several degrees, so that scaling does not keep it
   };
-  return fromExtraction("so3", await throughNetwork(options, { m: 2, d: 3 }, f, "equivariant"), so(3), options);
+  return fromAnalysis("so3", await throughNetworks(options, { m: 2, d: 3 }, f, "equivariant"), so(3), options);
 }
 
 /** A function of the Minkowski products of two four-vectors. */
@@ -237,7 +245,7 @@ async function lorentz(options: TruthOptions): Promise<TruthResult> {
     const [pp, qq, pq] = [dot(p, p, metric), dot(q, q, metric), dot(p, q, metric)];
     return [pq / 2, qq / 4 + Math.tanh(pp / 4)];
   };
-  return fromExtraction("so13", await throughNetwork(options, { m: 2, d: 4 }, f, "invariant"), so13(), options);
+  return fromAnalysis("so13", await throughNetworks(options, { m: 2, d: 4 }, f, "invariant"), so13(), options);
 }
 
 /** A random network of two vectors of R^3, which no linear map of them leaves alone. */
@@ -248,5 +256,5 @@ async function none(options: TruthOptions): Promise<TruthResult> {
     const hidden = first.map((w) => Math.tanh(0.7 * dot(w, x, new Array<number>(6).fill(1)) + 0.3));
     return second.map((w) => w.reduce((sum, value, k) => sum + value * hidden[k], 0) / 2);
   };
-  return fromExtraction("none", await throughNetwork(options, { m: 2, d: 3 }, f, "invariant"), undefined, options);
+  return fromAnalysis("none", await throughNetworks(options, { m: 2, d: 3 }, f, "invariant"), undefined, options);
 }
