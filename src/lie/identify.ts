@@ -41,8 +41,9 @@ export interface IdentifyOptions {
   data?: Matrix;
 }
 
-/** The share of commutators that may lie outside of an algebra. */
+/** The share of commutators that may lie outside of an algebra, and no more than ten times the uncertainty where that is told. */
 const CLOSED = 0.15;
+const ROUNDING = 1e-7;
 const UNKNOWN = "unknown";
 
 /**
@@ -72,7 +73,7 @@ export function* matchKnown(basis: Basis, options: IdentifyOptions = {}): Pieces
   const structure = yield* structureOf(basis, data ? { data } : {});
   const matrices = !data || fillSpace(data) ? compactMatrices(basis) : undefined;
   const frame = matrices ? yield* frameOf(matrices, uncertainty) : frameOfStructure(structure, uncertainty);
-  const closed = frame.closure <= Math.max(CLOSED * Math.min(1, (10 * (uncertainty ?? 1)) / CLOSED), 1e-7);
+  const closed = frame.closure <= Math.min(CLOSED, Math.max(10 * (uncertainty ?? 1), ROUNDING));
   const views = closed ? yield* viewsOf(frame, matrices, uncertainty) : [];
   if (views.length === 0) return notClosed(basis, structure, frame);
   const [{ frame: best, results }] = views;

@@ -39,9 +39,9 @@ const pairs: Record<string, (p: number, q: number) => Basis> = {
 
 /** What `algebra` takes; sizes go up to MOST_SIZE, of unitary, symplectic and inhomogeneous ones to half of that. */
 export const algebraNames = [
-  ...Object.keys(fixed),
-  "so(2)",
   "so(3)",
+  "so(2)",
+  ...Object.keys(fixed),
   ...Object.values(families).map(({ form }) => form),
   ...Object.keys(pairs).map((family) => `${family}(p,q)`),
 ] as const;

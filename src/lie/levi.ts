@@ -1,6 +1,7 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import type { Pieces } from "../engine/breathe.js";
-import { block, cartanForm, inBasis, killingOf, type Sampled } from "./sampled.js";
+import { block, cartanForm, inBasis, type Sampled } from "./sampled.js";
+import { killingOf } from "./structure.js";
 import { type Kernel, kernelOf, type ZeroTest } from "./zeroTest.js";
 
 /**

@@ -2,8 +2,8 @@ import { inverse, Matrix, SingularValueDecomposition } from "ml-matrix";
 import { type Frame, sumOf } from "./frame.js";
 import { imageOf, type Levi } from "./levi.js";
 import { ambiguous, type RealForm, realForms } from "./realForms.js";
-import { killingOf } from "./sampled.js";
 import type { Ideal } from "./simpleIdeals.js";
+import { killingOf } from "./structure.js";
 import { ZeroTest } from "./zeroTest.js";
 
 /** A simple ideal with what it does to the vectors that the matrices act on. */

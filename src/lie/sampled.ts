@@ -1,6 +1,6 @@
 import { inverse, Matrix } from "ml-matrix";
 import { Philox, streams } from "../engine/random.js";
-import { transform } from "./structure.js";
+import { killingOf, transform } from "./structure.js";
 
 /**
  * Structure constants [n, n, n] with copies of themselves under fresh noise of the size of their own error. What a quantity made of them does from
@@ -53,19 +53,6 @@ export function adjoint(f: Float64Array, n: number, i: number): Matrix {
   const A = Matrix.zeros(n, n);
   for (let j = 0; j < n; j++) for (let k = 0; k < n; k++) A.set(k, j, f[(i * n + j) * n + k]);
   return A;
-}
-
-/** K[i, j] = sum_kl f[i, k, l] f[j, l, k], the Killing form. */
-export function killingOf(f: Float64Array, n: number): Matrix {
-  const K = Matrix.zeros(n, n);
-  for (let i = 0; i < n; i++)
-    for (let j = 0; j <= i; j++) {
-      let sum = 0;
-      for (let k = 0; k < n; k++) for (let l = 0; l < n; l++) sum += f[(i * n + k) * n + l] * f[(j * n + l) * n + k];
-      K.set(i, j, sum);
-      K.set(j, i, sum);
-    }
-  return K;
 }
 
 /** omega[i, (j, l)] = K(x_i, [x_j, x_l]), Cartan's 3-form: its kernel is the radical (de Graaf, Lie Algebras: Theory and Algorithms, 2.6). */

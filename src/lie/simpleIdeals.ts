@@ -2,7 +2,8 @@ import { EigenvalueDecomposition, Matrix, SingularValueDecomposition } from "ml-
 import type { Pieces } from "../engine/breathe.js";
 import { Philox, streams } from "../engine/random.js";
 import { eigenvalues } from "./eigenvalues.js";
-import { adjoint, killingOf, type Sampled } from "./sampled.js";
+import { adjoint, type Sampled } from "./sampled.js";
+import { killingOf } from "./structure.js";
 
 /** A simple ideal of a semisimple algebra. */
 export interface Ideal {

@@ -9,8 +9,8 @@ import { imageOfMatrix, invariantForm, nearestCoefficients, orthogonalFrame, sym
 import { solvableStandard } from "./lowDimensional.js";
 import type { Named } from "./naming.js";
 import type { Acting } from "./representation.js";
-import { adjoint, killingOf } from "./sampled.js";
-import { structureOf, transform } from "./structure.js";
+import { adjoint } from "./sampled.js";
+import { killingOf, structureOf, transform } from "./structure.js";
 
 /** A basis as in textbooks, of the span that was found. */
 export interface Standard {

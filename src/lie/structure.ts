@@ -109,14 +109,17 @@ function scaleOf({ gram, scales }: Commutators): number {
 const ratio = (a: number, b: number): number => (b > 0 ? Math.sqrt(Math.max(0, a) / b) : 0);
 
 /** K[i, j] = sum_kl f[i][k][l] f[j][l][k] */
-export function killingForm(f: StructureConstants): Matrix {
-  const n = f.length;
+export const killingForm = (f: StructureConstants): Matrix => killingOf(Float64Array.from(f.flat(2)), f.length);
+
+/** The same of f as one row-major array [n, n, n]. */
+export function killingOf(f: Float64Array, n: number): Matrix {
   const K = Matrix.zeros(n, n);
   for (let i = 0; i < n; i++) {
-    for (let j = 0; j < n; j++) {
+    for (let j = 0; j <= i; j++) {
       let sum = 0;
-      for (let k = 0; k < n; k++) for (let l = 0; l < n; l++) sum += f[i][k][l] * f[j][l][k];
+      for (let k = 0; k < n; k++) for (let l = 0; l < n; l++) sum += f[(i * n + k) * n + l] * f[(j * n + l) * n + k];
       K.set(i, j, sum);
+      K.set(j, i, sum);
     }
   }
   return K;

@@ -81,16 +81,14 @@ const abnormality = (L: Matrix): number => commutator(L, L.transpose()).norm("fr
  */
 function latticeOf(matrices: readonly Matrix[], error: number): { rows: number[][]; weights: number[][] } | undefined {
   const k = matrices.length;
-  const { weights, errors } = distinctWeights(matrices, error);
+  const weights = planeWeights(matrices);
   const chosen = independentRows(weights, k);
   if (chosen.length < k) return undefined;
   const base = new Matrix(chosen.map((at) => weights[at]));
   const inverted = new SingularValueDecomposition(base).inverse();
-  const rest = weights.flatMap((w, at) =>
-    chosen.includes(at) ? [] : [{ c: Matrix.rowVector(w).mmul(inverted).to1DArray(), error: errors[at] }],
-  );
-  const spread = inverted.norm("frobenius");
-  const q = commonDenominator(rest, spread);
+  const rest = weights.flatMap((w, at) => (chosen.includes(at) ? [] : [Matrix.rowVector(w).mmul(inverted).to1DArray()]));
+  const precision = error / matrices[0].rows; // of one entry of a matrix
+  const q = commonDenominator(rest, precision * inverted.norm("frobenius"));
   if (q === undefined) return undefined;
   const rows = inverted
     .transpose()
@@ -100,48 +98,34 @@ function latticeOf(matrices: readonly Matrix[], error: number): { rows: number[]
 }
 
 /**
- * The least q such that all q c are integers within their errors, if chance would not have found one as well: with errors e a random c fits with the
- * probability 2 q e, and all q up to the one found were tried.
+ * The least q such that all q c are integers within three times their errors, if chance would not have found one as well: within errors e a random c fits
+ * with the probability 2 q e, and all q up to the one found were tried. Equal and vanishing weights are coincidences like others.
  */
-function commonDenominator(rest: readonly { c: number[]; error: number }[], spread: number): number | undefined {
+function commonDenominator(rest: readonly number[][], precision: number): number | undefined {
   let chance = 0;
   for (let q = 1; ; q++) {
-    const entries = rest.flatMap(({ c, error }) =>
-      c.map((value) => ({ value: q * value, margin: 3 * q * error * spread * (1 + Math.hypot(...c)) })),
-    );
+    const entries = rest.flatMap((c) => c.map((value) => ({ value: q * value, margin: 3 * q * precision * Math.hypot(1, ...c) })));
     chance += entries.reduce((product, { margin }) => product * Math.min(1, 2 * margin), 1);
     if (entries.length > 0 && chance > UNLIKELY) return undefined;
     if (entries.every(({ value, margin }) => Math.abs(value - Math.round(value)) <= margin)) return q;
   }
 }
 
-/** Of each invariant plane how fast each matrix turns it, planes with the same weights once; planes that nothing turns left out. */
-function distinctWeights(matrices: readonly Matrix[], error: number): { weights: number[][]; errors: number[] } {
+/** Of each invariant plane how fast each matrix turns it; 0 for planes that are left alone. */
+function planeWeights(matrices: readonly Matrix[]): number[][] {
   const d = matrices[0].rows;
   const mixture = new Philox(3, streams.user).normal(matrices.length);
   const antisymmetric = matrices.map((L) => Matrix.sub(L, L.transpose()).div(2));
   const X = sumOf(Array.from(mixture), antisymmetric);
   const { eigenvectorMatrix: V, realEigenvalues } = new EigenvalueDecomposition(X.transpose().mmul(X), { assumeSymmetric: true });
-  const precision = error / d; // of one entry of a matrix
-  const [weights, counts]: [number[][], number[]] = [[], []];
-  for (let column = 0; column < d; column++) {
-    const frequency = Math.sqrt(Math.max(0, realEigenvalues[column]));
-    if (frequency < 4 * precision * Math.hypot(...mixture)) continue;
+  const order = realEigenvalues.map((_, at) => at).sort((a, b) => realEigenvalues[b] - realEigenvalues[a]); // each plane has its value twice
+  return order.slice(0, 2 * Math.floor(d / 2)).flatMap((column, at) => {
+    if (at % 2 === 1) return [];
     const v = V.getColumnVector(column);
-    const w = X.mmul(v).div(frequency);
-    const weight = antisymmetric.map((L) => w.transpose().mmul(L).mmul(v).get(0, 0));
-    const near = weights.findIndex(
-      (known) => Math.hypot(...known.map((value, i) => value - weight[i])) < 6 * precision * Math.sqrt(weight.length),
-    );
-    if (near < 0) {
-      weights.push(weight);
-      counts.push(1);
-    } else {
-      weights[near] = weights[near].map((value, i) => (value * counts[near] + weight[i]) / (counts[near] + 1));
-      counts[near]++;
-    }
-  }
-  return { weights, errors: counts.map((count) => precision / Math.sqrt(Math.max(1, count / 2))) };
+    const w = X.mmul(v);
+    const size = w.norm("frobenius");
+    return [antisymmetric.map((L) => (size > 0 ? w.transpose().mmul(L).mmul(v).get(0, 0) / size : 0))];
+  });
 }
 
 /** Indices of k rows that are as independent as can be, by pivoting. */

@@ -2,6 +2,7 @@
 import { Matrix } from "ml-matrix";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { Philox, streams } from "../../src/engine/random.js";
 import { Basis, denseBasis } from "../../src/lie/basis.js";
 import { affine, shifts, translation } from "../../src/lie/grids.js";
 import { so } from "../../src/lie/groups.js";
@@ -83,6 +84,19 @@ test("much noise, bad coordinates: the name, or none, or an uncertain one", () =
         assert.ok(found.name === name || !found.certain, `${name}, noise ${noise}, condition ${condition}: ${show(found)}`);
       }
     }
+  }
+});
+
+test("direct sums, drawn at random", () => {
+  const parts = ["so(3)", "sl(2)", "sl(3)", "so(5)", "su(3)"];
+  const random = new Philox(11, streams.user);
+  for (let draw = 0; draw < 6; draw++) {
+    const [a, b, c] = random.uniform(3);
+    const chosen = [a, b].map((u) => parts[Math.floor(u * parts.length)]);
+    const matrices = directSum(...chosen.map(of), ...(c < 0.5 ? [[Matrix.eye(1)]] : []));
+    const name = [...chosen.sort(), ...(c < 0.5 ? ["R"] : [])].join(" + ");
+    const found = identify(perturbed(matrices, { noise: 1e-4, condition: 3, seed: draw }));
+    assert.is(found.name, name, show(found));
   }
 });
 

@@ -91,7 +91,7 @@ test("numbers: frequencies, commutators and Killing form of so(3), angles, defec
   assert.match(html, /\[L1, L2\] = (− )?0\.707 L3<br\/>\[L1, L3\] = (− )?0\.707 L2<br\/>\[L2, L3\] = (− )?0\.707 L1</);
   assert.match(html, '<th scope="row">L1</th><td class="number">-1</td><td class="number">0</td><td class="number">0</td>');
   assert.equal(cells("Dimension"), ["3"]);
-  assert.match(cells("Nearest known algebra")[0], /^so\(3\), distance /);
+  assert.match(cells("Algebra")[0], /^so\(3\), distance /);
   assert.equal(cells("Principal angles to so\\(3\\)"), ["0°, 1°, 2°"]);
   assert.equal(cells("Derived series"), ["3"]);
   assert.equal(cells("so\\(3\\), 2"), ["0.25", "0.5"]);
