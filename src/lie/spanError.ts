@@ -13,14 +13,14 @@ export function largestAngle(A: Matrix, B: Matrix): number {
 /**
  * How far the span of the first n eigenvectors of mean^T mean would move if the function were another one of `rows`, by first-order perturbation:
  * a direction i of the span gains (w_j . e w_i + e w_j . w_i) / (lambda_j - lambda_i) of a direction j outside, e being the rows' difference to their
- * mean. `vectors` [p, p] and `values` are the eigenvectors and eigenvalues, ascending; the angle is that of the first `actions` components.
+ * mean. `vectors` [p, p] and `values` are the eigenvectors and eigenvalues, ascending; the angle is that of the first `actions` components, each times its `scale`.
  */
 export function* movedSpans(
   rows: readonly Float64Array[],
   mean: Float64Array,
   { vectors, values }: { vectors: Matrix; values: readonly number[] },
   n: number,
-  actions: number,
+  { actions, scale }: { actions: number; scale: (at: number) => number },
 ): Pieces<number[]> {
   const p = vectors.rows;
   const count = mean.length / p;
@@ -43,11 +43,17 @@ export function* movedSpans(
       );
     for (let j = n; j < p; j++) for (let i = 0; i < n; i++) X.set(j - n, i, X.get(j - n, i) / (count * (values[j] - values[i])));
     const moved = Matrix.add(inside, vectors.subMatrix(0, p - 1, n, p - 1).mmul(X));
-    const part = (A: Matrix): Matrix => A.subMatrix(0, actions - 1, 0, n - 1);
-    angles.push(largestAngle(part(inside), part(moved)));
+    angles.push(largestAngle(actionsOf(inside, n, actions, scale), actionsOf(moved, n, actions, scale)));
     yield;
   }
   return angles;
+}
+
+/** The first n columns as actions. */
+export function actionsOf(vectors: Matrix, n: number, actions: number, scale: (at: number) => number): Matrix {
+  const A = vectors.subMatrix(0, actions - 1, 0, n - 1);
+  for (let at = 0; at < actions; at++) A.mulRow(at, scale(at));
+  return A;
 }
 
 /**
