@@ -21,7 +21,7 @@ scope(() => {
 
   const discovery = discover.describe(basis, {
     source: "the interval of two events",
-    residuals,
+    evidence: { residuals },
     known: ["so(1,3)"],
     defect: (L) => models.equivarianceDefect(interval, L, x),
   });

@@ -53,26 +53,26 @@ export function dimensionByNoise(residuals: readonly number[], noise: readonly n
   return { dimension, undecided, notes };
 }
 
-/** Of one function, which has no noise to compare with: residuals up to `tolerance` count, those before the widest gap. */
+/**
+ * Of one function, which has no noise to compare with: residuals up to `tolerance` count, those before the widest gap, if the next is at least three times
+ * as much. Without such a gap those up to the tolerance are undecided.
+ */
 export function dimensionByGap(residuals: readonly number[], tolerance: number): Dimension {
   const below = residuals.filter((residual) => residual <= tolerance).length;
-  let dimension = below;
-  for (let k = 1; k <= below; k++) if (gapAfter(residuals, k) > gapAfter(residuals, dimension)) dimension = k;
-  return { dimension, undecided: 0, notes: gapNotes(residuals, dimension, tolerance) };
+  if (below === residuals.length)
+    return { dimension: below, undecided: 0, notes: ["every direction that was looked at is a symmetry, so there is none to compare with"] };
+  let dimension = 0;
+  for (let k = 1; k <= below; k++)
+    if (gapAfter(residuals, k) >= CLEAR_GAP && (dimension === 0 || gapAfter(residuals, k) > gapAfter(residuals, dimension))) dimension = k;
+  if (below === 0) return { dimension, undecided: 0, notes: [noneNote(residuals, tolerance)] };
+  if (dimension > 0) return { dimension, undecided: 0, notes: [] };
+  const sides = `the residuals ${show(residuals[below - 1])} and ${show(residuals[below])} stand side by side`;
+  return { dimension, undecided: below, notes: [`undecided: no clear gap: ${sides}, so that ${below} directions may be symmetries or not`] };
 }
 
-/** residual k + 1 against residual k, counted from 1; 1 after the last one. */
+/** Residuals k + 1 against k, counted from 1. */
 const gapAfter = (residuals: readonly number[], k: number): number =>
-  k > 0 && k < residuals.length ? Math.max(residuals[k], ROUNDING) / Math.max(residuals[k - 1], ROUNDING) : 1;
-
-function gapNotes(residuals: readonly number[], dimension: number, tolerance: number): string[] {
-  if (dimension === residuals.length) return ["every direction that was looked at is a symmetry, so there is none to compare with"];
-  if (dimension > 0 && gapAfter(residuals, dimension) < CLEAR_GAP)
-    return [
-      `no clear gap: the residuals ${show(residuals[dimension - 1])} and ${show(residuals[dimension])} stand side by side, so the dimension is uncertain`,
-    ];
-  return dimension === 0 ? [noneNote(residuals, tolerance)] : [];
-}
+  Math.max(residuals[k], ROUNDING) / Math.max(residuals[k - 1], ROUNDING);
 
 const noneNote = (residuals: readonly number[], tolerance: number): string =>
   `no symmetry with a residual up to ${tolerance}: the nearest direction has ${show(residuals[0])}`;

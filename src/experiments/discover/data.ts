@@ -150,7 +150,7 @@ export async function discoverFunction(source: string, model: Model, samples: Sa
     };
     const { dimension, basis, whitened, inputs, labels, notes, ...rest } = await breathing(extracting(model, seen, how), signal);
     const evidence = evidenceOf({ dimension, basis, whitened, inputs, labels, notes, ...rest });
-    if (!basis) return { source, dimension, discovery: undefined, evidence, notes };
+    if (!basis) return { source, dimension: rest.undecided > 0 ? undefined : dimension, discovery: undefined, evidence, notes };
     const description = describing(basis, {
       ...{ source, evidence, notes },
       ...(whitened && inputs && { whitened: { basis: whitened, inputs, affine } }),

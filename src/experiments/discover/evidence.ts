@@ -24,7 +24,8 @@ const degrees = (radians: number): number => (180 * radians) / Math.PI;
 
 export const evidenceOf = ({ residuals, noise, undecided, bound, resampled }: Extraction): Evidence => ({
   residuals,
-  ...(noise && { noise, undecided }),
+  ...(noise && { noise }),
+  ...(undecided > 0 && { undecided }),
   ...(Number.isFinite(bound) && { bound: degrees(bound) }),
   ...(Number.isFinite(resampled) && { resampled: degrees(resampled) }),
 });
