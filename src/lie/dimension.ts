@@ -60,14 +60,22 @@ export function dimensionByNoise(residuals: readonly number[], noise: readonly n
 export function dimensionByGap(residuals: readonly number[], tolerance: number): Dimension {
   const below = residuals.filter((residual) => residual <= tolerance).length;
   if (below === residuals.length)
-    return { dimension: below, undecided: 0, notes: ["every direction that was looked at is a symmetry, so there is none to compare with"] };
+    return {
+      dimension: below,
+      undecided: 0,
+      notes: ["every direction that was looked at is a symmetry, so there is none to compare with"],
+    };
   let dimension = 0;
   for (let k = 1; k <= below; k++)
     if (gapAfter(residuals, k) >= CLEAR_GAP && (dimension === 0 || gapAfter(residuals, k) > gapAfter(residuals, dimension))) dimension = k;
   if (below === 0) return { dimension, undecided: 0, notes: [noneNote(residuals, tolerance)] };
   if (dimension > 0) return { dimension, undecided: 0, notes: [] };
   const sides = `the residuals ${show(residuals[below - 1])} and ${show(residuals[below])} stand side by side`;
-  return { dimension, undecided: below, notes: [`undecided: no clear gap: ${sides}, so that ${below} directions may be symmetries or not`] };
+  return {
+    dimension,
+    undecided: below,
+    notes: [`undecided: no clear gap: ${sides}, so that ${below} directions may be symmetries or not`],
+  };
 }
 
 /** Residuals k + 1 against k, counted from 1. */

@@ -215,10 +215,9 @@ export const checkUnknowns = (d: number, unknowns: number): void =>
       "pass `within`, a basis to look in, such as lie.affine(p, q)",
   );
 
-function checkCount({ N, d, within }: Given, unknowns: number, q: number, columns: number): void {
-  checkUnknowns(d, unknowns);
-  // The values of x span the columns of L only from as many samples on.
-  const need = Math.max(Math.ceil((2 * unknowns) / q), within ? 0 : 2 * columns);
+/** Throws ERR_LCONV_ARGUMENT for fewer samples than make twice as many equations as there are unknowns, or than span the columns of L. */
+export function checkSamples(N: number, unknowns: number, q: number, columns: number): void {
+  const need = Math.max(Math.ceil((2 * unknowns) / q), 2 * columns);
   check(
     N >= need,
     "ERR_LCONV_ARGUMENT",
@@ -226,6 +225,11 @@ function checkCount({ N, d, within }: Given, unknowns: number, q: number, column
       `extractSymmetries: ${N} samples with ${q} independent outputs are ${N * q} equations for ${unknowns} unknowns, which would find symmetries ` +
       `that are none; pass at least ${need} samples`,
   );
+}
+
+function checkCount({ N, d }: Given, unknowns: number, q: number, columns: number): void {
+  checkUnknowns(d, unknowns);
+  checkSamples(N, unknowns, q, columns);
 }
 
 /** L_c from its entries, on (y', 1) with an affine part. */

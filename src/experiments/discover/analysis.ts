@@ -1,7 +1,8 @@
 import { breathing } from "../../engine/breathe.js";
 import type { Device } from "../../engine/device.js";
+import { check } from "../../errors.js";
 import type { Basis } from "../../lie/basis.js";
-import { checkUnknowns, MOST_UNKNOWNS } from "../../lie/equations.js";
+import { checkSamples, checkUnknowns } from "../../lie/equations.js";
 import { type Extraction, extracting } from "../../lie/extraction.js";
 import { type FiniteCheck, finiteCheck, plainFlow, whitenedFlow } from "../../lie/finiteCheck.js";
 import { toDense } from "../../lie/generator.js";
@@ -48,6 +49,11 @@ const MOST_ENTRIES = 1.2e7;
  */
 export async function analyse(options: AnalysisOptions): Promise<Analysis> {
   const { m, d, output, affine, within, tolerance, device, signal } = options;
+  check(
+    !(affine && within),
+    "ERR_LCONV_ARGUMENT",
+    () => "discover: affine looks for all x -> L x + c, within only among given generators; leave one of them out",
+  );
   if (within === undefined) checkSize(options); // before the work
   const ensemble = await fitEnsemble({ ...options, inputs: m * d, equivariant: output === "equivariant", whiten: within === undefined });
   const { models, heldOut, r2 } = ensemble;
@@ -75,11 +81,13 @@ export async function analyse(options: AnalysisOptions): Promise<Analysis> {
   }
 }
 
-/** Throws ERR_LCONV_ARGUMENT for more unknowns than can be solved for, on the directions that x fills. */
-function checkSize({ x, d, affine, output, outputs }: AnalysisOptions): void {
+/** Throws ERR_LCONV_ARGUMENT for more unknowns than can be solved for, on the directions that x fills, and for too few samples. */
+function checkSize({ x, N, d, affine, output, outputs }: AnalysisOptions): void {
   const labels = output === "equivariant" ? outputs * (affine ? outputs + 1 : outputs) : 0;
   const unknowns = (r: number): number => r * (affine ? r + 1 : r) + labels;
-  if (unknowns(d) > MOST_UNKNOWNS) checkUnknowns(d, unknowns(d > MOST_LOOKED_AT ? d : whitening(x, d, affine).to.rows));
+  const r = d > MOST_LOOKED_AT ? d : whitening(x, d, affine).to.rows;
+  checkUnknowns(d, unknowns(r));
+  checkSamples(N, unknowns(r), outputs, affine ? r + 1 : r);
 }
 const MOST_LOOKED_AT = 256; // d whose rank is asked for
 

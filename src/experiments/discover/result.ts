@@ -133,7 +133,7 @@ export function* describing(found: Basis, options: DescribeOptions): Pieces<Disc
 
 /** What the bound leaves open about the generators. */
 const uncertaintyOf = (evidence: Evidence | undefined): { uncertainty?: number } =>
-  evidence?.bound === undefined ? {} : { uncertainty: Math.min(0.5, Math.max(1e-6, (evidence.bound * Math.PI) / 180)) };
+  !Number.isFinite(evidence?.bound ?? Number.NaN) ? {} : { uncertainty: Math.min(0.5, Math.max(1e-6, (evidence.bound * Math.PI) / 180)) };
 
 const combined = (basis: Basis, coefficients: Matrix): Basis =>
   new Basis(coefficients.to2DArray().map((c) => combination(basis.generators, c)));
