@@ -37,7 +37,7 @@ export function cellsOf(kind: keyof typeof grids, only: readonly string[] = []):
             if (only.length === 0 || only.includes(truth.name))
               cells.push({ truth, samples: N, noise: level, cond: CONDITIONS[seed % CONDITIONS.length], seed });
   const order = [3000, 1000, 300, 100];
-  const rank = ({ samples: N, noise: level }: Cell): number => (order.indexOf(N) + 5) % 5 + (level <= 0.1 ? 0 : 5);
+  const rank = ({ samples: N, noise: level }: Cell): number => ((order.indexOf(N) + 5) % 5) + (level <= 0.1 ? 0 : 5);
   return cells.sort((a, b) => rank(a) - rank(b) || a.seed - b.seed);
 }
 
