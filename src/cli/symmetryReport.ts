@@ -7,7 +7,7 @@ import { writeAtomic } from "../io/atomic.js";
 import { removeLitterOf } from "../io/folders.js";
 import { renderSymbench, verdict } from "../report/symbench.js";
 import { degrees, percent } from "../report/symbenchTables.js";
-import { type Output, table } from "./output.js";
+import { count, type Output, table } from "./output.js";
 import { created } from "./report.js";
 
 const TITLE = "SymBench: discovery of symmetries against truths";
@@ -30,7 +30,7 @@ export function concludeSymmetry(folder: string, grid: readonly Cell[], out: Out
   if (cut > 0) out.text(`${cut} line${cut > 1 ? "s" : ""} that a kill cut off ${cut > 1 ? "are" : "is"} left out`);
   if (goals.length > 0) out.text(`\n${goalsText(goals)}`);
   out.text(
-    `\n${systemsText(systems)}\n\n${cells.done} of ${cells.of} cells, ${rows.length} rows; report: ${join(folder, "symbench.html")}`,
+    `\n${systemsText(systems)}\n\n${count(cells.done)} of ${count(cells.of)} cells, ${count(rows.length)} rows; report: ${join(folder, "symbench.html")}`,
   );
 }
 

@@ -18,7 +18,7 @@ export const renderSymbench = (head: PageHead, systems: readonly SystemSummary[]
   page(head, [
     section(
       "What was measured",
-      whatItIs + (done < of ? text(`${done} of the ${of} cells of the grid are there: the figures are of those.`) : ""),
+      whatItIs + (done < of ? text(`${count(done)} of the ${count(of)} cells of the grid are there: the figures are of those.`) : ""),
     ),
     section("Goals", goalsSection(systems)),
     section("Dimension", dimensionSection(systems)),
@@ -29,6 +29,7 @@ export const renderSymbench = (head: PageHead, systems: readonly SystemSummary[]
     section("Wrong names and false positives", wrongSection(systems)),
   ]);
 
+const count = (n: number): string => n.toLocaleString("en-US");
 const text = (content: string): string => element("p", {}, escapeText(content));
 const muted = (content: string): string => element("p", { class: "muted" }, escapeText(content));
 const heading = (content: string): string => element("h3", {}, escapeText(content));
@@ -66,7 +67,7 @@ function goalsSection(systems: readonly SystemSummary[]): string {
       figure(goal, goal.value),
       String(goal.of),
       verdict(goal),
-      goal.fromSamples?.toLocaleString("en-US") ?? "not reached",
+      goal.fromSamples === null ? "not reached" : count(goal.fromSamples),
     ],
     goal.shortAt.map(({ truth, value }) => `${truth} (${figure(goal, value)})`).join(", "),
   ]);
@@ -171,7 +172,7 @@ function approximateSection(systems: readonly SystemSummary[]): string {
   if (rows.length === 0) return text("None has been done.");
   const columns = ["System", "Truth", "Samples", "Rows", "Accepted", "Refused", "Not said", "Other dimension"];
   const cells = rows.map(({ system, truth, samples, ...r }) => [
-    ...[system, truth, samples.toLocaleString("en-US")],
+    ...[system, truth, count(samples)],
     ...[r.rows, r.accepted, r.refused, r.notSaid, r.other].map(String),
   ]);
   return (
@@ -205,5 +206,5 @@ function wrongSection(systems: readonly SystemSummary[]): string {
 
 const wrongCells = (row: Row): string[] => [
   ...[row.truth, row.trueAlgebra, String(row.trueDimension), row.algebra ?? "no name", String(row.dimension ?? "–")],
-  ...[row.samples.toLocaleString("en-US"), significant(row.noise), String(row.cond), String(row.seed)],
+  ...[count(row.samples), significant(row.noise), String(row.cond), String(row.seed)],
 ];

@@ -26,6 +26,7 @@ export const accuracyCharts = (systems: readonly SystemSummary[]): string[] =>
         xLabel: "log10 of the number of samples",
         yLabel: "share of cells",
         yFormat: share,
+        yRange: [0, 1],
         series: [...groupBy(cells, ({ noise }) => noise)]
           .sort(([a], [b]) => a - b)
           .map(([noise, own]) => ({
@@ -42,6 +43,7 @@ export const reliabilityChart = (systems: readonly SystemSummary[]): string =>
     xLabel: "stated coverage",
     yLabel: "observed coverage",
     yFormat: share,
+    yRange: [0, 1],
     series: [
       ...systems.flatMap(({ system, reliability }) =>
         (["target", "all"] as const).map((which) => ({
@@ -60,6 +62,7 @@ export const rocChart = (systems: readonly { system: string; roc: Roc }[]): stri
     xLabel: "false positives, share of the functions without a symmetry",
     yLabel: "true positives",
     yFormat: share,
+    yRange: [0, 1],
     series: [
       ...systems.map(({ system, roc }) => ({
         name: `${system} (AUC ${roc.auc.toFixed(3)})`,

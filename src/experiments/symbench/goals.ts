@@ -46,7 +46,7 @@ const goals: readonly Goal[] = [
     holds: (value) => value < 0.1,
   },
   {
-    ...{ name: "false positives", asked: "at most 1 % of the functions without symmetry", unit: "share" },
+    ...{ name: "false positives", asked: "at most 1 %", unit: "share" },
     measure: (rows) =>
       share(
         rows.filter(({ trueDimension }) => trueDimension === 0),
