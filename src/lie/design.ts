@@ -54,12 +54,12 @@ export function weighRows(rows: readonly Float64Array[], width: number): Float64
   return weights;
 }
 
-/** Mean over rows of w^2 |slopes|^2, of slopes [rows, ..]. */
-export function meanSquare(slopes: Float64Array, weights: Float64Array): number {
+/** Of slopes [rows, c, s] the mean over rows of w^2 slope^2, summed over c: [s]. */
+export function meanSquares(slopes: Float64Array, weights: Float64Array, s: number): Float64Array {
   const size = slopes.length / weights.length;
-  let total = 0;
-  for (let at = 0; at < slopes.length; at++) total += (weights[Math.floor(at / size)] * slopes[at]) ** 2;
-  return total / weights.length;
+  const totals = new Float64Array(s);
+  for (let at = 0; at < slopes.length; at++) totals[at % s] += (weights[Math.floor(at / size)] * slopes[at]) ** 2 / weights.length;
+  return totals;
 }
 
 /** Rows of r values as their components along the columns of P [r, s]. */

@@ -2,7 +2,7 @@ import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import type { Pieces } from "../engine/breathe.js";
 import { check } from "../errors.js";
 import type { Basis } from "./basis.js";
-import { Design, gramOf, meanOf, meanSquare, noiseOf, ofKept, weighRows } from "./design.js";
+import { Design, gramOf, meanOf, meanSquares, noiseOf, ofKept, weighRows } from "./design.js";
 import { apply, combination, dense, type Generator, norm, scaled } from "./generator.js";
 import type { Differentiated } from "./gradients.js";
 import { generatorFrom, restricted, type Whitening, whitened, whitening } from "./whitening.js";
@@ -38,6 +38,8 @@ export interface Equations {
   unknowns: number;
   /** The first of the unknowns, those of L; the others are those of L_c. */
   actions: number;
+  /** The factor of each unknown, in the coordinates of `direction`. */
+  scale: (at: number) => number;
   direction(c: readonly number[]): Direction;
   inputs: Whitening | undefined;
   outputs: Whitening;
@@ -47,8 +49,9 @@ export interface Equations {
 }
 
 export const MOST_UNKNOWNS = 1100;
-/** A slope below this share of the steepest counts as none. */
-export const RESOLUTION = 0.05;
+/** A slope below this share of the steepest counts as none: of one function, whose gradient is exact, and of several. */
+const FLAT = 1e-3;
+const FLAT_OF_SEVERAL = 0.02;
 /** With several functions also below this share, where their noise explains it. */
 const WEAK = 0.15;
 /** A mean square up to this many times its noise is explained by it. */
@@ -118,16 +121,18 @@ function* amongAll(given: Given, outputs: Whitening): Pieces<Equations> {
   const labels = equivariant ? q * (affine ? q + 1 : q) : 0;
   checkCount(given, s * columns + labels, q, columns);
   const moved = whitened(inputs, x);
+  const along = slopes.map((list) => ofKept(list, kept));
   const rows: Float64Array[] = [];
   for (const [k, model] of models.entries()) {
     const design = new Design(given.N, q, s * columns, labels);
-    design.addActions(ofKept(slopes[k], kept), moved, m, s, affine);
+    design.addActions(along[k], moved, m, s, affine);
     if (equivariant) design.addLabels(whitened(outputs, model.y), affine);
     rows.push(design.rows);
     yield;
   }
   const weights = weighRows(rows, s * columns + labels);
-  const scale = scaleRows(rows, s * columns, labels, meanSquare(meanOf(slopes), weights) / s, q);
+  const steepness = meanSquares(meanOf(along), weights, s); // of f along each direction: L into a flat one counts as much as into a steep one
+  const scale = scaleRows(rows, s * columns, labels, (at) => steepness[Math.floor(at / columns)], q);
   if (r < d) notes.push(`x fills only ${r} of ${d} directions: what is found is known on those, and set to zero elsewhere`);
   const direction = (c: readonly number[]): Direction => {
     const L = Matrix.zeros(columns, columns);
@@ -149,6 +154,7 @@ function* amongAll(given: Given, outputs: Whitening): Pieces<Equations> {
     count: given.N * q,
     unknowns: actions + labels,
     actions,
+    scale,
     direction,
     inputs,
     outputs,
@@ -166,10 +172,10 @@ function dependence(slopes: readonly Float64Array[], r: number): { kept: Matrix;
   const steepest = Math.sqrt(realEigenvalues[order[0]]);
   const flat = order.map((k, at) => {
     const slope = Math.sqrt(Math.max(0, realEigenvalues[k])) / steepest;
-    return slope <= RESOLUTION || (slope <= WEAK && realEigenvalues[k] <= EXPLAINED * noise[at]);
+    return slope <= (slopes.length === 1 ? FLAT : FLAT_OF_SEVERAL) || (slope <= WEAK && realEigenvalues[k] <= EXPLAINED * noise[at]);
   });
   const [kept, ignored] = [false, true].map((which) => order.filter((_, at) => flat[at] === which));
-  if (ignored.length === 0) return { kept: Matrix.eye(r), ignored: undefined, notes: [] };
+  if (ignored.length === 0) return { kept: Q, ignored: undefined, notes: [] };
   const most = Math.sqrt(Math.max(0, ...ignored.map((k) => realEigenvalues[k]))) / steepest;
   return {
     kept: Q.subMatrixColumn(kept),
@@ -181,12 +187,22 @@ function dependence(slopes: readonly Float64Array[], r: number): { kept: Matrix;
   };
 }
 
-/** Scales rows in place, so that the mean square of a generic action, `generic` before, becomes 1, and that of a generic L_c, |L_c|^2 / q. Returns the factors. */
-function scaleRows(rows: readonly Float64Array[], actions: number, labels: number, generic: number, q: number): (at: number) => number {
-  const ofAction = generic > 0 ? 1 / Math.sqrt(generic) : 1;
-  const factor = (at: number): number => (at < actions ? ofAction : Math.sqrt(q));
-  for (const list of rows) for (let at = 0; at < list.length; at++) list[at] *= factor(at % (actions + labels));
-  return factor;
+/**
+ * Scales rows in place, so that the mean square of a generic action, which is `generic(at)` for the unknown `at`, becomes 1, and that of a generic L_c,
+ * |L_c|^2 / q. Returns the factors.
+ */
+function scaleRows(
+  rows: readonly Float64Array[],
+  actions: number,
+  labels: number,
+  generic: (at: number) => number,
+  q: number,
+): (at: number) => number {
+  const factors = Float64Array.from({ length: actions + labels }, (_, at) =>
+    at < actions ? 1 / Math.sqrt(generic(at) || 1) : Math.sqrt(q),
+  );
+  for (const list of rows) for (let at = 0; at < list.length; at++) list[at] *= factors[at % factors.length];
+  return (at) => factors[at];
 }
 
 /** Throws ERR_LCONV_ARGUMENT for more than can be solved for. */
@@ -249,7 +265,8 @@ function* amongGiven(given: Given, outputs: Whitening, within: Basis): Pieces<Eq
     yield;
   }
   const weights = weighRows(rows, T.rows + labels);
-  const scale = scaleRows(rows, T.rows, labels, meanSquare(meanOf(all), weights) / (m * d), q); // what a random direction sees of J
+  const slope = meanSquares(meanOf(all), weights, m * d).reduce((sum, value) => sum + value, 0);
+  const scale = scaleRows(rows, T.rows, labels, () => slope / (m * d), q); // what a random direction sees of J
   const direction = (c: readonly number[]): Direction => {
     const L = combination(
       within.generators,
@@ -267,6 +284,7 @@ function* amongGiven(given: Given, outputs: Whitening, within: Basis): Pieces<Eq
     count: N * q,
     unknowns: T.rows + labels,
     actions: T.rows,
+    scale,
     direction,
     inputs: undefined,
     outputs,

@@ -9,7 +9,7 @@ import { dimensionByGap, dimensionByNoise } from "./dimension.js";
 import { type Equations, equationsOf } from "./equations.js";
 import { type Differentiated, differentiate } from "./gradients.js";
 import type { Model } from "./lieDerivative.js";
-import { angleBound, largestAngle, movedSpans } from "./spanError.js";
+import { actionsOf, angleBound, largestAngle, movedSpans } from "./spanError.js";
 import type { Whitening } from "./whitening.js";
 
 export interface ExtractionOptions {
@@ -95,7 +95,7 @@ export function* extractingFrom(
   const found = Array.from({ length: dimension }, (_, k) => equations.direction(solution.vectors.getColumn(k)));
   const whitened = found.flatMap((one) => (one.whitened ? [one.whitened] : []));
   const several = models.length > 1 && dimension > 0 && dimension < residuals.length;
-  const spans = several ? yield* movedSpans(equations.rows, solution.mean, solution, dimension, equations.actions) : [];
+  const spans = several ? yield* movedSpans(equations.rows, solution.mean, solution, dimension, equations) : [];
   return {
     ...{ dimension, undecided, residuals, noise },
     basis: dimension > 0 ? new Basis(found.map(({ L }) => L)) : undefined,
@@ -158,7 +158,7 @@ const noiseAlong = ({ rows }: Equations, { vectors, mean }: Solution): number[] 
 
 /** Mean largest angle to the spans that samples drawn again give. */
 function* resampling(
-  { unknowns, actions, count }: Equations,
+  { unknowns, actions, scale, count }: Equations,
   { vectors, mean }: Solution,
   n: number,
   N: number,
@@ -167,7 +167,7 @@ function* resampling(
 ): Pieces<number> {
   const random = new Philox(seed, streams.user);
   const width = (count / N) * unknowns; // of a sample
-  const part = (A: Matrix): Matrix => A.subMatrix(0, actions - 1, 0, n - 1);
+  const part = (A: Matrix): Matrix => actionsOf(A, n, actions, scale);
   let total = 0;
   for (let draw = 0; draw < bootstrap; draw++) {
     const rows = new Float64Array(mean.length);

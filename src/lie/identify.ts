@@ -41,6 +41,8 @@ export interface IdentifyOptions {
   data?: Matrix;
 }
 
+/** Commutators this many times the uncertainty are there, even where it blurs what they make. */
+const BEYOND = 3;
 /** The share of commutators that may lie outside of an algebra, and no more than ten times the uncertainty where that is told. */
 const CLOSED = 0.15;
 const ROUNDING = 1e-7;
@@ -123,13 +125,20 @@ function conclude(views: readonly View[], structure: Structure, known: readonly 
   const [{ frame, results, doubts, unresolved }] = views;
   const [best] = results;
   // Where the generic reading has no name, the degenerate one is a guess.
-  const name = (results.every((result) => result.name !== undefined) && best.name) || UNKNOWN;
+  const commuting = best.levi.centre.length === structure.f.length;
+  const contradicted = commuting && structure.noncommutativity > BEYOND * frame.uncertainty;
+  const name = (!contradicted && results.every((result) => result.name !== undefined) && best.name) || UNKNOWN;
   const rivals = views.filter((view) => view === views[0] || (!sure(views[0]) && view.doubts.length === 0));
   const others = rivals.flatMap((view) => view.results.flatMap((result) => [...(result.name ? [result.name] : []), ...result.others]));
   const alternatives = [...new Set(others)].filter((other) => other !== name);
   const notes = [
     ...(best.name === undefined && best.reason ? [`no name: ${best.reason}`] : []),
     ...(doubts.length > 0 ? [`not clearly zero, not clearly otherwise: ${doubts.join(", ")}`] : []),
+    ...(contradicted
+      ? [
+          `no name: the commutators (${structure.noncommutativity.toPrecision(2)}) are more than the uncertainty explains, and too little for another`,
+        ]
+      : []),
     ...(unresolved.length > 0 ? [`zero as far as the uncertainty shows: ${unresolved.join(", ")}`] : []),
   ];
   return {

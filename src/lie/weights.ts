@@ -98,13 +98,13 @@ function latticeOf(matrices: readonly Matrix[], error: number): { rows: number[]
 }
 
 /**
- * The least q such that all q c are integers within three times their errors, if chance would not have found one as well: within errors e a random c fits
+ * The least q such that all q c are integers within twice their errors, if chance would not have found one as well: within errors e a random c fits
  * with the probability 2 q e, and all q up to the one found were tried. Equal and vanishing weights are coincidences like others.
  */
 function commonDenominator(rest: readonly number[][], precision: number): number | undefined {
   let chance = 0;
   for (let q = 1; ; q++) {
-    const entries = rest.flatMap((c) => c.map((value) => ({ value: q * value, margin: 3 * q * precision * Math.hypot(1, ...c) })));
+    const entries = rest.flatMap((c) => c.map((value) => ({ value: q * value, margin: 2 * q * precision * Math.hypot(1, ...c) })));
     chance += entries.reduce((product, { margin }) => product * Math.min(1, 2 * margin), 1);
     if (entries.length > 0 && chance > UNLIKELY) return undefined;
     if (entries.every(({ value, margin }) => Math.abs(value - Math.round(value)) <= margin)) return q;

@@ -124,7 +124,19 @@ function* fromPairs(
     };
   const { name, distance } = yield* matchKnown(basis);
   const angle = degrees(Math.max(...principalAngles(basis, truth, { data: X })));
-  return { experiment, seed, found: name, distance, dimension: 1, angle, bound: Number.NaN, residual, notes, basis, layout: { ...layout, data: X } };
+  return {
+    experiment,
+    seed,
+    found: name,
+    distance,
+    dimension: 1,
+    angle,
+    bound: Number.NaN,
+    residual,
+    notes,
+    basis,
+    layout: { ...layout, data: X },
+  };
 }
 
 /** Images and the same images rotated by unknown angles. */
