@@ -7,7 +7,7 @@ import { largestAngle } from "../../lie/spanError.js";
 import { generatorIn, whitening } from "../../lie/whitening.js";
 import type { Problem, Setting } from "./problem.js";
 import type { Answer } from "./systems.js";
-import type { Truth } from "./truths.js";
+import type { Truth } from "./truth.js";
 
 /** A line of the ledger: what a system said of a problem, beside the truth. Angles in degrees; null is "not said" or "not measured". */
 export interface Row extends Setting {

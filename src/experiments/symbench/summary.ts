@@ -3,7 +3,7 @@ import { evaluateGoals, type GoalResult, inTarget, LITTLE_NOISE, RIGHT_SHARE, re
 import { type DimensionSaid, dimensionSaid, isGraded, type NameSaid, nameSaid } from "./grades.js";
 import type { Row } from "./score.js";
 import { groupBy, known, quantile, type Share, shareWhere } from "./statistics.js";
-import type { Category } from "./truths.js";
+import type { Category } from "./truth.js";
 
 export interface Spread {
   median: number | null;
