@@ -5,8 +5,11 @@ import { significant } from "./svg.js";
 
 /** 0.943 as "94.3 %". */
 export const percent = (share: number | null): string => (share === null ? "–" : `${Number((100 * share).toFixed(1))} %`);
-/** Rounded to .01 degrees, and small ones to a digit. */
-export const degrees = (value: number | null): string => (value === null ? "–" : value < 0.01 ? significant(value, 1) : significant(value));
+/** Three digits, and of what is all but nothing one. */
+export function degrees(value: number | null): string {
+  if (value === null) return "–";
+  return value > 0 && value < 0.001 ? value.toExponential(0) : significant(value);
+}
 export const interval = ({ low, high }: Share): string => (low === null || high === null ? "–" : `${percent(low)} to ${percent(high)}`);
 
 const spread = ({ median, p90 }: Spread): string => (median === null ? "–" : `${degrees(median)}, ${degrees(p90)}`);
@@ -42,9 +45,9 @@ export function cellTable({ cells }: SystemSummary): string {
   return textTable([{ heading: "Samples" }, ...scoreColumns.map(({ heading }) => number(heading))], rows);
 }
 
-/** A row for each truth; what asks for truths of both kinds is left out. */
+/** A row for each truth; what asks for truths of both kinds, or is of no interest, is left out. */
 export function truthTable({ truths }: SystemSummary): string {
-  const columns = scoreColumns.filter(({ heading }) => heading !== "AUC");
+  const columns = scoreColumns.filter(({ heading }) => !["AUC", "Seconds"].includes(heading));
   const rows = truths.map((truth) => [
     ...[truth.truth, truth.category, ...columns.map(({ value }) => value(truth))],
     truth.samplesNeeded?.toLocaleString("en-US") ?? "not reached",

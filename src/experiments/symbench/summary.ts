@@ -4,6 +4,7 @@ import { type DimensionSaid, dimensionSaid, isGraded, type NameSaid, nameSaid } 
 import type { Row } from "./score.js";
 import { groupBy, known, quantile, type Share, shareWhere } from "./statistics.js";
 import type { Category } from "./truth.js";
+import { truths } from "./truths.js";
 
 export interface Spread {
   median: number | null;
@@ -84,7 +85,7 @@ function summaryOf(system: string, own: readonly Row[]): SystemSummary {
     goals: evaluateGoals(rows),
     samplesNeeded: samplesNeeded(rows),
     cells: cellScores(rows),
-    truths: [...groupBy(rows, ({ truth }) => truth)].map(([truth, of]) => ({
+    truths: byTruth(rows).map(([truth, of]) => ({
       ...{ truth, category: of[0].category, samplesNeeded: samplesNeeded(of) },
       ...scoresOf(of.filter(inTarget)),
     })),
@@ -93,6 +94,12 @@ function summaryOf(system: string, own: readonly Row[]): SystemSummary {
     roc: rocOf(target),
     wrong: rows.filter((row) => nameSaid(row) === "wrong" || isFalsePositive(row)),
   };
+}
+
+/** In the order of the truths. */
+function byTruth(rows: readonly Row[]): [string, Row[]][] {
+  const groups = groupBy(rows, ({ truth }) => truth);
+  return truths.flatMap(({ name }) => (groups.has(name) ? [[name, groups.get(name) as Row[]] as [string, Row[]]] : []));
 }
 
 const isFalsePositive = ({ dimension, trueDimension }: Row): boolean => trueDimension === 0 && (dimension ?? 0) > 0;
@@ -138,17 +145,19 @@ const samplesNeeded = (rows: readonly Row[]): number | null =>
 
 function approximateScores(rows: readonly Row[]): ApproximateScores[] {
   const broken = rows.filter((row) => !isGraded(row) && row.noise <= LITTLE_NOISE);
-  return [...groupBy(broken, ({ truth, samples }) => `${truth} ${samples}`).values()]
-    .map((group) => {
-      const [{ truth, samples, trueDimension }] = group;
-      const count = (test: (dimension: number | null) => boolean): number => group.filter(({ dimension }) => test(dimension)).length;
-      return {
-        ...{ truth, samples, rows: group.length },
-        accepted: count((dimension) => dimension === trueDimension),
-        refused: count((dimension) => dimension === 0),
-        notSaid: count((dimension) => dimension === null),
-        other: count((dimension) => dimension !== null && dimension !== 0 && dimension !== trueDimension),
-      };
-    })
-    .sort((a, b) => a.truth.localeCompare(b.truth) || a.samples - b.samples);
+  return byTruth(broken).flatMap(([truth, of]) =>
+    [...groupBy(of, ({ samples }) => samples)]
+      .sort(([a], [b]) => a - b)
+      .map(([samples, group]) => {
+        const [{ trueDimension }] = group;
+        const count = (test: (dimension: number | null) => boolean): number => group.filter(({ dimension }) => test(dimension)).length;
+        return {
+          ...{ truth, samples, rows: group.length },
+          accepted: count((dimension) => dimension === trueDimension),
+          refused: count((dimension) => dimension === 0),
+          notSaid: count((dimension) => dimension === null),
+          other: count((dimension) => dimension !== null && dimension !== 0 && dimension !== trueDimension),
+        };
+      }),
+  );
 }
