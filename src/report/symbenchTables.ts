@@ -45,9 +45,9 @@ export function cellTable({ cells }: SystemSummary): string {
   return textTable([{ heading: "Samples" }, ...scoreColumns.map(({ heading }) => number(heading))], rows);
 }
 
-/** A row for each truth; what asks for truths of both kinds, or is of no interest, is left out. */
+/** A row for each truth; what asks for truths of both kinds, or is said already, is left out. */
 export function truthTable({ truths }: SystemSummary): string {
-  const columns = scoreColumns.filter(({ heading }) => !["AUC", "Seconds"].includes(heading));
+  const columns = scoreColumns.filter(({ heading }) => !["Dimension right", "AUC", "Seconds"].includes(heading));
   const rows = truths.map((truth) => [
     ...[truth.truth, truth.category, ...columns.map(({ value }) => value(truth))],
     truth.samplesNeeded?.toLocaleString("en-US") ?? "not reached",
