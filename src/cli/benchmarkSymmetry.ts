@@ -1,10 +1,13 @@
-import { device as deviceOf } from "../engine/device.js";
+import { existsSync } from "node:fs";
+import { type Device, device as deviceOf } from "../engine/device.js";
 import { check } from "../errors.js";
-import { cellsOf } from "../experiments/symbench/grid.js";
+import { type Cell, cellsOf } from "../experiments/symbench/grid.js";
 import { Ledger } from "../experiments/symbench/ledger.js";
 import { runCell } from "../experiments/symbench/run.js";
 import { type Context, withReporter } from "./context.js";
 import { type Given, text, toggle } from "./flags.js";
+import type { Reporter } from "./reporter.js";
+import { concludeSymmetry } from "./symmetryReport.js";
 import { deviceFlag, progressFlag, threadsFlag } from "./trainFlags.js";
 
 export const symmetryFlags = {
@@ -12,13 +15,14 @@ export const symmetryFlags = {
   truths: { value: "A,B", kind: text("names with commas"), help: "only these truths (default: all)" },
   share: {
     value: "K/N",
-    kind: text("two whole numbers such as 1/2", /^\d+\/\d+$/),
+    kind: text("two whole numbers such as 1/2", /^\d{1,6}\/\d{1,6}$/),
     help: "every Nth cell, from the Kth on: N processes share a grid",
   },
+  report: { value: "", kind: toggle, help: "run nothing; summarise the ledgers that are in --out, also those of other systems" },
   out: {
     value: "DIR",
     kind: text("a folder"),
-    help: "ledger and page go there; what its ledger holds is not done again",
+    help: "ledger, page and summary go there; what its ledgers hold is not done again",
     default: "symbench",
   },
   device: deviceFlag,
@@ -26,23 +30,45 @@ export const symmetryFlags = {
   progress: progressFlag,
 } as const;
 
-/** `lconv benchmark symmetry`: discovery against truths, a ledger line for each system and cell. */
-export async function benchmarkSymmetry(flags: Given<typeof symmetryFlags>, { out, signal }: Context): Promise<void> {
-  const { quick, truths, share, out: folder = "symbench", threads = 1, progress } = flags;
-  const [part, of] = (share ?? "1/1").split("/").map(Number);
-  check(part >= 1 && part <= of, "ERR_LCONV_ARGUMENT", () => `benchmark symmetry: --share K/N needs 1 <= K <= N, got ${share}`);
+/** `lconv benchmark symmetry`: discovery against truths, a ledger line for each system and cell, and what they come to. */
+export async function benchmarkSymmetry(flags: Given<typeof symmetryFlags>, context: Context): Promise<void> {
+  const { quick, truths, share, report, out: folder = symmetryFlags.out.default, threads = 1, progress } = flags;
+  const grid = cellsOf(quick ? "quick" : "full", truths?.split(","));
+  const own = shareOf(grid, share);
+  if (report) {
+    check(existsSync(folder), "ERR_LCONV_ARGUMENT", () => `benchmark symmetry: there is no folder ${folder} to report on`);
+    return concludeSymmetry(folder, grid, context.out);
+  }
   process.env["LCONV_THREADS"] = String(threads);
   const device = deviceOf(flags.device);
   const ledger = new Ledger(folder, share?.replace("/", "of"));
-  const cells = cellsOf(quick ? "quick" : "full", truths?.split(",")).filter((_, k) => k % of === part - 1);
+  try {
+    await withReporter(progress, (reporter) => runCells(own, ledger, device, reporter, context));
+  } finally {
+    concludeSymmetry(folder, grid, context.out); // also of a part, where it was stopped
+  }
+}
+
+/** Every Nth cell from the Kth on, for "K/N". Throws ERR_LCONV_ARGUMENT. */
+export function shareOf(cells: readonly Cell[], share = "1/1"): Cell[] {
+  const [part, of] = share.split("/").map(Number);
+  check(part >= 1 && part <= of, "ERR_LCONV_ARGUMENT", () => `benchmark symmetry: --share K/N needs 1 <= K <= N, got ${share}`);
+  return cells.filter((_, k) => k % of === part - 1);
+}
+
+async function runCells(
+  cells: readonly Cell[],
+  ledger: Ledger,
+  device: Device,
+  reporter: Reporter,
+  { out, signal }: Context,
+): Promise<void> {
   const open = cells.filter((cell) => !ledger.has(cell));
-  await withReporter(progress, async (reporter) => {
-    for (const [k, cell] of open.entries()) {
-      const rows = await runCell(cell, device, signal);
-      ledger.add(rows);
-      for (const row of rows) out.emit({ event: "row", ...row });
-      reporter.progress({ type: "task", name: "symmetry", value: cells.length - open.length + k + 1, total: cells.length, unit: "cells" });
-    }
-  });
-  out.text(`${ledger.rows.length} rows in ${folder}`);
+  for (const [k, cell] of open.entries()) {
+    signal.throwIfAborted();
+    const rows = await runCell(cell, device, signal);
+    ledger.add(rows);
+    for (const row of rows) out.emit({ event: "row", ...row });
+    reporter.progress({ type: "task", name: "symmetry", value: cells.length - open.length + k + 1, total: cells.length, unit: "cells" });
+  }
 }

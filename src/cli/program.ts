@@ -123,4 +123,5 @@ const planExamples = `  lconv plan --dataset cifar100 --layers 2 --rank 8
 Without a flag of a network, --cases are predicted for a GPU. Nothing is downloaded; times are estimates or predictions, never measured.`;
 const benchExamples = `  lconv bench steps --cases mnist/lconv,mnist/cnn --batch 64 --seconds 3`;
 const benchmarkExamples = `  lconv benchmark symmetry --quick --out symbench
-  lconv benchmark symmetry --out symbench --share 1/2 & lconv benchmark symmetry --out symbench --share 2/2`;
+  lconv benchmark symmetry --out symbench --share 1/2 & lconv benchmark symmetry --out symbench --share 2/2
+  lconv benchmark symmetry --out symbench --report`;

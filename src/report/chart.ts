@@ -16,6 +16,7 @@ export interface LineChart {
   width?: number; // default 640
   height?: number; // default 320; grows when the legend takes more than two rows
   yFormat?: (y: number) => string;
+  yRange?: readonly [min: number, max: number]; // default: that of the points; widened to whole ticks
 }
 
 /** Okabe and Ito's colour-blind safe hues, adjusted for contrast. Pages set `--lconv-k`; the light one is the fallback. */
@@ -64,7 +65,7 @@ export function lineChart(chart: LineChart): string {
 
   const xs = points.map(([x]) => x);
   const xTicks = niceTicks(...extent(xs), Math.max(2, Math.floor((box.right - box.left) / 70)), xs.every(Number.isInteger));
-  const yTicks = niceTicks(...extent(points.map(([, y]) => y)), Math.max(2, Math.floor((box.bottom - box.top) / 45)));
+  const yTicks = niceTicks(...(chart.yRange ?? extent(points.map(([, y]) => y))), Math.max(2, Math.floor((box.bottom - box.top) / 45)));
   // epochs fill the width: only the y axis is widened to whole ticks
   const x = scale(xs.length > 0 && new Set(xs).size > 1 ? extent(xs) : ends(xTicks), box.left, box.right);
   const y = scale(ends(yTicks), box.bottom, box.top);

@@ -25,6 +25,7 @@ th,td{padding:5px 14px 5px 0;text-align:left;border-bottom:1px solid var(--rule)
 thead th{border-bottom-width:2px;vertical-align:bottom}
 th.number,td.number{text-align:right;padding:5px 0 5px 18px}
 td.number{white-space:nowrap}
+.number+td:not(.number),.number+th:not(.number){padding-left:24px}
 tbody th{font-weight:500}
 table.config td{overflow-wrap:anywhere}
 table.comparison{width:100%}
@@ -37,7 +38,7 @@ svg,img{max-width:100%;height:auto;display:block}
 .row{display:flex;flex-wrap:wrap;gap:20px 28px;align-items:flex-start}
 .row>figure{max-width:100%}
 .row .row{gap:12px}
-.charts>figure{flex:1 1 440px}
+.charts>figure{flex:1 1 440px;max-width:640px}
 .charts svg{width:100%}
 .samples figure{margin-bottom:12px}
 @media (max-width:900px),print{table.comparison{font-size:.8rem}table.comparison tbody th{min-width:5em}table.comparison .number{padding-left:10px}}

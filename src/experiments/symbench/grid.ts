@@ -1,6 +1,7 @@
 import { LconvError, nearest } from "../../errors.js";
 import type { Setting } from "./problem.js";
-import { type Truth, truths } from "./truths.js";
+import type { Truth } from "./truth.js";
+import { truths } from "./truths.js";
 
 export interface Cell extends Setting {
   truth: Truth;

@@ -1,58 +1,172 @@
-import { appendFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
+import { appendFileSync, closeSync, existsSync, readdirSync, readFileSync, readSync } from "node:fs";
 import { join } from "node:path";
-import { formatError, ioError } from "../../io/files.js";
+import { z } from "zod";
+import { formatError, ioError, openFile } from "../../io/files.js";
 import { makeFolder } from "../../io/folders.js";
 import type { Cell } from "./grid.js";
+import type { Setting } from "./problem.js";
 import type { Row } from "./score.js";
+import { systems } from "./systems.js";
+import { truths } from "./truths.js";
 
-/** Rows of a benchmark in a folder, one JSON object a line. Each share of a grid that is split writes a file of its own. */
+/** Rows of a benchmark in a folder, one JSON object a line. Each share of a grid that is split writes a file of its own; no file is ever rewritten. */
 export class Ledger {
   readonly #file: string;
-  readonly rows: Row[];
+  readonly #keys: Set<string>;
 
-  /** Reads what is there. A last line that a kill cut off is left out, and its cell is done again. Throws ERR_LCONV_FORMAT, ERR_LCONV_IO. */
-  constructor(
-    readonly folder: string,
-    share: string | undefined,
-  ) {
-    makeFolder(folder);
+  /** Makes the folder where it is missing, and reads what is there. Throws as readLedgers does. */
+  constructor(folder: string, share?: string) {
+    try {
+      makeFolder(folder);
+    } catch (error) {
+      throw ioError("create", folder, error);
+    }
     this.#file = join(folder, share === undefined ? "ledger.jsonl" : `ledger-${share}.jsonl`);
-    this.rows = readdirSync(folder)
-      .filter((name) => /^ledger.*\.jsonl$/.test(name))
-      .sort()
-      .flatMap((name) => readRows(join(folder, name)));
+    this.#keys = keysOf(readLedgers(folder).rows);
   }
 
-  /** Whether all systems have answered it. */
-  has({ truth, samples, noise, cond, seed }: Cell): boolean {
-    return this.rows.some(
-      (row) => row.truth === truth.name && row.samples === samples && row.noise === noise && row.cond === cond && row.seed === seed,
-    );
+  /** Whether all of our systems have answered it. */
+  has(cell: Cell): boolean {
+    return answeredIn(this.#keys, cell);
   }
 
   /** All rows of a cell at once. Throws ERR_LCONV_IO. */
   add(rows: readonly Row[]): void {
-    const before =
-      existsSync(this.#file) && !readFileSync(this.#file, "utf8").endsWith("\n") && readFileSync(this.#file).length > 0 ? "\n" : "";
     try {
+      const before = endsInLine(this.#file) ? "" : "\n";
       appendFileSync(this.#file, before + rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
     } catch (error) {
       throw ioError("write", this.#file, error);
     }
-    this.rows.push(...rows);
+    for (const row of rows) this.#keys.add(keyOf(row.system, row.truth, row));
   }
 }
 
-/** The rows of one file. Throws ERR_LCONV_FORMAT for a line before the last that is no row. */
-export function readRows(path: string): Row[] {
-  const lines = readFileSync(path, "utf8").split("\n");
-  return lines.flatMap((line, at) => {
-    if (line.trim() === "") return [];
-    try {
-      return [JSON.parse(line) as Row];
-    } catch (error) {
-      if (at === lines.length - 1) return []; // cut off by a kill
-      throw formatError(`${path}:${at + 1}`, "is no row of a benchmark", error);
-    }
-  });
+const keyOf = (system: string, truth: string, { samples, noise, cond, seed }: Setting): string =>
+  JSON.stringify([system, truth, samples, noise, cond, seed]);
+
+const keysOf = (rows: readonly Row[]): Set<string> => new Set(rows.map((row) => keyOf(row.system, row.truth, row)));
+const answeredIn = (keys: ReadonlySet<string>, cell: Cell): boolean =>
+  systems.every((system) => keys.has(keyOf(system, cell.truth.name, cell)));
+
+/** Whether all of our systems have answered a cell. */
+export function answeredCells(rows: readonly Row[]): (cell: Cell) => boolean {
+  const keys = keysOf(rows);
+  return (cell) => answeredIn(keys, cell);
+}
+
+/** False where a kill cut the last line off. */
+function endsInLine(path: string): boolean {
+  if (!existsSync(path)) return true;
+  const { file, size } = openFile(path);
+  try {
+    const last = Buffer.alloc(1);
+    return size === 0 || readSync(file, last, 0, 1, size - 1) === 0 || last.toString() === "\n";
+  } finally {
+    closeSync(file);
+  }
+}
+
+export interface LedgerRows {
+  /** Of all files in order of their names, one for each system and cell: the last. */
+  rows: Row[];
+  /** Lines that a kill cut off. */
+  cut: number;
+}
+
+/** What all ledgers of a folder hold, ours and those of others. Throws ERR_LCONV_FORMAT, ERR_LCONV_IO. */
+export function readLedgers(folder: string): LedgerRows {
+  const rows = new Map<string, Row>();
+  let cut = 0;
+  for (const name of ledgersIn(folder)) {
+    const read = readLedger(join(folder, name));
+    cut += read.cut;
+    for (const row of read.rows) rows.set(keyOf(row.system, row.truth, row), row);
+  }
+  return { rows: [...rows.values()], cut };
+}
+
+function ledgersIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => /^ledger.*\.jsonl$/.test(name))
+      .sort();
+  } catch (error) {
+    throw ioError("read", folder, error);
+  }
+}
+
+function readLedger(path: string): LedgerRows {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw ioError("read", path, error);
+  }
+  const lines = text.split("\n");
+  const rows = lines.map((line, at) => readLine(line, `${path}:${at + 1}`));
+  return { rows: rows.filter((row) => row !== "empty" && row !== "cut"), cut: rows.filter((row) => row === "cut").length };
+}
+
+/** A line without its end was cut off by a kill; it may stand in the middle, as the next row begins on a new line. */
+function readLine(line: string, where: string): Row | "empty" | "cut" {
+  if (line.trim() === "") return "empty";
+  if (line.startsWith("{") && !line.trimEnd().endsWith("}")) return "cut";
+  let json: unknown;
+  try {
+    json = JSON.parse(line);
+  } catch (error) {
+    throw formatError(where, "is no line of JSON", error);
+  }
+  const parsed = lineSchema.safeParse(json);
+  if (!parsed.success) {
+    const [{ path, message }] = parsed.error.issues;
+    throw formatError(where, `is no row of a benchmark: ${path.join(".") || "the line"}: ${message}`);
+  }
+  return withTruth(parsed.data, where);
+}
+
+/** JSON has no NaN. */
+const figure = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? Number.NaN);
+const orNull = z.number().nullable().default(null);
+const texts = z.array(z.string()).default([]);
+
+/** What a line must have, and what it may leave out. */
+const lineSchema = z.object({
+  system: z.string().min(1),
+  truth: z.string(),
+  samples: z.int().positive(),
+  noise: z.number().min(0),
+  cond: z.number().min(1),
+  seed: z.int().min(0),
+  dimension: z.int().min(0).nullable(),
+  algebra: z.string().nullable().default(null),
+  alternatives: texts,
+  angle: orNull,
+  angleOnData: orNull,
+  bound: orNull,
+  residuals: z.array(figure).default([]),
+  residualNoise: z.array(figure).nullable().default(null),
+  change: orNull,
+  r2: z.array(figure).default([]),
+  seconds: orNull,
+  notes: texts,
+  trueDimension: z.int().optional(),
+  trueAlgebra: z.string().optional(),
+});
+
+/** The truth is the one of this version, and not what a line says. */
+function withTruth(line: z.infer<typeof lineSchema>, where: string): Row {
+  const truth = truths.find(({ name }) => name === line.truth);
+  if (!truth) throw formatError(where, `there is no truth "${line.truth}"`);
+  const own = { category: truth.category, trueDimension: truth.generators?.n_L ?? 0, trueAlgebra: truth.algebra };
+  const { trueDimension = own.trueDimension, trueAlgebra = own.trueAlgebra } = line;
+  if (trueDimension !== own.trueDimension || trueAlgebra !== own.trueAlgebra) {
+    const [before, now] = [`${trueAlgebra} of dimension ${trueDimension}`, `${own.trueAlgebra} of dimension ${own.trueDimension}`];
+    throw formatError(where, `"${truth.name}" was ${before} and is ${now}: remove its lines, and its cells are done again`);
+  }
+  return { ...line, ...own, algebra: line.dimension === 0 ? "none" : line.algebra };
 }

@@ -6,12 +6,13 @@ import { matchKnown } from "../../lie/identify.js";
 import { largestAngle } from "../../lie/spanError.js";
 import { generatorIn, whitening } from "../../lie/whitening.js";
 import type { Problem, Setting } from "./problem.js";
-import type { Answer, System } from "./systems.js";
-import type { Truth } from "./truths.js";
+import type { Answer } from "./systems.js";
+import type { Truth } from "./truth.js";
 
 /** A line of the ledger: what a system said of a problem, beside the truth. Angles in degrees; null is "not said" or "not measured". */
 export interface Row extends Setting {
-  system: System;
+  /** One of ours, or any other that was entered. */
+  system: string;
   truth: string;
   category: Truth["category"];
   trueDimension: number;
@@ -32,7 +33,8 @@ export interface Row extends Setting {
   residualNoise: number[] | null;
   change: number | null;
   r2: number[];
-  seconds: number;
+  /** Of the whole cell: our systems share its networks. */
+  seconds: number | null;
   notes: readonly string[];
 }
 
@@ -41,7 +43,7 @@ const orNull = (value: number | undefined): number | null =>
   value === undefined || !Number.isFinite(value) ? null : Number(value.toPrecision(4));
 
 /** Scores an answer. In pieces. */
-export function* scored(truth: Truth, problem: Problem, setting: Setting, system: System, answer: Answer, seconds: number): Pieces<Row> {
+export function* scored(truth: Truth, problem: Problem, setting: Setting, system: string, answer: Answer, seconds: number): Pieces<Row> {
   const trueDimension = problem.generators?.n_L ?? 0;
   const { dimension, basis, whitened, bound, residuals, noise, change, r2, notes } = answer;
   const named = basis && system !== "random" ? yield* matchKnown(whitened ?? basis, uncertaintyOf(bound)) : undefined;

@@ -11,7 +11,7 @@ import type { Whitening } from "../../lie/whitening.js";
 import { keep, tensor } from "../../tensor/tensor.js";
 import { type Analysis, analyse } from "../discover/analysis.js";
 import type { Problem, Setting } from "./problem.js";
-import type { Truth } from "./truths.js";
+import type { Truth } from "./truth.js";
 
 /**
  * lconv: what `lconv discover --data` does. oracle: the same search in the exact function: the ceiling. liegg: the plain null space of one of its networks
