@@ -24,7 +24,12 @@ const defect = { defect: 0.25, upper: 0.5 };
 const plain = discovered(so(3), { known: ["so(3)"] });
 const kinds: Record<string, Discovery> = {
   "no grid": plain,
-  image: discovered(rotation, { grid: [P, Q], known: ["so2", "affine"], evidence: { residuals: [0.01, 0.8, 0.9], noise: [0.02, 0.03, 0.03], bound: 1.5 }, notes: ["a note"] }),
+  image: discovered(rotation, {
+    grid: [P, Q],
+    known: ["so2", "affine"],
+    evidence: { residuals: [0.01, 0.8, 0.9], noise: [0.02, 0.03, 0.03], bound: 1.5 },
+    notes: ["a note"],
+  }),
   signal: discovered(wave, { grid: [9], known: ["translations"], evidence: { residuals: [], bound: Number.NaN } }),
   scrambled: discovered(rotation, { grid: [P, Q], permutation: Array.from({ length: P * Q }, (_, mu) => (3 * mu + 1) % (P * Q)) }),
   "a grid of three axes": discovered(denseBasis([Matrix.eye(8)]), { grid: [2, 2, 2] }),

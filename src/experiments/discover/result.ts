@@ -132,8 +132,9 @@ export function* describing(found: Basis, options: DescribeOptions): Pieces<Disc
 }
 
 /** What the bound leaves open about the generators. */
-const uncertaintyOf = (evidence: Evidence | undefined): { uncertainty?: number } =>
-  !Number.isFinite(evidence?.bound ?? Number.NaN) ? {} : { uncertainty: Math.min(0.5, Math.max(1e-6, (evidence.bound * Math.PI) / 180)) };
+function uncertaintyOf({ bound }: Partial<Evidence> = {}): { uncertainty?: number } {
+  return bound === undefined || !Number.isFinite(bound) ? {} : { uncertainty: Math.min(0.5, Math.max(1e-6, (bound * Math.PI) / 180)) };
+}
 
 const combined = (basis: Basis, coefficients: Matrix): Basis =>
   new Basis(coefficients.to2DArray().map((c) => combination(basis.generators, c)));
