@@ -1,5 +1,6 @@
 import { breathe } from "../engine/breathe.js";
 import { device as deviceOf } from "../engine/device.js";
+import { check } from "../errors.js";
 import { discoverData, NETWORKS } from "../experiments/discover/data.js";
 import { discoverPairs } from "../experiments/discover/pairs.js";
 import { knownGenerators } from "../experiments/discover/result.js";
@@ -25,6 +26,11 @@ export async function discoverSamples(values: DiscoverValues, context: Context):
   } = values;
   const path = (pairs ?? data) as string;
   const grid = values.grid?.split(",").map(Number);
+  check(
+    !(affine && within !== undefined),
+    "ERR_LCONV_ARGUMENT",
+    () => "discover: --affine looks for all x -> L x + c, --within only among given generators; leave one of them out",
+  );
   const samples = readSamples(path, grid);
   const known = values.known?.split(",");
   for (const name of [...(known ?? []), ...(within === undefined ? [] : [within])])

@@ -103,7 +103,7 @@ test("numbers: frequencies, commutators and Killing form of so(3), angles, defec
   assert.equal(cells("so\\(3\\), 3"), ["–", "–"]);
   assert.match(html, "so(3): relu breaks it");
   const image = page(kinds["image"]);
-  assert.match(image, "1.5° on average");
+  assert.match(image, "1.5 degrees, 95 % bound");
   assert.match(image, "<strong>Note: </strong>a note");
   assert.match(image, "100 % of what L1 does to smooth images is a motion");
   assert.not.match(page(kinds["signal"]), '<th scope="row">Spread</th>', "a spread that was not measured is not shown");

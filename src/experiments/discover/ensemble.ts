@@ -1,12 +1,15 @@
+import { Matrix } from "ml-matrix";
 import { noGrad } from "../../autograd/autograd.js";
 import type { Device } from "../../engine/device.js";
 import { Philox, streams } from "../../engine/random.js";
+import { meanOf } from "../../lie/design.js";
 import type { Model } from "../../lie/lieDerivative.js";
 import { type Whitening, whitened, whitening } from "../../lie/whitening.js";
 import type { Sequential } from "../../nn/module.js";
 import { mul, sub } from "../../ops/arithmetic.js";
 import { matmul } from "../../ops/matmul.js";
 import { reshape } from "../../ops/shape.js";
+import { softmax } from "../../ops/softmax.js";
 import { scope } from "../../tensor/scope.js";
 import { keep, type Tensor, tensor } from "../../tensor/tensor.js";
 import { fitNetwork } from "./network.js";
@@ -31,7 +34,10 @@ export interface EnsembleOptions {
 
 /** Networks that were fitted to the same data, each to other draws of its samples. */
 export interface Ensemble {
-  /** x [B, m, d] -> what was learned of whitened y [B, q]: outputs that the fit explains. None where it explains nothing. */
+  /**
+   * x [B, m, d] -> what was learned of whitened y [B, q], those outputs that the fit explains; of classes softmax(z / s), s being the standard deviation of
+   * the logits z: how sure a network is of a class goes on growing as it trains, and says nothing of x. None where the fit explains nothing.
+   */
   models: readonly Model[];
   /** Numbers of the samples that no network was trained on. */
   heldOut: readonly number[];
@@ -159,24 +165,15 @@ function assess(networks: readonly Sequential[], inputs: Inputs, targets: Target
     shape: [heldOut.length, inputs.width],
     device: networks[0].parameters()[0].device,
   });
-  const mean = new Float64Array(heldOut.length * outputs);
-  scope(() =>
-    noGrad(() => {
-      for (const network of networks)
-        (network.forward(z).dataSync() as Float32Array).forEach((value, at) => void (mean[at] += value / networks.length));
-    }),
-  );
+  const predicted = scope(() => noGrad(() => networks.map((network) => Float64Array.from(network.forward(z).dataSync()))));
+  const mean = meanOf(predicted);
   const truth = rowsOf(targets.values, targets.width, heldOut);
   const { r2, learned } = targets.frame
     ? explained(mean, truth as Float32Array, targets.frame)
     : explainedClasses(mean, truth as Int32Array, outputs);
-  const select = learned.map((row) => Float32Array.from(row));
-  const models =
-    learned.length === 0
-      ? []
-      : networks.map(
-          (network) => (x: Tensor) => matmul(network.forward(inputs.of(x)), tensor(select.map((row) => [...row])), { transB: true }),
-        );
+  const select = (y: Tensor, k: number): Tensor =>
+    targets.frame ? matmul(y, tensor(learned), { transB: true }) : softmax(mul(y, 1 / spreadOf(predicted[k], outputs)));
+  const models = learned.length === 0 ? [] : networks.map((network, k) => (x: Tensor) => select(network.forward(inputs.of(x)), k));
   return {
     models,
     heldOut,
@@ -185,6 +182,17 @@ function assess(networks: readonly Sequential[], inputs: Inputs, targets: Target
       for (const one of [...networks, inputs]) one.dispose();
     },
   };
+}
+
+/** Root mean square of logits about their mean over the classes. */
+function spreadOf(logits: Float64Array, classes: number): number {
+  let total = 0;
+  for (let at = 0; at < logits.length; at += classes) {
+    const row = logits.subarray(at, at + classes);
+    const mean = row.reduce((sum, value) => sum + value / classes, 0);
+    for (const value of row) total += (value - mean) ** 2 / logits.length;
+  }
+  return Math.sqrt(total) || 1;
 }
 
 /** R^2 of each y, and the whitened outputs that were learned, as rows of a matrix. */
@@ -220,7 +228,7 @@ function rSquared(predicted: ArrayLike<number>, truth: ArrayLike<number>, k: num
   });
 }
 
-/** 1 - cross-entropy / that of the classes' frequencies; logits about their mean, as only differences mean anything. */
+/** 1 - cross-entropy / that of the classes' frequencies. Then the probabilities of all classes were learned, or none. */
 function explainedClasses(logits: Float64Array, labels: Int32Array, classes: number): { r2: number[]; learned: number[][] } {
   const counts = new Float64Array(classes);
   for (const label of labels) counts[label]++;
@@ -232,6 +240,5 @@ function explainedClasses(logits: Float64Array, labels: Int32Array, classes: num
     all -= Math.log(counts[label] / labels.length);
   });
   const r2 = all > 0 ? 1 - left / all : Number.NaN;
-  const centred = Array.from({ length: classes }, (_, a) => Array.from({ length: classes }, (_, b) => (a === b ? 1 : 0) - 1 / classes));
-  return { r2: [r2], learned: r2 >= LEARNED ? centred : [] };
+  return { r2: [r2], learned: r2 >= LEARNED ? Matrix.eye(classes).to2DArray() : [] };
 }
