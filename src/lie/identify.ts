@@ -80,7 +80,7 @@ export function* matchKnown(basis: Basis, options: IdentifyOptions = {}): Pieces
   if (views.length === 0) return notClosed(basis, structure, frame);
   const [{ frame: best, results }] = views;
   const standard = yield* standardOf(basis, best, results[0]);
-  return conclude(views, structure, yield* factsOf(best, results[0]), standard);
+  return conclude(views, structure, uncertainty ?? best.uncertainty, yield* factsOf(best, results[0]), standard);
 }
 
 /** One look at the generators: all open decisions made as degenerate as can be, and, where there were some, the other way. */
@@ -93,6 +93,8 @@ interface View {
   least: number;
 }
 
+/** Coordinates that make the error this large show nothing but zeros. */
+const BLIND = 0.15;
 /** A view that is as sure as this needs no other beside it. */
 const SURE = 25;
 
@@ -102,15 +104,15 @@ function* viewsOf(plain: Frame, matrices: readonly Matrix[] | undefined, uncerta
   for (const lens of matrices && plain.n > 1 ? lenses.slice(1) : []) {
     if (sure(views[0])) break;
     const frame = yield* frameOf(matrices as readonly Matrix[], uncertainty, lens);
-    if (frame.closure > CLOSED) continue;
+    if (frame.closure > CLOSED || frame.uncertainty > BLIND) continue;
     views.push(yield* viewOf(frame));
     views.sort((a, b) => Number(sure(b)) - Number(sure(a)) || rank(b) - rank(a));
   }
   return views;
 }
 
-const sure = ({ results, doubts, unresolved, least }: View): boolean =>
-  results[0].name !== undefined && doubts.length === 0 && unresolved.length === 0 && least > SURE;
+const sure = ({ frame, results, doubts, unresolved, least }: View): boolean =>
+  frame.uncertainty <= BLIND && results[0].name !== undefined && doubts.length === 0 && unresolved.length === 0 && least > SURE;
 const rank = ({ results, doubts, unresolved, least }: View): number =>
   results[0].name === undefined || doubts.length > 0 ? 0 : unresolved.length > 0 ? 1 : least;
 
@@ -121,16 +123,24 @@ function* viewOf(frame: Frame): Pieces<View> {
   return { frame, results, doubts: degenerate.doubts, unresolved: degenerate.unresolved, least: degenerate.least };
 }
 
-function conclude(views: readonly View[], structure: Structure, known: readonly string[], standard: Standard | undefined): Identification {
+function conclude(
+  views: readonly View[],
+  structure: Structure,
+  uncertainty: number,
+  known: readonly string[],
+  standard: Standard | undefined,
+): Identification {
   const [{ frame, results, doubts, unresolved }] = views;
   const [best] = results;
   // Where the generic reading has no name, the degenerate one is a guess.
   const commuting = best.levi.centre.length === structure.f.length;
-  const contradicted = commuting && structure.noncommutativity > BEYOND * frame.uncertainty;
+  const contradicted = commuting && structure.noncommutativity > BEYOND * uncertainty;
   const name = (!contradicted && results.every((result) => result.name !== undefined) && best.name) || UNKNOWN;
   const rivals = views.filter((view) => view === views[0] || (!sure(views[0]) && view.doubts.length === 0));
   const others = rivals.flatMap((view) => view.results.flatMap((result) => [...(result.name ? [result.name] : []), ...result.others]));
-  const alternatives = [...new Set(others)].filter((other) => other !== name);
+  const alternatives = [...new Set(others.map((other) => other.replace(/^su\((\d+)\) \+ so\(2\)$/, "u($1)")))].filter(
+    (other) => other !== name,
+  );
   const notes = [
     ...(best.name === undefined && best.reason ? [`no name: ${best.reason}`] : []),
     ...(doubts.length > 0 ? [`not clearly zero, not clearly otherwise: ${doubts.join(", ")}`] : []),
