@@ -1,7 +1,7 @@
 import { Matrix } from "ml-matrix";
 import { check, LconvError } from "../errors.js";
 import { rowsOf } from "./linearSolve.js";
-import { exponentOf, largest, timesPowerOfTwo } from "./norms.js";
+import { exponentOf, largest, oneNorm, timesPowerOfTwo } from "./norms.js";
 
 /**
  * A = Q T Q^T: Q orthogonal, T upper triangular but for a 2 x 2 block [[a, b], [c, a]] with b c < 0 for each conjugate pair
