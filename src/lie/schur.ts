@@ -1,7 +1,7 @@
 import { Matrix } from "ml-matrix";
 import { check, LconvError } from "../errors.js";
 import { rowsOf } from "./linearSolve.js";
-import { exponentOf, largest, oneNorm, timesPowerOfTwo } from "./norms.js";
+import { exponentOf, largest, timesPowerOfTwo } from "./norms.js";
 
 /**
  * A = Q T Q^T: Q orthogonal, T upper triangular but for a 2 x 2 block [[a, b], [c, a]] with b c < 0 for each conjugate pair
@@ -52,7 +52,7 @@ export function diagonalBlocks(T: Matrix): Block[] {
 /** T of A, with the rotations in Q where it is given. Entries of A near 1 keep squares in float64's range. */
 function reduced(A: Matrix, Q?: Float64Array[]): Matrix {
   check(
-    Number.isFinite(A.norm()),
+    A.to1DArray().every(Number.isFinite),
     "ERR_LCONV_NONFINITE",
     () => `schur: a ${A.rows} x ${A.columns} matrix holds values that are not finite`,
   );
