@@ -127,11 +127,12 @@ function* nameSemidirect(frame: Frame, blank: Named, ideals: readonly Ideal[], t
   const free = m - moved.length;
   if (levi.centre.length !== free) return { ...blank, reason: "its centre is no direct summand" };
   if (a > 1 && free > 0) return { ...blank, reason: "it need not split" };
-  const core = semidirectName(H as Named, action.frame as Frame, moved.length, test);
+  if (!H || !action.frame) return { ...blank, reason: "nothing is seen to act on its nilradical" };
+  const core = semidirectName(H, action.frame, moved.length, test);
   return {
     ...blank,
     name: [core, ...direct, ...lines(free)].join(" + "),
-    others: H?.others.map((other) => joinedAction(other, moved.length)) ?? [],
+    others: H.others.map((other) => joinedAction(other, moved.length)),
     facts,
   };
 }
