@@ -131,10 +131,13 @@ export function* describing(found: Basis, options: DescribeOptions): Pieces<Disc
   };
 }
 
-/** What the bound leaves open about the generators. */
-function uncertaintyOf({ bound }: Partial<Evidence> = {}): { uncertainty?: number } {
-  return bound === undefined || !Number.isFinite(bound) ? {} : { uncertainty: Math.min(0.5, Math.max(1e-6, (bound * Math.PI) / 180)) };
+/** What the bound, or of one function the choice of its samples, leaves open about the generators. Gradients are float32. */
+function uncertaintyOf({ bound, resampled }: Partial<Evidence> = {}): { uncertainty?: number } {
+  const degrees = bound ?? resampled;
+  if (degrees === undefined || !Number.isFinite(degrees)) return {};
+  return { uncertainty: Math.min(0.5, Math.max(FLOAT32, (degrees * Math.PI) / 180)) };
 }
+const FLOAT32 = 1e-4;
 
 const combined = (basis: Basis, coefficients: Matrix): Basis =>
   new Basis(coefficients.to2DArray().map((c) => combination(basis.generators, c)));

@@ -46,7 +46,8 @@ const orNull = (value: number | undefined): number | null =>
 export function* scored(truth: Truth, problem: Problem, setting: Setting, system: string, answer: Answer, seconds: number): Pieces<Row> {
   const trueDimension = problem.generators?.n_L ?? 0;
   const { dimension, basis, whitened, bound, residuals, noise, change, r2, notes } = answer;
-  const named = basis && system !== "random" ? yield* matchKnown(whitened ?? basis, uncertaintyOf(bound)) : undefined;
+  const named =
+    basis && system !== "random" && basis.n_L <= MOST_NAMED ? yield* matchKnown(whitened ?? basis, uncertaintyOf(bound)) : undefined;
   const right = basis !== undefined && problem.generators !== undefined && dimension === trueDimension;
   const compared = right ? yield* angles(truth, problem, answer, basis) : undefined;
   const shown = (values: readonly number[]): number[] => values.slice(0, trueDimension + 3).map((value) => Number(value.toPrecision(3)));
@@ -68,9 +69,13 @@ export function* scored(truth: Truth, problem: Problem, setting: Setting, system
   };
 }
 
-/** Where a bound is known it is the uncertainty of the generators. */
-const uncertaintyOf = (bound: number): { uncertainty?: number } =>
-  Number.isFinite(bound) ? { uncertainty: Math.min(0.5, Math.max(1e-6, bound)) } : {};
+/** Where a bound is known it is the uncertainty of the generators; else what gradients in float32 leave of it. */
+const uncertaintyOf = (bound: number): { uncertainty: number } => ({
+  uncertainty: Number.isFinite(bound) ? Math.min(0.5, Math.max(FLOAT32, bound)) : FLOAT32,
+});
+const FLOAT32 = 1e-4;
+/** A null space that is larger than this is no algebra that a problem here has, and takes minutes to name. */
+const MOST_NAMED = 12;
 
 function* angles(
   { d, affine, category }: Truth,
