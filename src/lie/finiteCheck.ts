@@ -47,7 +47,7 @@ export interface Checked extends HeldOut {
   outputs: Whitening;
 }
 
-/** A change below this is none, whatever the noise. */
+/** A change below this is none, unless the noise is louder than `LOUD`. */
 const SMALL = 0.1;
 /** A change up to this many times its noise is explained by it, as long as the noise itself is below `LOUD`; from `BEYOND` times on it is not. */
 const TIMES = 2;
@@ -105,9 +105,8 @@ export function plainFlow(g: Generator, L_c: Matrix | undefined, { x, sizes: { N
 }
 
 const verdictOf = ({ change, explained }: Pick<FiniteCheck, "change" | "explained">): FiniteCheck["verdict"] => {
-  if (change <= SMALL) return "holds";
-  if (change >= BEYOND * explained) return "fails";
-  return change <= TIMES * explained && explained <= LOUD ? "holds" : "undecided";
+  if (change > SMALL && change >= BEYOND * explained) return "fails";
+  return explained <= LOUD && change <= Math.max(SMALL, TIMES * explained) ? "holds" : "undecided";
 };
 
 /** |tL| up to 1 both ways; where no part of L grows, also one turn of the fastest frequency in steps. */

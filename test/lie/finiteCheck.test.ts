@@ -35,11 +35,11 @@ function check(models: readonly Func[], L: Matrix = rotation): FiniteCheck {
   return inOneGo(finiteCheck(whitenedFlow(L, undefined, asTheyAre, held), { ...held, models, device: device("cpu"), outputs }));
 }
 
-test("|x|^2 along a turn: nothing changes; W4, x^2 + y^4: .7 standard deviations and more", () => {
+test("|x|^2 along a turn: nothing changes; W4, x^2 + y^4: .4 standard deviations", () => {
   const kept = check([round]);
   assert.ok(kept.verdict === "holds" && kept.change < 1e-4, JSON.stringify(kept));
   const broken = check([quartic]);
-  assert.ok(broken.verdict === "fails" && broken.change > 0.5 && broken.upper > broken.change, JSON.stringify(broken));
+  assert.ok(broken.verdict === "fails" && broken.change > 0.3 && broken.upper > broken.change, JSON.stringify(broken));
 });
 
 test("functions that differ explain a change; too much noise leaves it undecided", () => {
@@ -47,7 +47,7 @@ test("functions that differ explain a change; too much noise leaves it undecided
     (k: number, size: number): Func =>
     (t) =>
       add(round(t), mul(entry(t, k % 2), size * (k < 2 ? 1 : -1)));
-  const some = check([0, 1, 2, 3].map((k) => tilted(k, 0.5))); // biome-ignore format: one line
+  const some = check([0, 1, 2, 3].map((k) => tilted(k, 0.2))); // biome-ignore format: one line
   assert.ok(some.verdict === "holds" && some.explained > 0.05, JSON.stringify(some));
   const much = check([quartic, ...[0, 1, 2, 3].map((k) => tilted(k, 4))]); // biome-ignore format: one line
   assert.is(much.verdict, "undecided", JSON.stringify(much));
