@@ -41,13 +41,16 @@ export function renderNothing(head: PageHead, { source, dimension, evidence, not
   const rows = [
     ["From", source],
     ["Result", dimension === 0 ? "no symmetry found" : "no claim, for the reasons below"],
-    ...evidenceRows(evidence, 0),
+    ...evidenceOf(evidence, 0),
   ];
   return page(head, [
     section("What was found", textTable([{ heading: "" }, { heading: "" }], rows) + notesOf(notes)),
     ...residualSection(evidence, 0),
   ]);
 }
+
+const evidenceOf = (evidence: Evidence, n_L: number): [string, string][] =>
+  evidenceRows(evidence, n_L).map(([what, value]) => [what[0].toUpperCase() + what.slice(1), value]);
 
 const residualSection = (evidence: Evidence | undefined, n_L: number): string[] =>
   evidence && evidence.residuals.length > 1 ? [section("Residuals", residualChart(evidence, n_L))] : [];
@@ -111,7 +114,7 @@ function overview({ source, basis, identification, angles, onData, evidence, str
       `Principal angles to ${known}${onData ? ", by what they do to the data" : ""}`,
       `${degrees.map((x) => significant(x)).join("°, ")}°`,
     ]),
-    ...(evidence ? evidenceRows(evidence, basis.n_L) : []),
+    ...(evidence ? evidenceOf(evidence, basis.n_L) : []),
     ["Strengths", strengths.map((s) => significant(s)).join(", ")],
   ];
   return textTable([{ heading: "" }, { heading: "" }], rows) + notesOf(notes);
