@@ -104,6 +104,18 @@ test("labels that are noise: no claim, with the reason in every output", async (
   assert.match(readFileSync(join(out, "report.html"), "utf8"), "no claim");
 });
 
+test("an output that is noise is named beside what is said of the other", async () => {
+  const random = new Philox(9, 4).normal(1500);
+  let at = 0;
+  const { dimension, notes, evidence } = await discoverData(
+    made({ d: 2 }, (x) => [squares(x), random[at++]]),
+    options,
+  );
+  assert.is.not(dimension, 0, `${notes}`); // the noise costs the other output samples, too
+  assert.ok((evidence.r2 as number[])[1] < 0.3);
+  assert.match(notes.join(), /nothing was learned of output 1 \(R² .*holds for the other outputs/);
+});
+
 test("a random function: no symmetry, and the nearest residual with its noise", async () => {
   const found = await discoverData(
     made({ N: 2000, d: 2 }, ([x, y]) => [Math.sin(2 * x + y) + y, x * y + Math.tanh(3 * x)]),

@@ -71,7 +71,8 @@ export async function analyse(options: AnalysisOptions): Promise<Analysis> {
     try {
       const extraction = await breathing(extracting(models, x, { output, tolerance, ...(within ? { within } : { affine }) }), signal);
       const checks = await checksOf(extraction, options, ensemble, device, signal);
-      return { ...shared, extraction, checks, ...claim(extraction, checks) };
+      const { dimension, notes } = claim(extraction, checks);
+      return { ...shared, extraction, checks, dimension, notes: [...fitNotes(r2), ...notes] };
     } finally {
       x.dispose();
     }
@@ -107,6 +108,14 @@ function examined({ x, N, m, d, outputs, affine, output, within }: AnalysisOptio
   const seen = new Float32Array(order.length * width);
   order.forEach((n, at) => void seen.set(x.subarray(n * width, (n + 1) * width), at * width));
   return seen;
+}
+
+/** Outputs of which too little was learned for anything to be said. */
+function fitNotes(r2: readonly number[]): string[] {
+  const poor = r2.flatMap((value, a) => (value >= FIT_BOUND ? [] : [`${a} (R² ${show(value)})`]));
+  return poor.length === 0
+    ? []
+    : [`little or nothing was learned of output ${poor.join(", ")}: what is claimed holds for the other outputs`];
 }
 
 const MOST_CHECKED = 500;

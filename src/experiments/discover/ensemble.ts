@@ -88,7 +88,7 @@ export async function fitEnsemble(options: EnsembleOptions): Promise<Ensemble> {
     }
     return assess(fitted, given, targets, heldOut);
   } catch (error) {
-    for (const network of fitted) network.dispose();
+    for (const one of [...fitted, given]) one.dispose();
     throw error;
   }
 }
@@ -161,18 +161,18 @@ function targetsOf({ y, outputs, equivariant }: EnsembleOptions): Targets {
 
 function assess(networks: readonly Sequential[], inputs: Inputs, targets: Targets, heldOut: readonly number[]): Ensemble {
   const { outputs } = targets;
-  const z = tensor(rowsOf(inputs.z, inputs.width, heldOut), {
-    shape: [heldOut.length, inputs.width],
-    device: networks[0].parameters()[0].device,
+  const { device } = networks[0].parameters()[0];
+  const predicted = scope(() => {
+    const z = tensor(rowsOf(inputs.z, inputs.width, heldOut), { shape: [heldOut.length, inputs.width], device });
+    return noGrad(() => networks.map((network) => Float64Array.from(network.forward(z).dataSync())));
   });
-  const predicted = scope(() => noGrad(() => networks.map((network) => Float64Array.from(network.forward(z).dataSync()))));
   const mean = meanOf(predicted);
   const truth = rowsOf(targets.values, targets.width, heldOut);
   const { r2, learned } = targets.frame
     ? explained(mean, truth as Float32Array, targets.frame)
     : explainedClasses(mean, truth as Int32Array, outputs);
   const select = (y: Tensor, k: number): Tensor =>
-    targets.frame ? matmul(y, tensor(learned), { transB: true }) : softmax(mul(y, 1 / spreadOf(predicted[k], outputs)));
+    targets.frame ? matmul(y, tensor(learned, { device }), { transB: true }) : softmax(mul(y, 1 / spreadOf(predicted[k], outputs)));
   const models = learned.length === 0 ? [] : networks.map((network, k) => (x: Tensor) => select(network.forward(inputs.of(x)), k));
   return {
     models,
