@@ -9,7 +9,7 @@ export interface Dimension {
 
 /** A mean square from this multiple of its noise on is there; of a residual below half the tolerance, from the second. */
 const SEEN = [6, 9] as const;
-/** Below this a residual is not told from an error that the functions share. */
+/** A residual below this may be an error that the functions share. */
 const RESOLUTION = 0.05;
 const CLEAR_GAP = 3;
 /** Residuals below this differ by the rounding of float32 gradients alone. */

@@ -30,7 +30,7 @@ const known = ["output", "affine", "within", "tolerance", "bootstrap", "seed"];
 
 export interface Extraction {
   dimension: number;
-  /** Further directions of which it cannot be told whether they are symmetries: by their noise, or of one function for want of a gap. */
+  /** Further directions that may be symmetries or not: the noise, or with one function a missing gap, leaves it open. */
   undecided: number;
   /** Of every direction, ascending: |J L x - L_c f(x)| against what a generic L gives; about 1 for no symmetry, 0 for an exact one. */
   residuals: readonly number[];
