@@ -19,7 +19,7 @@ export interface DataOptions extends SourceOptions {
   tolerance?: number;
   /** Networks to fit, each to the samples drawn again; 3 or more for an error bar. Default 5. */
   networks?: number;
-  /** Default: as many as make 2,000 steps, at least 20. */
+  /** Default: as many as make 4,000 steps, from 20 to 250. */
   epochs?: number;
 }
 

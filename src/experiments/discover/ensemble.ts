@@ -50,10 +50,13 @@ const HELD_OUT = 0.2;
 const MOST_HELD_OUT = 1000;
 /** Of a whitened output, below which it was not learned. */
 const LEARNED = 0.1;
-const STEPS = 2000; // at least, of a training whose epochs are not given
+const STEPS = 4000; // of a training whose epochs are not given
+const FEWEST_EPOCHS = 20;
+const MOST_EPOCHS = 250; // more only learn few samples by heart
 
 /** Passes over N samples that are enough for a network to settle. */
-export const epochsFor = (N: number, batch: number): number => Math.min(1000, Math.max(20, Math.ceil((STEPS * batch) / N)));
+const epochsFor = (N: number, batch: number): number =>
+  Math.min(MOST_EPOCHS, Math.max(FEWEST_EPOCHS, Math.ceil((STEPS * batch) / N)));
 
 /**
  * Fits `networks` networks, each to the samples that are not held out drawn again with replacement (bagging: Breiman 1996); those that a draw leaves out

@@ -25,7 +25,10 @@ const CONDITIONS = [1, 10, 100, 10, 100];
 /** From 10,000 samples on two seeds are enough, and no more noise than .1. */
 const LARGE = 10_000;
 
-/** All cells of a grid, those of 3,000 samples and little noise first: an interrupted run then says most. */
+/** Samples in the order in which they are done, each with little noise before all with more: an interrupted run then says most. */
+const ORDER = [3000, 10_000, 30_000, 1000, 300, 100];
+
+/** All cells of a grid, in that order. */
 export function cellsOf(kind: keyof typeof grids, only: readonly string[] = []): Cell[] {
   for (const name of only) checkTruth(name);
   const { samples, noise, seeds } = grids[kind];
@@ -37,8 +40,7 @@ export function cellsOf(kind: keyof typeof grids, only: readonly string[] = []):
           for (const truth of truths)
             if (only.length === 0 || only.includes(truth.name))
               cells.push({ truth, samples: N, noise: level, cond: CONDITIONS[seed % CONDITIONS.length], seed });
-  const order = [3000, 1000, 300, 100];
-  const rank = ({ samples: N, noise: level }: Cell): number => ((order.indexOf(N) + 5) % 5) + (level <= 0.1 ? 0 : 5);
+  const rank = ({ samples: N, noise: level }: Cell): number => ORDER.indexOf(N) + (level <= 0.1 ? 0 : ORDER.length);
   return cells.sort((a, b) => rank(a) - rank(b) || a.seed - b.seed);
 }
 
