@@ -55,8 +55,7 @@ const FEWEST_EPOCHS = 20;
 const MOST_EPOCHS = 250; // more only learn few samples by heart
 
 /** Passes over N samples that are enough for a network to settle. */
-const epochsFor = (N: number, batch: number): number =>
-  Math.min(MOST_EPOCHS, Math.max(FEWEST_EPOCHS, Math.ceil((STEPS * batch) / N)));
+const epochsFor = (N: number, batch: number): number => Math.min(MOST_EPOCHS, Math.max(FEWEST_EPOCHS, Math.ceil((STEPS * batch) / N)));
 
 /**
  * Fits `networks` networks, each to the samples that are not held out drawn again with replacement (bagging: Breiman 1996); those that a draw leaves out
