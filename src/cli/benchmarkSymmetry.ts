@@ -63,10 +63,10 @@ async function runCells(
   reporter: Reporter,
   { out, signal }: Context,
 ): Promise<void> {
-  const open = cells.filter((cell) => !ledger.has(cell));
+  const open = cells.filter((cell) => ledger.missing(cell).length > 0);
   for (const [k, cell] of open.entries()) {
     signal.throwIfAborted();
-    const rows = await runCell(cell, device, signal);
+    const rows = await runCell(cell, device, ledger.missing(cell), signal);
     ledger.add(rows);
     for (const row of rows) out.emit({ event: "row", ...row });
     reporter.progress({ type: "task", name: "symmetry", value: cells.length - open.length + k + 1, total: cells.length, unit: "cells" });

@@ -33,7 +33,11 @@ export const discoverFlags = {
     help: "fixed-rot, random-rot: the angle, or the greatest; pi/10 is understood",
   },
   samples: { value: "N", kind: integer(64), help: "fixed-rot, random-rot: images (default: 50,000)" },
-  epochs: { value: "N", kind: integer(1, 100_000), help: "passes over the samples (default: 20; for --data as many as make 4,000 steps, 250 at most)" },
+  epochs: {
+    value: "N",
+    kind: integer(1, 100_000),
+    help: "passes over the samples (default: 20; for --data as many as make 4,000 steps, 250 at most)",
+  },
   generators: {
     value: "N",
     kind: countOrAuto,

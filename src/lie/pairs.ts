@@ -6,10 +6,11 @@ import { type Found, flow, midpoint, ofChannels, orthonormalRows } from "./flow.
 import { FINE, newton, type Problem } from "./flowNewton.js";
 import { dense, lowRank } from "./generator.js";
 import { checkEnough, checkPairs, duplicates } from "./pairsChecks.js";
-import { countGenerators, heldOut, improves, samplesNeeded } from "./pairsCount.js";
-import { type Frame, leading, type Principal, plainFrame, principalDirections, whiteFrame } from "./pairsFrame.js";
+import { countGenerators, heldOut, improves } from "./pairsCount.js";
+import { fullFrame, leading, type Principal, plainFrame, principalDirections, whiteFrame } from "./pairsFrame.js";
 import { type Determinacy, determinacy } from "./pairsRank.js";
-import { MOST_UNKNOWNS, search, staged } from "./pairsSearch.js";
+import { MOST_UNKNOWNS, samplesNeeded, search, searched, staged } from "./pairsSearch.js";
+import type { Whitening } from "./whitening.js";
 
 export interface PairsOptions {
   /** How many generators to look for; "auto" for as few as explain samples that were held out as well as one more does. Default 1. */
@@ -34,7 +35,9 @@ export interface PairsResult {
   determined: boolean | "not tested";
   /** Directions in which the generators and epsilon can be changed, beyond a change of basis, without the pairs showing it; NaN where not tested. */
   freeDirections: number;
-  /** 95 % bound of the largest principal angle to the true span, by what the generators do to x, radians; undefined where it is not known. */
+  /** The same generators in the coordinates x' = to x in which x and y have the second moment I; undefined where they were looked for in the units of x. */
+  white: { basis: Basis; inputs: Whitening } | undefined;
+  /** 95 % bound of the largest principal angle to the true span in those coordinates, radians; undefined where it is not known. */
   bound: number | undefined;
   /** Where the pairs do not determine generators: one of the many bases that explain them, none better than the others. */
   oneOfMany: Basis | undefined;
@@ -75,7 +78,7 @@ interface Setting {
   principal: Principal;
   variance: number;
   r: number;
-  frame: Frame; // white
+  frame: Whitening; // white
   white: Problem;
   t: Matrix | undefined;
   rounds: number;
@@ -115,9 +118,10 @@ function settingOf(X: Matrix, Y: Matrix, { channels: m = 1, variance: asked, rou
   const change = Matrix.sub(Y, X).norm();
   check(change > 0, "ERR_LCONV_ARGUMENT", () => "generatorsFromPairs: x and y are the same: there is nothing to learn a generator from");
   const principal = principalDirections(X, Y);
-  const variance = asked ?? (leading(principal, 1) <= MOST_DIRECTIONS ? 1 : SHARE);
-  const r = leading(principal, variance);
-  const moves = plainFrame(principal, r).inverse.mmul(Matrix.sub(Y, X)).norm();
+  const full = (asked ?? 1) === 1 && (X.rows <= MOST_DIRECTIONS || leading(principal, 1) <= MOST_DIRECTIONS) ? fullFrame(X, Y) : undefined;
+  const variance = asked ?? (full ? 1 : SHARE);
+  const r = full?.to.rows ?? leading(principal, variance);
+  const moves = full ? change : plainFrame(principal, r).to.mmul(Matrix.sub(Y, X)).norm();
   check(
     moves > NOT_MOVED * change,
     "ERR_LCONV_ARGUMENT",
@@ -125,8 +129,8 @@ function settingOf(X: Matrix, Y: Matrix, { channels: m = 1, variance: asked, rou
       `generatorsFromPairs: nothing moves in the ${r} principal direction${r === 1 ? "" : "s"} that hold variance ${variance}; ` +
       "ask for more of it, up to 1, or leave constant positions out",
   );
-  const frame = whiteFrame(principal, r);
-  const white = { X: frame.inverse.mmul(X), Y: frame.inverse.mmul(Y), m };
+  const frame = full ?? whiteFrame(principal, r);
+  const white = { X: frame.to.mmul(X), Y: frame.to.mmul(Y), m };
   return { pairs: { X, Y, m }, principal, variance, r, frame, white, t: t && Matrix.rowVector(Array.from(t)), rounds };
 }
 
@@ -137,7 +141,7 @@ function* tested(setting: Setting, n_L: number, superfluous: string | undefined,
   const fit = t ? yield* newton(white, zero, true, rounds, FINE) : yield* search(white, n_L, rounds);
   const found = t ? fit : orthonormal(fit);
   const middle = yield* midpoint(white.X, white.Y, { L: found.L, epsilon: ofChannels(found.epsilon, white.m) });
-  const test = yield* determinacy(white, { ...fit, ...found, middle }, t !== undefined, frame);
+  const test = yield* determinacy(white, { ...fit, ...found, middle }, t !== undefined);
   const { epsilon, basis, residual } = yield* explained(pairs, found, frame);
   const freeDirections = Math.max(test.free, superfluous ? r * r - n_L : 0);
   const determined = freeDirections === 0;
@@ -145,6 +149,7 @@ function* tested(setting: Setting, n_L: number, superfluous: string | undefined,
   return {
     ...{ determined, freeDirections, n_L, epsilon, residual, directions: r, rounds: fit.rounds },
     basis: determined ? basis : undefined,
+    white: determined ? { basis: new Basis(found.L.map((g) => dense(g))), inputs: frame } : undefined,
     bound: determined ? test.bound : undefined,
     oneOfMany: determined ? undefined : basis,
     notes: [...why, ...notes, ...little(residual)],
@@ -159,10 +164,11 @@ function undetermined(K: number, { open }: Determinacy, n_L: number): string {
 
 /** Says so where n_L - 1 generators do as well on samples that were held out. */
 function* excess({ white, r, rounds }: Setting, n_L: number): Pieces<string | undefined> {
-  const { X, m } = white;
+  const part = searched(white, n_L);
+  const { X, m } = part;
   if (n_L === 1 || m * r <= n_L || samplesNeeded(n_L, r, m) > X.columns / m / 2) return undefined;
-  const [none, fewer] = [yield* heldOut(white, 0, rounds), yield* heldOut(white, n_L - 1, rounds)];
-  if (improves(fewer, yield* heldOut(white, n_L, rounds), none)) return undefined;
+  const [none, fewer] = [yield* heldOut(part, 0, rounds), yield* heldOut(part, n_L - 1, rounds)];
+  if (improves(fewer, yield* heldOut(part, n_L, rounds), none)) return undefined;
   return `the pairs do not show ${n_L} generators: ${n_L - 1} explain samples that were held out as well`;
 }
 
@@ -174,7 +180,7 @@ function* untested({ pairs, principal, variance, r, t, rounds: most }: Setting, 
     `whether the pairs determine the generators was not tested, and there is no error bar: ${n_L * r * r} unknowns in ${r} principal directions, ` +
     `and the test takes up to ${MOST_UNKNOWNS}`;
   return {
-    ...{ basis, determined: "not tested", freeDirections: Number.NaN, bound: undefined, oneOfMany: undefined, n_L },
+    ...{ basis, white: undefined, determined: "not tested", freeDirections: Number.NaN, bound: undefined, oneOfMany: undefined, n_L },
     ...{ epsilon, residual, directions: r, rounds },
     notes: [note, ...notes, ...little(residual)],
   };
@@ -185,7 +191,8 @@ const little = (residual: number): string[] =>
 
 function nothing({ X, m }: Problem, directions: number, notes: readonly string[]): PairsResult {
   return {
-    ...{ basis: undefined, determined: false, freeDirections: Number.NaN, bound: undefined, oneOfMany: undefined, n_L: undefined },
+    ...{ basis: undefined, white: undefined, determined: false, freeDirections: Number.NaN },
+    ...{ bound: undefined, oneOfMany: undefined, n_L: undefined },
     ...{ epsilon: Matrix.zeros(0, X.columns / m), residual: 1, directions, rounds: 0, notes },
   };
 }
@@ -194,17 +201,17 @@ function nothing({ X, m }: Problem, directions: number, notes: readonly string[]
 function* explained(
   { X, Y, m }: Problem,
   { L, epsilon }: Found,
-  { T, inverse }: Frame,
+  { from, to }: Whitening,
 ): Pieces<Found & { basis: Basis; residual: number }> {
   check(
     L.some((g) => g.norm() > 0),
     "ERR_LCONV_ARGUMENT",
     () => "generatorsFromPairs: no generator explains y - x better than none; is each y a group element's image of its x?",
   );
-  const basis = new Basis(L.map((g) => (T.columns === T.rows ? dense(T.mmul(g).mmul(inverse)) : lowRank(T.mmul(g), inverse))));
-  const x = inverse.mmul(X);
-  const outside = Matrix.sub(X, T.mmul(x)); // L leaves it alone
-  const moved = T.mmul(yield* flow(L, ofChannels(epsilon, m), x, 1)).add(outside);
+  const basis = new Basis(L.map((g) => (from.columns === from.rows ? dense(from.mmul(g).mmul(to)) : lowRank(from.mmul(g), to))));
+  const x = to.mmul(X);
+  const outside = Matrix.sub(X, from.mmul(x)); // L leaves it alone
+  const moved = from.mmul(yield* flow(L, ofChannels(epsilon, m), x, 1)).add(outside);
   return { L, epsilon, basis, residual: Matrix.sub(Y, moved).norm() / Matrix.sub(Y, X).norm() };
 }
 

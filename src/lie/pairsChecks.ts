@@ -1,7 +1,7 @@
 import type { Matrix } from "ml-matrix";
 import { check, checkInteger, checkOptions, showShape } from "../errors.js";
 import type { PairsOptions } from "./pairs.js";
-import { samplesNeeded } from "./pairsCount.js";
+import { samplesNeeded } from "./pairsSearch.js";
 
 // What generatorsFromPairs takes.
 

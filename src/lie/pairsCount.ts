@@ -3,7 +3,7 @@ import type { Pieces } from "../engine/breathe.js";
 import { Philox, streams } from "../engine/random.js";
 import { sampleProducts } from "./elimination.js";
 import type { Problem } from "./flowNewton.js";
-import { coarseSearch, leftOver } from "./pairsSearch.js";
+import { coarseSearch, leftOver, partOf, samplesNeeded, searched } from "./pairsSearch.js";
 
 // How many generators pairs show.
 
@@ -13,12 +13,6 @@ const EXPLAINED = 1e-12;
 const LEAST_GAIN = 0.1;
 /** Without one more to compare with, the last number is taken where less than this share is left. */
 const LITTLE = 0.05;
-
-/** Fewest samples that n_L generators of r x r need: as many equations as unknowns, n_L r^2 less the n_L^2 of a change of basis. */
-export function samplesNeeded(n_L: number, r: number, m: number): number {
-  const span = Math.ceil((n_L * r) / m);
-  return m * r > n_L ? Math.max(span, Math.ceil((n_L * Math.max(0, r * r - n_L)) / (m * r - n_L))) : span;
-}
 
 /**
  * What is left of each sample, a degree of freedom, by generators from the other half of the samples: |rho_n|^2 / (m r - n_L). The division is for
@@ -40,11 +34,6 @@ export function* heldOut(problem: Problem, n_L: number, rounds: number): Pieces<
     for (const [at, value] of (yield* leftOver(partOf(problem, b), L)).entries()) left[b[at]] = value / freedom;
   }
   return left;
-}
-
-function partOf({ X, Y, m }: Problem, samples: readonly number[]): Problem {
-  const kept = samples.flatMap((n) => Array.from({ length: m }, (_, c) => n * m + c));
-  return { X: X.subMatrixColumn(kept), Y: Y.subMatrixColumn(kept), m };
 }
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -79,7 +68,8 @@ export interface Count {
 const AHEAD = 2;
 
 /** The least number of generators on which neither one nor two more improve, up to `most`. */
-export function* countGenerators(problem: Problem, most: number, rounds: number): Pieces<Count> {
+export function* countGenerators(all: Problem, most: number, rounds: number): Pieces<Count> {
+  const problem = searched(all, Math.min(most, all.m * all.X.rows - 1));
   const { X, m } = problem;
   const left = [yield* heldOut(problem, 0, rounds)];
   const share = (k: number): number => (mean(left[k]) * (m * X.rows - k)) / (mean(left[0]) * m * X.rows);

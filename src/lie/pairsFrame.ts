@@ -1,12 +1,7 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import { type Whitening, whitening } from "./whitening.js";
 
-// Coordinates in which generators are looked for.
-
-/** x = T x', x' = inverse x with inverse T = I [r, r]; what lies outside of the columns of T generators leave alone. */
-export interface Frame {
-  T: Matrix;
-  inverse: Matrix;
-}
+// Coordinates in which generators are looked for. What lies outside of them they leave alone.
 
 /** Principal directions of x and y: eigenvectors of the mean of x x^T and y y^T as columns, and eigenvalues, descending. */
 export interface Principal {
@@ -33,19 +28,23 @@ export function leading({ values }: Principal, share: number): number {
   return kept;
 }
 
-/** The leading r directions in the units of x. */
-export function plainFrame({ Q }: Principal, r: number): Frame {
-  const T = Q.subMatrix(0, Q.rows - 1, 0, r - 1);
-  return { T, inverse: T.transpose() };
+/** The leading r directions in the units of x: x = from x', x' = to x. */
+export function plainFrame({ Q }: Principal, r: number): Whitening {
+  const from = Q.subMatrix(0, Q.rows - 1, 0, r - 1);
+  return { to: from.transpose(), from, mean: new Float64Array(Q.rows) };
 }
 
-/** The leading r directions in units in which x and y have the second moment 1 in each: what is found there does not depend on the units of x. */
-export function whiteFrame(principal: Principal, r: number): Frame {
-  const { T, inverse } = plainFrame(principal, r);
+/** The same in units in which x and y have the second moment 1 in each. */
+export function whiteFrame(principal: Principal, r: number): Whitening {
+  const frame = plainFrame(principal, r);
   for (let k = 0; k < r; k++) {
     const size = Math.sqrt(principal.values[k]);
-    T.mulColumn(k, size);
-    inverse.mulRow(k, 1 / size);
+    frame.from.mulColumn(k, size);
+    frame.to.mulRow(k, 1 / size);
   }
-  return { T, inverse };
+  return frame;
 }
+
+/** All directions of x and y, in coordinates in which their second moment is I: what is found there does not depend on the units of x. */
+export const fullFrame = (X: Matrix, Y: Matrix): Whitening =>
+  whitening([...X.transpose().to1DArray(), ...Y.transpose().to1DArray()], X.rows, false);

@@ -17,7 +17,6 @@ import { type Found, weighted } from "./flow.js";
 import type { NewtonFit, Problem } from "./flowNewton.js";
 import { elementwise } from "./generator.js";
 import { type Ldl, ldl } from "./ldl.js";
-import type { Frame } from "./pairsFrame.js";
 
 // What pairs determine: the rank of the linearised problem, and the error of the generators.
 
@@ -50,7 +49,7 @@ const LEAST_SIGNAL = 2;
  * How many there are is the inertia of H less that threshold. Samples that L hardly moves count less, see `tamed`. `epsilon` must have rows with
  * mean product delta_ij.
  */
-export function* determinacy({ X, m }: Problem, fit: NewtonFit, fixed: boolean, { T }: Frame): Pieces<Determinacy> {
+export function* determinacy({ X, m }: Problem, fit: NewtonFit, fixed: boolean): Pieces<Determinacy> {
   const { L, epsilon, middle } = fit;
   const [r, k, N] = [X.rows, L.length, epsilon.columns];
   const at = yield* linearise(middle, fit, m, GAUSS);
@@ -68,7 +67,7 @@ export function* determinacy({ X, m }: Problem, fit: NewtonFit, fixed: boolean, 
   const all = free + (open > 0 ? weak.reduce((sum, value) => sum + value, 0) : 0);
   if (all > 0) return { free: all, open, sigma, bound: undefined };
   const lifted = lift(linear, gauge, p, 100 * N * m);
-  const angle = yield* angleBound(linear, lifted, gauge, fit, roots(T, X));
+  const angle = yield* angleBound(linear, lifted, gauge, fit);
   return { free: 0, open: 0, sigma, bound: Math.atan(angle) };
 }
 
@@ -149,39 +148,26 @@ const movesOf = ({ grams }: Images): number[][] =>
     return gram.length === 1 ? [gram[0][0]] : eigenvalues(new Matrix(gram));
   });
 
-/** Factors of what dL does to x: |T dL x|^2 summed over the x, over their number, is |left dL right|^2. */
-function roots(T: Matrix, X: Matrix): { left: number[]; right: Matrix } {
-  const left = Array.from({ length: T.columns }, (_, k) => T.getColumnVector(k).norm()); // columns of T are orthogonal
-  const moment = X.mmul(X.transpose()).mul(1 / X.columns);
-  const { eigenvectorMatrix: E, realEigenvalues } = new EigenvalueDecomposition(moment, { assumeSymmetric: true });
-  return { left, right: E.mmul(Matrix.diag(realEigenvalues.map((value) => Math.sqrt(Math.max(0, value))))) };
-}
-
 const DRAWS = 400;
 const CONFIDENCE = 0.95;
 
 /**
  * The 95 % quantile of the tangent of the largest principal angle. The error of the entries is H^+ sum_n g_n s_n to first order, s_n the scores
  * and g_n standard normal: the sandwich covariance H^+ (sum s s^T) H^+, drawn from (a wild bootstrap of the scores, Liu 1988). The angle is that
- * by what the generators do to x: of the part of the error that is orthogonal to their span, against their own size.
+ * of the part of the error that is orthogonal to the span of the L_i, against their own size.
  */
 function* angleBound(
   { scores, left }: Eliminated,
   lifted: Float64Array,
   gauge: readonly Float64Array[],
   { L, epsilon }: Found,
-  sides: ReturnType<typeof roots>,
 ): Pieces<number> {
   const [k, r, N] = [L.length, L[0].rows, epsilon.columns];
   const p = k * r * r;
   const factor = ldl(lifted, p);
   const corrected = leftOut(scores, left, factor, p);
-  const seen = (A: Matrix): Float64Array => {
-    const image = A.mmul(sides.right);
-    for (let a = 0; a < r; a++) image.mulRow(a, sides.left[a]);
-    return Float64Array.from(image.to1DArray());
-  };
-  const own = L.map(seen);
+  const entries = (A: Matrix): Float64Array => Float64Array.from(A.to1DArray());
+  const own = L.map(entries);
   const span = orthonormal(own);
   const inverse = inverseRoot(own);
   const random = new Philox(0, streams.user);
@@ -189,7 +175,7 @@ function* angleBound(
   for (let draw = 0; draw < DRAWS; draw++) {
     const error = factor.solve(summed(corrected, p, Float64Array.from(random.normal(N))));
     for (const g of gauge) add(error, g, -dot(error, g));
-    const parts = asMatrices(error, k, r).map(seen);
+    const parts = asMatrices(error, k, r).map(entries);
     for (const part of parts) for (const e of span) add(part, e, -dot(part, e));
     const gram = inverse.mmul(new Matrix(parts.map((a) => parts.map((b) => dot(a, b))))).mmul(inverse);
     tangents.push(Math.sqrt(k === 1 ? gram.get(0, 0) : Math.max(0, ...eigenvalues(gram))));

@@ -1,5 +1,6 @@
 import { Matrix } from "ml-matrix";
 import type { Pieces } from "../engine/breathe.js";
+import { Philox, streams } from "../engine/random.js";
 import { imagesOf, sampleProducts, solveEpsilon } from "./elimination.js";
 import { type Found, midpoint, ofChannels } from "./flow.js";
 import { alternate } from "./flowFit.js";
@@ -19,10 +20,33 @@ const AGREES = 1e-2;
 /** Of a few pairs, on the way to all of them. */
 const FIRST_ROUNDS = 30;
 
-/** The best of several starts, settled. */
+/** This many samples, or eight times as many as the unknowns need, say where to begin, and how many generators there are. */
+const MOST_SEARCHED = 400;
+
+/** The samples that a search looks at, drawn at random where there are many. */
+export function searched(problem: Problem, n_L: number): Problem {
+  const { X, m } = problem;
+  const N = X.columns / m;
+  const most = Math.max(MOST_SEARCHED, 8 * samplesNeeded(n_L, X.rows, m));
+  return N <= most ? problem : partOf(problem, Array.from(new Philox(0, streams.user).permutation(N).subarray(0, most)));
+}
+
+export function partOf({ X, Y, m }: Problem, samples: readonly number[]): Problem {
+  const kept = samples.flatMap((n) => Array.from({ length: m }, (_, c) => n * m + c));
+  return { X: X.subMatrixColumn(kept), Y: Y.subMatrixColumn(kept), m };
+}
+
+/** Fewest samples that n_L generators of r x r need: as many equations as unknowns, n_L r^2 less the n_L^2 of a change of basis. */
+export function samplesNeeded(n_L: number, r: number, m: number): number {
+  const span = Math.ceil((n_L * r) / m);
+  return m * r > n_L ? Math.max(span, Math.ceil((n_L * Math.max(0, r * r - n_L)) / (m * r - n_L))) : span;
+}
+
+/** The best of several starts, settled on all samples. */
 export function* search(problem: Problem, n_L: number, rounds: number): Pieces<NewtonFit> {
-  const best = yield* coarseSearch(problem, n_L, rounds);
-  const fit = yield* newton(problem, best, false, rounds, FINE);
+  const part = searched(problem, n_L);
+  const best = yield* coarseSearch(part, n_L, rounds);
+  const fit = yield* newton(problem, part === problem ? best : withEpsilon(problem, best.L), false, rounds, FINE);
   return { ...fit, rounds: best.rounds + fit.rounds };
 }
 
@@ -108,8 +132,8 @@ export function* staged(
   const change = Matrix.sub(Y, X).norm();
   let now: Found & { rounds: number } = { L: [], epsilon: t ?? new Matrix(0, 0), rounds: 0 };
   for (const share of sharesTo(variance)) {
-    const { inverse } = plainFrame(principal, leading(principal, share));
-    const part = { X: inverse.mmul(X), Y: inverse.mmul(Y), m };
+    const { to } = plainFrame(principal, leading(principal, share));
+    const part = { X: to.mmul(X), Y: to.mmul(Y), m };
     const D = Matrix.sub(part.Y, part.X);
     if (share < variance && D.norm() < LITTLE_MOVED * change) continue;
     const fits = now.epsilon.rows > 0 ? [yield* alternate(part, now.epsilon, t !== undefined, rounds)] : [];

@@ -30,7 +30,7 @@ export async function discoverPairs(
   );
   const X = columnsOf(x, d);
   const fit = await breathing(fitPairs(X, columnsOf(moved, d), { n_L, channels: channels === "shared" ? m : 1 }), options.signal);
-  const { basis, residual, directions, bound, notes } = fit;
+  const { basis, white, residual, directions, bound, notes } = fit;
   const many = fit.n_L === undefined ? "" : `, ${fit.n_L} generator${fit.n_L > 1 ? "s" : ""}`;
   const sharing = m === 1 ? "" : ` of ${m} channels with ${channels === "shared" ? "one group element" : "group elements of their own"}`;
   const source = `${N} pairs (x, g x)${sharing} of ${path}${many} in ${directions} principal directions`;
@@ -38,7 +38,7 @@ export async function discoverPairs(
   if (!basis) return { source, dimension: undefined, discovery: undefined, evidence, notes };
   const description = describing(basis, {
     source,
-    data: X,
+    ...(white ? { whitened: { ...white, affine: false } } : { data: X }),
     evidence,
     notes,
     ...shared(options),

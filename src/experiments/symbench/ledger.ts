@@ -6,7 +6,7 @@ import { makeFolder } from "../../io/folders.js";
 import type { Cell } from "./grid.js";
 import type { Setting } from "./problem.js";
 import type { Row } from "./score.js";
-import { systems } from "./systems.js";
+import { systemsFor } from "./systems.js";
 import { truths } from "./truths.js";
 
 /** Rows of a benchmark in a folder, one JSON object a line. Each share of a grid that is split writes a file of its own; no file is ever rewritten. */
@@ -25,9 +25,9 @@ export class Ledger {
     this.#keys = keysOf(readLedgers(folder).rows);
   }
 
-  /** Whether all of our systems have answered it. */
-  has(cell: Cell): boolean {
-    return answeredIn(this.#keys, cell);
+  /** Those of our systems that have not answered it yet. */
+  missing(cell: Cell): string[] {
+    return missingIn(this.#keys, cell);
   }
 
   /** All rows of a cell at once. Throws ERR_LCONV_IO. */
@@ -46,13 +46,13 @@ const keyOf = (system: string, truth: string, { samples, noise, cond, seed }: Se
   JSON.stringify([system, truth, samples, noise, cond, seed]);
 
 const keysOf = (rows: readonly Row[]): Set<string> => new Set(rows.map((row) => keyOf(row.system, row.truth, row)));
-const answeredIn = (keys: ReadonlySet<string>, cell: Cell): boolean =>
-  systems.every((system) => keys.has(keyOf(system, cell.truth.name, cell)));
+const missingIn = (keys: ReadonlySet<string>, cell: Cell): string[] =>
+  systemsFor(cell.truth, cell).filter((system) => !keys.has(keyOf(system, cell.truth.name, cell)));
 
 /** Whether all of our systems have answered a cell. */
 export function answeredCells(rows: readonly Row[]): (cell: Cell) => boolean {
   const keys = keysOf(rows);
-  return (cell) => answeredIn(keys, cell);
+  return (cell) => missingIn(keys, cell).length === 0;
 }
 
 /** False where a kill cut the last line off. */

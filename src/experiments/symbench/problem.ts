@@ -29,19 +29,14 @@ const DECADES = 2;
 const STEP = 1e-5; // of central differences in float64
 
 /** x = D A x_0 (+ b where affine maps are looked for) with a random A of condition `cond` and random units D; labels in random units, too, after their noise. */
-export function problemOf(truth: Truth, { samples: N, noise, cond, seed }: Setting): Problem {
-  const { m, d, f } = truth;
-  const width = m * d;
-  const normal = new Philox(seed, streams.data);
-  const x0 = Array.from({ length: N }, () => {
-    const drawn = Float64Array.from(normal.normal(width));
-    return truth.sample ? truth.sample(drawn) : drawn;
-  });
+export function problemOf(truth: Truth, setting: Setting): Problem {
+  const { d, f } = truth;
+  const { samples: N, noise, seed } = setting;
+  const x0 = samplesOf(truth, setting);
   const clean = x0.map(f);
   const k = clean[0].length;
   const random = new Philox(seed, streams.user);
-  const mix = Matrix.diag(units(d, random)).mmul(mixing(d, cond, random));
-  const origin = mix.mmul(Matrix.columnVector(random.normal(d))).mul(truth.affine ? 1 : 0);
+  const { mix, origin, generators } = coordinatesOf(truth, setting, random);
   const labelUnits = units(k, random);
   const sizes = deviations(clean, k);
   const errors = new Philox(seed, streams.init).normal(N * k);
@@ -49,10 +44,29 @@ export function problemOf(truth: Truth, { samples: N, noise, cond, seed }: Setti
   return {
     x: Float32Array.from(x0.flatMap((values) => mixed(mix, origin, values, d))),
     y: Float32Array.from(y),
-    k,
-    generators: truth.generators && conjugated(truth.generators, mix, truth.affine ? origin : undefined),
+    ...{ k, generators },
     exact: (count) => exactly(truth, x0.slice(0, count), inverse(mix), labelUnits),
   };
+}
+
+/** x_0 of each sample, [m, d] in standard coordinates. */
+export function samplesOf({ m, d, sample }: Truth, { samples, seed }: Setting): Float64Array[] {
+  const normal = new Philox(seed, streams.data);
+  return Array.from({ length: samples }, () => {
+    const drawn = Float64Array.from(normal.normal(m * d));
+    return sample ? sample(drawn) : drawn;
+  });
+}
+
+/** Where x_0 goes: x = mix x_0 + origin; and the truth's generators there. */
+export function coordinatesOf(
+  { d, affine, generators }: Truth,
+  { cond }: Setting,
+  random: Philox,
+): { mix: Matrix; origin: Matrix; generators: Basis | undefined } {
+  const mix = Matrix.diag(units(d, random)).mmul(mixing(d, cond, random));
+  const origin = mix.mmul(Matrix.columnVector(random.normal(d))).mul(affine ? 1 : 0);
+  return { mix, origin, generators: generators && conjugated(generators, mix, affine ? origin : undefined) };
 }
 
 const units = (n: number, random: Philox): number[] => Array.from(random.uniform(n), (u) => 10 ** (DECADES * (2 * u - 1)));
@@ -64,7 +78,7 @@ function mixing(d: number, cond: number, random: Philox): Matrix {
   return orthogonal().mmul(Matrix.diag(values)).mmul(orthogonal());
 }
 
-const mixed = (A: Matrix, b: Matrix, x: Float64Array, d: number): number[] =>
+export const mixed = (A: Matrix, b: Matrix, x: Float64Array, d: number): number[] =>
   Array.from({ length: x.length / d }, (_, c) =>
     A.mmul(Matrix.columnVector(x.subarray(c * d, (c + 1) * d)))
       .add(b)

@@ -42,8 +42,11 @@ const degrees = (radians: number): number => (180 * radians) / Math.PI;
 const orNull = (value: number | undefined): number | null =>
   value === undefined || !Number.isFinite(value) ? null : Number(value.toPrecision(4));
 
+/** What an answer is compared with. */
+export type Compared = Pick<Problem, "x" | "generators">;
+
 /** Scores an answer. In pieces. */
-export function* scored(truth: Truth, problem: Problem, setting: Setting, system: string, answer: Answer, seconds: number): Pieces<Row> {
+export function* scored(truth: Truth, problem: Compared, setting: Setting, system: string, answer: Answer, seconds: number): Pieces<Row> {
   const trueDimension = problem.generators?.n_L ?? 0;
   const { dimension, basis, whitened, bound, residuals, noise, change, r2, notes } = answer;
   const named =
@@ -79,7 +82,7 @@ const MOST_NAMED = 12;
 
 function* angles(
   { d, affine, category }: Truth,
-  { x, generators }: Problem,
+  { x, generators }: Compared,
   { inputs }: Answer,
   found: Basis,
 ): Pieces<{ whitened: number; onData?: number }> {

@@ -11,14 +11,23 @@ import type { Whitening } from "../../lie/whitening.js";
 import { keep, tensor } from "../../tensor/tensor.js";
 import { type Analysis, analyse } from "../discover/analysis.js";
 import type { Problem, Setting } from "./problem.js";
-import type { Truth } from "./truth.js";
+import { hasPairs, type Truth } from "./truth.js";
 
 /**
- * lconv: what `lconv discover --data` does. oracle: the same search in the exact function: the ceiling. liegg: the plain null space of one of its networks
+ * Those that see labelled samples. lconv: what `lconv discover --data` does. oracle: the same search in the exact function: the ceiling. liegg: the plain null space of one of its networks
  * (Moskalev et al. 2022), in the coordinates as they are. random: as many random generators as there are true ones: the floor.
  */
 export const systems = ["lconv", "oracle", "liegg", "random"] as const;
 export type System = (typeof systems)[number];
+/** The system that sees pairs (x, g x) in place of labels: what `lconv discover --pairs --generators auto` does. */
+export const PAIRS = "pairs";
+
+const PAIRS_SAMPLES = [300, 1000, 3000];
+const MOST_PAIRS_NOISE = 0.3;
+
+/** Those of our systems that answer a cell; pairs, which say more of a sample, only where that shows something. */
+export const systemsFor = (truth: Truth, { samples, noise, seed }: Setting): readonly string[] =>
+  hasPairs(truth) && PAIRS_SAMPLES.includes(samples) && noise <= MOST_PAIRS_NOISE && seed < 2 ? [...systems, PAIRS] : systems;
 
 /** What a system says of a problem. */
 export interface Answer {
@@ -80,6 +89,7 @@ function ofAnalysis({ dimension, extraction, checks, r2, notes }: Analysis): Ans
 }
 
 const without = { inputs: undefined, bound: Number.NaN, noise: undefined, change: undefined, r2: [] };
+export const noAnswer: Answer = { ...without, dimension: undefined, basis: undefined, whitened: undefined, residuals: [], notes: [] };
 
 async function oracle(
   { m, d, output, affine }: Truth,
@@ -94,10 +104,9 @@ async function oracle(
 }
 
 /** Null space of the mean of J x^T over samples and outputs, without whitening and without a test of noise. */
-function liegg({ m, d, output, affine }: Truth, { x, k }: Problem, { ensemble }: Analysis, device: Device): Answer {
-  const nothing: Answer = { ...without, dimension: undefined, basis: undefined, whitened: undefined, residuals: [], notes: ["no fit"] };
-  if (ensemble.models.length === 0) return nothing;
-  if (output === "equivariant" || affine) return { ...nothing, notes: ["invariance under linear maps only"] };
+function liegg({ m, d, output, affine }: Truth, { x }: Problem, { ensemble }: Analysis, device: Device): Answer {
+  if (ensemble.models.length === 0) return { ...noAnswer, notes: ["no fit"] };
+  if (output === "equivariant" || affine) return { ...noAnswer, notes: ["invariance under linear maps only"] };
   const N = Math.min(x.length / (m * d), EXAMINED);
   const seen = keep(tensor(x.subarray(0, N * m * d), { shape: [N, m, d], device }));
   try {
@@ -114,7 +123,7 @@ function liegg({ m, d, output, affine }: Truth, { x, k }: Problem, { ensemble }:
     const { dimension, notes } = dimensionByGap(residuals, TOLERANCE);
     const basis =
       dimension > 0 ? denseBasis(Array.from({ length: dimension }, (_, i) => Matrix.from1DArray(d, d, vectors.getColumn(i)))) : undefined;
-    return { ...nothing, dimension, basis, residuals, notes: k === 0 ? [] : notes };
+    return { ...noAnswer, dimension, basis, residuals, notes };
   } finally {
     seen.dispose();
   }

@@ -38,6 +38,9 @@ export interface Truth {
   broken?: number;
 }
 
+/** Whether pairs (x, g x) can show what a truth is about: linear maps of all of x. */
+export const hasPairs = ({ affine, category }: Truth): boolean => !affine && category !== "approximate" && category !== "reduced";
+
 export const dot = (a: Float64Array, b: Float64Array, metric?: readonly number[]): number =>
   a.reduce((sum, value, k) => sum + (metric?.[k] ?? 1) * value * b[k], 0);
 export const vectors = (x: Float64Array, d: number): Float64Array[] =>
