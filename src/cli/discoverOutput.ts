@@ -1,4 +1,4 @@
-import { type Evidence, evidenceRows } from "../experiments/discover/evidence.js";
+import { type Evidence, evidenceRows, nothingFound } from "../experiments/discover/evidence.js";
 import type { Defect, Discovery } from "../experiments/discover/result.js";
 import type { Found } from "../experiments/discover/samples.js";
 import { saveNothing, saveSymmetries } from "../report/saveSymmetries.js";
@@ -49,7 +49,7 @@ export function showDiscovery(discovery: Discovery): string {
   const { source, angles, defects, evidence, notes, basis, standard } = discovery;
   const rows: [string, string][] = [
     ["from", source],
-    ["dimension", String(basis.n_L)],
+    ["dimension", `${basis.n_L}${evidence?.ignored ? `, modulo ${evidence.ignored.length} directions of x that f seems to ignore` : ""}`],
     ["algebra", algebraLine(discovery)],
     ...(standard ? [["standard basis", standard.names.join(", ")] as [string, string]] : []),
     ...(defects ? [["equivariance defect", showDefects(defects)] as [string, string]] : []),
@@ -67,7 +67,7 @@ export function showDiscovery(discovery: Discovery): string {
 export function showNothing({ source, dimension, evidence, notes }: Found): string {
   const rows: [string, string][] = [
     ["from", source],
-    ["result", dimension === 0 ? "no symmetry found" : "no claim: see the notes"],
+    ["result", nothingFound(dimension, evidence).text],
     ...evidenceRows(evidence, 0),
     ...notes.map((note): [string, string] => ["note", note]),
   ];

@@ -2,6 +2,7 @@ import { breathe } from "../engine/breathe.js";
 import { device as deviceOf } from "../engine/device.js";
 import { check } from "../errors.js";
 import { discoverData, NETWORKS } from "../experiments/discover/data.js";
+import { nothingFound } from "../experiments/discover/evidence.js";
 import { discoverPairs } from "../experiments/discover/pairs.js";
 import { knownGenerators } from "../experiments/discover/result.js";
 import { type Found, readSamples } from "../experiments/discover/samples.js";
@@ -41,6 +42,7 @@ export async function discoverSamples(values: DiscoverValues, context: Context):
       ...{ seed, device: deviceOf(values.device), signal: context.signal },
       ...(grid && { grid }),
       ...(known && { known }),
+      onStep: (name: string, value: number, total: number): void => reporter.progress({ type: "task", name, value, total, unit: "steps" }),
       onEpoch: (_: number, each: number): void =>
         reporter.progress({ type: "task", name: "train", value: ++done, total: (networks ?? NETWORKS) * each, unit: "epochs" }),
     };
@@ -72,6 +74,6 @@ export function tell(found: Found, title: string, folder: string | undefined, co
   }
   out.text(showNothing(found));
   if (folder !== undefined) writeDiscovery(folder, title, found, context);
-  const algebra = dimension === 0 ? "none" : null;
+  const { algebra } = nothingFound(dimension, evidence);
   out.emit({ event: "done", source, dimension: dimension ?? null, algebra, ...shortEvidence(evidence, 2), notes, ...where });
 }

@@ -181,8 +181,8 @@ function dependence(slopes: readonly Float64Array[], r: number): { kept: Matrix;
     kept: Q.subMatrixColumn(kept),
     ignored: Q.subMatrixColumn(ignored),
     notes: [
-      `f does not depend on ${ignored.length} of ${r} directions of x (slope at most ${most.toPrecision(1)} of the steepest): every change there is a ` +
-        "symmetry, and what follows is modulo those",
+      `no dependence of f on ${ignored.length} of ${r} directions of x was seen (slope at most ${most.toPrecision(1)} of the steepest): if there is none, every ` +
+        "change there is a symmetry; what follows is modulo those",
     ],
   };
 }

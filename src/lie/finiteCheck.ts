@@ -9,6 +9,7 @@ import { exp, expApply } from "./exponential.js";
 import { apply, dense, type Generator } from "./generator.js";
 import { upperBound } from "./jackknife.js";
 import { type Model, outputOf } from "./lieDerivative.js";
+import type { Support } from "./support.js";
 import { type Whitening, whitened } from "./whitening.js";
 
 /** How much functions change along exp(tL), for t up to a period or |tL| = 1. */
@@ -49,21 +50,23 @@ export interface Checked extends HeldOut {
 
 /** A change below this is none, unless the noise is louder than `LOUD`. */
 const SMALL = 0.1;
-/** A change up to this many times its noise is explained by it, as long as the noise itself is below `LOUD`; from `BEYOND` times on it is not. */
-const TIMES = 2;
+/** A change up to this many times its noise is explained by it, where both are below these bounds: louder ones could hide anything. */
+export const TIMES = 2;
+const LOUD = 0.3;
+const MOST_EXPLAINED = 0.4;
+/** A change beyond this, and beyond so many times its noise, is one: below it may be an error that all functions share. */
+const LARGE = 0.3;
 const BEYOND = 3;
-const LOUD = 0.5;
 const STEPS = 6;
 const STRAIGHT = [0.3, 0.6, 1];
-/** Samples count while they lie among the data: their |x'| below this quantile of it. */
-const QUANTILE = 0.98;
 /** Fewer say nothing of that t. */
 const FEWEST_INSIDE = 0.2;
 
 /**
  * Moves samples by exp(tL) and asks how much f changes: the root mean square of f(exp(tL) x) - exp(t L_c) f(x) in whitened outputs, its greatest over
- * some t, up to |tL| = 1 either way and, of a flow that comes back, through one turn. It holds where the change is below .1, or no more than twice what
- * the functions' differences explain, which are below .5; it fails from three times that on; else it is undecided.
+ * some t, up to |tL| = 1 either way and, of a flow that comes back, through one turn. It holds where the change is below .1, or below .4 and no more than
+ * twice what the functions' differences explain, and these are below .3; it fails where it is above .3 and three times that; else it is undecided, also
+ * where no t leaves a fifth of the samples among the data.
  */
 export function* finiteCheck({ times, at, L_c }: Flow, given: Checked): Pieces<FiniteCheck> {
   const before = valuesOf(given, given.x);
@@ -81,14 +84,13 @@ export function* finiteCheck({ times, at, L_c }: Flow, given: Checked): Pieces<F
   return worst ?? { change: Number.NaN, upper: Number.NaN, explained: Number.NaN, t: 0, inside: 0, verdict: "undecided" };
 }
 
-/** L' [r, r] in whitened coordinates, or [r + 1, r + 1] with a translation: samples count while |x'| stays below its 98 % quantile. */
-export function whitenedFlow(L: Matrix, L_c: Matrix | undefined, inputs: Whitening, { x, sizes }: HeldOut): Flow {
+/** L' [r, r] in whitened coordinates, or [r + 1, r + 1] with a translation: samples count while they lie among those of `support`. */
+export function whitenedFlow(L: Matrix, L_c: Matrix | undefined, inputs: Whitening, { x }: HeldOut, support: Support): Flow {
   const x0 = whitened(inputs, x);
   const r = inputs.to.rows;
-  const limit = quantile(radii(x0, sizes, r), QUANTILE);
   const at = (t: number): ReturnType<Flow["at"]> => {
     const moved = moveBy(exp(dense(L), t), x0, r);
-    return { x: withChange(x, x0, moved, inputs), inside: radii(moved, sizes, r).map((radius) => radius <= limit) };
+    return { x: withChange(x, x0, moved, inputs), inside: support.holds(moved) };
   };
   return { times: timesOf(L), at, L_c };
 }
@@ -105,8 +107,8 @@ export function plainFlow(g: Generator, L_c: Matrix | undefined, { x, sizes: { N
 }
 
 const verdictOf = ({ change, explained }: Pick<FiniteCheck, "change" | "explained">): FiniteCheck["verdict"] => {
-  if (change > SMALL && change >= BEYOND * explained) return "fails";
-  return explained <= LOUD && change <= Math.max(SMALL, TIMES * explained) ? "holds" : "undecided";
+  if (change > LARGE && change >= BEYOND * explained) return "fails";
+  return explained <= LOUD && change <= Math.max(SMALL, Math.min(MOST_EXPLAINED, TIMES * explained)) ? "holds" : "undecided";
 };
 
 /** |tL| up to 1 both ways; where no part of L grows, also one turn of the fastest frequency in steps. */
@@ -145,16 +147,6 @@ function withChange(x: Float32Array, x0: Float64Array, moved: Float64Array, { fr
       out[n * d + mu] = sum;
     }
   return out;
-}
-
-/** |x'| of each sample, over its channels. */
-function radii(x: Float64Array, { N, m }: Checked["sizes"], r: number): number[] {
-  return Array.from({ length: N }, (_, n) => Math.hypot(...x.subarray(n * m * r, (n + 1) * m * r)));
-}
-
-function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
 }
 
 /** Whitened outputs of each model [N, q]. */

@@ -15,6 +15,8 @@ export interface Whitening {
 
 /** Below this share of the greatest, moments of values in float32 are rounding. */
 const ROUNDING = 1e-11;
+/** The same for one coordinate, against its mean square about zero: about five steps of float32 a standard deviation. */
+const RESOLVED = 1e-13;
 
 /** Of `values`, vectors [N, d] one after the other. With `center` about their mean. r is 0 where all are zero, or all the same. */
 export function whitening(values: ArrayLike<number>, d: number, center: boolean): Whitening {
@@ -26,7 +28,7 @@ export function whitening(values: ArrayLike<number>, d: number, center: boolean)
     if (center) mean[at % d] += values[at] / N;
   }
   const H = secondMoments(values, d, mean);
-  const moves = Array.from(size, (square, mu) => H.get(mu, mu) > ROUNDING * square);
+  const moves = Array.from(size, (square, mu) => H.get(mu, mu) > RESOLVED * square);
   const scale = moves.map((does, mu) => (does ? Math.sqrt(H.get(mu, mu)) : 0)); // each axis in its own unit first
   const normed = Matrix.zeros(d, d);
   for (let a = 0; a < d; a++) for (let b = 0; b < d; b++) if (moves[a] && moves[b]) normed.set(a, b, H.get(a, b) / (scale[a] * scale[b]));

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { nothingFound } from "../experiments/discover/evidence.js";
 import { discoveryFiles } from "../experiments/discover/files.js";
 import type { Discovery } from "../experiments/discover/result.js";
 import type { Found } from "../experiments/discover/samples.js";
@@ -18,7 +19,7 @@ export function saveSymmetries(folder: string, discovery: Discovery, head: PageH
 /** Where there is no symmetry, or no claim: symmetries.json and report.html with the reason and the evidence. Throws ERR_LCONV_IO. */
 export function saveNothing(folder: string, found: Found, head: PageHead = { title: `Symmetries: ${found.source}` }): void {
   const { source, dimension, evidence, notes } = found;
-  const numbers = { source, dimension: dimension ?? null, algebra: dimension === 0 ? "none" : null, ...evidence, notes };
+  const numbers = { source, dimension: dimension ?? null, algebra: nothingFound(dimension, evidence).algebra, ...evidence, notes };
   writeAtomic(join(folder, "symmetries.json"), `${JSON.stringify(numbers, null, 2)}\n`);
   writeAtomic(join(folder, "report.html"), renderNothing(head, found));
 }

@@ -1,5 +1,5 @@
 import type { Matrix } from "ml-matrix";
-import { type Evidence, evidenceRows } from "../experiments/discover/evidence.js";
+import { type Evidence, evidenceRows, nothingFound } from "../experiments/discover/evidence.js";
 import type { Defect, Discovery } from "../experiments/discover/result.js";
 import type { Found } from "../experiments/discover/samples.js";
 import type { Basis } from "../lie/basis.js";
@@ -38,11 +38,7 @@ export function renderSymmetries(head: PageHead, discovery: Discovery): string {
 
 /** No symmetry, or no claim, with the reason, as a page. */
 export function renderNothing(head: PageHead, { source, dimension, evidence, notes }: Found): string {
-  const rows = [
-    ["From", source],
-    ["Result", dimension === 0 ? "no symmetry found" : "no claim, for the reasons below"],
-    ...evidenceOf(evidence, 0),
-  ];
+  const rows = [["From", source], ["Result", nothingFound(dimension, evidence).text], ...evidenceOf(evidence, 0)];
   return page(head, [
     section("What was found", textTable([{ heading: "" }, { heading: "" }], rows) + notesOf(notes)),
     ...residualSection(evidence, 0),

@@ -6,6 +6,7 @@ import { device } from "../../src/engine/device.js";
 import { Philox } from "../../src/engine/random.js";
 import { type FiniteCheck, finiteCheck, plainFlow, whitenedFlow } from "../../src/lie/finiteCheck.js";
 import { dense } from "../../src/lie/generator.js";
+import { Support } from "../../src/lie/support.js";
 import { whitening } from "../../src/lie/whitening.js";
 import { add, mul } from "../../src/ops/arithmetic.js";
 import { sum } from "../../src/ops/reduce.js";
@@ -32,7 +33,14 @@ function check(models: readonly Func[], L: Matrix = rotation): FiniteCheck {
   const held = { x, sizes };
   const y = models[0](tensor(x, { shape: [N, 1, 2] })).dataSync();
   const outputs = whitening(y, 1, true);
-  return inOneGo(finiteCheck(whitenedFlow(L, undefined, asTheyAre, held), { ...held, models, device: device("cpu"), outputs }));
+  return inOneGo(
+    finiteCheck(whitenedFlow(L, undefined, asTheyAre, held, new Support(Float64Array.from(x), 2)), {
+      ...held,
+      models,
+      device: device("cpu"),
+      outputs,
+    }),
+  );
 }
 
 test("|x|^2 along a turn: nothing changes; W4, x^2 + y^4: .4 standard deviations", () => {

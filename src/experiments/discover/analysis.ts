@@ -1,13 +1,14 @@
 import { breathing } from "../../engine/breathe.js";
-import type { Device } from "../../engine/device.js";
 import { check } from "../../errors.js";
 import type { Basis } from "../../lie/basis.js";
 import { checkSamples, checkUnknowns } from "../../lie/equations.js";
 import { type Extraction, extracting } from "../../lie/extraction.js";
 import { type FiniteCheck, finiteCheck, plainFlow, whitenedFlow } from "../../lie/finiteCheck.js";
 import { toDense } from "../../lie/generator.js";
-import { whitening } from "../../lie/whitening.js";
+import { Support } from "../../lie/support.js";
+import { whitened, whitening } from "../../lie/whitening.js";
 import { keep, tensor } from "../../tensor/tensor.js";
+import { claimOf, fitNotes, noGround } from "./claim.js";
 import { type Ensemble, type EnsembleOptions, fitEnsemble } from "./ensemble.js";
 
 export interface AnalysisOptions extends Omit<EnsembleOptions, "inputs" | "equivariant" | "whiten" | "x"> {
@@ -19,6 +20,8 @@ export interface AnalysisOptions extends Omit<EnsembleOptions, "inputs" | "equiv
   /** Look only among these, in the coordinates as they are. */
   within?: Basis;
   tolerance: number;
+  /** What is done after the training, and how much of it. */
+  onStep?: (name: string, done: number, of: number) => void;
 }
 
 /** What networks fitted to labelled samples say about their symmetries, and whether that is enough for a claim. */
@@ -30,15 +33,13 @@ export interface Analysis {
   extraction: Extraction | undefined;
   /** Of each direction that the extraction counts. */
   checks: readonly FiniteCheck[];
-  /** How many symmetries are claimed; undefined where that cannot be said. */
+  /** How many symmetries are claimed, modulo directions that f seems to ignore; undefined where that cannot be said. */
   dimension: number | undefined;
   /** Why not, and what else limits the result. */
   notes: readonly string[];
   ensemble: Ensemble;
 }
 
-/** An R^2 below this is no fit to conclude from: every output below it, and there is no claim. */
-export const FIT_BOUND = 0.3;
 const MOST_EXAMINED = 1000;
 /** Most numbers in the equations of one network. */
 const MOST_ENTRIES = 1.2e7;
@@ -48,7 +49,7 @@ const MOST_ENTRIES = 1.2e7;
  * Throws as fitEnsemble and extractSymmetries do.
  */
 export async function analyse(options: AnalysisOptions): Promise<Analysis> {
-  const { m, d, output, affine, within, tolerance, device, signal } = options;
+  const { m, d, output, affine, within, tolerance, device, signal, onStep } = options;
   check(
     !(affine && within),
     "ERR_LCONV_ARGUMENT",
@@ -59,19 +60,16 @@ export async function analyse(options: AnalysisOptions): Promise<Analysis> {
   const { models, heldOut, r2 } = ensemble;
   const shared = { r2, heldOut: heldOut.length, ensemble };
   try {
-    const best = Math.max(...r2.filter((value) => !Number.isNaN(value)));
-    if (models.length === 0 || !(best >= FIT_BOUND)) {
-      const note =
-        `no claim: on ${heldOut.length} samples held out the networks explain ${show(best)} of the variance of y at best, less than ${FIT_BOUND}; ` +
-        "take more samples or longer training, or y is noise";
-      return { ...shared, extraction: undefined, checks: [], dimension: undefined, notes: [note] };
-    }
+    const nothing = noGround(options, ensemble);
+    if (nothing) return { ...shared, extraction: undefined, checks: [], dimension: undefined, notes: [nothing] };
+    onStep?.("examine", 0, 1);
     const seen = examined(options, ensemble);
     const x = keep(tensor(seen, { shape: [seen.length / (m * d), m, d], device }));
     try {
       const extraction = await breathing(extracting(models, x, { output, tolerance, ...(within ? { within } : { affine }) }), signal);
-      const checks = await checksOf(extraction, options, ensemble, device, signal);
-      const { dimension, notes } = claim(extraction, checks);
+      onStep?.("examine", 1, 1);
+      const checks = await checksOf(extraction, options, ensemble);
+      const { dimension, notes } = claimOf(extraction, checks, options);
       return { ...shared, extraction, checks, dimension, notes: [...fitNotes(r2), ...notes] };
     } finally {
       x.dispose();
@@ -92,8 +90,6 @@ function checkSize({ x, N, d, affine, output, outputs }: AnalysisOptions): void 
 }
 const MOST_LOOKED_AT = 256; // d whose rank is asked for
 
-const show = (value: number): string => (Number.isFinite(value) ? value.toPrecision(2) : "nothing");
-
 /** Samples whose gradients are looked at: those held out first. */
 function examined({ x, N, m, d, outputs, affine, output, within }: AnalysisOptions, { heldOut }: Ensemble): Float32Array {
   const width = m * d;
@@ -110,55 +106,26 @@ function examined({ x, N, m, d, outputs, affine, output, within }: AnalysisOptio
   return seen;
 }
 
-/** Outputs of which too little was learned for anything to be said. */
-function fitNotes(r2: readonly number[]): string[] {
-  const poor = r2.flatMap((value, a) => (value >= FIT_BOUND ? [] : [`${a} (R² ${show(value)})`]));
-  return poor.length === 0
-    ? []
-    : [`little or nothing was learned of output ${poor.join(", ")}: what is claimed holds for the other outputs`];
-}
-
 const MOST_CHECKED = 500;
 
 async function checksOf(
-  { basis, whitened, whitenedLabels, inputs, outputs }: Extraction,
-  { x, m, d }: AnalysisOptions,
+  { basis, whitened: found, whitenedLabels, inputs, outputs }: Extraction,
+  { x, m, d, device, signal, onStep }: AnalysisOptions,
   { models, heldOut }: Ensemble,
-  device: Device,
-  signal: AbortSignal | undefined,
 ): Promise<FiniteCheck[]> {
   const samples = heldOut.slice(0, MOST_CHECKED);
   const held = { x: new Float32Array(samples.length * m * d), sizes: { N: samples.length, m, d } };
   samples.forEach((n, at) => void held.x.set(x.subarray(n * m * d, (n + 1) * m * d), at * m * d));
-  const flows = (basis?.generators ?? []).map((g, k) =>
-    whitened && inputs
-      ? whitenedFlow(toDense(whitened.generators[k]), whitenedLabels[k], inputs, held)
-      : plainFlow(g, whitenedLabels[k], held),
-  );
+  const support = inputs && new Support(whitened(inputs, x), m * inputs.to.rows);
+  const generators = basis?.generators ?? [];
   const checks: FiniteCheck[] = [];
-  for (const flow of flows) checks.push(await breathing(finiteCheck(flow, { ...held, models, device, outputs }), signal));
-  return checks;
-}
-
-/** What may be said of the dimension. */
-function claim({ dimension, undecided, notes }: Extraction, checks: readonly FiniteCheck[]): Pick<Analysis, "dimension" | "notes"> {
-  const failed = checks.filter(({ verdict }) => verdict === "fails");
-  const open = checks.filter(({ verdict }) => verdict === "undecided");
-  const say = (list: readonly FiniteCheck[]): string =>
-    list
-      .map(
-        ({ change, explained, t }) =>
-          `${show(change)} standard deviations at t = ${t.toPrecision(2)}, of which the networks' noise explains ${show(explained)}`,
-      )
-      .join("; ");
-  if (failed.length > 0) {
-    const note = `finite check: f changes along ${failed.length} of ${checks.length} directions that are flat at first order, by ${say(failed)}`;
-    return { dimension: failed.length === checks.length && undecided === 0 ? 0 : undefined, notes: [...notes, note] };
+  for (const [k, g] of generators.entries()) {
+    const flow =
+      found && inputs && support
+        ? whitenedFlow(toDense(found.generators[k]), whitenedLabels[k], inputs, held, support)
+        : plainFlow(g, whitenedLabels[k], held);
+    checks.push(await breathing(finiteCheck(flow, { ...held, models, device, outputs }), signal));
+    onStep?.("check", k + 1, generators.length);
   }
-  if (open.length > 0)
-    return {
-      dimension: undefined,
-      notes: [...notes, `finite check undecided for ${open.length} of ${checks.length} directions: ${say(open)}`],
-    };
-  return { dimension: undecided > 0 ? undefined : dimension, notes };
+  return checks;
 }

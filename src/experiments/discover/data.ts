@@ -32,17 +32,31 @@ export const TOLERANCE = 0.2;
  */
 export async function discoverData(samples: Samples, options: DataOptions): Promise<Found> {
   const { N, m, d, x, path } = samples;
-  const { networks = NETWORKS, within, affine = false, output, tolerance = TOLERANCE, seed, device, epochs, signal, onEpoch } = options;
-  const { targets, outputs } = targetsOf(samples, output);
-  const notes = sampleNotes(samples);
+  const {
+    networks = NETWORKS,
+    within,
+    affine = false,
+    output,
+    tolerance = TOLERANCE,
+    seed,
+    device,
+    epochs,
+    signal,
+    onEpoch,
+    onStep,
+  } = options;
+  const { targets, outputs, notes: ofTargets } = targetsOf(samples, output);
+  const notes = [...sampleNotes(samples), ...ofTargets];
   const analysis = await analyse({
     ...{ x, N, m, d, y: targets, outputs, output, affine, tolerance, networks, seed, device },
     ...(within !== undefined && { within: knownGenerators(within, d, options.grid, options.permutation) }),
     ...(epochs !== undefined && { epochs }),
     ...(signal && { signal }),
     ...(onEpoch && { onEpoch }),
+    ...(onStep && { onStep }),
   });
   try {
+    onStep?.("name", 0, 1);
     const source = `${networks} networks fitted to ${N} samples of ${path}`;
     return await foundBy(source, samples, analysis, notes, options);
   } finally {
@@ -50,32 +64,56 @@ export async function discoverData(samples: Samples, options: DataOptions): Prom
   }
 }
 
-function targetsOf({ y, N, path }: Samples, output: string): { targets: Float32Array | Int32Array; outputs: number } {
+interface Targets {
+  targets: Float32Array | Float64Array | Int32Array;
+  outputs: number;
+  notes: string[];
+}
+
+/** Whole numbers, one a sample, are classes where f is invariant; all else are values. */
+function targetsOf({ y, N, path }: Samples, output: string): Targets {
   const whole = /^[iub]/.test(y.dtype) && y.data.length === N;
-  if (whole && output === "invariant") {
-    const labels = Int32Array.from(y.data as ArrayLike<number>, Number);
-    const classes = labels.reduce((most, label) => Math.max(most, label), 0) + 1;
-    check(
-      labels.every((label) => label >= 0) && classes > 1,
-      "ERR_LCONV_DATA",
-      () => `${path}: class numbers must start from 0 and be two or more`,
-    );
-    return { targets: labels, outputs: classes };
-  }
-  const values = Float32Array.from(y.data as ArrayLike<number>, Number);
-  check(values.every(Number.isFinite), "ERR_LCONV_DATA", () => `${path}: y holds values that are not finite`);
+  return whole && output === "invariant" ? classesOf(y, N, path) : valuesOf(y, N, path);
+}
+
+const MOST_CLASSES = 1000;
+
+function classesOf(y: Samples["y"], N: number, path: string): Targets {
+  const targets = Int32Array.from(y.data as ArrayLike<number>, Number);
+  const different = new Set(targets).size;
+  const outputs = targets.reduce((most, label) => Math.max(most, label), 0) + 1;
+  const asValues = "if they are values, not classes, store y as floating point";
   check(
-    values.some((value) => value !== 0),
+    targets.every((label) => label >= 0) && outputs > 1,
+    "ERR_LCONV_DATA",
+    () => `${path}: y holds whole numbers, which are taken for classes: these must start from 0 and be two or more; ${asValues}`,
+  );
+  check(
+    outputs <= Math.min(MOST_CLASSES, N / 5),
+    "ERR_LCONV_DATA",
+    () =>
+      `${path}: y holds whole numbers up to ${outputs - 1}, which are taken for classes: at most ${Math.floor(Math.min(MOST_CLASSES, N / 5))} for ${N} samples; ` +
+      `number them from 0 without gaps, or ${asValues}`,
+  );
+  return { targets, outputs, notes: [`y holds whole numbers: ${different} classes`] };
+}
+
+/** As they are in the file: what float32 would round beside a large mean stays. */
+function valuesOf(y: Samples["y"], N: number, path: string): Targets {
+  const targets = y.data instanceof Float32Array ? y.data : Float64Array.from(y.data as ArrayLike<number>, Number);
+  check(targets.every(Number.isFinite), "ERR_LCONV_DATA", () => `${path}: y holds values that are not finite`);
+  check(
+    targets.some((value) => value !== 0),
     "ERR_LCONV_DATA",
     () => `${path}: y is zero throughout`,
   );
-  const outputs = values.length / N;
+  const outputs = targets.length / N;
   check(
-    values.some((value, at) => value !== values[at % outputs]),
+    targets.some((value, at) => value !== targets[at % outputs]),
     "ERR_LCONV_DATA",
     () => `${path}: y is the same for all ${N} samples, so nothing can be learned from it`,
   );
-  return { targets: values, outputs };
+  return { targets, outputs, notes: [] };
 }
 
 const FEWEST = 50;
@@ -103,7 +141,7 @@ async function foundBy(source: string, samples: Samples, analysis: Analysis, bef
   const notes = [...before, ...analysis.notes];
   const evidence: Evidence = {
     ...{ r2, heldOut, residuals: [] },
-    ...(extraction && evidenceOf(extraction)),
+    ...(extraction && evidenceOf(extraction, dimension !== undefined && dimension > 0)),
     ...(checks.length > 0 && { checks }),
   };
   if (!extraction?.basis || !dimension) return { source, dimension, discovery: undefined, evidence, notes };
@@ -149,7 +187,7 @@ export async function discoverFunction(source: string, model: Model, samples: Sa
       ...(within === undefined ? { affine } : { within: knownGenerators(within, d, grid, permutation) }),
     };
     const { dimension, basis, whitened, inputs, labels, notes, ...rest } = await breathing(extracting(model, seen, how), signal);
-    const evidence = evidenceOf({ dimension, basis, whitened, inputs, labels, notes, ...rest });
+    const evidence = evidenceOf({ dimension, basis, whitened, inputs, labels, notes, ...rest }, basis !== undefined);
     if (!basis) return { source, dimension: rest.undecided > 0 ? undefined : dimension, discovery: undefined, evidence, notes };
     const description = describing(basis, {
       ...{ source, evidence, notes },

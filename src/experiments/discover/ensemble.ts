@@ -2,6 +2,7 @@ import { Matrix } from "ml-matrix";
 import { noGrad } from "../../autograd/autograd.js";
 import type { Device } from "../../engine/device.js";
 import { Philox, streams } from "../../engine/random.js";
+import { check } from "../../errors.js";
 import { meanOf } from "../../lie/design.js";
 import type { Model } from "../../lie/lieDerivative.js";
 import { type Whitening, whitened, whitening } from "../../lie/whitening.js";
@@ -18,7 +19,7 @@ export interface EnsembleOptions {
   x: Float32Array; // [N, m d]
   N: number;
   inputs: number; // m d
-  y: Float32Array | Int32Array; // [N, outputs], or class numbers [N]
+  y: Float32Array | Float64Array | Int32Array; // [N, outputs], or class numbers [N]
   outputs: number;
   /** y moves linearly with x, so its origin stays in its place. */
   equivariant: boolean;
@@ -119,9 +120,26 @@ interface Inputs {
   dispose: () => void;
 }
 
+const LARGEST = 1e30;
+const show = (values: ArrayLike<number>): string =>
+  Array.from(values, (value) => value.toPrecision(3))
+    .slice(0, 3)
+    .join(", ");
+
 function whitenedInputs(x: Float32Array, inputs: number, device: Device): Inputs {
   const frame = whitening(x, inputs, true);
   const width = frame.to.rows;
+  check(
+    width > 0,
+    "ERR_LCONV_DATA",
+    () => `discover: x varies by less than float32 resolves beside its mean, ${show(frame.mean)}; subtract that first`,
+  );
+  const greatest = Math.max(...frame.to.to1DArray().map(Math.abs));
+  check(
+    greatest < LARGEST,
+    "ERR_LCONV_DATA",
+    () => `discover: x varies by as little as ${(1 / greatest).toPrecision(1)}, too small a number for float32; take another unit`,
+  );
   const mean = keep(tensor(Float32Array.from(frame.mean), { shape: [1, inputs], device }));
   const to = keep(tensor(Float32Array.from(frame.to.transpose().to1DArray()), { shape: [inputs, width], device }));
   return {
@@ -158,6 +176,11 @@ function targetsOf({ y, outputs, equivariant }: EnsembleOptions): Targets {
   if (y instanceof Int32Array) return { values: y, width: 1, outputs, frame: undefined };
   const frame = whitening(y, outputs, !equivariant);
   const q = frame.to.rows;
+  check(
+    q > 0,
+    "ERR_LCONV_DATA",
+    () => `discover: y varies by less than float32 resolves beside its mean, ${show(frame.mean)}; subtract that first`,
+  );
   return { values: Float32Array.from(whitened(frame, y)), width: q, outputs: q, frame };
 }
 

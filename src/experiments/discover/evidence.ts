@@ -14,7 +14,9 @@ export interface Evidence {
   undecided?: number;
   /** Of each claimed direction, see lie/finiteCheck.ts. */
   checks?: readonly FiniteCheck[];
-  /** 95 % bound of the largest angle to the true span, degrees. */
+  /** Directions of x [k][d] on which no dependence of f was seen: what is said is modulo those. */
+  ignored?: readonly (readonly number[])[];
+  /** 95 % bound of the largest angle to the true span, degrees; of claims alone. */
   bound?: number;
   /** Mean largest angle to the span that other samples of the same function give, degrees: of the examined points alone, no error bar. */
   resampled?: number;
@@ -22,13 +24,22 @@ export interface Evidence {
 
 const degrees = (radians: number): number => (180 * radians) / Math.PI;
 
-export const evidenceOf = ({ residuals, noise, undecided, bound, resampled }: Extraction): Evidence => ({
+export const evidenceOf = ({ residuals, noise, undecided, ignored, bound, resampled }: Extraction, claimed: boolean): Evidence => ({
   residuals,
   ...(noise && { noise }),
   ...(undecided > 0 && { undecided }),
-  ...(Number.isFinite(bound) && { bound: degrees(bound) }),
-  ...(Number.isFinite(resampled) && { resampled: degrees(resampled) }),
+  ...(ignored && { ignored: ignored.transpose().to2DArray() }),
+  ...(claimed && Number.isFinite(bound) && { bound: degrees(bound) }),
+  ...(claimed && Number.isFinite(resampled) && { resampled: degrees(resampled) }),
 });
+
+/** Of no symmetry, or no claim; also what may be called the algebra then. */
+export function nothingFound(dimension: number | undefined, { ignored }: Evidence): { text: string; algebra: "none" | null } {
+  if (dimension === undefined) return { text: "no claim: see the notes", algebra: null };
+  if (!ignored) return { text: "no symmetry found", algebra: "none" };
+  const many = `${ignored.length} direction${ignored.length > 1 ? "s" : ""} of x`;
+  return { text: `no symmetry found but changes of the ${many} on which no dependence of f was seen`, algebra: null };
+}
 
 const MOST_SHOWN = 12;
 

@@ -36,6 +36,8 @@ export interface SourceOptions {
   known?: readonly string[];
   signal?: AbortSignal;
   onEpoch?: (epoch: number, epochs: number, loss: number) => void;
+  /** What is done after a training, and how much of it. */
+  onStep?: (name: string, done: number, of: number) => void;
 }
 
 /**

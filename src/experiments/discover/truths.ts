@@ -191,7 +191,7 @@ async function fromAnalysis(
 ): Promise<TruthResult> {
   const { residuals = [], basis: found, whitened, inputs } = extraction ?? {};
   const claimed = dimension !== undefined && dimension > 0;
-  const evidence: Evidence = { r2, heldOut, checks, ...(extraction ? evidenceOf(extraction) : { residuals }) };
+  const evidence: Evidence = { r2, heldOut, checks, ...(extraction ? evidenceOf(extraction, claimed) : { residuals }) };
   const shared = { experiment, seed, notes, dimension: dimension ?? Number.NaN, residual: residuals[Math.max(0, (dimension ?? 1) - 1)] };
   if (!claimed || !found || !whitened || !inputs)
     return {
