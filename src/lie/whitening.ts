@@ -17,9 +17,14 @@ export interface Whitening {
 const ROUNDING = 1e-11;
 /** The same for one coordinate, against its mean square about zero: about five steps of float32 a standard deviation. */
 const RESOLVED = 1e-13;
+/** And of float64. */
+export const RESOLVED_BY_FLOAT64 = 1e-26;
 
-/** Of `values`, vectors [N, d] one after the other. With `center` about their mean. r is 0 where all are zero, or all the same. */
-export function whitening(values: ArrayLike<number>, d: number, center: boolean): Whitening {
+/**
+ * Of `values`, vectors [N, d] one after the other. With `center` about their mean. r is 0 where all are zero, or all the same. A coordinate whose variance
+ * is below `resolved` times its mean square does not vary.
+ */
+export function whitening(values: ArrayLike<number>, d: number, center: boolean, resolved = RESOLVED): Whitening {
   const N = values.length / d;
   const size = new Float64Array(d); // root of the mean square about zero
   const mean = new Float64Array(d);
@@ -28,7 +33,7 @@ export function whitening(values: ArrayLike<number>, d: number, center: boolean)
     if (center) mean[at % d] += values[at] / N;
   }
   const H = secondMoments(values, d, mean);
-  const moves = Array.from(size, (square, mu) => H.get(mu, mu) > RESOLVED * square);
+  const moves = Array.from(size, (square, mu) => H.get(mu, mu) > resolved * square);
   const scale = moves.map((does, mu) => (does ? Math.sqrt(H.get(mu, mu)) : 0)); // each axis in its own unit first
   const normed = Matrix.zeros(d, d);
   for (let a = 0; a < d; a++) for (let b = 0; b < d; b++) if (moves[a] && moves[b]) normed.set(a, b, H.get(a, b) / (scale[a] * scale[b]));

@@ -28,6 +28,7 @@ import { renderSymmetries } from "../../src/report/symmetries.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
 import { moved } from "../lie/movedPairs.js";
 import { difference, randomLowRank, randomMatrix } from "../lie/random.js";
+import { long } from "../support/long.js";
 import { rejectsCode, throwsCode } from "../support/throws.js";
 
 const test = suite("experiments/discover");
@@ -105,6 +106,11 @@ test("misuse of the authors' experiments, and abort", async () => {
   );
 });
 
+/** Tens of seconds each. */
+const longTest = (name: string, body: () => Promise<void>): void => {
+  if (long) test(name, body);
+};
+
 const truth = (name: TruthName): Promise<TruthResult> => runTruth(name, { seed: 0, device: cpu });
 
 /** The algebra by name, the dimension, and the angle in degrees; bounds are what five seeds gave (docs/symmetries.md), with some room. */
@@ -116,7 +122,7 @@ async function checkTruth(name: TruthName, found: string, dimension: number, deg
   return result;
 }
 
-test("so2: the rotation of images from pairs, and the same with scrambled pixels", async () => {
+longTest("so2: the rotation of images from pairs, and the same with scrambled pixels", async () => {
   // Frequencies as 1 : 2.19 : 3.95, nearly integers: within the error of the generator, but others would be as well.
   const plain = await checkTruth("so2", "R", 1, 4);
   const scrambled = await checkTruth("scrambled-so2", "R", 1, 4);
@@ -133,7 +139,7 @@ test("translations: the shift of signals from pairs", async () => {
   await checkTruth("translations", "so(2)", 1, 0.001);
 });
 
-test("so3: rotations from an equivariant network", async () => {
+longTest("so3: rotations from an equivariant network", async () => {
   await checkTruth("so3", "so(3)", 3, 1.5);
 });
 
@@ -141,7 +147,7 @@ test("so13: the Lorentz algebra from an invariant network", async () => {
   await checkTruth("so13", "so(1,3)", 6, 0.6);
 });
 
-test("none: nothing is found where there is nothing", async () => {
+longTest("none: nothing is found where there is nothing", async () => {
   const { found, dimension, basis, angle, residual } = await truth("none");
   assert.equal([found, dimension, basis], ["none", 0, undefined]);
   assert.ok(Number.isNaN(angle) && residual > 0.2, `residual ${residual}`);

@@ -8,6 +8,7 @@ import { prop2 } from "../../src/experiments/verify/prop2.js";
 import { atLeast, atMost, logSlope, near, relativeError, verdict, verificationNames } from "../../src/experiments/verify/verdict.js";
 import { lconv, temporaryFolder } from "../cli/command.js";
 import { assertWellFormed } from "../report/wellFormed.js";
+import { long } from "../support/long.js";
 import { throwsCode } from "../support/throws.js";
 
 const test = suite("experiments/verify");
@@ -41,7 +42,7 @@ test("prop2 with the authors' sizes gives their figures, and takes others", asyn
   );
   for (const options of [
     { d: 21, shift: 0.5, n: [2] },
-    { d: 64, shift: -7.3, n: [8, 64] },
+    { d: long ? 64 : 24, shift: -7.3, n: [8, 64] },
     { d: 3, shift: 1 },
   ]) {
     const found = prop2({ device: device() }, options);

@@ -41,6 +41,7 @@ const soaks: Record<string, Soak> = {
   "allocations-all": allocations("all"),
   hostile: hostile("calls"),
   "hostile-classes": hostile("classes"),
+  tests: { args: [path("../support/run.ts"), "--env", "LCONV_TEST_LONG=1"] },
   fuzz: { args: child("fuzz", "1", "1000000") },
   crashes: { args: [path("../cli/crashes.ts")] },
   orders: { args: [path("../native/orders.ts"), "20"] },

@@ -20,7 +20,7 @@ function soak(name: string, ...args: string[]): Promise<string> {
 }
 
 test("training steps, programs and workers leave the resident memory flat", async () => {
-  const told = await soak("memory", "--share", "0.01");
+  const told = await soak("memory", "--share", "0.005");
   assert.equal(
     [...told.matchAll(/^flat: \d+ (\w+)/gm)].map((match) => match[1]),
     ["steps", "programs", "workers"],

@@ -5,7 +5,7 @@ import { Philox, streams } from "../../engine/random.js";
 import { check } from "../../errors.js";
 import { meanOf } from "../../lie/design.js";
 import type { Model } from "../../lie/lieDerivative.js";
-import { type Whitening, whitened, whitening } from "../../lie/whitening.js";
+import { RESOLVED_BY_FLOAT64, type Whitening, whitened, whitening } from "../../lie/whitening.js";
 import type { Sequential } from "../../nn/module.js";
 import { mul, sub } from "../../ops/arithmetic.js";
 import { matmul } from "../../ops/matmul.js";
@@ -174,12 +174,12 @@ interface Targets {
 
 function targetsOf({ y, outputs, equivariant }: EnsembleOptions): Targets {
   if (y instanceof Int32Array) return { values: y, width: 1, outputs, frame: undefined };
-  const frame = whitening(y, outputs, !equivariant);
+  const frame = whitening(y, outputs, !equivariant, y instanceof Float64Array ? RESOLVED_BY_FLOAT64 : undefined);
   const q = frame.to.rows;
   check(
     q > 0,
     "ERR_LCONV_DATA",
-    () => `discover: y varies by less than float32 resolves beside its mean, ${show(frame.mean)}; subtract that first`,
+    () => `discover: y varies by less than its numbers resolve beside their mean, ${show(frame.mean)}; subtract that first`,
   );
   return { values: Float32Array.from(whitened(frame, y)), width: q, outputs: q, frame };
 }
