@@ -129,6 +129,13 @@ function bracketsOf(f: Float64Array, n: number, a: readonly number[][], b: reado
   return new Matrix(columns).transpose();
 }
 
+/** Rows that span what is central of a span of rows. */
+export const centralIn = (g: Sampled, span: readonly number[][], test: ZeroTest, what: string): number[][] => {
+  const rows = new Matrix(span as number[][]);
+  const brackets = (f: Float64Array): Matrix => rows.mmul(new Matrix(rowsOf(f, g.n)));
+  return kernelOf(g, brackets, test, what).kernel.map((row) => Matrix.rowVector(row).mmul(rows).to1DArray());
+};
+
 /** Dimensions of g, [g, g], [[g, g], [g, g]], ... until they stay. */
 export function* derivedDimensions(g: Sampled, test: ZeroTest): Pieces<number[]> {
   let span = unit(g.n);

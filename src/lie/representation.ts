@@ -23,7 +23,7 @@ export interface Acting {
 }
 
 /** Casimir operators of representations that are not trivial have no eigenvalue below 3/8. */
-const TRIVIAL = 0.15;
+export const TRIVIAL = 0.15;
 
 /** Names and representations of the ideals; without matrices, or of an algebra that is not reductive, names alone. */
 export function actingIdeals(frame: Frame | undefined, levi: Levi, ideals: readonly Ideal[]): Acting[] {
