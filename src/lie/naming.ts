@@ -55,7 +55,8 @@ function nameReductive(frame: Frame, blank: Named, ideals: readonly Ideal[], tes
   const scalar = central?.length === 1 && isScaling(central[0], acting, frame.uncertainty);
   const name = joined(acting, names, centre, scalar, frame.n);
   const tori = otherTori(k, flows).map((torus) => [...names, ...torus].join(" + "));
-  return { ...blank, name, others: [...others, ...tori], facts, ideals: acting, scalar, ...(flows && { flows }) };
+  const otherIdeals = others.map((all) => [...all, ...centre].join(" + "));
+  return { ...blank, name, others: [...otherIdeals, ...tori], facts, ideals: acting, scalar, ...(flows && { flows }) };
 }
 
 /** In the coordinates in which the generators were given, and their error is known. */
@@ -123,15 +124,17 @@ function* nameSemidirect(frame: Frame, blank: Named, ideals: readonly Ideal[], t
   const action = yield* actionOn(levi, section, test);
   const idle = idleIdeals(ideals, action.idle, s);
   if (!idle) return { ...blank, reason: "the action on the nilradical is not clear" };
-  const direct = merged(actingIdeals(undefined, levi, idle)).names;
+  const direct = merged(actingIdeals(undefined, levi, idle));
+  const withIdeals = (core: string, free: number): Pick<Named, "name"> & { others: string[] } => ({
+    name: [core, ...direct.names, ...lines(free)].join(" + "),
+    others: direct.others.map((names) => [core, ...names, ...lines(free)].join(" + ")),
+  });
   const H = action.frame && (yield* named(action.frame, test));
   if (action.frame && H?.name === undefined) return { ...blank, reason: "the action on the nilradical has no name" };
   const facts = H?.facts ?? [];
   if (descending.length > 1) {
     const name = nilpotentName(levi, H, action, test);
-    return name
-      ? { ...blank, name: [name.core, ...direct, ...lines(name.lines)].join(" + "), facts }
-      : { ...blank, reason: "its nilradical has no name" };
+    return name ? { ...blank, ...withIdeals(name.core, name.lines), facts } : { ...blank, reason: "its nilradical has no name" };
   }
   const free = m - moved.length;
   const summand = levi.centre.length === free && (free === 0 || centralIn(algebra, moved, test, "centre of what is moved").length === 0);
@@ -139,12 +142,9 @@ function* nameSemidirect(frame: Frame, blank: Named, ideals: readonly Ideal[], t
   if (a > 1 && free > 0) return { ...blank, reason: "it need not split" };
   if (!H || !action.frame) return { ...blank, reason: "nothing is seen to act on its nilradical" };
   const core = semidirectName(H, action.frame, moved.length, test);
-  return {
-    ...blank,
-    name: [core, ...direct, ...lines(free)].join(" + "),
-    others: H.others.map((other) => joinedAction(other, moved.length)),
-    facts,
-  };
+  const { name, others } = withIdeals(core, free);
+  const otherActions = H.others.map((other) => withIdeals(joinedAction(other, moved.length), free).name as string);
+  return { ...blank, name, others: [...others, ...otherActions], facts };
 }
 
 const lines = (k: number): string[] => (k === 0 ? [] : [k === 1 ? "R" : `R^${k}`]);

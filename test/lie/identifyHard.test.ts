@@ -5,6 +5,8 @@ import * as assert from "uvu/assert";
 import { denseBasis } from "../../src/lie/basis.js";
 import { type Identification, type IdentifyOptions, identify } from "../../src/lie/identify.js";
 import { algebra } from "../../src/lie/known.js";
+import { classesOf, realForms } from "../../src/lie/realForms.js";
+import { structure } from "../../src/lie/structure.js";
 import { throwsCode } from "../support/throws.js";
 import { directSum, perturbed } from "./perturbed.js";
 
@@ -107,6 +109,44 @@ test("a scaling is a multiple of the identity, and nothing else is called one", 
   assert.is(last([...algebra("su(2)").dense(), Matrix.add(Matrix.eye(4), Matrix.mul(phase, 0.15))]), "line", "a spiral");
   assert.is(last([...twice, Matrix.eye(6)]), "scaling");
   assert.is(last([...directSum(so3, [Matrix.zeros(1, 1)]).slice(0, 3), directSum([Matrix.eye(3)], [Matrix.zeros(1, 1)])[0]]), "scaling");
+});
+
+test("a span that is not closed has no certain name unless the rest is told to be noise", () => {
+  const spoilt = [so3[0], so3[1], so3[2]].map((L, k) => (k === 1 ? Matrix.add(L, entries(3, [0, 0, 0.2])) : L));
+  const found = of(spoilt);
+  assert.not.ok(found.certain, show(found));
+  assert.ok(found.distance >= found.structure.closureResidual && found.distance > 0.05, `${found.distance}`);
+  assert.match(found.notes.join(), found.structure.closureResidual.toPrecision(2));
+  assert.not.ok(identify(perturbed(so3, { noise: 1e-5, seed: 1 })).certain);
+  assert.ok(identify(perturbed(so3, { noise: 1e-5, seed: 1 }), { uncertainty: 3e-5 }).certain);
+  assert.ok(of(so3).certain);
+});
+
+/** ad_x of all x, in terms of a basis. */
+const adjointOf = (matrices: readonly Matrix[]): Matrix[] =>
+  structure(denseBasis(matrices)).f.map((rows) => new Matrix(rows.map((row) => [...row])).transpose());
+
+test("B3 and C3 are not isomorphic", () => {
+  for (const name of ["so(7)", "sp(6)"]) {
+    const found = of(algebra(name).dense());
+    assert.equal([found.name, found.certain], [name, true]);
+    assert.not.match(found.facts.join(), "=");
+  }
+  const adjoint = of(adjointOf(algebra("sp(6)").dense()));
+  notWrong(adjoint, "sp(6)", "the adjoint representation");
+  assert.ok([adjoint.name, ...adjoint.alternatives].includes("so(3,4)"), show(adjoint));
+  assert.match(of(algebra("sl(4)").dense()).facts.join(), "sl(4) = so(3,3)");
+});
+
+test("real forms of one dimension and signature: equal only where they are isomorphic", () => {
+  const names = (dimension: number, noncompact: number, complex = false): string[][] =>
+    classesOf(realForms(dimension, noncompact, complex));
+  assert.equal(names(21, 0), [["so(7)"], ["usp(6)"]]);
+  assert.equal(names(78, 0), [["so(13)"], ["usp(12)"], ["e6"]]);
+  assert.equal(names(120, 0), [["so(16)"], ["su(11)"]]);
+  assert.equal(names(195, 90), [["su(9,5)"], ["su*(14)"]]);
+  assert.equal(names(28, 12), [["so(2,6)", "so*(8)"]]);
+  assert.equal(names(6, 3, true), [["so(1,3)", "sl(2,C)"]]);
 });
 
 test.run();
