@@ -195,7 +195,7 @@ function* factsOf({ algebra, n }: Frame, { levi, ideals = [] }: Named): Pieces<s
   const derived = yield* derivedDimensions(algebra, test);
   const radical = n - levi.s;
   const solvable = levi.s === 0;
-  const nilpotent = solvable && levi.a === 0;
+  const nilpotent = solvable && levi.a === 0 && levi.ends;
   const kind =
     levi.centre.length === n ? "abelian" : nilpotent ? "nilpotent" : solvable ? "solvable" : radical === 0 ? "semisimple" : levi.centre.length === radical ? "reductive" : "neither solvable nor reductive"; // biome-ignore format: a ladder
   const compact = ideals.length > 0 && ideals.every(({ ideal }) => ideal.noncompact === 0);
@@ -204,9 +204,9 @@ function* factsOf({ algebra, n }: Frame, { levi, ideals = [] }: Named): Pieces<s
     kind,
     `Killing form: ${positive} positive, ${negative} negative, ${zero} zero`,
     `centre of dimension ${levi.centre.length}`,
-    `radical of dimension ${radical}, nilradical of dimension ${levi.m}`,
+    `radical of dimension ${radical}${levi.ends ? `, nilradical of dimension ${levi.m}` : ""}`,
     `derived series ${derived.join(", ")}`,
-    ...(levi.m > 0 ? [`lower central series of the nilradical ${levi.descending.map((span) => span.length).join(", ")}`] : []),
+    ...(levi.m > 0 && levi.ends ? [`lower central series of the nilradical ${levi.descending.map((span) => span.length).join(", ")}`] : []),
     ...(ideals.length > 0 ? [compact ? "the semisimple part is compact" : "the semisimple part is not compact"] : []),
   ];
 }

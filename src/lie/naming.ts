@@ -116,7 +116,7 @@ function* nameSemidirect(frame: Frame, blank: Named, ideals: readonly Ideal[], t
   const { s, a, m, descending, algebra } = levi;
   const { n } = frame;
   const N = descending[0];
-  if (!N) return { ...blank, reason: "the nilradical is not clear" };
+  if (!N || !levi.ends) return { ...blank, reason: "the nilradical is not clear" };
   const all = Matrix.eye(n).to2DArray();
   const moved = descending.length === 1 ? imageOf(algebra, all, N, test, "what the nilradical is moved by") : (descending[1] as number[][]);
   if (moved.length === 0) return { ...blank, reason: "the nilradical is not clear" };

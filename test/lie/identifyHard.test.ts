@@ -149,4 +149,12 @@ test("real forms of one dimension and signature: equal only where they are isomo
   assert.equal(names(6, 3, true), [["so(1,3)", "sl(2,C)"]]);
 });
 
+test("weights whose first three power sums vanish are weights", () => {
+  const found = of(lineActing(entries(4, [0, 0, 1], [1, 1, -1], [2, 3, -1], [3, 2, 1])));
+  assert.is(found.name, "R x| R^4");
+  assert.match(found.facts.join(), "solvable");
+  assert.match(found.facts.join(), "nilradical of dimension 4");
+  assert.not.match(found.facts.join(), "nilpotent");
+});
+
 test.run();
