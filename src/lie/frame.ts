@@ -14,6 +14,8 @@ export interface Frame {
   algebra: Sampled;
   /** |error| of each matrix below. */
   uncertainty: number;
+  /** |error| / |L| in the coordinates in which the generators were given. */
+  error: number;
   /** Share of a commutator, of generators of operator norm 1, outside of the span. */
   closure: number;
   /** Orthonormal matrices; undefined where the generators are known by their action on data alone, or are too large. */
@@ -88,6 +90,7 @@ export function* frameOf(given: readonly Matrix[], uncertainty?: number, lens?: 
     n,
     algebra: { n, f, draws },
     uncertainty: Math.max(LEAST, error * Math.sqrt(meanOf(noise.map((draw) => draw.size)))),
+    error,
     closure: Math.sqrt(left) / speed,
     matrices,
     coefficients: rows.mmul(start.rows),
@@ -137,6 +140,7 @@ export function frameOfStructure({ orthonormal: constants, closureResidual, scal
     n,
     algebra: sampled(Float64Array.from(constants.flat(2)), n, 2 * error * scale),
     uncertainty: error,
+    error,
     closure: closureResidual,
     coefficients,
   };

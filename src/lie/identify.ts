@@ -12,11 +12,11 @@ import { ZeroTest } from "./zeroTest.js";
 export interface Identification {
   /** Such as "so(3)", "R^2", "iso(1,3)", "so(3) + R"; "unknown" where the span is no algebra, has no name, or is too uncertain for one. */
   name: string;
-  /** Whether nothing else is possible: no decision was open and `alternatives` is empty. */
+  /** Whether nothing else is possible: no decision was open, `alternatives` is empty, and what the span lacks to be closed is rounding or told to be noise. */
   certain: boolean;
   /** Names that are not excluded. */
   alternatives: readonly string[];
-  /** How far the structure is from what the name says, in units of the structure constants. */
+  /** How far the structure is from what the name says, in units of the structure constants, or how far it is from closed, where that is more. */
   distance: number;
   /** Of the coordinates in which it was read. */
   condition: number;
@@ -34,7 +34,8 @@ export interface Identification {
 export interface IdentifyOptions {
   /**
    * |error| / |L| of the generators, or the angle of their span to the true one in radians. Default: what their commutators leave outside of the span
-   * shows, at least 1e-9; of one generator, which has none, 0.01.
+   * shows, at least 1e-9, and then no name is certain where that is above 1e-6, for a span that is no algebra shows the same; of one generator, which has
+   * no commutators, 0.01.
    */
   uncertainty?: number;
   /** As in `structure`. */
@@ -46,6 +47,8 @@ const BEYOND = 3;
 /** The share of commutators that may lie outside of an algebra, and no more than ten times the uncertainty where that is told. */
 const CLOSED = 0.15;
 const ROUNDING = 1e-7;
+/** Where no uncertainty is told, more than this outside of the span is either noise or no algebra. */
+const CLEARLY_OPEN = 1e-6;
 const UNKNOWN = "unknown";
 
 /**
@@ -80,7 +83,7 @@ export function* matchKnown(basis: Basis, options: IdentifyOptions = {}): Pieces
   if (views.length === 0) return notClosed(basis, structure, frame);
   const [{ frame: best, results }] = views;
   const standard = yield* standardOf(basis, best, results[0]);
-  return conclude(views, structure, uncertainty ?? best.uncertainty, yield* factsOf(best, results[0]), standard);
+  return conclude(views, structure, { uncertainty, facts: yield* factsOf(best, results[0]), standard });
 }
 
 /** One look at the generators: all open decisions made as degenerate as can be, and, where there were some, the other way. */
@@ -123,14 +126,17 @@ function* viewOf(frame: Frame): Pieces<View> {
   return { frame, results, doubts: degenerate.doubts, unresolved: degenerate.unresolved, least: degenerate.least };
 }
 
-function conclude(
-  views: readonly View[],
-  structure: Structure,
-  uncertainty: number,
-  known: readonly string[],
-  standard: Standard | undefined,
-): Identification {
+interface Known {
+  /** As told. */
+  uncertainty: number | undefined;
+  facts: readonly string[];
+  standard: Standard | undefined;
+}
+
+function conclude(views: readonly View[], structure: Structure, { uncertainty: told, facts, standard }: Known): Identification {
   const [{ frame, results, doubts, unresolved }] = views;
+  const uncertainty = told ?? frame.uncertainty;
+  const open = told === undefined && structure.closureResidual > CLEARLY_OPEN;
   const [best] = results;
   // Where the generic reading has no name, the degenerate one is a guess.
   const commuting = best.levi.centre.length === structure.f.length;
@@ -149,21 +155,25 @@ function conclude(
           `no name: the commutators (${structure.noncommutativity.toPrecision(2)}) are more than the uncertainty explains, and too little for another`,
         ]
       : []),
+    ...(open ? [openNote(structure.closureResidual)] : []),
     ...(unresolved.length > 0 ? [`zero as far as the uncertainty shows: ${unresolved.join(", ")}`] : []),
   ];
   return {
     name,
-    certain: name !== UNKNOWN && alternatives.length === 0 && doubts.length === 0 && unresolved.length === 0,
+    certain: name !== UNKNOWN && alternatives.length === 0 && doubts.length === 0 && unresolved.length === 0 && !open,
     alternatives,
-    distance: standard?.distance ?? frame.uncertainty,
+    distance: Math.max(standard?.distance ?? frame.uncertainty, structure.closureResidual),
     condition: standard?.condition ?? frame.balanced?.amplification ?? 1,
     ...(standard && name !== UNKNOWN && { standard }),
-    facts: [...known, ...best.facts],
+    facts: [...facts, ...best.facts],
     notes,
     uncertainty: frame.uncertainty,
     structure,
   };
 }
+
+const openNote = (residual: number): string =>
+  `a share of ${residual.toPrecision(2)} of the commutators lies outside of the span: the name holds if that is noise; an \`uncertainty\` says so`;
 
 function notClosed(basis: Basis, structure: Structure, { uncertainty, closure }: Frame): Identification {
   return {
@@ -185,7 +195,7 @@ function* factsOf({ algebra, n }: Frame, { levi, ideals = [] }: Named): Pieces<s
   const derived = yield* derivedDimensions(algebra, test);
   const radical = n - levi.s;
   const solvable = levi.s === 0;
-  const nilpotent = solvable && levi.a === 0;
+  const nilpotent = solvable && levi.a === 0 && levi.ends;
   const kind =
     levi.centre.length === n ? "abelian" : nilpotent ? "nilpotent" : solvable ? "solvable" : radical === 0 ? "semisimple" : levi.centre.length === radical ? "reductive" : "neither solvable nor reductive"; // biome-ignore format: a ladder
   const compact = ideals.length > 0 && ideals.every(({ ideal }) => ideal.noncompact === 0);
@@ -194,9 +204,9 @@ function* factsOf({ algebra, n }: Frame, { levi, ideals = [] }: Named): Pieces<s
     kind,
     `Killing form: ${positive} positive, ${negative} negative, ${zero} zero`,
     `centre of dimension ${levi.centre.length}`,
-    `radical of dimension ${radical}, nilradical of dimension ${levi.m}`,
+    `radical of dimension ${radical}${levi.ends ? `, nilradical of dimension ${levi.m}` : ""}`,
     `derived series ${derived.join(", ")}`,
-    ...(levi.m > 0 ? [`lower central series of the nilradical ${levi.descending.map((span) => span.length).join(", ")}`] : []),
+    ...(levi.m > 0 && levi.ends ? [`lower central series of the nilradical ${levi.descending.map((span) => span.length).join(", ")}`] : []),
     ...(ideals.length > 0 ? [compact ? "the semisimple part is compact" : "the semisimple part is not compact"] : []),
   ];
 }

@@ -1,5 +1,7 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import type { Pieces } from "../engine/breathe.js";
+import { Philox, streams } from "../engine/random.js";
+import { sumOf } from "./frame.js";
 import { block, cartanForm, inBasis, type Sampled } from "./sampled.js";
 import { killingOf } from "./structure.js";
 import { type Kernel, kernelOf, type ZeroTest } from "./zeroTest.js";
@@ -21,6 +23,8 @@ export interface Levi {
   centre: number[][];
   /** Lower central series of the nilradical: spans of rows in the fitting basis, from the nilradical on down to, and without, 0. */
   descending: number[][][];
+  /** Whether it came down to 0, so that the nilradical is nilpotent. */
+  ends: boolean;
 }
 
 export function* leviOf(g: Sampled, test: ZeroTest): Pieces<Levi> {
@@ -38,21 +42,36 @@ export function* leviOf(g: Sampled, test: ZeroTest): Pieces<Levi> {
   const first = new Matrix([...rest, ...radical]);
   const adapted = inBasis(g, first, copies());
   yield;
-  const found = centre.length === n || s === n ? undefined : nilradical(adapted, s, test);
+  if (centre.length === n || s === n) {
+    const descending = centre.length === n ? [unit(n)] : [];
+    return { s, a: 0, m: n - s, algebra: adapted, rows: first, quotient: block(adapted, 0, s), centre, descending, ends: true };
+  }
+  let split = splitBy(LOW_POWERS, adapted, s, test);
   yield;
-  const nil = found ?? { kernel: unit(n - s), rest: [], copies: whole.copies };
+  if (!split.ends) {
+    const all = splitBy(n, adapted, s, test);
+    if (all.ends) split = all;
+  }
+  const { a, algebra, second, descending, ends } = split;
+  return { s, a, m: n - s - a, algebra, rows: second.mmul(first), quotient: block(algebra, 0, s), centre, descending, ends };
+}
+
+interface Split extends Pick<Levi, "a" | "algebra" | "descending" | "ends"> {
+  second: Matrix;
+}
+
+/** Three powers of the weights, which noise does not blur yet. */
+const LOW_POWERS = 3;
+
+/** The radical by the power sums of its weights up to this order, and what of it they leave as nilpotent. */
+function splitBy(powers: number, adapted: Sampled, s: number, test: ZeroTest): Split {
+  const { n } = adapted;
+  const nil = nilradical(adapted, s, powers, test);
   const second = behind(s, new Matrix([...nil.rest, ...nil.kernel]), n);
-  const algebra = found
-    ? inBasis(
-        adapted,
-        second,
-        nil.copies().map((rows) => behind(s, rows, n)),
-      )
-    : adapted;
+  const copies = nil.copies().map((rows) => behind(s, rows, n));
+  const algebra = inBasis(adapted, second, copies);
   const a = nil.rest.length;
-  const quotient = block(algebra, 0, s);
-  const descending = centre.length === n ? [unit(n)] : lowerCentral(algebra, s + a, test);
-  return { s, a, m: n - s - a, algebra, rows: second.mmul(first), quotient, centre, descending };
+  return { a, algebra, second, ...lowerCentral(algebra, s + a, test) };
 }
 
 const unit = (n: number, from = 0): number[][] => Matrix.eye(n).to2DArray().slice(from);
@@ -75,13 +94,20 @@ function behind(s: number, rows: Matrix, n: number): Matrix {
 
 /**
  * Elements x of the radical whose ad is nilpotent: those that tr(ad_x), tr(ad_x ad_y) and tr(ad_x ad_y ad_z) do not see, y and z in the radical. These
- * are power sums of its weights, so an x of weight 0 vanishes in all, and another in none but for weights that cancel in the first three.
+ * are power sums of its weights, so an x of weight 0 vanishes in all, and another in none but for weights that cancel in the first three. Those up to the
+ * n-th leave none: Vandermonde's matrix of the different weights of a generic y is regular.
  */
-const nilradical = (g: Sampled, s: number, test: ZeroTest): Kernel =>
-  kernelOf(g, (f) => powerSums(f, g.n, s), test, "nilradical", adjointNorm(g) ** 2);
+const nilradical = (g: Sampled, s: number, powers: number, test: ZeroTest): Kernel => {
+  const map = (f: Float64Array): Matrix => {
+    const ads = Array.from({ length: g.n - s }, (_, i) =>
+      Matrix.from1DArray(g.n, g.n, f.subarray((i + s) * g.n * g.n, (i + s + 1) * g.n * g.n)),
+    );
+    return powers <= LOW_POWERS ? powerSums(ads) : besides(powerSums(ads), higherSums(ads, powers, adjointNorm(g)));
+  };
+  return kernelOf(g, map, test, "nilradical", adjointNorm(g) ** 3);
+};
 
-function powerSums(f: Float64Array, n: number, s: number): Matrix {
-  const ads = Array.from({ length: n - s }, (_, i) => Matrix.from1DArray(n, n, f.subarray((i + s) * n * n, (i + s + 1) * n * n)));
+function powerSums(ads: readonly Matrix[]): Matrix {
   const products = ads.flatMap((A) => ads.map((B) => A.mmul(B)));
   return new Matrix(
     ads.map((A) => {
@@ -91,6 +117,29 @@ function powerSums(f: Float64Array, n: number, s: number): Matrix {
   );
 }
 
+const GENERIC = 3;
+
+/** tr(ad_x y^k), k = 3 .. powers - 1, of generic y of norm `size`, the power as one of order 2: size^2 (y / size)^k. */
+function higherSums(ads: readonly Matrix[], powers: number, size: number): Matrix {
+  const random = new Philox(7, streams.user);
+  const columns: number[][] = [];
+  for (let draw = 0; draw < GENERIC; draw++) {
+    const c = random.normal(ads.length);
+    const y = sumOf(
+      Array.from(c, (value) => value / (size * Math.sqrt(ads.length))),
+      ads,
+    );
+    let power = y.mmul(y).mul(size ** 2);
+    for (let k = LOW_POWERS; k < powers; k++) {
+      power = power.mmul(y);
+      columns.push(ads.map((A) => traceOf(A, power)));
+    }
+  }
+  return new Matrix(columns).transpose();
+}
+
+const besides = (A: Matrix, B: Matrix): Matrix => new Matrix(A.to2DArray().map((row, at) => [...row, ...B.getRow(at)]));
+
 /** tr(A B) */
 function traceOf(A: Matrix, B: Matrix): number {
   let sum = 0;
@@ -99,17 +148,17 @@ function traceOf(A: Matrix, B: Matrix): number {
 }
 
 /** N, [N, N], [N, [N, N]], ... of the nilradical N, which is spanned by the elements from `from` on. */
-function lowerCentral(g: Sampled, from: number, test: ZeroTest): number[][][] {
+function lowerCentral(g: Sampled, from: number, test: ZeroTest): Pick<Levi, "descending" | "ends"> {
   const { n } = g;
   let span = unit(n, from);
-  const series: number[][][] = [];
+  const descending: number[][][] = [];
   while (span.length > 0) {
-    series.push(span);
+    descending.push(span);
     const image = imageOf(g, unit(n, from), span, test, "lower central series");
-    if (image.length >= span.length) break; // not nilpotent, so the noise is too great to say more
+    if (image.length >= span.length) return { descending, ends: false };
     span = image;
   }
-  return series;
+  return { descending, ends: true };
 }
 
 /** Rows that span [a, b] of two spans of rows. */
@@ -128,6 +177,13 @@ function bracketsOf(f: Float64Array, n: number, a: readonly number[][], b: reado
   });
   return new Matrix(columns).transpose();
 }
+
+/** Rows that span what is central of a span of rows. */
+export const centralIn = (g: Sampled, span: readonly number[][], test: ZeroTest, what: string): number[][] => {
+  const rows = new Matrix(span as number[][]);
+  const brackets = (f: Float64Array): Matrix => rows.mmul(new Matrix(rowsOf(f, g.n)));
+  return kernelOf(g, brackets, test, what).kernel.map((row) => Matrix.rowVector(row).mmul(rows).to1DArray());
+};
 
 /** Dimensions of g, [g, g], [[g, g], [g, g]], ... until they stay. */
 export function* derivedDimensions(g: Sampled, test: ZeroTest): Pieces<number[]> {

@@ -1,11 +1,12 @@
 import { inverse, Matrix } from "ml-matrix";
 import type { Pieces } from "../engine/breathe.js";
 import { type Frame, frameOf, sumOf } from "./frame.js";
-import { imageOf, type Levi, leviOf } from "./levi.js";
+import { centralIn, imageOf, type Levi, leviOf } from "./levi.js";
 import { type Acting, actingIdeals, merged } from "./representation.js";
 import { block } from "./sampled.js";
+import { isScaling } from "./scaling.js";
 import { type Ideal, simpleIdeals } from "./simpleIdeals.js";
-import { type Flows, flowsName, flowsOf } from "./weights.js";
+import { centreName, type Flows, flowsName, flowsOf } from "./weights.js";
 import { kernelOf, type ZeroTest } from "./zeroTest.js";
 
 /** A name by structure, with what it was read from. */
@@ -22,7 +23,7 @@ export interface Named {
   /** Of an algebra whose centre is the radical: its simple ideals on the matrices, and what the centre does. */
   ideals?: Acting[];
   flows?: Flows;
-  /** Whether the centre is the multiples of the identity on what the ideals act on. */
+  /** Whether the centre is the multiples of the identity, or of the projector on what the ideals act on. */
   scalar?: boolean;
 }
 
@@ -43,12 +44,29 @@ function nameReductive(frame: Frame, blank: Named, ideals: readonly Ideal[], tes
   const acting = actingIdeals(frame, levi, ideals);
   const { names, facts, others } = merged(acting);
   const central = frame.matrices && k > 0 ? levi.centre.map((c) => sumOf(c, frame.matrices as readonly Matrix[])) : undefined;
-  const flows = central && flowsOf(central, frame.uncertainty, test);
+  const flows =
+    central &&
+    flowsOf(
+      central.map((Z) => asGiven(Z, frame)),
+      frame.error,
+      test,
+    );
   const centre = flows ? flowsName(flows) : k > 0 ? [k === 1 ? "R" : `R^${k}`] : [];
-  const scalar = central?.length === 1 && isScalar(central[0]);
+  const scalar = central?.length === 1 && isScaling(central[0], acting, frame.uncertainty);
   const name = joined(acting, names, centre, scalar, frame.n);
-  const circles = k > 0 && (flows?.circlesPossible ?? true) ? [[...names, k === 1 ? "so(2)" : `so(2)^${k}`].join(" + ")] : [];
-  return { ...blank, name, others: [...others, ...circles], facts, ideals: acting, scalar, ...(flows && { flows }) };
+  const tori = otherTori(k, flows).map((torus) => [...names, ...torus].join(" + "));
+  const otherIdeals = others.map((all) => [...all, ...centre].join(" + "));
+  return { ...blank, name, others: [...otherIdeals, ...tori], facts, ideals: acting, scalar, ...(flows && { flows }) };
+}
+
+/** In the coordinates in which the generators were given, and their error is known. */
+const asGiven = (Z: Matrix, { balanced }: Frame): Matrix => (balanced ? balanced.inverse.mmul(Z).mmul(balanced.P) : Z);
+
+/** so(2)^j + R^(k-j) for the j that are not excluded, the largest first. */
+function otherTori(k: number, flows: Flows | undefined): string[][] {
+  const least = flows ? flows.circles.length : 0;
+  const most = flows ? flows.mostCircles : k;
+  return Array.from({ length: most - least }, (_, at) => centreName(most - at, k - most + at));
 }
 
 /** gl(n) and u(p, q) where the matrices are those of the name, else "a + b + ...". */
@@ -60,14 +78,6 @@ function joined(acting: readonly Acting[], names: readonly string[], centre: rea
   if (/^sl\(\d+\)$/.test(form.name) && centre[0] === "R" && scalar && n === form.size ** 2) return form.name.replace("sl", "gl");
   if (/^su\(/.test(form.name) && centre[0] === "so(2)" && 4 * n === form.size ** 2) return form.name.replace("su", "u");
   return plain;
-}
-
-/** Whether Z has one eigenvalue but 0, which it has on what it does not kill, with the trace of a multiple of the identity there. */
-function isScalar(Z: Matrix): boolean {
-  const [first, second] = [Z.trace(), Z.mmul(Z).trace()];
-  const size = Math.round(first ** 2 / second);
-  const third = Z.mmul(Z).mmul(Z).trace();
-  return second > 0 && Math.abs(first ** 2 / second - size) < 0.05 * size && Math.abs((first * third) / second ** 2 - 1) < 0.05;
 }
 
 /** What g / N, of the nilradical N, does to a section of N, as matrices, those that act and those that do not. */
@@ -106,7 +116,7 @@ function* nameSemidirect(frame: Frame, blank: Named, ideals: readonly Ideal[], t
   const { s, a, m, descending, algebra } = levi;
   const { n } = frame;
   const N = descending[0];
-  if (!N) return { ...blank, reason: "the nilradical is not clear" };
+  if (!N || !levi.ends) return { ...blank, reason: "the nilradical is not clear" };
   const all = Matrix.eye(n).to2DArray();
   const moved = descending.length === 1 ? imageOf(algebra, all, N, test, "what the nilradical is moved by") : (descending[1] as number[][]);
   if (moved.length === 0) return { ...blank, reason: "the nilradical is not clear" };
@@ -114,27 +124,27 @@ function* nameSemidirect(frame: Frame, blank: Named, ideals: readonly Ideal[], t
   const action = yield* actionOn(levi, section, test);
   const idle = idleIdeals(ideals, action.idle, s);
   if (!idle) return { ...blank, reason: "the action on the nilradical is not clear" };
-  const direct = merged(actingIdeals(undefined, levi, idle)).names;
+  const direct = merged(actingIdeals(undefined, levi, idle));
+  const withIdeals = (core: string, free: number): Pick<Named, "name"> & { others: string[] } => ({
+    name: [core, ...direct.names, ...lines(free)].join(" + "),
+    others: direct.others.map((names) => [core, ...names, ...lines(free)].join(" + ")),
+  });
   const H = action.frame && (yield* named(action.frame, test));
   if (action.frame && H?.name === undefined) return { ...blank, reason: "the action on the nilradical has no name" };
   const facts = H?.facts ?? [];
   if (descending.length > 1) {
     const name = nilpotentName(levi, H, action, test);
-    return name
-      ? { ...blank, name: [name.core, ...direct, ...lines(name.lines)].join(" + "), facts }
-      : { ...blank, reason: "its nilradical has no name" };
+    return name ? { ...blank, ...withIdeals(name.core, name.lines), facts } : { ...blank, reason: "its nilradical has no name" };
   }
   const free = m - moved.length;
-  if (levi.centre.length !== free) return { ...blank, reason: "its centre is no direct summand" };
+  const summand = levi.centre.length === free && (free === 0 || centralIn(algebra, moved, test, "centre of what is moved").length === 0);
+  if (!summand) return { ...blank, reason: "its centre is no direct summand" };
   if (a > 1 && free > 0) return { ...blank, reason: "it need not split" };
   if (!H || !action.frame) return { ...blank, reason: "nothing is seen to act on its nilradical" };
   const core = semidirectName(H, action.frame, moved.length, test);
-  return {
-    ...blank,
-    name: [core, ...direct, ...lines(free)].join(" + "),
-    others: H.others.map((other) => joinedAction(other, moved.length)),
-    facts,
-  };
+  const { name, others } = withIdeals(core, free);
+  const otherActions = H.others.map((other) => withIdeals(joinedAction(other, moved.length), free).name as string);
+  return { ...blank, name, others: [...others, ...otherActions], facts };
 }
 
 const lines = (k: number): string[] => (k === 0 ? [] : [k === 1 ? "R" : `R^${k}`]);

@@ -1,7 +1,7 @@
 import { inverse, Matrix, SingularValueDecomposition } from "ml-matrix";
 import { type Frame, sumOf } from "./frame.js";
 import { imageOf, type Levi } from "./levi.js";
-import { ambiguous, type RealForm, realForms } from "./realForms.js";
+import { classesOf, type RealForm, realForms } from "./realForms.js";
 import type { Ideal } from "./simpleIdeals.js";
 import { killingOf } from "./structure.js";
 import { ZeroTest } from "./zeroTest.js";
@@ -23,7 +23,7 @@ export interface Acting {
 }
 
 /** Casimir operators of representations that are not trivial have no eigenvalue below 3/8. */
-const TRIVIAL = 0.15;
+export const TRIVIAL = 0.15;
 
 /** Names and representations of the ideals; without matrices, or of an algebra that is not reductive, names alone. */
 export function actingIdeals(frame: Frame | undefined, levi: Levi, ideals: readonly Ideal[]): Acting[] {
@@ -63,13 +63,15 @@ function commutatorSubalgebra(matrices: readonly Matrix[], { algebra, rows, s }:
 
 export interface Merged {
   names: string[];
-  others: string[];
+  /** The same with a name that is no less possible in it. */
+  others: string[][];
   facts: string[];
 }
 
 /** Names in order, pairs of so(3) or sl(2) that turn the same R^4 as so(4) or so(2,2). */
 export function merged(acting: readonly Acting[]): Merged {
-  const [names, others, facts]: [string[], string[], string[]] = [[], [], []];
+  const [names, facts]: [string[], string[]] = [[], []];
+  const open: { name: string; other: string }[] = [];
   const left = [...acting];
   while (left.length > 0) {
     const one = left.shift() as Acting;
@@ -83,10 +85,13 @@ export function merged(acting: readonly Acting[]): Merged {
       continue;
     }
     names.push(name);
-    const isomorphic = one.forms.map((form) => form.name).filter((other) => other !== name);
-    if (ambiguous(one.forms) && one.copies === 0) others.push(...isomorphic);
-    else if (isomorphic.length > 0) facts.push([name, ...isomorphic].join(" = "));
+    const classes = classesOf(one.forms);
+    const own = classes.find((all) => all.includes(name)) ?? [];
+    // Only its defining representation tells an algebra from others of its dimension and signature.
+    if (one.copies === 0 && classes.length > 1) open.push(...classes.filter((all) => all !== own).map(([other]) => ({ name, other })));
+    else if (own.length > 1) facts.push([name, ...own.filter((other) => other !== name)].join(" = "));
   }
+  const others = open.map(({ name, other }) => names.with(names.indexOf(name), other).sort());
   return { names: names.sort(), others, facts: [...new Set(facts)] };
 }
 

@@ -158,7 +158,7 @@ function* defining(matrices: readonly Matrix[], W: Matrix, name: string): Pieces
   const small = matrices.map((L) => W.transpose().mmul(L).mmul(W));
   const model = modelOf(name);
   if (!model || model.d !== W.columns || model.n_L !== matrices.length) return undefined;
-  const P = coordinates(small, name);
+  const P = independent(small) ? coordinates(small, name) : undefined;
   if (!P) return undefined;
   yield;
   const back = inverse(P);
@@ -166,6 +166,10 @@ function* defining(matrices: readonly Matrix[], W: Matrix, name: string): Pieces
   const rows = nearestCoefficients(small, targets).to2DArray();
   return yield* proposed(model, rows.map((row) => sumOf(row, matrices))); // biome-ignore format: one call
 }
+
+/** Whether no combination of matrices, each about as large as the others, is lost on a part of the coordinates. */
+const independent = (matrices: readonly Matrix[]): boolean =>
+  new SingularValueDecomposition(new Matrix(matrices.map((L) => L.to1DArray())), { autoTranspose: true }).condition < WORST_CONDITION;
 
 function modelOf(name: string): Basis | undefined {
   const [, family, first, second] = /^([a-z]+)\((\d+)(?:,(\d+))?\)$/.exec(name) ?? [];

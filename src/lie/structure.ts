@@ -47,7 +47,8 @@ export interface StructureOptions {
 
 /**
  * What algebra a basis forms. Of low-rank generators in O(n_L^2 d_h^2 d) and without a d x d matrix; with `data` by their action alone.
- * Throws ERR_LCONV_ARGUMENT for zero or linearly dependent generators, ERR_LCONV_SHAPE for data of another d.
+ * Throws ERR_LCONV_ARGUMENT for zero or linearly dependent generators, ERR_LCONV_NONFINITE where squares of their entries overflow, ERR_LCONV_SHAPE for
+ * data of another d.
  */
 export const structure = (basis: Basis, options: StructureOptions = {}): Structure => inOneGo(structureOf(basis, options));
 
@@ -57,6 +58,12 @@ export function* structureOf(basis: Basis, options: StructureOptions = {}): Piec
   const { tolerance = 1e-2, data } = options;
   check(tolerance > 0 && tolerance < 1, "ERR_LCONV_ARGUMENT", () => `structure: tolerance must lie between 0 and 1, got ${tolerance}`);
   const gram = yield* innerProducts(basis, basis, data);
+  check(
+    gram.to1DArray().every(Number.isFinite),
+    "ERR_LCONV_NONFINITE",
+    () =>
+      "structure: inner products of the generators are not finite: entries must be finite and below 1e150; divide the generators by a number",
+  );
   basis.checkIndependent("structure", data, gram);
   const parts = yield* commutators(basis, gram, data);
   const f = solve(parts);

@@ -1,7 +1,9 @@
 import { EigenvalueDecomposition, Matrix, SingularValueDecomposition } from "ml-matrix";
 import { Philox, streams } from "../engine/random.js";
 import { balance } from "./closedCoordinates.js";
-import { commutator, sumOf } from "./frame.js";
+import { commutator, orthonormal, sumOf } from "./frame.js";
+import { gapAfterOneTurn } from "./returning.js";
+import { settled } from "./settle.js";
 import { leftVectors, type ZeroTest } from "./zeroTest.js";
 
 /** What an abelian algebra of matrices is as a group: a torus, or lines. Rows are in terms of the matrices given. */
@@ -14,19 +16,21 @@ export interface Flows {
   lines: number[][];
   /** Integer weights of the circles, [planes, circles]. */
   weights: number[][];
-  /** Whether a torus is not excluded where none was found. */
-  circlesPossible: boolean;
+  /** The dimension of the greatest torus that is not excluded. */
+  mostCircles: number;
 }
 
 /** A coincidence of integers more likely than this says nothing. */
 const UNLIKELY = 0.05;
 
 /**
- * Abelian matrices, orthonormal, each with an error of norm `uncertainty`. Balanced (see `balance`), a semisimple matrix is normal and what is
- * unipotent has shrunk to its error; of the normal ones the symmetric part says which grow.
+ * Abelian matrices, each with an error of `uncertainty` times its norm, all entries alike. Balanced (see `balance`), a semisimple matrix is normal and
+ * what is unipotent has shrunk to its error; of the normal ones the symmetric part says which grow. What the balance has shrunk may be a part of a matrix
+ * that turns as well, so a circle is one only if exp(2 pi L) = 1 in the coordinates given.
  */
 export function flowsOf(given: readonly Matrix[], uncertainty: number, test: ZeroTest): Flows {
-  const { matrices, amplification } = balance(given, { ridge: 1e-9, steps: 200 });
+  const plain = orthonormal(given);
+  const { matrices, amplification } = settled(balance(plain.matrices, { ridge: 1e-9, steps: 200 }));
   const error = uncertainty * amplification;
   const parts = separate(matrices, error, test, "unipotent part");
   const imaginary = separate(
@@ -37,16 +41,34 @@ export function flowsOf(given: readonly Matrix[], uncertainty: number, test: Zer
   );
   const back = (rows: readonly number[][]): number[][] => rows.map((row) => combine(row, parts.other));
   const turning = back(imaginary.zero);
-  const lines = [...parts.zero, ...back(imaginary.other)];
-  const none = { circles: [], weights: [], lines, winding: [] };
-  if (turning.length === 0) return { ...none, circlesPossible: parts.zero.length > 0 || test.doubts.includes("real parts of weights") };
+  const growing = back(imaginary.other);
+  const unclear = parts.zero.length + (test.doubts.includes("real parts of weights") ? growing.length : 0);
+  const inGiven = (rows: readonly number[][]): number[][] => rows.map((row) => combine(row, plain.rows.to2DArray()));
+  const lines = [...parts.zero, ...growing];
+  const none = { circles: [], weights: [], winding: inGiven(turning), lines: inGiven(lines), mostCircles: turning.length + unclear };
+  if (turning.length === 0) return none;
   const lattice = latticeOf(
     turning.map((c) => sumOf(c, matrices)),
     error,
   );
-  if (!lattice) return { ...none, winding: turning, circlesPossible: true };
-  return { ...none, circles: lattice.rows.map((row) => combine(row, turning)), weights: lattice.weights, circlesPossible: false };
+  if (!lattice) return none;
+  const candidates = lattice.rows.map((row) => combine(row, turning));
+  const returns = returning(
+    candidates.map((c) => sumOf(c, plain.matrices)),
+    uncertainty,
+    test,
+  );
+  const circles = candidates.filter((_, at) => returns[at]);
+  const failing = candidates.filter((_, at) => !returns[at]);
+  return {
+    ...{ circles: inGiven(circles), winding: [], lines: inGiven([...failing, ...lines]), mostCircles: candidates.length + unclear },
+    weights: lattice.weights.map((w) => w.filter((_, at) => returns[at])),
+  };
 }
+
+/** Which of these, whose weights are integers, have a flow that is back after one turn. */
+const returning = (candidates: readonly Matrix[], uncertainty: number, test: ZeroTest): boolean[] =>
+  candidates.map((L) => test.isZero(gapAfterOneTurn(L, candidates, uncertainty * L.norm("frobenius")), "nilpotent part of a rotation"));
 
 const symmetricPart = (L: Matrix): Matrix => Matrix.add(L, L.transpose()).div(2);
 
@@ -149,7 +171,9 @@ function independentRows(rows: readonly number[][], k: number): number[] {
 }
 
 /** so(2)^a + R^b */
-export function flowsName({ circles, winding, lines }: Flows): string[] {
+export function centreName(circles: number, lines: number): string[] {
   const power = (name: string, k: number): string[] => (k === 0 ? [] : [k === 1 ? name : `${name}^${k}`]);
-  return [...power("so(2)", circles.length), ...power("R", winding.length + lines.length)];
+  return [...power("so(2)", circles), ...power("R", lines)];
 }
+
+export const flowsName = ({ circles, winding, lines }: Flows): string[] => centreName(circles.length, winding.length + lines.length);
