@@ -6,10 +6,13 @@ import { type Found, flow, midpoint, ofChannels, orthonormalRows } from "./flow.
 import { FINE, newton, type Problem } from "./flowNewton.js";
 import { dense, lowRank } from "./generator.js";
 import { checkEnough, checkPairs, duplicates } from "./pairsChecks.js";
-import { countGenerators, heldOut, improves } from "./pairsCount.js";
+import { countGenerators } from "./pairsCount.js";
+import { tooFar } from "./pairsFar.js";
 import { fullFrame, leading, type Principal, plainFrame, principalDirections, whiteFrame } from "./pairsFrame.js";
 import { type Determinacy, determinacy } from "./pairsRank.js";
-import { MOST_UNKNOWNS, samplesNeeded, search, searched, staged } from "./pairsSearch.js";
+
+import { MOST_UNKNOWNS, search, searched, staged } from "./pairsSearch.js";
+import { compared, type Shown, unexplained } from "./pairsShown.js";
 import type { Whitening } from "./whitening.js";
 
 export interface PairsOptions {
@@ -33,7 +36,10 @@ export interface PairsResult {
   basis: Basis | undefined;
   /** Whether the pairs determine the span of the generators; "not tested" where there are more than 256 unknowns: trust the basis less then. */
   determined: boolean | "not tested";
-  /** Directions in which the generators and epsilon can be changed, beyond a change of basis, without the pairs showing it; NaN where not tested. */
+  /**
+   * Directions in which the generators and epsilon can be changed, beyond a change of basis, without the pairs showing it; NaN where not tested,
+   * or where the pairs show no generator: the notes say why.
+   */
   freeDirections: number;
   /** The same generators in the coordinates x' = to x in which x and y have the second moment I; undefined where they were looked for in the units of x. */
   white: { basis: Basis; inputs: Whitening } | undefined;
@@ -110,8 +116,9 @@ export function* fitPairs(X: Matrix, Y: Matrix, options: PairsOptions = {}): Pie
     n_L = counted;
   }
   if (n_L * r ** 2 > MOST_UNKNOWNS) return yield* untested(setting, n_L, notes);
-  const superfluous = wanted === "auto" ? undefined : yield* excess(setting, n_L);
-  return yield* tested(setting, n_L, superfluous, notes);
+  const { white } = setting;
+  const shown = wanted === "auto" ? { why: undefined, problem: searched(white, n_L) } : yield* compared(white, n_L, rounds);
+  return yield* tested(setting, n_L, shown, notes);
 }
 
 function settingOf(X: Matrix, Y: Matrix, { channels: m = 1, variance: asked, rounds = 100, t }: PairsOptions): Setting {
@@ -135,7 +142,7 @@ function settingOf(X: Matrix, Y: Matrix, { channels: m = 1, variance: asked, rou
 }
 
 /** By Newton's method in white coordinates, with the test of rank. */
-function* tested(setting: Setting, n_L: number, superfluous: string | undefined, notes: string[]): Pieces<PairsResult> {
+function* tested(setting: Setting, n_L: number, shown: Shown, notes: string[]): Pieces<PairsResult> {
   const { pairs, white, frame, r, rounds, t } = setting;
   const zero = { L: [Matrix.zeros(r, r)], epsilon: t ?? new Matrix(0, 0) };
   const fit = t ? yield* newton(white, zero, true, rounds, FINE) : yield* search(white, n_L, rounds);
@@ -143,9 +150,16 @@ function* tested(setting: Setting, n_L: number, superfluous: string | undefined,
   const middle = yield* midpoint(white.X, white.Y, { L: found.L, epsilon: ofChannels(found.epsilon, white.m) });
   const test = yield* determinacy(white, { ...fit, ...found, middle }, t !== undefined);
   const { epsilon, basis, residual } = yield* explained(pairs, found, frame);
-  const freeDirections = Math.max(test.free, superfluous ? r * r - n_L : 0);
+  const free = Math.max(test.free, shown.why ? r * r - n_L : 0);
+  const far = free > 0 ? undefined : yield* tooFar(white, { ...fit, ...found }, t !== undefined);
+  const doubt = far ?? (free > 0 ? undefined : yield* unexplained(white, n_L, shown, test, t, rounds));
+  const freeDirections = doubt ? Number.NaN : free;
   const determined = freeDirections === 0;
-  const why = determined ? [] : [undetermined(freeDirections, test, n_L), ...(superfluous ? [superfluous] : [])];
+  const why = [
+    ...(free > 0 ? [undetermined(free, test, n_L)] : []),
+    ...(shown.why ? [shown.why] : []),
+    ...(doubt ? [`not determined: ${doubt}`] : []),
+  ];
   return {
     ...{ determined, freeDirections, n_L, epsilon, residual, directions: r, rounds: fit.rounds },
     basis: determined ? basis : undefined,
@@ -160,16 +174,6 @@ function undetermined(K: number, { open }: Determinacy, n_L: number): string {
   const many =
     open > 0 ? `; most samples leave ${open} of their ${n_L} epsilon open, and channels that share a group element would fix them` : "";
   return `not determined: ${K} free direction${K === 1 ? "" : "s"}, in which the generators can be changed without the pairs showing it${many}`;
-}
-
-/** Says so where n_L - 1 generators do as well on samples that were held out. */
-function* excess({ white, r, rounds }: Setting, n_L: number): Pieces<string | undefined> {
-  const part = searched(white, n_L);
-  const { X, m } = part;
-  if (n_L === 1 || m * r <= n_L || samplesNeeded(n_L, r, m) > X.columns / m / 2) return undefined;
-  const [none, fewer] = [yield* heldOut(part, 0, rounds), yield* heldOut(part, n_L - 1, rounds)];
-  if (improves(fewer, yield* heldOut(part, n_L, rounds), none)) return undefined;
-  return `the pairs do not show ${n_L} generators: ${n_L - 1} explain samples that were held out as well`;
 }
 
 /** By least squares in turn in the units of x; for many unknowns. */

@@ -2,7 +2,7 @@ import { Matrix } from "ml-matrix";
 import type { Pieces } from "../engine/breathe.js";
 import { Philox, streams } from "../engine/random.js";
 import { sampleProducts } from "./elimination.js";
-import type { Problem } from "./flowNewton.js";
+import { COARSE, newton, type Problem } from "./flowNewton.js";
 import { coarseSearch, leftOver, partOf, samplesNeeded, searched } from "./pairsSearch.js";
 
 // How many generators pairs show.
@@ -14,24 +14,47 @@ const LEAST_GAIN = 0.1;
 /** Without one more to compare with, the last number is taken where less than this share is left. */
 const LITTLE = 0.05;
 
+/** Generators from halves of the samples, and what they leave of the other half. */
+export interface HeldOut {
+  halves: readonly { samples: readonly number[]; L: readonly Matrix[] }[];
+  /** Of each sample, |rho_n|^2 a degree of freedom; see `leftOf`. */
+  left: readonly number[];
+}
+
+/** Of n_L generators; of one with known epsilon `t`. */
+export function* heldOut(problem: Problem, n_L: number, rounds: number, t?: Matrix): Pieces<HeldOut> {
+  const N = problem.X.columns / problem.m;
+  const order = n_L === 0 ? [] : Array.from(new Philox(0, streams.user).permutation(N));
+  const [first, second] = [order.slice(0, Math.ceil(N / 2)), order.slice(Math.ceil(N / 2))];
+  const halves: HeldOut["halves"][number][] = [];
+  for (const [a, b] of n_L === 0
+    ? []
+    : [
+        [first, second],
+        [second, first],
+      ])
+    halves.push({ samples: b, L: yield* fitOf(partOf(problem, a), n_L, rounds, t?.subMatrixColumn(a)) });
+  return { halves, left: yield* leftOf(problem, { halves }, t) };
+}
+
+function* fitOf(part: Problem, n_L: number, rounds: number, t: Matrix | undefined): Pieces<readonly Matrix[]> {
+  if (!t) return (yield* coarseSearch(part, n_L, rounds)).L;
+  const r = part.X.rows;
+  return (yield* newton(part, { L: [Matrix.zeros(r, r)], epsilon: t }, true, rounds, COARSE)).L;
+}
+
 /**
- * What is left of each sample, a degree of freedom, by generators from the other half of the samples: |rho_n|^2 / (m r - n_L). The division is for
- * the n_L epsilon, which a sample has of its own.
+ * What generators from the other half leave of each sample, a degree of freedom: |rho_n|^2 / (m r - n_L). The division is for the n_L epsilon, which
+ * a sample has of its own unless they are known. Without generators |y - x|^2 / (m r).
  */
-export function* heldOut(problem: Problem, n_L: number, rounds: number): Pieces<number[]> {
+export function* leftOf(problem: Problem, { halves }: Pick<HeldOut, "halves">, t?: Matrix): Pieces<number[]> {
   const { X, Y, m } = problem;
-  const N = X.columns / m;
-  const freedom = m * X.rows - n_L;
-  if (n_L === 0) {
-    const D = Matrix.sub(Y, X);
-    return sampleProducts(D, D, m).map((value) => value / freedom);
-  }
-  const order = Array.from(new Philox(0, streams.user).permutation(N));
-  const halves = [order.slice(0, Math.ceil(N / 2)), order.slice(Math.ceil(N / 2))];
-  const left = new Array<number>(N);
-  for (const [a, b] of [halves, [...halves].reverse()]) {
-    const { L } = yield* coarseSearch(partOf(problem, a), n_L, rounds);
-    for (const [at, value] of (yield* leftOver(partOf(problem, b), L)).entries()) left[b[at]] = value / freedom;
+  const D = Matrix.sub(Y, X);
+  const left = sampleProducts(D, D, m).map((value) => value / (m * X.rows));
+  for (const { samples, L } of halves) {
+    const freedom = m * X.rows - (t ? 0 : L.length);
+    const values = yield* leftOver(partOf(problem, samples), L, t?.subMatrixColumn([...samples]));
+    for (const [at, value] of values.entries()) left[samples[at]] = value / freedom;
   }
   return left;
 }
@@ -56,7 +79,8 @@ export function improves(fewer: readonly number[], more: readonly number[], none
   return asGreat < SIGNIFICANT * FLIPS;
 }
 const FLIPS = 1000;
-const SIGNIFICANT = 0.003;
+/** A chance below this is none. */
+export const SIGNIFICANT = 0.003;
 
 export interface Count {
   /** Undefined where no number can be stated. */
@@ -71,13 +95,13 @@ const AHEAD = 2;
 export function* countGenerators(all: Problem, most: number, rounds: number): Pieces<Count> {
   const problem = searched(all, Math.min(most, all.m * all.X.rows - 1));
   const { X, m } = problem;
-  const left = [yield* heldOut(problem, 0, rounds)];
+  const left = [(yield* heldOut(problem, 0, rounds)).left];
   const share = (k: number): number => (mean(left[k]) * (m * X.rows - k)) / (mean(left[0]) * m * X.rows);
   const half = Math.floor(X.columns / m / 2);
   let best = 0; // the least that none of those that were tried improves on
   let k = 1;
   for (; k <= most && k < m * X.rows && samplesNeeded(k, X.rows, m) <= half && k <= best + AHEAD; k++) {
-    left.push(yield* heldOut(problem, k, rounds));
+    left.push((yield* heldOut(problem, k, rounds)).left);
     if (improves(left[best], left[k], left[0])) best = k;
     if (share(best) < EXPLAINED) return { n_L: best, note: `n_L ${best}: they explain the pairs` };
   }

@@ -27,6 +27,8 @@ export interface Determinacy {
   open: number;
   /** Standard deviation of an entry of rho, from what is left over. */
   sigma: number;
+  /** Degrees of freedom that it is from. */
+  freedom: number;
   /** 95 % bound of the largest principal angle, radians; undefined where directions are free. */
   bound: number | undefined;
 }
@@ -65,10 +67,10 @@ export function* determinacy({ X, m }: Problem, fit: NewtonFit, fixed: boolean):
   const weak = moves.map((values) => values.filter((value) => value < limit).length);
   const open = fixed ? 0 : median(weak);
   const all = free + (open > 0 ? weak.reduce((sum, value) => sum + value, 0) : 0);
-  if (all > 0) return { free: all, open, sigma, bound: undefined };
+  if (all > 0) return { free: all, open, sigma, freedom, bound: undefined };
   const lifted = lift(linear, gauge, p, 100 * N * m);
   const angle = yield* angleBound(linear, lifted, gauge, fit);
-  return { free: 0, open: 0, sigma, bound: Math.atan(angle) };
+  return { free: 0, open: 0, sigma, freedom, bound: Math.atan(angle) };
 }
 
 /** Free directions of the generators. */

@@ -6,6 +6,7 @@ import { type Found, midpoint, ofChannels } from "./flow.js";
 import { alternate } from "./flowFit.js";
 import { COARSE, FINE, type NewtonFit, newton, type Problem } from "./flowNewton.js";
 import { calm, leadingEpsilon, random, shear, whitened, withEpsilon } from "./flowStarts.js";
+import { unwound } from "./pairsFar.js";
 import { leading, type Principal, plainFrame } from "./pairsFrame.js";
 
 // The search for the generators that explain pairs best, from several starts.
@@ -46,7 +47,8 @@ export function samplesNeeded(n_L: number, r: number, m: number): number {
 export function* search(problem: Problem, n_L: number, rounds: number): Pieces<NewtonFit> {
   const part = searched(problem, n_L);
   const best = yield* coarseSearch(part, n_L, rounds);
-  const fit = yield* newton(problem, part === problem ? best : withEpsilon(problem, best.L), false, rounds, FINE);
+  const settled = yield* newton(problem, part === problem ? best : withEpsilon(problem, best.L), false, rounds, FINE);
+  const fit = yield* unwound(problem, settled, rounds);
   return { ...fit, rounds: best.rounds + fit.rounds };
 }
 
@@ -155,9 +157,13 @@ function sharesTo(variance: number): number[] {
 
 const EPSILON_ROUNDS = 20;
 
-/** |rho_n|^2 of each sample at the epsilon that fits best with these generators, [N]. */
-export function* leftOver(problem: Problem, L: readonly Matrix[]): Pieces<number[]> {
+/** |rho_n|^2 of each sample at the epsilon that fits best with these generators, or at that of `t`, [N]. */
+export function* leftOver(problem: Problem, L: readonly Matrix[], t?: Matrix): Pieces<number[]> {
   const { X, Y, m } = problem;
+  if (t) {
+    const { rho } = yield* midpoint(X, Y, { L, epsilon: ofChannels(t, m) });
+    return sampleProducts(rho, rho, m);
+  }
   let { epsilon } = withEpsilon(problem, L);
   const D = Matrix.sub(Y, X);
   let best = sampleProducts(D, D, m); // at epsilon = 0
