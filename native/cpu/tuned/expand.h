@@ -9,20 +9,17 @@
 
 namespace lieconv::LCONV_ISA {
 
-template <class F>
-inline Vec activated(F f, Vec v) {
-  float lanes[kLanes];
-  store(lanes, v);
-  for (int j = 0; j < kLanes; ++j) lanes[j] = f.f(lanes[j]);
-  return load(lanes);
+/// One after the other, for those that no instruction computes.
+__attribute__((noinline)) inline void activate(int fn, float parameter, float (&lanes)[kLanes]) {
+  with_activation(fn, parameter, [&lanes](auto f) {
+    for (float& x : lanes) x = f.f(x);
+  });
 }
-inline Vec activated(Linear, Vec v) { return v; }
-inline Vec activated(Relu, Vec v) { return v <= 0 ? Vec{} : v; }
 
-template <class E, int R, bool fetches, class F>
+/// The activation is chosen where a tile is stored: as a parameter of the template it made five times the code.
+template <class E, int R, bool fetches>
 struct ExpandRun {
   const Expand& op;
-  F f;
   int64_t words_r = words_of<E>(op.r), words_m = words_of<E>(op.m);
   int64_t strip_X = words_r * kLanes, strip_h = words_m * kLanes, strip_A = strip_X + strip_h;
   int64_t panels = round_up(op.d, kPanel) / kPanel, padded = round_up(op.o, kLanes);
@@ -58,11 +55,28 @@ struct ExpandRun {
       add_words<E, R, V>(sum, words_r, A, X, strip_X);
       add_words<E, R, V>(sum, words_m, A + strip_X, h, strip_h);
     }
+    switch (op.fn) {
+      case 0:
+        return store_tile(sum, y, rows, columns, [](Vec v) { return v; });
+      case 1:
+        return store_tile(sum, y, rows, columns, [](Vec v) { return v <= 0 ? Vec{} : v; });
+      default:
+        return store_tile(sum, y, rows, columns, [this](Vec v) {
+          float lanes[kLanes];
+          store(lanes, v);
+          activate(op.fn, op.parameter, lanes);
+          return load(lanes);
+        });
+    }
+  }
+  template <int V, class F>
+  [[gnu::always_inline]] void store_tile(const Vec (&sum)[R][V], float* y, int64_t rows, int64_t columns,
+                                         const F& f) const {
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) {
       if (i >= rows) break;
 #pragma GCC unroll 3
-      for (int n = 0; n < V; ++n) store_some(y + i * op.d + n * kLanes, activated(f, sum[i][n]), columns - n * kLanes);
+      for (int n = 0; n < V; ++n) store_some(y + i * op.d + n * kLanes, f(sum[i][n]), columns - n * kLanes);
     }
   }
   void panel(int64_t p, const float* A, const float* X, const float* h, const float* bias, float* y,
@@ -126,18 +140,17 @@ struct ExpandLaunch {
     }
     return best;
   }
-  template <class F>
-  void operator()(F f) const {
+  void run() const {
     switch (tile_rows()) {
       case 8:
-        if (op.r > 0) return ExpandRun<E, kTileRows, true, F>{op, f}.run(exec);
-        return ExpandRun<E, kTileRows, false, F>{op, f}.run(exec);
+        if (op.r > 0) return ExpandRun<E, kTileRows, true>{op}.run(exec);
+        return ExpandRun<E, kTileRows, false>{op}.run(exec);
       case 4:
-        return ExpandRun<E, 4, false, F>{op, f}.run(exec);
+        return ExpandRun<E, 4, false>{op}.run(exec);
       case 2:
-        return ExpandRun<E, 2, false, F>{op, f}.run(exec);
+        return ExpandRun<E, 2, false>{op}.run(exec);
       default:
-        return ExpandRun<E, 1, false, F>{op, f}.run(exec);
+        return ExpandRun<E, 1, false>{op}.run(exec);
     }
   }
 };
@@ -147,9 +160,9 @@ inline bool tuned_run(const CpuExec& exec, const Expand& op) {
   constexpr int64_t kMostDepth = 512;
   if (op.r > kMostDepth || op.m > kMostDepth || op.d < kPanel) return false;
   if (exec.context.bf16) {
-    with_activation(op.fn, op.parameter, ExpandLaunch<Bf16>{op, exec});
+    ExpandLaunch<Bf16>{op, exec}.run();
   } else {
-    with_activation(op.fn, op.parameter, ExpandLaunch<Float32>{op, exec});
+    ExpandLaunch<Float32>{op, exec}.run();
   }
   return true;
 }
