@@ -2,6 +2,7 @@ import type { Matrix } from "ml-matrix";
 import { inOneGo, type Pieces } from "../engine/breathe.js";
 import { check, checkOptions } from "../errors.js";
 import type { Basis } from "./basis.js";
+import { contractedFrom, mayHide } from "./contractions.js";
 import { compactMatrices, type Frame, fillSpace, frameOf, frameOfStructure, lenses } from "./frame.js";
 import { derivedDimensions, signatureOf } from "./levi.js";
 import { type Named, named } from "./naming.js";
@@ -142,8 +143,11 @@ function conclude(views: readonly View[], structure: Structure, { uncertainty: t
   const commuting = best.levi.centre.length === structure.f.length;
   const contradicted = commuting && structure.noncommutativity > BEYOND * uncertainty;
   const name = (!contradicted && results.every((result) => result.name !== undefined) && best.name) || UNKNOWN;
+  const wider = contractedFrom(best.name ?? UNKNOWN);
+  const hidden = best.ideals === undefined && (frame.n > 3 || wider.length > 0) && (unresolved.length > 0 || mayHide(frame));
   const rivals = views.filter((view) => view === views[0] || (!sure(views[0]) && view.doubts.length === 0));
   const others = rivals.flatMap((view) => view.results.flatMap((result) => [...(result.name ? [result.name] : []), ...result.others]));
+  if (hidden) others.push(...wider);
   const alternatives = [...new Set(others.map((other) => other.replace(/^su\((\d+)\) \+ so\(2\)$/, "u($1)")))].filter(
     (other) => other !== name,
   );
@@ -155,12 +159,13 @@ function conclude(views: readonly View[], structure: Structure, { uncertainty: t
           `no name: the commutators (${structure.noncommutativity.toPrecision(2)}) are more than the uncertainty explains, and too little for another`,
         ]
       : []),
+    ...(hidden && unresolved.length === 0 ? [HIDDEN_NOTE] : []),
     ...(open ? [openNote(structure.closureResidual)] : []),
     ...(unresolved.length > 0 ? [`zero as far as the uncertainty shows: ${unresolved.join(", ")}`] : []),
   ];
   return {
     name,
-    certain: name !== UNKNOWN && alternatives.length === 0 && doubts.length === 0 && unresolved.length === 0 && !open,
+    certain: name !== UNKNOWN && alternatives.length === 0 && doubts.length === 0 && unresolved.length === 0 && !open && !hidden,
     alternatives,
     distance: Math.max(standard?.distance ?? frame.uncertainty, structure.closureResidual),
     condition: standard?.condition ?? frame.balanced?.amplification ?? 1,
@@ -171,6 +176,8 @@ function conclude(views: readonly View[], structure: Structure, { uncertainty: t
     structure,
   };
 }
+
+const HIDDEN_NOTE = "brackets of a thousandth of the others, as coordinates thirty times as long as wide make them, would not be seen";
 
 const openNote = (residual: number): string =>
   `a share of ${residual.toPrecision(2)} of the commutators lies outside of the span: the name holds if that is noise; an \`uncertainty\` says so`;

@@ -1,4 +1,4 @@
-import { inverse, Matrix } from "ml-matrix";
+import { inverse, Matrix, SingularValueDecomposition } from "ml-matrix";
 import type { Pieces } from "../engine/breathe.js";
 import { type Frame, frameOf, sumOf } from "./frame.js";
 import { centralIn, imageOf, type Levi, leviOf } from "./levi.js";
@@ -168,11 +168,15 @@ function complementIn(span: readonly number[][], part: readonly number[][]): num
   return rows;
 }
 
+/** Idle elements more skewed than this are, modulo the radical, fewer than there are rows. */
+const MOST_SKEWED = 1e4;
+
 /** The ideals that make up what is idle; undefined where they do not. */
 function idleIdeals(ideals: readonly Ideal[], idle: readonly number[][], s: number): Ideal[] | undefined {
   if (idle.length === 0) return [];
   if (s === 0) return undefined;
   const E = new Matrix(idle.map((row) => row.slice(0, s)));
+  if (idle.length > s || !(new SingularValueDecomposition(E, { autoTranspose: true }).condition < MOST_SKEWED)) return undefined;
   const gram = E.mmul(E.transpose());
   const found = ideals.filter(({ span, dimension }) => {
     const projected = E.mmul(span);

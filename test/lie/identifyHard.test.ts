@@ -157,4 +157,28 @@ test("weights whose first three power sums vanish are weights", () => {
   assert.not.match(found.facts.join(), "nilpotent");
 });
 
+test("skewed coordinates hide brackets: what they may be stays possible", () => {
+  const cases: [string, Matrix[], number, number[]][] = [
+    ["R x| R^2", lineActing(entries(2, [0, 0, 0.3], [0, 1, -1], [1, 0, 1], [1, 1, 0.3])), 1e-3, [17, 22, 40]],
+    ["R x| R^2", lineActing(entries(2, [0, 0, 1], [0, 1, 1], [1, 1, 1])), 1e-3, [2, 11, 17]],
+    ["R x| R^2", lineActing(entries(2, [0, 0, 1], [0, 1, 1], [1, 1, 1])), 1e-4, [19]],
+    ["R x| R^2", lineActing(entries(2, [0, 0, 1], [1, 1, 0.5])), 1e-3, [4, 19, 27]],
+    ["so(3)", so3, 1e-2, [1, 8, 9]],
+    ["se(2)", algebra("se(2)").dense(), 1e-2, [6, 13, 20]],
+    ["se(2)", algebra("se(2)").dense(), 1e-4, [24]],
+    ["iso(1,1)", algebra("iso(1,1)").dense(), 1e-3, [2, 11]],
+    ["iso(1,1)", algebra("iso(1,1)").dense(), 1e-4, [24]],
+    ["sl(2)", algebra("so(1,2)").dense(), 1e-2, [1, 16]],
+  ];
+  for (const [truth, matrices, uncertainty, seeds] of cases)
+    for (const seed of seeds)
+      notWrong(
+        identify(perturbed(matrices, { noise: uncertainty / 3, condition: 100, seed }), { uncertainty }),
+        truth,
+        `${truth}, seed ${seed}`,
+      );
+  const exact = of(algebra("se(2)").dense());
+  assert.ok(exact.certain, show(exact));
+});
+
 test.run();
