@@ -117,54 +117,59 @@ export function* linearise({ rho, Z }: Middle, { L, epsilon }: Found, m: number,
   return { L, epsilon, m, rho, shown: withProducts(images, m), nodes };
 }
 
-/** H and the scores, a sample n counted by amounts[:, n] in place of epsilon in J_n. Of `fixed` epsilon, P_n = I. */
+/**
+ * H and the scores, a sample n counted by amounts[:, n] in place of epsilon in J_n. Of `fixed` epsilon, P_n = I. J_n is (amounts_n)^T times, as a
+ * Kronecker product, the K_n [m r, r^2] of one generator, and so is P_n J_n.
+ */
 export function* eliminated(at: Linearised, ridge: number, fixed: boolean, amounts: Matrix = at.epsilon): Pieces<Eliminated> {
   const { rho, shown, m, L } = at;
   const [r, k, N] = [rho.rows, L.length, amounts.columns];
-  const [p, size] = [k * r * r, m * r];
+  const [block, size] = [r * r, m * r];
+  const p = k * block;
   const H = new Float64Array(p * p);
   const scores = new Float64Array(N * p);
   const [e, image] = [columns(rho), shown.images.map(columns)];
   const nodes = at.nodes.map(({ weight, Z, back }) => ({ weight, z: columns(Z), back: back.map(columns) }));
   const Q = Array.from({ length: fixed ? 0 : k }, () => new Float64Array(size));
-  const J = new Float64Array(size * p);
+  const [K, G] = [new Float64Array(size * block), new Float64Array(block * block)];
   const left = new Float64Array(N);
+  const weights = new Float64Array(k);
   for (let n = 0; n < N; n++) {
     const from = n * size;
     const rest = e.slice(from, from + size);
     if (!fixed) orthonormalised(image, from, Q, normalOf(shown.grams, n, ridge * shown.mean));
-    derivative(nodes, from, amounts.getColumn(n), r, J);
+    derivative(nodes, from, r, K);
     for (const q of Q) {
       project(rest, 1, q);
-      project(J, p, q);
+      project(K, block, q);
     }
     left[n] = dot(rest, rest);
-    addProducts(J, p, H);
-    const score = scores.subarray(n * p, (n + 1) * p);
-    for (let s = 0; s < size; s++) for (let t = 0; t < p; t++) score[t] += rest[s] * J[s * p + t];
+    for (let i = 0; i < k; i++) weights[i] = amounts.get(i, n);
+    addProducts(K, G, weights, H);
+    addScore(K, rest, weights, scores.subarray(n * p, (n + 1) * p));
     if (n % 64 === 0) yield;
   }
   return { H, scores, left };
 }
 
-/** J_n [m r, p], row by row. */
+/** K_n [m r, r^2], row by row. */
 function derivative(
   nodes: readonly { weight: number; z: Float64Array; back: readonly Float64Array[] }[],
   from: number,
-  amounts: readonly number[],
   r: number,
-  J: Float64Array,
+  K: Float64Array,
 ): void {
-  const [block, p] = [r * r, amounts.length * r * r];
-  const row = new Float64Array(block);
-  for (let s = 0; s < J.length / p; s++) {
+  const block = r * r;
+  K.fill(0);
+  for (let s = 0; s < K.length / block; s++) {
     const channel = from + s - (s % r);
-    row.fill(0);
     for (const { weight, z, back } of nodes) {
       const v = back[s % r];
-      for (let b = 0; b < r; b++) for (let a = 0, factor = weight * z[channel + b]; a < r; a++) row[b * r + a] += factor * v[channel + a];
+      for (let b = 0, place = s * block; b < r; b++) {
+        const factor = weight * z[channel + b];
+        for (let a = 0; a < r; a++, place++) K[place] += factor * v[channel + a];
+      }
     }
-    for (let i = 0; i < amounts.length; i++) for (let t = 0; t < block; t++) J[s * p + i * block + t] = amounts[i] * row[t];
   }
 }
 
@@ -175,10 +180,31 @@ function project(V: Float64Array, width: number, q: Float64Array): void {
   for (let s = 0; s < q.length; s++) for (let t = 0, factor = q[s]; t < width; t++) V[s * width + t] -= factor * products[t];
 }
 
-/** H += J^T J, the lower triangle. */
-function addProducts(J: Float64Array, p: number, H: Float64Array): void {
-  for (let from = 0; from < J.length; from += p)
-    for (let s = 0; s < p; s++) for (let t = 0, factor = J[from + s], at = s * p; t <= s; t++) H[at + t] += factor * J[from + t];
+/** H += (w w^T) times, as a Kronecker product, K^T K, the lower triangle; G [r^2, r^2] is room for K^T K. */
+function addProducts(K: Float64Array, G: Float64Array, w: Float64Array, H: Float64Array): void {
+  const [k, block] = [w.length, Math.sqrt(G.length)];
+  const p = k * block;
+  G.fill(0);
+  for (let from = 0; from < K.length; from += block)
+    for (let s = 0; s < block; s++) for (let t = 0, factor = K[from + s], at = s * block; t <= s; t++) G[at + t] += factor * K[from + t];
+  for (let s = 0; s < block; s++) for (let t = 0; t < s; t++) G[t * block + s] = G[s * block + t];
+  for (let i = 0; i < k; i++)
+    for (let s = 0; s < block; s++)
+      for (let j = 0; j <= i; j++) {
+        const factor = w[i] * w[j];
+        const from = s * block;
+        const at = (i * block + s) * p + j * block;
+        const end = j < i ? block : s + 1;
+        for (let t = 0; t < end; t++) H[at + t] += factor * G[from + t];
+      }
+}
+
+/** score = w times, as a Kronecker product, K^T rest. */
+function addScore(K: Float64Array, rest: Float64Array, w: Float64Array, score: Float64Array): void {
+  const block = score.length / w.length;
+  for (let i = 0; i < w.length; i++)
+    for (let s = 0; s < rest.length; s++)
+      for (let t = 0, factor = w[i] * rest[s]; t < block; t++) score[i * block + t] += factor * K[s * block + t];
 }
 
 /** The columns of A [r, N], one after the other. */

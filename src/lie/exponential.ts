@@ -24,6 +24,8 @@ import { EXP_MATRICES, expDense } from "./scalingSquaring.js";
 const TAYLOR_STEP = 3.5;
 /** The highest power of t L by which its size is measured: with p (p - 1) <= 30 terms, those before the bound holds are among them. */
 const MOST_POWERS = 6;
+/** Vectors with greater entries are divided by it between Taylor steps. */
+const LARGE = 2 ** 512;
 /** Taylor steps beyond which the norm of t L is taken to be a mistake. */
 const MOST_TAYLOR_STEPS = 1e5;
 
@@ -80,8 +82,12 @@ export function expApply(g: Generator, X: Matrix, t = 1): Matrix {
   const Y = Matrix.zeros(g.d, X.columns);
   for (let n = 0; n < X.columns; n++) {
     let x = D.map((scale, nu) => X.get(nu, n) / scale);
-    for (let step = 0; step < steps; step++) x = taylorStep(A, 1 / steps, Math.exp((t * mu) / steps), x);
-    for (let nu = 0; nu < g.d; nu++) Y.set(nu, n, D[nu] * x[nu]);
+    let size = 1;
+    for (let step = 0; step < steps; step++) {
+      if (largest(x) > LARGE) [x, size] = [x.map((value) => value / LARGE), size * LARGE]; // A x may overflow where the result does not
+      x = taylorStep(A, 1 / steps, Math.exp((t * mu) / steps), x);
+    }
+    for (let nu = 0; nu < g.d; nu++) Y.set(nu, n, D[nu] * x[nu] * size);
   }
   return checkResult("expApply", Y, size);
 }

@@ -66,26 +66,68 @@ export const moved = (L: readonly Matrix[], epsilon: Matrix, V: Matrix): Matrix 
   Matrix.from1DArray(V.rows, V.columns, mover(L, epsilon)(flat(V)));
 
 const MOST_TERMS = 200;
+const COLUMNS_IN_ONE_GO = 256;
 
-/** exp(s sum_i epsilon_i L_i) V by its Taylor series, all columns at once. */
+/** exp(s sum_i epsilon_i L_i) V by its Taylor series, each column by as many terms as it needs. */
 export function* flow(L: readonly Matrix[], epsilon: Matrix, V: Matrix, s: number): Pieces<Matrix> {
-  const sum = flat(V);
-  const move = mover(L, epsilon);
-  let term: Float64Array = sum.slice();
-  for (let k = 1; k <= MOST_TERMS; k++) {
-    term = move(term);
-    let [ofTerm, ofSum] = [0, 0]; // squared norms
-    for (let at = 0; at < sum.length; at++) {
-      term[at] *= s / k;
-      sum[at] += term[at];
-      ofTerm += term[at] ** 2;
-      ofSum += sum[at] ** 2;
-    }
-    yield;
-    if (!(Math.sqrt(ofTerm) > 1e-12 * Math.sqrt(ofSum))) break;
+  const [d, N] = [V.rows, V.columns];
+  const entries = L.map(flat);
+  const weights = flat(epsilon);
+  const v = flat(V);
+  const A = L.length === 1 ? entries[0] : new Float64Array(d * d); // sum_i epsilon_i L_i, or L_1
+  const work = { sum: new Float64Array(d), term: new Float64Array(d), next: new Float64Array(d) };
+  for (let n = 0; n < N; n++) {
+    if (L.length > 1 && !sameWeights(weights, N, n)) combine(entries, weights, N, n, A);
+    for (let row = 0; row < d; row++) work.sum[row] = v[row * N + n];
+    series(A, L.length === 1 ? s * weights[n] : s, work);
+    for (let row = 0; row < d; row++) v[row * N + n] = work.sum[row];
+    if (n % COLUMNS_IN_ONE_GO === 0) yield;
   }
-  return Matrix.from1DArray(V.rows, V.columns, sum);
+  return Matrix.from1DArray(d, N, v);
 }
+
+/** Whether column n has the epsilon of the one before it, as channels of a sample do. */
+function sameWeights(weights: Float64Array, N: number, n: number): boolean {
+  if (n === 0) return false;
+  for (let at = n; at < weights.length; at += N) if (weights[at] !== weights[at - 1]) return false;
+  return true;
+}
+
+function combine(entries: readonly Float64Array[], weights: Float64Array, N: number, n: number, A: Float64Array): void {
+  A.fill(0);
+  for (let i = 0; i < entries.length; i++) {
+    const [g, weight] = [entries[i], weights[i * N + n]];
+    for (let at = 0; at < A.length; at++) A[at] += weight * g[at];
+  }
+}
+
+/** exp(s A) of the vector `sum`, in place. Most of the time goes here, hence no Matrix. */
+function series(A: Float64Array, s: number, work: { sum: Float64Array; term: Float64Array; next: Float64Array }): void {
+  const { sum } = work;
+  let { term, next } = work;
+  const d = sum.length;
+  term.set(sum);
+  for (let k = 1; k <= MOST_TERMS; k++) {
+    let ofTerm = 0; // squared norms
+    let ofSum = 0;
+    const factor = s / k;
+    for (let row = 0, at = 0; row < d; row++) {
+      let image = 0;
+      for (let c = 0; c < d; c++, at++) image += A[at] * term[c];
+      image *= factor;
+      next[row] = image;
+      sum[row] += image;
+      ofTerm += image * image;
+      ofSum += sum[row] * sum[row];
+    }
+    if (!(ofTerm > ENOUGH * ofSum)) break;
+    const swapped = term;
+    term = next;
+    next = swapped;
+  }
+}
+/** Squared share of the sum below which a term ends the series. */
+const ENOUGH = 1e-26;
 
 /** A^T B, of equal columns alone. */
 export function columnProducts(A: Matrix, B: Matrix): number[] {

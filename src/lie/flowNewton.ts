@@ -30,6 +30,8 @@ export interface Effort {
   rule: Rule;
 }
 export const COARSE: Effort = { settled: 1e-3, rule: MIDPOINT };
+/** For fits that are to show whether there is more to explain. */
+export const QUICK: Effort = { settled: 1e-2, rule: MIDPOINT };
 export const FINE: Effort = { settled: 1e-9, rule: GAUSS };
 
 export interface NewtonFit extends Found {

@@ -5,6 +5,7 @@ import { checkFinite, dense } from "./generator.js";
 import { solve } from "./linearSolve.js";
 import { absoluteRoots, oneNorm } from "./norms.js";
 import { type EigenvalueFunction, eigenvalueOf, setBlocks, squareRoot } from "./quasiTriangular.js";
+import { isUpperTriangular } from "./scalingSquaring.js";
 import { type Block, diagonalBlocks, type Schur, schur } from "./schur.js";
 
 /**
@@ -39,7 +40,7 @@ export function log(R: Matrix): Matrix {
 }
 
 function logBySchur(B: Matrix): Matrix {
-  const { Q, T } = schur(B);
+  const { Q, T } = isUpperTriangular(B) ? { Q: Matrix.eye(B.rows), T: B.clone() } : schur(B); // its eigenvalues are exact
   checkEigenvalues(B, { Q, T });
   let [root, roots] = [T, 0];
   let X = lessIdentity(root, T, roots);

@@ -73,7 +73,7 @@ const UNEXPLAINED = 0.5;
  * the linearised problem says (pairsRank.ts). More than n_L r^2 = 256 unknowns in r directions are found by least squares in turn, in the units of
  * x, and not tested. A flow is told from a slower one only while no sample is moved by half a period, and found reliably where none is moved by a
  * third of one.
- * Throws ERR_LCONV_SHAPE, ERR_LCONV_OPTION; ERR_LCONV_ARGUMENT for too few pairs, pairs that do not differ, values that are not finite, more
+ * Throws ERR_LCONV_SHAPE, ERR_LCONV_OPTION; ERR_LCONV_ARGUMENT for too few pairs, pairs that do not differ, values that are not finite or above 1e140, more
  * generators than there are, and where nothing explains the pairs better than no generator.
  */
 export const generatorsFromPairs = (X: Matrix, Y: Matrix, options: PairsOptions = {}): PairsResult => inOneGo(fitPairs(X, Y, options));

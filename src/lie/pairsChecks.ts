@@ -45,14 +45,21 @@ function checkAmounts(t: PairsOptions["t"], n_L: number | "auto", N: number): vo
   );
 }
 
+/** The squares of what is greater are not finite. */
+const MOST = 1e140;
+
 function checkValues(name: string, A: Matrix): void {
   for (let row = 0; row < A.rows; row++)
-    for (let column = 0; column < A.columns; column++)
+    for (let column = 0; column < A.columns; column++) {
+      const value = A.get(row, column);
+      const entry = (): string => `generatorsFromPairs: ${name}[${row}, ${column}] is ${value}`;
+      check(Number.isFinite(value), "ERR_LCONV_ARGUMENT", () => `${entry()}, not finite; leave such pairs out or fill them in`);
       check(
-        Number.isFinite(A.get(row, column)),
+        Math.abs(value) <= MOST,
         "ERR_LCONV_ARGUMENT",
-        () => `generatorsFromPairs: ${name}[${row}, ${column}] is ${A.get(row, column)}, not finite; leave such pairs out or fill them in`,
+        () => `${entry()}; divide x and y by the same number, so that they are below ${MOST}`,
       );
+    }
 }
 
 /** Throws where n_L generators have more unknowns than the samples have equations, or than r x r matrices have. */

@@ -3,7 +3,7 @@ import type { Pieces } from "../engine/breathe.js";
 import { Philox, streams } from "../engine/random.js";
 import { sampleProducts } from "./elimination.js";
 import { COARSE, newton, type Problem } from "./flowNewton.js";
-import { coarseSearch, leftOver, partOf, samplesNeeded, searched } from "./pairsSearch.js";
+import { coarseSearch, leftOver, oneMore, partOf, samplesNeeded, searched } from "./pairsSearch.js";
 
 // How many generators pairs show.
 
@@ -11,8 +11,12 @@ import { coarseSearch, leftOver, partOf, samplesNeeded, searched } from "./pairs
 const EXPLAINED = 1e-12;
 /** One more generator has to take this share off what is left of samples that were held out. */
 const LEAST_GAIN = 0.1;
-/** Without one more to compare with, the last number is taken where less than this share is left. */
+/** Without one more to compare with, the last number is taken where less than this share is left; with one, few starts do. */
 const LITTLE = 0.05;
+
+/** A share that is much less than the least gain: two starts that differ by less found the same, as far as counting goes. */
+const ROUGHLY = 0.05;
+const MOST_ROUNDS = 40;
 
 /** Generators from halves of the samples, and what they leave of the other half. */
 export interface HeldOut {
@@ -23,22 +27,36 @@ export interface HeldOut {
 
 /** Of n_L generators; of one with known epsilon `t`. */
 export function* heldOut(problem: Problem, n_L: number, rounds: number, t?: Matrix): Pieces<HeldOut> {
+  const fit = (a: readonly number[]): Pieces<readonly Matrix[]> => fitOf(partOf(problem, a), n_L, rounds, t?.subMatrixColumn([...a]));
+  return yield* inHalves(problem, n_L === 0 ? undefined : fit, t);
+}
+
+/** Of one generator more than those of `fewer`, which explain most already. */
+function* heldOutMore(problem: Problem, fewer: HeldOut, rounds: number): Pieces<HeldOut> {
+  let half = 0;
+  const fit = function* (samples: readonly number[]): Pieces<readonly Matrix[]> {
+    return (yield* oneMore(partOf(problem, samples), fewer.halves[half++].L, rounds)).L;
+  };
+  return yield* inHalves(problem, fit, undefined);
+}
+
+function* inHalves(
+  problem: Problem,
+  fit: ((samples: readonly number[]) => Pieces<readonly Matrix[]>) | undefined,
+  t: Matrix | undefined,
+): Pieces<HeldOut> {
   const N = problem.X.columns / problem.m;
-  const order = n_L === 0 ? [] : Array.from(new Philox(0, streams.user).permutation(N));
-  const [first, second] = [order.slice(0, Math.ceil(N / 2)), order.slice(Math.ceil(N / 2))];
   const halves: HeldOut["halves"][number][] = [];
-  for (const [a, b] of n_L === 0
-    ? []
-    : [
-        [first, second],
-        [second, first],
-      ])
-    halves.push({ samples: b, L: yield* fitOf(partOf(problem, a), n_L, rounds, t?.subMatrixColumn(a)) });
+  if (fit) {
+    const order = Array.from(new Philox(0, streams.user).permutation(N));
+    const [a, b] = [order.slice(0, Math.ceil(N / 2)), order.slice(Math.ceil(N / 2))];
+    halves.push({ samples: b, L: yield* fit(a) }, { samples: a, L: yield* fit(b) });
+  }
   return { halves, left: yield* leftOf(problem, { halves }, t) };
 }
 
 function* fitOf(part: Problem, n_L: number, rounds: number, t: Matrix | undefined): Pieces<readonly Matrix[]> {
-  if (!t) return (yield* coarseSearch(part, n_L, rounds)).L;
+  if (!t) return (yield* coarseSearch(part, n_L, Math.min(rounds, MOST_ROUNDS), ROUGHLY)).L;
   const r = part.X.rows;
   return (yield* newton(part, { L: [Matrix.zeros(r, r)], epsilon: t }, true, rounds, COARSE)).L;
 }
@@ -95,13 +113,16 @@ const AHEAD = 2;
 export function* countGenerators(all: Problem, most: number, rounds: number): Pieces<Count> {
   const problem = searched(all, Math.min(most, all.m * all.X.rows - 1));
   const { X, m } = problem;
-  const left = [(yield* heldOut(problem, 0, rounds)).left];
+  let held = yield* heldOut(problem, 0, rounds);
+  const left = [held.left];
   const share = (k: number): number => (mean(left[k]) * (m * X.rows - k)) / (mean(left[0]) * m * X.rows);
   const half = Math.floor(X.columns / m / 2);
   let best = 0; // the least that none of those that were tried improves on
   let k = 1;
   for (; k <= most && k < m * X.rows && samplesNeeded(k, X.rows, m) <= half && k <= best + AHEAD; k++) {
-    left.push((yield* heldOut(problem, k, rounds)).left);
+    const little = best > 0 && share(best) < LITTLE;
+    held = little ? yield* heldOutMore(problem, held, rounds) : yield* heldOut(problem, k, rounds);
+    left.push(held.left);
     if (improves(left[best], left[k], left[0])) best = k;
     if (share(best) < EXPLAINED) return { n_L: best, note: `n_L ${best}: they explain the pairs` };
   }

@@ -4,7 +4,7 @@ import { Philox, streams } from "../engine/random.js";
 import { imagesOf, sampleProducts, solveEpsilon } from "./elimination.js";
 import { type Found, midpoint, ofChannels } from "./flow.js";
 import { alternate } from "./flowFit.js";
-import { COARSE, FINE, type NewtonFit, newton, type Problem } from "./flowNewton.js";
+import { COARSE, FINE, type NewtonFit, newton, type Problem, QUICK } from "./flowNewton.js";
 import { calm, leadingEpsilon, random, shear, whitened, withEpsilon } from "./flowStarts.js";
 import { unwound } from "./pairsFar.js";
 import { leading, type Principal, plainFrame } from "./pairsFrame.js";
@@ -53,7 +53,7 @@ export function* search(problem: Problem, n_L: number, rounds: number): Pieces<N
 }
 
 /** Of several starts the first that explains all, of noisy pairs the best when two of at least three agree, or the best of all. */
-export function* coarseSearch(problem: Problem, n_L: number, rounds: number): Pieces<NewtonFit> {
+export function* coarseSearch(problem: Problem, n_L: number, rounds: number, agrees = AGREES): Pieces<NewtonFit> {
   const fits: NewtonFit[] = [];
   for (const start of starts(problem, n_L, rounds)) {
     const from = yield* start();
@@ -62,9 +62,28 @@ export function* coarseSearch(problem: Problem, n_L: number, rounds: number): Pi
     fits.push(fit);
     fits.sort((a, b) => a.cost - b.cost);
     if (fits[0]?.cost < EXPLAINED) break;
-    if (fits.length >= 3 && fits[1].cost - fits[0].cost < AGREES * fits[0].cost) break;
+    if (fits.length >= 3 && fits[1].cost - fits[0].cost < agrees * fits[0].cost) break;
   }
   return { ...fits[0], rounds: fits.reduce((sum, fit) => sum + fit.rounds, 0) };
+}
+
+const QUICK_ROUNDS = 20;
+
+/** One generator more than `fewer`, which explain most already: from these and what they leave over, and from nothing. */
+export function* oneMore(problem: Problem, fewer: readonly Matrix[], rounds: number): Pieces<NewtonFit> {
+  const { X, Y, m } = problem;
+  const known = withEpsilon(problem, fewer);
+  const { rho, Z } = yield* midpoint(X, Y, { L: fewer, epsilon: ofChannels(known.epsilon, m) });
+  const added = yield* leadingEpsilon(Z, rho, 1, m);
+  const [grown, fresh] = [[...known.epsilon.to2DArray(), added.getRow(0)], fewer.length + 1];
+  const zero = Matrix.zeros(X.rows, X.rows);
+  const starts: Found[] = [
+    { L: [...fewer, zero], epsilon: new Matrix(grown) },
+    { L: Array.from({ length: fresh }, () => zero), epsilon: yield* leadingEpsilon(X, Matrix.sub(Y, X), fresh, m) },
+  ];
+  const fits: NewtonFit[] = [];
+  for (const start of starts) fits.push(yield* newton(problem, start, false, Math.min(rounds, QUICK_ROUNDS), QUICK));
+  return fits.reduce((a, b) => (b.cost < a.cost ? b : a));
 }
 
 type Start = () => Pieces<Found | undefined>;

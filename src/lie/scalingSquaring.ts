@@ -38,9 +38,38 @@ function expBalanced(A: Matrix): Matrix {
   let squarings = Math.max(0, Math.ceil(Math.log2(size / THETA_13)));
   squarings += powers.extraSquarings(13, squarings);
   let E = pade(powers, 13, squarings);
-  for (let k = 0; k < squarings; k++) E = E.mmul(E);
+  const triangular = isUpperTriangular(A);
+  if (triangular) setDiagonals(E, A, squarings);
+  for (let k = squarings - 1; k >= 0; k--) {
+    E = E.mmul(E);
+    if (triangular) setDiagonals(E, A, k);
+  }
   return E;
 }
+
+export function isUpperTriangular(A: Matrix): boolean {
+  for (let row = 1; row < A.rows; row++) for (let column = 0; column < row; column++) if (A.get(row, column) !== 0) return false;
+  return true;
+}
+
+/**
+ * The diagonal of exp(2^-k A) and the one above it, of upper triangular A, from the entries of A: what squaring loses of the eigenvalues stays out
+ * (Al-Mohy & Higham 2009, code fragment 2.1). Above the diagonal it is t e^((a + b) / 2) sinh(h) / h with h = (a - b) / 2.
+ */
+function setDiagonals(E: Matrix, A: Matrix, k: number): void {
+  const scale = 2 ** -k;
+  for (let at = 0; at < A.rows; at++) {
+    const a = scale * A.get(at, at);
+    E.set(at, at, Math.exp(a));
+    if (at + 1 === A.rows) continue;
+    const b = scale * A.get(at + 1, at + 1);
+    const h = Math.abs(a - b) / 2;
+    const quotient = h > 1 ? (Math.exp(Math.max(a, b)) - Math.exp(Math.min(a, b))) / (2 * h) : Math.exp((a + b) / 2) * sinhc(h);
+    E.set(at, at + 1, scale * A.get(at, at + 1) * quotient);
+  }
+}
+
+const sinhc = (h: number): number => (h < 1e-9 ? 1 : Math.sinh(h) / h);
 
 /** Even powers of A = 2^exponent B, kept as those of B with 1 <= |B|_1 < 2, which do not overflow. */
 class Powers {

@@ -267,4 +267,12 @@ test("exp of 16,384 positions says that the action alone will do", () => {
   throwsCode(() => exp(lowRank(Matrix.ones(16384, 1), Matrix.ones(1, 16384))), "ERR_LCONV_ARGUMENT", "16384 x 16384", "expApply");
 });
 
+test("triangular matrices: results near the greatest number, and eigenvalues without what squaring loses", () => {
+  const g = dense([[709, 1], [0, -709]]); // biome-ignore format: one matrix
+  const expected = Math.exp(709);
+  assert.ok(Math.abs(expApply(g, new Matrix([[1], [0]])).get(0, 0) / expected - 1) < 1e-12);
+  assert.ok(Math.abs(exp(g).get(0, 0) / expected - 1) < 1e-15);
+  assert.ok(Math.abs(exp(dense([[-700, 1], [0, -710]])).get(0, 0) / Math.exp(-700) - 1) < 1e-15); // biome-ignore format: one matrix
+});
+
 test.run();

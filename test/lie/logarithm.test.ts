@@ -183,4 +183,9 @@ test("the matrix that was passed is left as it is", () => {
   assert.equal(R.to2DArray(), rotation2(1).to2DArray());
 });
 
+test("diagonal entries far apart", () => {
+  const L = log(Matrix.diag([1e300, 1e-300]));
+  for (const [at, sign] of [1, -1].entries()) assert.ok(Math.abs(L.get(at, at) - sign * 300 * Math.LN10) < 1e-10);
+});
+
 test.run();

@@ -1,7 +1,9 @@
 import { Matrix } from "ml-matrix";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { so } from "../../src/lie/groups.js";
 import { generatorsFromPairs } from "../../src/lie/pairs.js";
+import { throwsCode } from "../support/throws.js";
 import { farthest, moved, rotations, within } from "./movedPairs.js";
 import { randomMatrix } from "./random.js";
 
@@ -77,6 +79,24 @@ test("of samples that are moved too far nothing is claimed, and that is the reas
     notes.push(...found.notes);
   }
   assert.match(notes.join(), "moved too far");
+});
+
+test("values whose squares overflow are refused", () => {
+  const X = randomMatrix(2, 20, 1).mul(1e200);
+  throwsCode(() => generatorsFromPairs(X, Matrix.mul(X, 1.5)), "ERR_LCONV_ARGUMENT", "X[0, 0]", "divide x and y");
+});
+
+// Long before the change: 60 s of one core.
+test("so(3) by two vectors a sample with noise: three generators, in a few seconds", () => {
+  const L = so(3).dense();
+  const [X, t] = [randomMatrix(3, 800, 1), within(0.6, 3, 400, 2)];
+  const Y = moved(L, t, X, 2);
+  Y.add(randomMatrix(3, 800, 3).mul(0.03));
+  const before = process.cpuUsage().user;
+  const found = generatorsFromPairs(X, Y, { n_L: "auto", channels: 2 });
+  const seconds = (process.cpuUsage().user - before) / 1e6;
+  assert.equal([found.n_L, found.determined], [3, true], `${found.notes}`);
+  assert.ok(farthest(found, L) < 0.05 && seconds < 25, `${farthest(found, L)}, ${seconds} s`);
 });
 
 test.run();
