@@ -8,7 +8,7 @@ import { Interrupted } from "../../src/cli/interrupt.js";
 import { Output } from "../../src/cli/output.js";
 import { cellsOf } from "../../src/experiments/symbench/grid.js";
 import type { Row } from "../../src/experiments/symbench/score.js";
-import { systems } from "../../src/experiments/symbench/systems.js";
+import { PAIRS, systems, systemsFor } from "../../src/experiments/symbench/systems.js";
 import { rowOf } from "../experiments/symbenchRows.js";
 import { assertWellFormed } from "../report/wellFormed.js";
 import { rejectsCode, throwsCode } from "../support/throws.js";
@@ -21,7 +21,7 @@ const benchmark = (...args: string[]) => lconv(folder, ["benchmark", "symmetry",
 /** A ledger with the answers of our systems to the quick cells of some truths, all right. */
 function writeLedger(name: string, truths: readonly string[], more: Partial<Row> = {}): string {
   const rows = cellsOf("quick", truths).flatMap(({ truth, ...setting }) =>
-    systems.map((system) =>
+    systemsFor(truth, setting).map((system) =>
       rowOf(truth.name, { ...setting, system, dimension: truth.generators?.n_L ?? 0, algebra: truth.algebra, angle: 0.2, ...more }),
     ),
   );
@@ -42,11 +42,11 @@ test("--report runs nothing, and tells of all ledgers: goals, a table, a page an
   assert.match(stdout, /^dimension right +100 % +at least 95 % +2 +reached +3,000$/m);
   assert.match(stdout, /^coverage of the 95 % bound +– +90 to 99 % +0 +not measured +not reached$/m);
   assert.match(stdout, /^theirs +1 +0 % +0 /m);
-  assert.match(stdout, /^2 of \d+ cells, 9 rows; report: report\/symbench.html$/m);
+  assert.match(stdout, /^2 of \d+ cells, 11 rows; report: report\/symbench.html$/m);
   assertWellFormed(readFileSync(join(path, "symbench.html"), "utf8"));
   const { created, rows, cells, systems: summaries } = summaryIn(path);
   assert.match(created, "UTC");
-  assert.equal([rows, cells.done, summaries.length], [9, 2, systems.length + 1]);
+  assert.equal([rows, cells.done, summaries.length], [11, 2, [...systems, PAIRS, "theirs"].length]);
 });
 
 /** The command in this process, which is faster: the events that it emits. */

@@ -85,7 +85,7 @@ test("a cut connection is resumed where it broke, if the file is still the same"
         "content-length": bytes.length - start,
         "content-range": `bytes ${start}-${bytes.length - 1}/${bytes.length}`,
       });
-      response.write(bytes.subarray(start, start + 100_000), () => setTimeout(30).then(() => response.destroy()));
+      response.write(bytes.subarray(start, start + 100_000), () => setTimeout(300).then(() => response.destroy()));
     }),
   );
   const path = target();

@@ -111,7 +111,7 @@ const longTest = (name: string, body: () => Promise<void>): void => {
   if (long) test(name, body);
 };
 
-const truth = (name: TruthName): Promise<TruthResult> => runTruth(name, { seed: 0, device: cpu });
+const truth = (name: TruthName): Promise<TruthResult> => runTruth(name, { seed: 0, device: cpu, samples: long ? 20_000 : 3000 });
 
 /** The algebra by name, the dimension, and the angle in degrees; bounds are what five seeds gave (docs/symmetries.md), with some room. */
 async function checkTruth(name: TruthName, found: string, dimension: number, degrees: number): Promise<TruthResult> {

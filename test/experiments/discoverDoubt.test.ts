@@ -3,10 +3,12 @@ import * as assert from "uvu/assert";
 import { device } from "../../src/engine/device.js";
 import { Philox } from "../../src/engine/random.js";
 import type { AnalysisOptions } from "../../src/experiments/discover/analysis.js";
-import { noGround } from "../../src/experiments/discover/claim.js";
+import { claimOf, noGround } from "../../src/experiments/discover/claim.js";
 import { type DataOptions, discoverData } from "../../src/experiments/discover/data.js";
 import { nothingFound } from "../../src/experiments/discover/evidence.js";
 import type { Found, Samples } from "../../src/experiments/discover/samples.js";
+import type { Extraction } from "../../src/lie/extraction.js";
+import { whitening } from "../../src/lie/whitening.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
 import { rejectsCode } from "../support/throws.js";
 
@@ -116,6 +118,18 @@ test("directions that f ignores are in the result: no symmetry but those is not 
     algebra: null,
   });
   assert.is(found.evidence.bound, undefined, "without a claim there is no error bar");
+});
+
+test("every direction that was looked at may be a symmetry, unless these take everything everywhere", async () => {
+  const x = normal(2000, 11);
+  const among = await discovered(samplesOf(x, 2, mapped(x, 2, squares)), { within: "so(2)", epochs: 40 });
+  assert.is(among.dimension, 1, `${among.notes}`);
+  const ofAll = { residuals: [0, 0, 0, 0], dimension: 4, undecided: 0, notes: [] };
+  const claimed = (m: number, extraction: object): number | undefined =>
+    claimOf({ ...ofAll, ...extraction } as unknown as Extraction, [], { N: 2000, m, output: "invariant", affine: false } as AnalysisOptions)
+      .dimension;
+  const inputs = whitening(x, 2, false);
+  assert.equal([claimed(1, { inputs }), claimed(2, { inputs }), claimed(1, {})], [undefined, 4, 4]); // gl(2) takes any vector to any other
 });
 
 test("what the networks do not explain is said, and so is a symmetry that is slightly broken", async () => {

@@ -90,7 +90,7 @@ test("a function of x_1 + ... + x_d does not depend on the directions across; mo
   assert.is(found.ignored?.columns, 2);
   for (let k = 0; k < 2; k++)
     assert.ok(Math.abs((found.ignored as Matrix).getColumn(k).reduce((total, value) => total + value, 0)) < 1e-6, "they add up to 0");
-  assert.match(found.notes[0], /does not depend on 2 of 3 directions/);
+  assert.match(found.notes[0], /no dependence of f on 2 of 3 directions/);
 });
 
 test("W7: |(x_1, x_2, x_3)|^2 of five components has so(3), modulo two that it ignores", () => {

@@ -67,9 +67,9 @@ const FEWEST_CLAIMED = 300;
 
 /** What may be said of the dimension. */
 export function claimOf(
-  { dimension, undecided, residuals, notes: before }: Extraction,
+  { dimension, undecided, residuals, inputs, notes: before }: Extraction,
   checks: readonly FiniteCheck[],
-  { N, output }: AnalysisOptions,
+  { N, m, output, affine }: AnalysisOptions,
 ): Pick<Analysis, "dimension" | "notes"> {
   const notes = [...before, ...slight(checks)];
   const none = (why: string): ReturnType<typeof claimOf> => ({ dimension: undefined, notes: [...notes, `no claim: ${why}`] });
@@ -95,7 +95,9 @@ export function claimOf(
     return none(
       `${N} samples do not tell a symmetry from a function that is only close to having one; at least ${FEWEST_CLAIMED} are needed`,
     );
-  if (output === "invariant" && dimension === residuals.length)
+  // All linear maps take any fewer than d vectors to any others, all affine ones d points.
+  const transitive = inputs !== undefined && m < inputs.to.rows + (affine ? 1 : 0);
+  if (output === "invariant" && transitive && dimension === residuals.length)
     return none("every direction that was looked at seems to be a symmetry, so that f would be the same everywhere, and it is not");
   return { dimension: undecided > 0 ? undefined : dimension, notes };
 }

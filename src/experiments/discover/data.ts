@@ -45,8 +45,9 @@ export async function discoverData(samples: Samples, options: DataOptions): Prom
     onEpoch,
     onStep,
   } = options;
+  const ofSamples = sampleNotes(samples);
   const { targets, outputs, notes: ofTargets } = targetsOf(samples, output);
-  const notes = [...sampleNotes(samples), ...ofTargets];
+  const notes = [...ofSamples, ...ofTargets];
   const analysis = await analyse({
     ...{ x, N, m, d, y: targets, outputs, output, affine, tolerance, networks, seed, device },
     ...(within !== undefined && { within: knownGenerators(within, d, options.grid, options.permutation) }),

@@ -43,6 +43,8 @@ export interface TruthResult {
 export interface TruthOptions {
   seed: number;
   device: Device;
+  /** Of the problems for networks. Default 20,000. */
+  samples?: number;
   signal?: AbortSignal;
   onEpoch?: (epoch: number, epochs: number, loss: number) => void;
 }
@@ -56,7 +58,7 @@ export async function runTruth(name: TruthName, options: TruthOptions): Promise<
     "ERR_LCONV_ARGUMENT",
     () => `discover: experiment must be one of ${truthNames.join(", ")}, got "${name}"`,
   );
-  checkOptions(`discover ${name}`, options, ["seed", "device", "signal", "onEpoch"]);
+  checkOptions(`discover ${name}`, options, ["seed", "device", "samples", "signal", "onEpoch"]);
   const { seed, signal } = options;
   if (name === "so3" || name === "so13" || name === "none") return { so3, so13: lorentz, none }[name](options);
   return breathing({ so2, translations, "scrambled-so2": scrambledSo2 }[name](seed), signal);
@@ -216,16 +218,16 @@ async function fromAnalysis(
 
 /** Fits plain networks to y = f(x), x [N, m, d], and looks for symmetries in them. */
 async function throughNetworks(
-  { seed, device, signal, onEpoch }: TruthOptions,
+  { seed, device, samples: N = TRAINED, signal, onEpoch }: TruthOptions,
   { m, d }: { m: number; d: number },
   f: (x: Float64Array) => number[],
   output: "invariant" | "equivariant",
 ): Promise<Analysis> {
   const width = m * d;
-  const x = Float32Array.from(new Philox(seed, streams.data).normal(TRAINED * width));
-  const y = Array.from({ length: TRAINED }, (_, n) => f(Float64Array.from(x.subarray(n * width, (n + 1) * width))));
+  const x = Float32Array.from(new Philox(seed, streams.data).normal(N * width));
+  const y = Array.from({ length: N }, (_, n) => f(Float64Array.from(x.subarray(n * width, (n + 1) * width))));
   const analysis = await analyse({
-    ...{ x, N: TRAINED, m, d, y: Float32Array.from(y.flat()), outputs: y[0].length, output, affine: false },
+    ...{ x, N, m, d, y: Float32Array.from(y.flat()), outputs: y[0].length, output, affine: false },
     ...{ tolerance: TOLERANCE, networks: NETWORKS, seed, device, epochs: 40 },
     ...(signal && { signal }),
     ...(onEpoch && { onEpoch }),
