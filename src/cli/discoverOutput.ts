@@ -49,7 +49,7 @@ export function showDiscovery(discovery: Discovery): string {
   const { source, angles, defects, evidence, notes, basis, standard } = discovery;
   const rows: [string, string][] = [
     ["from", source],
-    ["dimension", `${basis.n_L}${evidence?.ignored ? `, modulo ${evidence.ignored.length} directions of x that f seems to ignore` : ""}`],
+    ["dimension", String(basis.n_L)],
     ["algebra", algebraLine(discovery)],
     ...(standard ? [["standard basis", standard.names.join(", ")] as [string, string]] : []),
     ...(defects ? [["equivariance defect", showDefects(defects)] as [string, string]] : []),

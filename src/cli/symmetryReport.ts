@@ -20,7 +20,7 @@ export function concludeSymmetry(folder: string, grid: readonly Cell[], out: Out
   const cells = { done: grid.filter(answered).length, of: grid.length };
   const systems = summarise(rows);
   const files = {
-    "symbench.html": renderSymbench({ title: TITLE, summary: SUMMARY, created: created() }, systems, cells),
+    "symbench.html": renderSymbench({ title: TITLE, summary: SUMMARY, created: created() }, systems, { ...cells, rows: rows.length }),
     "summary.json": `${JSON.stringify({ created: created(), rows: rows.length, cells, systems: systems.map(forFile) }, null, 2)}\n`,
   };
   removeLitterOf(folder, Object.keys(files));
@@ -30,7 +30,7 @@ export function concludeSymmetry(folder: string, grid: readonly Cell[], out: Out
   if (cut > 0) out.text(`${cut} line${cut > 1 ? "s" : ""} that a kill cut off ${cut > 1 ? "are" : "is"} left out`);
   if (goals.length > 0) out.text(`\n${goalsText(goals)}`);
   out.text(
-    `\n${systemsText(systems)}\n\n${count(cells.done)} of ${count(cells.of)} cells, ${count(rows.length)} rows; report: ${join(folder, "symbench.html")}`,
+    `\n${systemsText(systems)}\n\n${count(cells.done)} of ${count(cells.of)} cells complete, ${count(rows.length)} rows; report: ${join(folder, "symbench.html")}`,
   );
 }
 

@@ -82,12 +82,12 @@ export function expApply(g: Generator, X: Matrix, t = 1): Matrix {
   const Y = Matrix.zeros(g.d, X.columns);
   for (let n = 0; n < X.columns; n++) {
     let x = D.map((scale, nu) => X.get(nu, n) / scale);
-    let size = 1;
+    let factor = 1;
     for (let step = 0; step < steps; step++) {
-      if (largest(x) > LARGE) [x, size] = [x.map((value) => value / LARGE), size * LARGE]; // A x may overflow where the result does not
+      if (largest(x) > LARGE) [x, factor] = [x.map((value) => value / LARGE), factor * LARGE]; // A x may overflow where the result does not
       x = taylorStep(A, 1 / steps, Math.exp((t * mu) / steps), x);
     }
-    for (let nu = 0; nu < g.d; nu++) Y.set(nu, n, D[nu] * x[nu] * size);
+    for (let nu = 0; nu < g.d; nu++) Y.set(nu, n, D[nu] * x[nu] * factor);
   }
   return checkResult("expApply", Y, size);
 }

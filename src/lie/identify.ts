@@ -13,7 +13,7 @@ import { ZeroTest } from "./zeroTest.js";
 export interface Identification {
   /** Such as "so(3)", "R^2", "iso(1,3)", "so(3) + R"; "unknown" where the span is no algebra, has no name, or is too uncertain for one. */
   name: string;
-  /** Whether nothing else is possible: no decision was open, `alternatives` is empty, and what the span lacks to be closed is rounding or told to be noise. */
+  /** Whether no other name is possible: no decision was open, `alternatives` is empty, and the span is closed up to rounding or the given `uncertainty`. */
   certain: boolean;
   /** Names that are not excluded. */
   alternatives: readonly string[];
@@ -48,7 +48,7 @@ const BEYOND = 3;
 /** The share of commutators that may lie outside of an algebra, and no more than ten times the uncertainty where that is told. */
 const CLOSED = 0.15;
 const ROUNDING = 1e-7;
-/** Where no uncertainty is told, more than this outside of the span is either noise or no algebra. */
+/** A closure residual above this is noise, or the span is no algebra. Only an `uncertainty` decides which. */
 const CLEARLY_OPEN = 1e-6;
 const UNKNOWN = "unknown";
 
@@ -128,7 +128,7 @@ function* viewOf(frame: Frame): Pieces<View> {
 }
 
 interface Known {
-  /** As told. */
+  /** The option of that name. */
   uncertainty: number | undefined;
   facts: readonly string[];
   standard: Standard | undefined;

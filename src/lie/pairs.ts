@@ -5,31 +5,16 @@ import { Basis } from "./basis.js";
 import { type Found, flow, midpoint, ofChannels, orthonormalRows } from "./flow.js";
 import { FINE, newton, type Problem } from "./flowNewton.js";
 import { dense, lowRank } from "./generator.js";
-import { checkEnough, checkPairs, duplicates } from "./pairsChecks.js";
+import { checkEnough, checkPairs, duplicates, type PairsOptions } from "./pairsChecks.js";
 import { countGenerators } from "./pairsCount.js";
 import { tooFar } from "./pairsFar.js";
 import { fullFrame, leading, type Principal, plainFrame, principalDirections, whiteFrame } from "./pairsFrame.js";
 import { type Determinacy, determinacy } from "./pairsRank.js";
-
 import { MOST_UNKNOWNS, search, searched, staged } from "./pairsSearch.js";
 import { compared, type Shown, unexplained } from "./pairsShown.js";
 import type { Whitening } from "./whitening.js";
 
-export interface PairsOptions {
-  /** How many generators to look for; "auto" for as few as explain samples that were held out as well as one more does. Default 1. */
-  n_L?: number | "auto";
-  /** Columns of X and Y that belong to one sample and share its group element. Default 1. */
-  channels?: number;
-  /** Where it is known, how far each sample was moved along the one generator, [N]; its scale is then that of L. */
-  t?: ArrayLike<number>;
-  /**
-   * L is looked for in the leading principal directions of x and y that hold this share of their variance, and is zero elsewhere: what the pairs
-   * hardly show they do not determine. Depends on the units of x, unless it is 1: all directions. Default 1 where these are at most 16, else 0.9999.
-   */
-  variance?: number;
-  /** Most rounds of least squares, of each start. Default 100. */
-  rounds?: number;
-}
+export type { PairsOptions } from "./pairsChecks.js";
 
 export interface PairsResult {
   /** Undefined unless the pairs determine it. Where t is not known, scaled and mixed so that the mean of epsilon_i epsilon_j is delta_ij. */

@@ -1,9 +1,24 @@
 import type { Matrix } from "ml-matrix";
 import { check, checkInteger, checkOptions, showShape } from "../errors.js";
-import type { PairsOptions } from "./pairs.js";
 import { samplesNeeded } from "./pairsSearch.js";
 
 // What generatorsFromPairs takes.
+
+export interface PairsOptions {
+  /** How many generators to look for; "auto" for as few as explain samples that were held out as well as one more does. Default 1. */
+  n_L?: number | "auto";
+  /** Columns of X and Y that belong to one sample and share its group element. Default 1. */
+  channels?: number;
+  /** Where it is known, how far each sample was moved along the one generator, [N]; its scale is then that of L. */
+  t?: ArrayLike<number>;
+  /**
+   * L is looked for in the leading principal directions of x and y that hold this share of their variance, and is zero elsewhere: what the pairs
+   * hardly show they do not determine. Depends on the units of x, unless it is 1: all directions. Default 1 where these are at most 16, else 0.9999.
+   */
+  variance?: number;
+  /** Most rounds of least squares, of each start. Default 100. */
+  rounds?: number;
+}
 
 const known = ["n_L", "t", "variance", "rounds", "channels"];
 

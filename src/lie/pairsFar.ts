@@ -75,6 +75,6 @@ export function* tooFar(problem: Problem, fit: NewtonFit, fixed: boolean): Piece
     return "samples are moved too far: the generators that fit halfway do not lead from x to y";
   const around = turnsOf(fit).filter((turn) => turn > Math.PI).length / fit.epsilon.columns;
   if (!fixed && fit.cost > EXACT && around > MOST_AROUND)
-    return `samples are moved too far: ${(100 * around).toFixed(0)} % by half a period or more, where a generator cannot be told from a slower one`;
+    return `samples are moved too far: ${(100 * around).toFixed(0)} % by half a period or more, and a slower generator explains such pairs as well`;
   return undefined;
 }

@@ -87,7 +87,7 @@ export function merged(acting: readonly Acting[]): Merged {
     names.push(name);
     const classes = classesOf(one.forms);
     const own = classes.find((all) => all.includes(name)) ?? [];
-    // Only its defining representation tells an algebra from others of its dimension and signature.
+    // Algebras of equal dimension and signature differ in their defining representation alone.
     if (one.copies === 0 && classes.length > 1) open.push(...classes.filter((all) => all !== own).map(([other]) => ({ name, other })));
     else if (own.length > 1) facts.push([name, ...own.filter((other) => other !== name)].join(" = "));
   }

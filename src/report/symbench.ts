@@ -7,18 +7,24 @@ import { element, escapeText, significant } from "./svg.js";
 import { accuracyCharts, reliabilityChart, rocChart } from "./symbenchCharts.js";
 import { cellTable, degrees, interval, percent, truthTable } from "./symbenchTables.js";
 
-/** How much of the grid the summary is of. */
+/** Cells that all of our systems have answered, and rows of all. */
 export interface Progress {
   done: number;
   of: number;
+  rows: number;
 }
 
 /** What `lconv benchmark symmetry` found, as one self-contained page. */
-export const renderSymbench = (head: PageHead, systems: readonly SystemSummary[], { done, of }: Progress): string =>
+export const renderSymbench = (head: PageHead, systems: readonly SystemSummary[], { done, of, rows }: Progress): string =>
   page(head, [
     section(
       "What was measured",
-      whatItIs + (done < of ? text(`${count(done)} of the ${count(of)} cells of the grid are there: the figures are of those.`) : ""),
+      whatItIs +
+        (done < of
+          ? text(
+              `The grid is not complete: all of our systems have answered ${count(done)} of its ${count(of)} cells. The figures are of the ${count(rows)} rows that are there.`,
+            )
+          : ""),
     ),
     section("Goals", goalsSection(systems)),
     section("Dimension", dimensionSection(systems)),
@@ -44,7 +50,7 @@ const whatItIs =
   ) +
   text(
     "lconv is what the discover command does. oracle is the same search in the exact function: the ceiling. liegg is the plain null space of one of lconv's " +
-      "networks. random is as many random generators as there are true ones: the floor; its dimension is given to it.",
+      "networks. random is as many random generators as there are true ones: the floor; its dimension is given to it. pairs sees (x, g x) in place of labels.",
   );
 
 const figure = ({ unit }: GoalResult, value: number | null): string => (unit === "share" ? percent(value) : degrees(value));

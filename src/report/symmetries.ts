@@ -38,14 +38,14 @@ export function renderSymmetries(head: PageHead, discovery: Discovery): string {
 
 /** No symmetry, or no claim, with the reason, as a page. */
 export function renderNothing(head: PageHead, { source, dimension, evidence, notes }: Found): string {
-  const rows = [["From", source], ["Result", nothingFound(dimension, evidence).text], ...evidenceOf(evidence, 0)];
+  const rows = [["From", source], ["Result", nothingFound(dimension, evidence).text], ...rowsOfEvidence(evidence, 0)];
   return page(head, [
     section("What was found", textTable([{ heading: "" }, { heading: "" }], rows) + notesOf(notes)),
     ...residualSection(evidence, 0),
   ]);
 }
 
-const evidenceOf = (evidence: Evidence, n_L: number): [string, string][] =>
+const rowsOfEvidence = (evidence: Evidence, n_L: number): [string, string][] =>
   evidenceRows(evidence, n_L).map(([what, value]) => [what[0].toUpperCase() + what.slice(1), value]);
 
 const residualSection = (evidence: Evidence | undefined, n_L: number): string[] =>
@@ -110,7 +110,7 @@ function overview({ source, basis, identification, angles, onData, evidence, str
       `Principal angles to ${known}${onData ? ", by what they do to the data" : ""}`,
       `${degrees.map((x) => significant(x)).join("°, ")}°`,
     ]),
-    ...(evidence ? evidenceOf(evidence, basis.n_L) : []),
+    ...(evidence ? rowsOfEvidence(evidence, basis.n_L) : []),
     ["Strengths", strengths.map((s) => significant(s)).join(", ")],
   ];
   return textTable([{ heading: "" }, { heading: "" }], rows) + notesOf(notes);

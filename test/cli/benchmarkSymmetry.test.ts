@@ -42,7 +42,7 @@ test("--report runs nothing, and tells of all ledgers: goals, a table, a page an
   assert.match(stdout, /^dimension right +100 % +at least 95 % +2 +reached +3,000$/m);
   assert.match(stdout, /^coverage of the 95 % bound +– +90 to 99 % +0 +not measured +not reached$/m);
   assert.match(stdout, /^theirs +1 +0 % +0 /m);
-  assert.match(stdout, /^2 of \d+ cells, 11 rows; report: report\/symbench.html$/m);
+  assert.match(stdout, /^2 of \d+ cells complete, 11 rows; report: report\/symbench.html$/m);
   assertWellFormed(readFileSync(join(path, "symbench.html"), "utf8"));
   const { created, rows, cells, systems: summaries } = summaryIn(path);
   assert.match(created, "UTC");
@@ -87,7 +87,7 @@ test("a run that is stopped leaves a summary of what is there", async () => {
     [["done", { done: 1, of: 2 }]],
   );
   assert.equal(summaryIn(path).cells, { done: 1, of: 2 });
-  assert.match(readFileSync(join(path, "symbench.html"), "utf8"), "1 of the 2 cells");
+  assert.match(readFileSync(join(path, "symbench.html"), "utf8"), "answered 1 of its 2 cells");
 });
 
 test("misuse is told before anything is done or written", async () => {

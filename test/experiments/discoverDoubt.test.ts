@@ -5,7 +5,7 @@ import { Philox } from "../../src/engine/random.js";
 import type { AnalysisOptions } from "../../src/experiments/discover/analysis.js";
 import { claimOf, noGround } from "../../src/experiments/discover/claim.js";
 import { type DataOptions, discoverData } from "../../src/experiments/discover/data.js";
-import { nothingFound } from "../../src/experiments/discover/evidence.js";
+import { evidenceRows, nothingFound } from "../../src/experiments/discover/evidence.js";
 import type { Found, Samples } from "../../src/experiments/discover/samples.js";
 import type { Extraction } from "../../src/lie/extraction.js";
 import { whitening } from "../../src/lie/whitening.js";
@@ -118,6 +118,7 @@ test("directions that f ignores are in the result: no symmetry but those is not 
     algebra: null,
   });
   assert.is(found.evidence.bound, undefined, "without a claim there is no error bar");
+  assert.ok(evidenceRows(found.evidence, 0).some(([what, value]) => what === "modulo" && value.startsWith("1 direction")));
 });
 
 test("every direction that was looked at may be a symmetry, unless these take everything everywhere", async () => {
@@ -129,6 +130,10 @@ test("every direction that was looked at may be a symmetry, unless these take ev
     claimOf({ ...ofAll, ...extraction } as unknown as Extraction, [], { N: 2000, m, output: "invariant", affine: false } as AnalysisOptions)
       .dimension;
   const inputs = whitening(x, 2, false);
+  const lost = { change: Number.NaN, upper: Number.NaN, explained: Number.NaN, t: 0, inside: 0, verdict: "undecided" } as const;
+  const one = { ...ofAll, dimension: 1, notes: [] } as unknown as Extraction;
+  const { dimension, notes } = claimOf(one, [lost], { N: 2000, m: 1, output: "invariant", affine: false } as AnalysisOptions);
+  assert.equal([dimension, notes], [undefined, ["finite check undecided for 1 of 1 directions: the flow leaves the samples at once"]]);
   assert.equal([claimed(1, { inputs }), claimed(2, { inputs }), claimed(1, {})], [undefined, 4, 4]); // gl(2) takes any vector to any other
 });
 

@@ -167,7 +167,7 @@ test("ROC: thresholds, ties, rows without residuals", () => {
 
 test("the page is well-formed, also of nothing and of strangers with odd names", () => {
   for (const rows of [[], someRows, someRows.map((row) => ({ ...row, system: '<b onload="x">' }))]) {
-    const html = renderSymbench({ title: "SymBench" }, summarise(rows), { done: 1, of: 2 });
+    const html = renderSymbench({ title: "SymBench" }, summarise(rows), { done: 1, of: 2, rows: 3 });
     assertWellFormed(html);
     assert.not.match(html, "<b onload");
   }

@@ -1,17 +1,34 @@
 import type { Extraction } from "../../lie/extraction.js";
 import { type FiniteCheck, TIMES } from "../../lie/finiteCheck.js";
 import { whitened, whitening } from "../../lie/whitening.js";
-import type { Analysis, AnalysisOptions } from "./analysis.js";
 import type { Ensemble } from "./ensemble.js";
 
 // What may be claimed on the ground of a fit, an extraction and its finite checks.
 
+/** What was looked at, and for what. */
+export interface Asked {
+  x: Float32Array; // [N, m, d]
+  N: number;
+  m: number;
+  d: number;
+  output: "invariant" | "equivariant";
+  affine: boolean;
+  within?: unknown;
+}
+
+export interface Claim {
+  /** Undefined where it cannot be said. */
+  dimension: number | undefined;
+  notes: string[];
+}
+
 /** An R^2 below this is no fit to conclude from: every output below it, and there is no claim. */
 export const FIT_BOUND = 0.3;
+
 const show = (value: number): string => (Number.isFinite(value) ? value.toPrecision(2) : "nothing");
 
 /** Why nothing can be concluded from these samples and their fit; undefined where something can. */
-export function noGround({ x, N, d, affine, within }: AnalysisOptions, { models, heldOut, r2 }: Ensemble): string | undefined {
+export function noGround({ x, N, d, affine, within }: Asked, { models, heldOut, r2 }: Ensemble): string | undefined {
   const best = Math.max(...r2.filter((value) => !Number.isNaN(value)));
   if (models.length === 0 || !(best >= FIT_BOUND))
     return (
@@ -69,17 +86,18 @@ const FEWEST_CLAIMED = 300;
 export function claimOf(
   { dimension, undecided, residuals, inputs, notes: before }: Extraction,
   checks: readonly FiniteCheck[],
-  { N, m, output, affine }: AnalysisOptions,
-): Pick<Analysis, "dimension" | "notes"> {
+  { N, m, output, affine }: Asked,
+): Claim {
   const notes = [...before, ...slight(checks)];
-  const none = (why: string): ReturnType<typeof claimOf> => ({ dimension: undefined, notes: [...notes, `no claim: ${why}`] });
+  const none = (why: string): Claim => ({ dimension: undefined, notes: [...notes, `no claim: ${why}`] });
   const failed = checks.filter(({ verdict }) => verdict === "fails");
   const open = checks.filter(({ verdict }) => verdict === "undecided");
   const say = (list: readonly FiniteCheck[]): string =>
     list
-      .map(
-        ({ change, explained, t }) =>
-          `${show(change)} standard deviations at t = ${t.toPrecision(2)}, of which the networks' noise explains ${show(explained)}`,
+      .map(({ change, explained, t }) =>
+        Number.isNaN(change)
+          ? "the flow leaves the samples at once"
+          : `${show(change)} standard deviations at t = ${t.toPrecision(2)}, of which the networks' noise explains ${show(explained)}`,
       )
       .join("; ");
   if (failed.length > 0) {

@@ -37,14 +37,19 @@ export const evidenceOf = ({ residuals, noise, undecided, ignored, bound, resamp
 export function nothingFound(dimension: number | undefined, { ignored }: Evidence): { text: string; algebra: "none" | null } {
   if (dimension === undefined) return { text: "no claim: see the notes", algebra: null };
   if (!ignored) return { text: "no symmetry found", algebra: "none" };
-  const many = `${ignored.length} direction${ignored.length > 1 ? "s" : ""} of x`;
-  return { text: `no symmetry found but changes of the ${many} on which no dependence of f was seen`, algebra: null };
+  return { text: `no symmetry found but changes of the ${unseen(ignored)}`, algebra: null };
 }
+
+const unseen = ({ length }: readonly unknown[]): string =>
+  `${length} direction${length > 1 ? "s" : ""} of x on which no dependence of f was seen`;
 
 const MOST_SHOWN = 12;
 
 /** The same in words, for text and pages: what it is, and its value. */
-export function evidenceRows({ r2, heldOut, residuals, noise, checks, bound, resampled }: Evidence, n_L: number): [string, string][] {
+export function evidenceRows(
+  { r2, heldOut, residuals, noise, checks, ignored, bound, resampled }: Evidence,
+  n_L: number,
+): [string, string][] {
   const show = (values: readonly number[]): string =>
     values
       .slice(0, MOST_SHOWN)
@@ -55,6 +60,7 @@ export function evidenceRows({ r2, heldOut, residuals, noise, checks, bound, res
   const around = noise ? `, noise of one network ${show(noise.slice(0, n_L + 3))}` : "";
   return [
     ...(r2 ? [["fit", `R² ${show(r2)} on ${heldOut} samples held out`] as [string, string]] : []),
+    ...(ignored ? [["modulo", unseen(ignored)] as [string, string]] : []),
     ...(residuals.length > 0
       ? [
           [
