@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { table } from "../src/cli/output.js";
+import { table } from "../src/cli/terminal/output.js";
 import { type Check, type Outcome, steps } from "./gpuSteps.js";
 import { runProcess, typescript } from "./process.js";
 

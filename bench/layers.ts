@@ -5,9 +5,9 @@
 //   npx tsx bench/layers.ts [--shapes 50] [--seed 0] [--seconds 0.2] [--precision fp32] [--out FILE.jsonl]
 import { parseArgs } from "node:util";
 import { gradients } from "../src/autograd/autograd.js";
+import { timeSteps } from "../src/cost/measure.js";
 import { type Device, device as deviceOf, type Precision } from "../src/engine/device.js";
 import { Philox, streams } from "../src/engine/random.js";
-import { timeSteps } from "../src/experiments/bench/steps.js";
 import { writeAtomic } from "../src/io/atomic.js";
 import { lconv } from "../src/ops/lconv.js";
 import { chooseOrder, forwardCost, layerCost, type Order } from "../src/ops/order.js";

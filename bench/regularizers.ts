@@ -5,14 +5,14 @@
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { gradients } from "../src/autograd/autograd.js";
+import { recordCase } from "../src/cost/cases.js";
+import { timeSteps } from "../src/cost/measure.js";
 import { type Device, device as deviceOf, planningDevice } from "../src/engine/device.js";
 import { native } from "../src/engine/native.js";
 import type { Program } from "../src/engine/program.js";
-import { recordCase } from "../src/experiments/bench/cases.js";
-import { timeSteps } from "../src/experiments/bench/steps.js";
 import { writeAtomic } from "../src/io/atomic.js";
-import { type Regularize, regularization, regularizerNames } from "../src/lie/regularize.js";
 import type { LowRank } from "../src/ops/generators.js";
+import { type Regularize, regularization, regularizerNames } from "../src/symmetry/regularize.js";
 import { randn } from "../src/tensor/random.js";
 import { record } from "../src/tensor/record.js";
 import { keep } from "../src/tensor/tensor.js";

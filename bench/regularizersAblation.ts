@@ -4,19 +4,19 @@
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { EigenvalueDecomposition, Matrix, pseudoInverse } from "ml-matrix";
-import { firstSamples } from "../src/cli/workload.js";
+import { firstSamples } from "../src/cli/run/workload.js";
 import { loadDataset } from "../src/data/load.js";
 import { prepare } from "../src/data/transform.js";
 import { inOneGo } from "../src/engine/breathe.js";
 import { device as deviceOf } from "../src/engine/device.js";
 import { native } from "../src/engine/native.js";
 import { writeAtomic } from "../src/io/atomic.js";
-import { Basis } from "../src/lie/basis.js";
-import { commutators } from "../src/lie/commutators.js";
-import { norm, scaled, trace, traceOfProduct } from "../src/lie/generator.js";
-import type { Regularize } from "../src/lie/regularize.js";
-import { fromTensors } from "../src/lie/tensors.js";
+import { Basis } from "../src/lie/generators/basis.js";
+import { commutators } from "../src/lie/generators/commutators.js";
+import { norm, scaled, trace, traceOfProduct } from "../src/lie/generators/generator.js";
 import { makeModel } from "../src/models/models.js";
+import type { Regularize } from "../src/symmetry/regularize.js";
+import { fromTensors } from "../src/symmetry/tensors.js";
 import { fit } from "../src/train/fit.js";
 
 const { values } = parseArgs({

@@ -8,10 +8,11 @@
 // fastest of: PyTorch eager, torch.compile and (on a GPU) a captured CUDA graph in its three layouts, JAX jit in both contraction orders.
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
+import { benchCases } from "../src/cost/cases.js";
+import { measurePeak } from "../src/cost/measure.js";
 import { device as deviceOf, gpuModel, type Precision } from "../src/engine/device.js";
 import { native } from "../src/engine/native.js";
-import { benchCases } from "../src/experiments/bench/cases.js";
-import { type BenchResult, benchSteps, measurePeak } from "../src/experiments/bench/steps.js";
+import { type BenchResult, benchSteps } from "../src/experiments/bench/steps.js";
 import { writeAtomic } from "../src/io/atomic.js";
 import { barChart } from "../src/report/barChart.js";
 import { standalone } from "../src/report/chart.js";

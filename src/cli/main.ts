@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-import { checkArgv } from "./argv.js";
-import { fail } from "./failure.js";
-import { interruptSignal } from "./interrupt.js";
-import { Output } from "./output.js";
 import { buildProgram } from "./program.js";
+import { checkArgv } from "./terminal/argv.js";
+import { fail } from "./terminal/failure.js";
+import { interruptSignal } from "./terminal/interrupt.js";
+import { Output } from "./terminal/output.js";
 
 const argv = process.argv.slice(2);
 const out = new Output(argv.includes("--json"));

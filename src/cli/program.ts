@@ -1,20 +1,20 @@
 import { readFileSync } from "node:fs";
 import { Command, type OptionValues } from "commander";
 import { verificationNames } from "../experiments/verify/verdict.js";
-import { bench, benchFlags } from "./bench.js";
-import { benchmarkSymmetry, symmetryFlags } from "./benchmarkSymmetry.js";
-import { compare, compareFlags } from "./compare.js";
-import type { Context } from "./context.js";
-import { data, dataFlags } from "./data.js";
-import { discover } from "./discover.js";
-import { discoverFlags } from "./discoverFlags.js";
-import { doctor } from "./doctor.js";
-import { evaluate, evaluateFlags } from "./evaluate.js";
-import { type Flags, toOptions } from "./flags.js";
-import { plan, planFlags } from "./planNetwork.js";
-import { train } from "./train.js";
-import { stealLockFlag, trainFlags } from "./trainFlags.js";
-import { verify, verifyFlags } from "./verify.js";
+import { bench, benchFlags } from "./commands/bench.js";
+import { benchmarkSymmetry, symmetryFlags } from "./commands/benchmarkSymmetry.js";
+import { data, dataFlags } from "./commands/data.js";
+import { doctor } from "./commands/doctor.js";
+import { evaluate, evaluateFlags } from "./commands/evaluate.js";
+import { verify, verifyFlags } from "./commands/verify.js";
+import { compare, compareFlags } from "./compare/compare.js";
+import { discover } from "./discover/discover.js";
+import { discoverFlags } from "./discover/flags.js";
+import { plan, planFlags } from "./plan/plan.js";
+import { stealLockFlag, trainFlags } from "./run/flags.js";
+import type { Context } from "./terminal/context.js";
+import { type Flags, toOptions } from "./terminal/flags.js";
+import { train } from "./train/train.js";
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
 

@@ -1,11 +1,9 @@
-export { Basis, crossGram, denseBasis } from "./basis.js";
-export { balanced, type Canonical, type CompareOptions, canonical, cosines, principalAngles } from "./canonical.js";
-export type { CovarianceOptions, MatrixLike } from "./covariance.js";
-export { type CovarianceSymmetries, covarianceSymmetries, type Defect } from "./covarianceSymmetries.js";
-export type { DefectOptions, EquivarianceDefect } from "./defect.js";
-export type { Eigenvalue } from "./eigenvalues.js";
-export { exp, expApply } from "./exponential.js";
-export { type Extraction, type ExtractionOptions, extractSymmetries } from "./extraction.js";
+export type { Eigenvalue } from "./functions/eigenvalues.js";
+export { exp, expApply } from "./functions/exponential.js";
+export { log } from "./functions/logarithm.js";
+export { spectrum } from "./functions/spectrum.js";
+export { Basis, crossGram, denseBasis } from "./generators/basis.js";
+export { balanced, type Canonical, type CompareOptions, canonical, cosines, principalAngles } from "./generators/canonical.js";
 export {
   apply,
   applyTransposed,
@@ -23,7 +21,7 @@ export {
   sparse,
   toDense,
   trace,
-} from "./generator.js";
+} from "./generators/generator.js";
 export {
   type AffineName,
   type AffineOptions,
@@ -36,24 +34,37 @@ export {
   type ShiftOptions,
   shifts,
   translation,
-} from "./grids.js";
-export { affineAlgebra, allOnes, type GraphFlowOptions, gl, graphFlow, heisenberg, scaling, se2, sl, so, so13 } from "./groups.js";
-export { type Identification, type IdentifyOptions, identify } from "./identify.js";
-export { algebra, algebraNames } from "./known.js";
-export type { Model } from "./lieDerivative.js";
-export { log } from "./logarithm.js";
-export { generatorsFromPairs, type PairsOptions, type PairsResult } from "./pairs.js";
-export { type Pair, type PairKind, type RegressionOptions, type RegressionSymmetries, regressionSymmetries } from "./regression.js";
+} from "./generators/grids.js";
 export {
-  gramOf,
-  killingOf,
-  type Regularize,
-  type RegularizerName,
-  regularization,
-  regularizerNames,
-  regularizers,
-  traceFormOf,
-} from "./regularize.js";
-export { spectrum } from "./spectrum.js";
-export { changeBasis, killingForm, type Structure, type StructureConstants, type StructureOptions, structure } from "./structure.js";
-export { fromTensors } from "./tensors.js";
+  affineAlgebra,
+  allOnes,
+  type GraphFlowOptions,
+  gl,
+  graphFlow,
+  heisenberg,
+  scaling,
+  se2,
+  sl,
+  so,
+  so13,
+} from "./generators/groups.js";
+export { algebra, algebraNames } from "./generators/known.js";
+export {
+  changeBasis,
+  killingForm,
+  type Structure,
+  type StructureConstants,
+  type StructureOptions,
+  structure,
+} from "./generators/structure.js";
+export { type Identification, type IdentifyOptions, identify } from "./identify/identify.js";
+export { generatorsFromPairs, type PairsOptions, type PairsResult } from "./pairs/pairs.js";
+export type { CovarianceOptions, MatrixLike } from "./regression/covariance.js";
+export { type CovarianceSymmetries, covarianceSymmetries, type Defect } from "./regression/covarianceSymmetries.js";
+export {
+  type Pair,
+  type PairKind,
+  type RegressionOptions,
+  type RegressionSymmetries,
+  regressionSymmetries,
+} from "./regression/regression.js";

@@ -1,17 +1,17 @@
 import { Matrix, pseudoInverse } from "ml-matrix";
 import { inOneGo, inPieces, type Pieces } from "../engine/breathe.js";
 import { check, checkOptions } from "../errors.js";
-import { product } from "../lie/commutators.js";
-import { type DefectOptions, defectInPieces, type EquivarianceDefect } from "../lie/defect.js";
-import { apply, combination, type Generator, inner, norm } from "../lie/generator.js";
-import { scaling } from "../lie/groups.js";
-import type { Model } from "../lie/lieDerivative.js";
-import { fromTensors } from "../lie/tensors.js";
+import { product } from "../lie/generators/commutators.js";
+import { apply, combination, type Generator, inner, norm } from "../lie/generators/generator.js";
+import { scaling } from "../lie/generators/groups.js";
 import { Activate, type ActivationName } from "../nn/activation.js";
 import { LConv } from "../nn/lconv.js";
 import { Module } from "../nn/module.js";
 import { LConvMax, LConvStrided } from "../nn/pooling.js";
 import { generatorSizes } from "../ops/generators.js";
+import { type DefectOptions, defectInPieces, type EquivarianceDefect } from "../symmetry/defect.js";
+import type { Model } from "../symmetry/lieDerivative.js";
+import { fromTensors } from "../symmetry/tensors.js";
 import type { Tensor } from "../tensor/tensor.js";
 
 export interface LayerEquivarianceOptions {
@@ -101,7 +101,7 @@ export function* notesOn(model: Module, L: Generator, options: LayerEquivariance
   return all;
 }
 
-/** How far a model is from being equivariant, see lie/defect.ts, and for a network what of it cannot be: the notes of `equivarianceNotes`. */
+/** How far a model is from being equivariant, see symmetry/defect.ts, and for a network what of it cannot be: the notes of `equivarianceNotes`. */
 export const equivarianceDefect = (model: Model, L: Generator, data: Tensor, options: DefectOptions = {}): EquivarianceDefect =>
   inOneGo(defectOf(model, L, data, options));
 

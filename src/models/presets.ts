@@ -1,8 +1,7 @@
 import { check, checkInteger, checkOptions, showShape } from "../errors.js";
-import type { Basis } from "../lie/basis.js";
-import { kernelOffsets, shifts } from "../lie/grids.js";
-import { allOnes, gl } from "../lie/groups.js";
-import { disposeGenerators, toTensors } from "../lie/tensors.js";
+import type { Basis } from "../lie/generators/basis.js";
+import { kernelOffsets, shifts } from "../lie/generators/grids.js";
+import { allOnes, gl } from "../lie/generators/groups.js";
 import { type Activation, type ActivationName, activation, biasActivate } from "../nn/activation.js";
 import type { WeightSource } from "../nn/init.js";
 import { LConv } from "../nn/lconv.js";
@@ -12,6 +11,7 @@ import type { Generators } from "../ops/generators.js";
 import { lconv } from "../ops/lconv.js";
 import { sum } from "../ops/reduce.js";
 import { concat, reshape, slice } from "../ops/shape.js";
+import { disposeGenerators, toTensors } from "../symmetry/tensors.js";
 import { type Tensor, zeros } from "../tensor/tensor.js";
 
 // Familiar layers as L-conv layers (paper, section 2): other generators, the same operation.

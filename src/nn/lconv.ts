@@ -1,8 +1,8 @@
 import { check, checkInteger, checkOptions, LconvError } from "../errors.js";
-import { Basis } from "../lie/basis.js";
-import { disposeGenerators, toTensors } from "../lie/tensors.js";
+import { Basis } from "../lie/generators/basis.js";
 import { denseGenerators, type Generators, generatorSizes } from "../ops/generators.js";
 import { lconv, type LconvOptions as OpOptions } from "../ops/lconv.js";
+import { disposeGenerators, toTensors } from "../symmetry/tensors.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { type Activation, type ActivationName, activation } from "./activation.js";
 import type { Initializer, WeightSource } from "./init.js";

@@ -1,7 +1,7 @@
 import { Matrix } from "ml-matrix";
-import { expApply } from "../lie/exponential.js";
-import { apply, type Generator } from "../lie/generator.js";
-import { derivative } from "../lie/grids.js";
+import { expApply } from "../lie/functions/exponential.js";
+import { apply, type Generator } from "../lie/generators/generator.js";
+import { derivative } from "../lie/generators/grids.js";
 import { lineChart } from "./chart.js";
 import { imageGrid } from "./images.js";
 import { element, escapeText, significant, svg } from "./svg.js";

@@ -1,5 +1,5 @@
-import type { Generator } from "../lie/generator.js";
-import { toDense } from "../lie/generator.js";
+import type { Generator } from "../lie/generators/generator.js";
+import { toDense } from "../lie/generators/generator.js";
 import { blockAverage } from "./generators.js";
 import { heatmap } from "./heatmap.js";
 

@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { nothingFound } from "../experiments/discover/evidence.js";
-import { discoveryFiles } from "../experiments/discover/files.js";
-import type { Discovery } from "../experiments/discover/result.js";
-import type { Found } from "../experiments/discover/samples.js";
+import { nothingFound } from "../discover/evidence.js";
+import { discoveryFiles } from "../discover/files.js";
+import type { Discovery } from "../discover/result.js";
+import type { Found } from "../discover/samples.js";
 import { writeAtomic } from "../io/atomic.js";
 import type { PageHead } from "./page.js";
 import { renderNothing, renderSymmetries } from "./symmetries.js";

@@ -1,11 +1,11 @@
 import type { Matrix } from "ml-matrix";
-import { type Evidence, evidenceRows, nothingFound } from "../experiments/discover/evidence.js";
-import type { Defect, Discovery } from "../experiments/discover/result.js";
-import type { Found } from "../experiments/discover/samples.js";
-import type { Basis } from "../lie/basis.js";
-import type { Eigenvalue } from "../lie/eigenvalues.js";
-import { type Generator, norm, permuted } from "../lie/generator.js";
-import type { StructureConstants } from "../lie/structure.js";
+import { type Evidence, evidenceRows, nothingFound } from "../discover/evidence.js";
+import type { Defect, Discovery } from "../discover/result.js";
+import type { Found } from "../discover/samples.js";
+import type { Eigenvalue } from "../lie/functions/eigenvalues.js";
+import type { Basis } from "../lie/generators/basis.js";
+import { type Generator, norm, permuted } from "../lie/generators/generator.js";
+import type { StructureConstants } from "../lie/generators/structure.js";
 import { lineChart } from "./chart.js";
 import { arrows, filmStrip, lineFlow, velocityField } from "./flows.js";
 import { matrixPicture } from "./matrixPicture.js";

@@ -1,8 +1,8 @@
 import { check } from "../errors.js";
-import { isTrained, type Regularize, regularization } from "../lie/regularize.js";
 import { LConv } from "../nn/lconv.js";
 import type { Module } from "../nn/module.js";
 import { add } from "../ops/arithmetic.js";
+import { isTrained, type Regularize, regularization } from "../symmetry/regularize.js";
 import type { Tensor } from "../tensor/tensor.js";
 
 /** The sum over all L-conv layers with trained generators of their regularisation, one element. Throws ERR_LCONV_ARGUMENT when `model` has none. */

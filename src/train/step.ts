@@ -1,10 +1,10 @@
 import { noGrad } from "../autograd/autograd.js";
 import type { Program } from "../engine/program.js";
-import type { Regularize } from "../lie/regularize.js";
 import type { Module } from "../nn/module.js";
 import { gather } from "../ops/gather.js";
 import { classificationLoss } from "../ops/loss.js";
 import { stepAdvance, stepSlice, stepWrite } from "../ops/step.js";
+import type { Regularize } from "../symmetry/regularize.js";
 import { record } from "../tensor/record.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { type DeviceData, type PassParts, passesOf, runPasses } from "./passes.js";

@@ -2,14 +2,14 @@ import { readFileSync } from "node:fs";
 import { inverse, Matrix, SingularValueDecomposition } from "ml-matrix";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { shareOf } from "../../src/cli/benchmarkSymmetry.js";
+import { shareOf } from "../../src/cli/commands/benchmarkSymmetry.js";
 import { Philox } from "../../src/engine/random.js";
 import { cellsOf, grids } from "../../src/experiments/symbench/grid.js";
 import { problemOf } from "../../src/experiments/symbench/problem.js";
 import type { Truth } from "../../src/experiments/symbench/truth.js";
 import { truths } from "../../src/experiments/symbench/truths.js";
-import { exp } from "../../src/lie/exponential.js";
-import { dense } from "../../src/lie/generator.js";
+import { exp } from "../../src/lie/functions/exponential.js";
+import { dense } from "../../src/lie/generators/generator.js";
 import { throwsCode } from "../support/throws.js";
 
 const test = suite("experiments/symbenchTruths");

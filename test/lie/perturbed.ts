@@ -1,6 +1,6 @@
 import { inverse, Matrix, QrDecomposition } from "ml-matrix";
-import { Basis, denseBasis } from "../../src/lie/basis.js";
-import { combination } from "../../src/lie/generator.js";
+import { Basis, denseBasis } from "../../src/lie/generators/basis.js";
+import { combination } from "../../src/lie/generators/generator.js";
 import { randomMatrix } from "./random.js";
 
 export interface Perturbation {

@@ -1,7 +1,7 @@
 import { Matrix } from "ml-matrix";
 import { Philox, streams } from "../../src/engine/random.js";
-import { Basis } from "../../src/lie/basis.js";
-import { type Generator, lowRank } from "../../src/lie/generator.js";
+import { Basis } from "../../src/lie/generators/basis.js";
+import { type Generator, lowRank } from "../../src/lie/generators/generator.js";
 
 /** A matrix of standard normal entries. */
 export const randomMatrix = (rows: number, columns: number, seed: number): Matrix =>

@@ -3,7 +3,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { gradients } from "../../src/autograd/autograd.js";
 import { device } from "../../src/engine/device.js";
-import { graphFlow } from "../../src/lie/groups.js";
+import { graphFlow } from "../../src/lie/generators/groups.js";
 import { cnnAsLConv, deepSetsAsLConv, fcAsLConv, gcnAsLConv } from "../../src/models/presets.js";
 import { Conv2d, Linear, WeightSource } from "../../src/nn/index.js";
 import type { Module } from "../../src/nn/module.js";

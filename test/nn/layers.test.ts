@@ -5,11 +5,10 @@ import * as assert from "uvu/assert";
 import { gradients } from "../../src/autograd/autograd.js";
 import { device } from "../../src/engine/device.js";
 import { LconvError } from "../../src/errors.js";
-import { Basis, denseBasis } from "../../src/lie/basis.js";
-import { type SparseGenerator, sparse as sparseGenerator } from "../../src/lie/generator.js";
-import { shifts } from "../../src/lie/grids.js";
-import { so } from "../../src/lie/groups.js";
-import { fromTensors } from "../../src/lie/tensors.js";
+import { Basis, denseBasis } from "../../src/lie/generators/basis.js";
+import { type SparseGenerator, sparse as sparseGenerator } from "../../src/lie/generators/generator.js";
+import { shifts } from "../../src/lie/generators/grids.js";
+import { so } from "../../src/lie/generators/groups.js";
 import {
   Activate,
   Conv2d,
@@ -26,6 +25,7 @@ import { mul } from "../../src/ops/arithmetic.js";
 import { conv2d } from "../../src/ops/conv.js";
 import { sum } from "../../src/ops/reduce.js";
 import { reshape } from "../../src/ops/shape.js";
+import { fromTensors } from "../../src/symmetry/tensors.js";
 import { randn } from "../../src/tensor/random.js";
 import { scope } from "../../src/tensor/scope.js";
 import { type Tensor, tensor } from "../../src/tensor/tensor.js";

@@ -3,8 +3,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { gradients } from "../../src/autograd/autograd.js";
 import { type Device, device as deviceOf } from "../../src/engine/device.js";
-import { Basis } from "../../src/lie/basis.js";
-import { sparse } from "../../src/lie/generator.js";
+import { Basis } from "../../src/lie/generators/basis.js";
+import { sparse } from "../../src/lie/generators/generator.js";
 import {
   type ActivationName,
   LConv,

@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type Generator, sparse } from "../../src/lie/generator.js";
-import { type AffineName, affine, translation } from "../../src/lie/grids.js";
+import { type Generator, sparse } from "../../src/lie/generators/generator.js";
+import { type AffineName, affine, translation } from "../../src/lie/generators/grids.js";
 import { arrows, filmStrip, lineFlow, velocityField } from "../../src/report/flows.js";
 import { pictures } from "./pixels.js";
 import { assertWellFormed } from "./wellFormed.js";

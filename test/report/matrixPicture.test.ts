@@ -1,7 +1,7 @@
 import { Matrix } from "ml-matrix";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { dense, lowRank, sparse } from "../../src/lie/generator.js";
+import { dense, lowRank, sparse } from "../../src/lie/generators/generator.js";
 import { matrixPicture } from "../../src/report/matrixPicture.js";
 import { type Pixels, pictures } from "./pixels.js";
 import { assertWellFormed } from "./wellFormed.js";

@@ -1,11 +1,11 @@
 import { Matrix } from "ml-matrix";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type DescribeOptions, type Discovery, describe } from "../../src/experiments/discover/result.js";
-import { Basis, denseBasis } from "../../src/lie/basis.js";
-import { dense, lowRank, sparse, toDense } from "../../src/lie/generator.js";
-import { affine, translation } from "../../src/lie/grids.js";
-import { gl, so } from "../../src/lie/groups.js";
+import { type DescribeOptions, type Discovery, describe } from "../../src/discover/result.js";
+import { Basis, denseBasis } from "../../src/lie/generators/basis.js";
+import { dense, lowRank, sparse, toDense } from "../../src/lie/generators/generator.js";
+import { affine, translation } from "../../src/lie/generators/grids.js";
+import { gl, so } from "../../src/lie/generators/groups.js";
 import { renderSymmetries } from "../../src/report/symmetries.js";
 import { svgOf } from "./pixels.js";
 import { assertWellFormed } from "./wellFormed.js";

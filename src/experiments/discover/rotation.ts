@@ -1,7 +1,7 @@
 import { Matrix } from "ml-matrix";
 import type { Pieces } from "../../engine/breathe.js";
-import { type Generator, sparse, toDense } from "../../lie/generator.js";
-import { affine } from "../../lie/grids.js";
+import { type Generator, sparse, toDense } from "../../lie/generators/generator.js";
+import { affine } from "../../lie/generators/grids.js";
 
 // Rotations of square images side x side by bilinear interpolation, as PyTorch's affine_grid and grid_sample do them (align_corners = False,
 // zeros outside, theta = [[cos, sin], [-sin, cos]]): linear maps of the pixels.

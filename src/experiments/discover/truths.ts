@@ -1,21 +1,21 @@
 import { Matrix } from "ml-matrix";
 import { scramblePermutation } from "../../data/transform.js";
+import { type Analysis, analyse } from "../../discover/analysis.js";
+import { NETWORKS, TOLERANCE } from "../../discover/data.js";
+import { type Evidence, evidenceOf } from "../../discover/evidence.js";
+import type { DescribeOptions } from "../../discover/result.js";
 import { breathing, type Pieces } from "../../engine/breathe.js";
 import type { Device } from "../../engine/device.js";
 import { Philox, streams } from "../../engine/random.js";
 import { check, checkOptions } from "../../errors.js";
-import { Basis } from "../../lie/basis.js";
-import { principalAngles } from "../../lie/canonical.js";
-import { exp } from "../../lie/exponential.js";
-import { permuted } from "../../lie/generator.js";
-import { affine, translation } from "../../lie/grids.js";
-import { so, so13 } from "../../lie/groups.js";
-import { matchKnown } from "../../lie/identify.js";
-import { fitPairs } from "../../lie/pairs.js";
-import { type Analysis, analyse } from "./analysis.js";
-import { NETWORKS, TOLERANCE } from "./data.js";
-import { type Evidence, evidenceOf } from "./evidence.js";
-import type { DescribeOptions } from "./result.js";
+import { exp } from "../../lie/functions/exponential.js";
+import { Basis } from "../../lie/generators/basis.js";
+import { principalAngles } from "../../lie/generators/canonical.js";
+import { permuted } from "../../lie/generators/generator.js";
+import { affine, translation } from "../../lie/generators/grids.js";
+import { so, so13 } from "../../lie/generators/groups.js";
+import { matchKnown } from "../../lie/identify/identify.js";
+import { fitPairs } from "../../lie/pairs/pairs.js";
 
 /** Problems whose symmetry is known, to see whether it is found. */
 export const truthNames = ["so2", "translations", "scrambled-so2", "so3", "so13", "none"] as const;

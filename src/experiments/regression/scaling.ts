@@ -4,7 +4,7 @@ import { breathe, breathing } from "../../engine/breathe.js";
 import { type Device, device as deviceOf } from "../../engine/device.js";
 import { Philox, streams } from "../../engine/random.js";
 import { checkInteger, checkOptions } from "../../errors.js";
-import { regressing } from "../../lie/regression.js";
+import { regressing } from "../../lie/regression/regression.js";
 import { matmul } from "../../ops/matmul.js";
 import { scope } from "../../tensor/scope.js";
 import { type Tensor, tensor } from "../../tensor/tensor.js";

@@ -1,12 +1,12 @@
 import { Matrix } from "ml-matrix";
+import { columnsOf } from "../../discover/samples.js";
 import { breathing } from "../../engine/breathe.js";
 import { Philox, streams } from "../../engine/random.js";
 import { LconvError } from "../../errors.js";
-import type { Basis } from "../../lie/basis.js";
-import { exp } from "../../lie/exponential.js";
-import { dense, toDense } from "../../lie/generator.js";
-import { fitPairs } from "../../lie/pairs.js";
-import { columnsOf } from "../discover/samples.js";
+import { exp } from "../../lie/functions/exponential.js";
+import type { Basis } from "../../lie/generators/basis.js";
+import { dense, toDense } from "../../lie/generators/generator.js";
+import { fitPairs } from "../../lie/pairs/pairs.js";
 import { coordinatesOf, mixed, type Setting, samplesOf } from "./problem.js";
 import { type Answer, noAnswer } from "./systems.js";
 import type { Truth } from "./truth.js";

@@ -1,7 +1,7 @@
 import { inverse, Matrix, QrDecomposition } from "ml-matrix";
 import { Philox, streams } from "../../engine/random.js";
-import { type Basis, denseBasis } from "../../lie/basis.js";
-import type { Differentiated } from "../../lie/gradients.js";
+import { type Basis, denseBasis } from "../../lie/generators/basis.js";
+import type { Differentiated } from "../../symmetry/gradients.js";
 import type { Truth } from "./truth.js";
 
 /** How the samples of a truth are made. */

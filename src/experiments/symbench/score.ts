@@ -1,10 +1,10 @@
 import { Matrix } from "ml-matrix";
 import type { Pieces } from "../../engine/breathe.js";
-import type { Basis } from "../../lie/basis.js";
-import { anglesBetween } from "../../lie/canonical.js";
-import { matchKnown } from "../../lie/identify.js";
-import { largestAngle } from "../../lie/spanError.js";
-import { generatorIn, whitening } from "../../lie/whitening.js";
+import { generatorIn, whitening } from "../../lie/functions/whitening.js";
+import type { Basis } from "../../lie/generators/basis.js";
+import { anglesBetween } from "../../lie/generators/canonical.js";
+import { matchKnown } from "../../lie/identify/identify.js";
+import { largestAngle } from "../../symmetry/spanError.js";
 import type { Problem, Setting } from "./problem.js";
 import type { Answer } from "./systems.js";
 import type { Truth } from "./truth.js";

@@ -1,7 +1,7 @@
 import { Matrix } from "ml-matrix";
-import { type Basis, denseBasis } from "../../lie/basis.js";
-import { toDense } from "../../lie/generator.js";
-import { so } from "../../lie/groups.js";
+import { type Basis, denseBasis } from "../../lie/generators/basis.js";
+import { toDense } from "../../lie/generators/generator.js";
+import { so } from "../../lie/generators/groups.js";
 
 /** What kind of answer a problem has. */
 export type Category =

@@ -1,6 +1,6 @@
 import { Matrix } from "ml-matrix";
-import { type Basis, denseBasis } from "../../lie/basis.js";
-import { affineAlgebra, heisenberg, se2, sl, so, so13 } from "../../lie/groups.js";
+import { type Basis, denseBasis } from "../../lie/generators/basis.js";
+import { affineAlgebra, heisenberg, se2, sl, so, so13 } from "../../lie/generators/groups.js";
 import {
   all,
   diagonal,

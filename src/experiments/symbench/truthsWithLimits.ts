@@ -1,6 +1,6 @@
 import { inverse as inverseOf, Matrix } from "ml-matrix";
-import { type Basis, denseBasis } from "../../lie/basis.js";
-import { so } from "../../lie/groups.js";
+import { type Basis, denseBasis } from "../../lie/generators/basis.js";
+import { so } from "../../lie/generators/groups.js";
 import { all, dot, embedded, rotation, rotations, type Truth, truth, vectors } from "./truth.js";
 
 /** A fixed smooth function without any symmetry: waves of fixed pseudo-random directions. */

@@ -1,10 +1,10 @@
 import { Matrix } from "ml-matrix";
 import type { Device } from "../../engine/device.js";
-import type { Basis } from "../../lie/basis.js";
-import { exp } from "../../lie/exponential.js";
-import { combination } from "../../lie/generator.js";
-import { disposeGenerators, toTensors } from "../../lie/tensors.js";
+import { exp } from "../../lie/functions/exponential.js";
+import type { Basis } from "../../lie/generators/basis.js";
+import { combination } from "../../lie/generators/generator.js";
 import { lconv } from "../../ops/lconv.js";
+import { disposeGenerators, toTensors } from "../../symmetry/tensors.js";
 import { scope } from "../../tensor/scope.js";
 import { type Tensor, tensor } from "../../tensor/tensor.js";
 

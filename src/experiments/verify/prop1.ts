@@ -1,6 +1,6 @@
 import { Matrix } from "ml-matrix";
 import { Philox, streams } from "../../engine/random.js";
-import { so } from "../../lie/groups.js";
+import { so } from "../../lie/generators/groups.js";
 import { convolve, type GroupConvolution, momentsOf, throughLayers } from "./groupConvolution.js";
 import { atMost, logSlope, near, relativeError, type Setting, type Verdict, verdict } from "./verdict.js";
 

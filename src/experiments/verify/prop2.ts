@@ -1,10 +1,10 @@
 import { Matrix } from "ml-matrix";
 import { Philox, streams } from "../../engine/random.js";
 import { check, checkInteger, checkOptions } from "../../errors.js";
-import { denseBasis } from "../../lie/basis.js";
-import { cosines } from "../../lie/canonical.js";
-import { fractionalShift, translation } from "../../lie/grids.js";
-import { so } from "../../lie/groups.js";
+import { denseBasis } from "../../lie/generators/basis.js";
+import { cosines } from "../../lie/generators/canonical.js";
+import { fractionalShift, translation } from "../../lie/generators/grids.js";
+import { so } from "../../lie/generators/groups.js";
 import { convolve, type GroupConvolution, throughLayers } from "./groupConvolution.js";
 import { atMost, type Check, logSlope, near, relativeError, type Setting, type Verdict, verdict } from "./verdict.js";
 

@@ -1,6 +1,6 @@
 import { Matrix } from "ml-matrix";
 import { Philox, streams } from "../../engine/random.js";
-import { graphFlow } from "../../lie/groups.js";
+import { graphFlow } from "../../lie/generators/groups.js";
 import { gcnAsLConv } from "../../models/presets.js";
 import { WeightSource } from "../../nn/init.js";
 import { Module } from "../../nn/module.js";

@@ -1,8 +1,8 @@
 import { inverse, Matrix } from "ml-matrix";
 import { Philox, streams } from "../../engine/random.js";
-import { exp } from "../../lie/exponential.js";
-import { dense } from "../../lie/generator.js";
-import { regressionSymmetries } from "../../lie/regression.js";
+import { exp } from "../../lie/functions/exponential.js";
+import { dense } from "../../lie/generators/generator.js";
+import { regressionSymmetries } from "../../lie/regression/regression.js";
 import { atLeast, atMost, relativeError, type Setting, type Verdict, verdict } from "./verdict.js";
 
 const [D, C, N] = [10, 3, 2000];

@@ -1,0 +1,69 @@
+import { benchCases } from "../../cost/cases.js";
+import { measurePeak } from "../../cost/measure.js";
+import { device as deviceOf } from "../../engine/device.js";
+import { type BenchResult, benchSteps } from "../../experiments/bench/steps.js";
+import { cudaNote } from "../run/examine.js";
+import { deviceFlag, precisionFlag, threadsFlag } from "../run/flags.js";
+import type { Context } from "../terminal/context.js";
+import { type Given, integer, positive, text } from "../terminal/flags.js";
+import { range } from "../terminal/output.js";
+
+export const benchFlags = {
+  cases: { value: "A,B", kind: text("names of cases, with commas"), help: `which: ${benchCases.join(", ")} (default: all)` },
+  batch: { value: "N", kind: integer(1, 1 << 20), help: "samples in a step", default: 64 },
+  seconds: { value: "S", kind: positive, help: "time for each case, in seconds", default: 3 },
+  device: deviceFlag,
+  precision: precisionFlag,
+  threads: threadsFlag,
+} as const;
+
+/** `lconv bench steps`: a line for each case as soon as it is measured. */
+export async function bench(
+  { cases, batch, seconds, device: name, precision = "fp32", threads }: Given<typeof benchFlags>,
+  { out, signal }: Context,
+): Promise<void> {
+  if (threads !== undefined) process.env["LCONV_THREADS"] = String(threads);
+  const device = deviceOf(name, { precision });
+  const note = cudaNote(device);
+  if (note !== undefined) process.stderr.write(`${note}\n`);
+  const options = {
+    device,
+    signal,
+    ...(cases !== undefined && { cases: cases.split(",") }),
+    ...(batch !== undefined && { batch }),
+    ...(seconds !== undefined && { seconds }),
+  };
+  const peak = await measurePeak(device, signal);
+  const how = device.name === "cpu" ? `${device.threads} threads, ${precision}` : precision;
+  out.text(`${peak.toFixed(1)} GFLOP/s: a 2048^3 product, the peak (${device.name}, ${how}); floor: the useful arithmetic at the peak`);
+  const onGpu = device.name !== "cpu";
+  out.text(row("case", "ms/step", "best", "floor", "ratio", "GFLOP/s", "share", ...(onGpu ? gpuColumns : [])));
+  for await (const result of benchSteps({ ...options, peak })) {
+    out.emit({ ...result, precision });
+    const digits = onGpu ? 4 : 3;
+    out.text(
+      row(
+        result.case,
+        result.ms_per_step.toFixed(digits),
+        result.best_ms.toFixed(digits),
+        result.floor_ms.toFixed(digits),
+        `${(result.ms_per_step / result.floor_ms).toFixed(2)} x`,
+        result.gflops.toFixed(1),
+        `${(100 * result.share_of_peak).toFixed(1)} %`,
+        ...(onGpu ? gpuCells(result) : []),
+      ),
+    );
+  }
+}
+
+const gpuColumns = ["launches", "path", "nodes", "GB/s", "TFLOP/s", "predicted"];
+
+/** The prediction is in microseconds, and only there where the GPU's figures are known. */
+const gpuCells = (result: BenchResult): string[] => [
+  ...[result.launches, result.longest_path, result.graph_nodes].map(String),
+  result.gb_per_s?.toFixed(0) ?? "-",
+  result.tflops?.toFixed(2) ?? "-",
+  result.predicted_us_low === undefined ? "-" : `${range(result.predicted_us_low, result.predicted_us_high ?? 0)} us`,
+];
+
+const row = (name: string, ...cells: string[]): string => name.padEnd(22) + cells.map((cell) => cell.padStart(10)).join("");

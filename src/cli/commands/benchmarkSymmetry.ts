@@ -1,0 +1,74 @@
+import { existsSync } from "node:fs";
+import { type Device, device as deviceOf } from "../../engine/device.js";
+import { check } from "../../errors.js";
+import { type Cell, cellsOf } from "../../experiments/symbench/grid.js";
+import { Ledger } from "../../experiments/symbench/ledger.js";
+import { runCell } from "../../experiments/symbench/run.js";
+import { deviceFlag, progressFlag, threadsFlag } from "../run/flags.js";
+import { type Context, withReporter } from "../terminal/context.js";
+import { type Given, text, toggle } from "../terminal/flags.js";
+import type { Reporter } from "../terminal/reporter.js";
+import { concludeSymmetry } from "./symmetryReport.js";
+
+export const symmetryFlags = {
+  quick: { value: "", kind: toggle, help: "3,000 samples and a noise of .1 alone, once: some minutes" },
+  truths: { value: "A,B", kind: text("names with commas"), help: "only these truths (default: all)" },
+  share: {
+    value: "K/N",
+    kind: text("two whole numbers such as 1/2", /^\d{1,6}\/\d{1,6}$/),
+    help: "every Nth cell, from the Kth on: N processes share a grid",
+  },
+  report: { value: "", kind: toggle, help: "run nothing; summarise the ledgers that are in --out, also those of other systems" },
+  out: {
+    value: "DIR",
+    kind: text("a folder"),
+    help: "ledger, page and summary go there; what its ledgers hold is not done again",
+    default: "symbench",
+  },
+  device: deviceFlag,
+  threads: threadsFlag,
+  progress: progressFlag,
+} as const;
+
+/** `lconv benchmark symmetry`: discovery against truths, a ledger line for each system and cell, and what they come to. */
+export async function benchmarkSymmetry(flags: Given<typeof symmetryFlags>, context: Context): Promise<void> {
+  const { quick, truths, share, report, out: folder = symmetryFlags.out.default, threads = 1, progress } = flags;
+  const grid = cellsOf(quick ? "quick" : "full", truths?.split(","));
+  const own = shareOf(grid, share);
+  if (report) {
+    check(existsSync(folder), "ERR_LCONV_ARGUMENT", () => `benchmark symmetry: there is no folder ${folder} to report on`);
+    return concludeSymmetry(folder, grid, context.out);
+  }
+  process.env["LCONV_THREADS"] = String(threads);
+  const device = deviceOf(flags.device);
+  const ledger = new Ledger(folder, share?.replace("/", "of"));
+  try {
+    await withReporter(progress, (reporter) => runCells(own, ledger, device, reporter, context));
+  } finally {
+    concludeSymmetry(folder, grid, context.out); // also of a part, where it was stopped
+  }
+}
+
+/** Every Nth cell from the Kth on, for "K/N". Throws ERR_LCONV_ARGUMENT. */
+export function shareOf(cells: readonly Cell[], share = "1/1"): Cell[] {
+  const [part, of] = share.split("/").map(Number);
+  check(part >= 1 && part <= of, "ERR_LCONV_ARGUMENT", () => `benchmark symmetry: --share K/N needs 1 <= K <= N, got ${share}`);
+  return cells.filter((_, k) => k % of === part - 1);
+}
+
+async function runCells(
+  cells: readonly Cell[],
+  ledger: Ledger,
+  device: Device,
+  reporter: Reporter,
+  { out, signal }: Context,
+): Promise<void> {
+  const open = cells.filter((cell) => ledger.missing(cell).length > 0);
+  for (const [k, cell] of open.entries()) {
+    signal.throwIfAborted();
+    const rows = await runCell(cell, device, ledger.missing(cell), signal);
+    ledger.add(rows);
+    for (const row of rows) out.emit({ event: "row", ...row });
+    reporter.progress({ type: "task", name: "symmetry", value: cells.length - open.length + k + 1, total: cells.length, unit: "cells" });
+  }
+}

@@ -1,0 +1,91 @@
+import { accessSync, constants, existsSync } from "node:fs";
+import { availableParallelism, cpus, freemem, release, totalmem } from "node:os";
+import { dirname } from "node:path";
+import { cacheFolder, findDataset, officialNames } from "../../data/catalog.js";
+import { native } from "../../engine/native.js";
+import { threadCount } from "../../engine/threads.js";
+import { attempt, type CudaFindings, type DeviceState, examineCuda, examineDevice, showCuda } from "../run/examine.js";
+import type { Context } from "../terminal/context.js";
+import { list, megabytes } from "../terminal/output.js";
+import { type Variable, variablesInForce } from "./variables.js";
+
+interface Findings {
+  ok: boolean; // training on the CPU can work
+  node: string;
+  platform: string;
+  cpu: { model: string; processors: number; threads: number | null };
+  memory: { totalBytes: number; freeBytes: number };
+  engine: { loaded: boolean; version?: string; isa?: string; gemm?: string; problem?: string };
+  devices: DeviceState[];
+  cuda: CudaFindings;
+  datasets: { name: string; folder: string | null }[];
+  cache: { folder: string; writable: boolean; problem?: string };
+  variables: Variable[];
+}
+
+/** `lconv doctor`: what training finds on this machine. Never throws; exit code 1 when the CPU cannot be trained on. */
+export function doctor({ out }: Context): void {
+  const findings = examine();
+  out.emit({ event: "done", ...findings });
+  out.text(show(findings));
+  if (!findings.ok) process.exitCode = 1;
+}
+
+function examine(): Findings {
+  const engine = examineEngine();
+  const cpu = examineDevice("cpu");
+  const { devices, cuda } = examineCuda();
+  return {
+    ok: cpu.available,
+    node: process.versions.node,
+    platform: `${process.platform}-${process.arch}, kernel ${release()}`,
+    cpu: { model: cpus()[0]?.model ?? "unknown", processors: availableParallelism(), threads: attempt(threadCount).value ?? null },
+    memory: { totalBytes: totalmem(), freeBytes: freemem() },
+    engine,
+    devices: [cpu, ...devices],
+    cuda,
+    datasets: [
+      ...officialNames.map((name) => ({ name, folder: attempt(() => findDataset(name)).value ?? null })),
+      { name: "glyphs", folder: "built in" },
+    ],
+    cache: examineCache(),
+    variables: variablesInForce(),
+  };
+}
+
+function examineEngine(): Findings["engine"] {
+  const { value: info, problem } = attempt(() => native().info());
+  if (!info) return { loaded: false, problem: problem ?? "unknown" };
+  const { version, isa, oneDNN, gemmNote } = info;
+  const builtIn = `built-in (${gemmNote ?? "oneDNN was not found"}); with oneDNN narrow ones are faster: apt-get install libdnnl-dev && npm run setup`;
+  return { loaded: true, version, isa, gemm: oneDNN ? `built-in, narrow and large square ones by oneDNN ${oneDNN}` : builtIn };
+}
+
+function examineCache(): Findings["cache"] {
+  const { value: folder = "unknown", problem: noHome } = attempt(cacheFolder);
+  if (noHome) return { folder, writable: false, problem: noHome };
+  let nearest = folder;
+  while (!existsSync(nearest) && dirname(nearest) !== nearest) nearest = dirname(nearest);
+  const { problem } = attempt(() => accessSync(nearest, constants.W_OK));
+  return { folder, writable: problem === undefined, ...(problem !== undefined && { problem }) };
+}
+
+function show(found: Findings): string {
+  const { cpu, engine } = found;
+  const rows: [string, string][] = [
+    ["Node", `${found.node} on ${found.platform}`],
+    ["processor", `${cpu.model}, ${cpu.processors} usable, ${cpu.threads ?? "?"} threads`],
+    ["memory", `${megabytes(found.memory.totalBytes)}, ${megabytes(found.memory.freeBytes)} free`],
+    ["engine", engine.loaded ? `${engine.version}, ${engine.isa}; matrix products: ${engine.gemm}` : (engine.problem ?? "missing")],
+    ...found.devices.map(({ name, available, reason }): [string, string] => [
+      `device ${name}`,
+      `${available ? "yes" : "no"}: ${engine.loaded ? reason : "see engine"}`,
+    ]),
+    ...showCuda(found.cuda),
+    ...found.datasets.map(({ name, folder }): [string, string] => [`data ${name}`, folder ?? `not here; lconv data fetch ${name}`]),
+    ["cache", `${found.cache.folder}, ${found.cache.writable ? "writable" : `not writable: ${found.cache.problem}`}`],
+    ...found.variables.map(({ name, value, problem }): [string, string] => [name, problem ? `${value} (${problem})` : value]),
+  ];
+  const works = found.devices.filter(({ available }) => available).map(({ name }) => name);
+  return `${list(rows)}\n${found.ok ? `Training works on: ${works.join(", ")}.` : "Training cannot work here yet; see above."}`;
+}

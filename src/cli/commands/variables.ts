@@ -1,0 +1,59 @@
+import { existsSync, statSync } from "node:fs";
+import { downloadLimits } from "../../data/limits.js";
+import { device } from "../../engine/device.js";
+import { elfFault } from "../../engine/elf.js";
+import { threadCount } from "../../engine/threads.js";
+import { LconvError, nearest } from "../../errors.js";
+
+/** An environment variable in force, and what is wrong with its value. */
+export interface Variable {
+  name: string;
+  value: string;
+  problem?: string;
+}
+
+const isThere = (path: string): string | undefined => (existsSync(path) ? undefined : "no such file or folder");
+
+const isLibrary = (path: string): string | undefined =>
+  isThere(path) ?? (statSync(path).isDirectory() ? "a folder, expected the library itself" : elfFault(path));
+
+const checks: Record<string, (value: string) => string | undefined> = {
+  LCONV_DATA: isThere,
+  LCONV_DOWNLOAD_MAX_BYTES: () => refusal(() => downloadLimits({ minRate: 0 })),
+  LCONV_DOWNLOAD_MIN_RATE: () => refusal(() => downloadLimits({ maxBytes: 1 })),
+  LCONV_DEVICE: (value) => refusal(() => device(value)),
+  LCONV_CUDA: isLibrary,
+  LCONV_CUBLAS: (value) => (value.includes("/") ? isLibrary(value) : undefined), // a bare name is looked for by the loader
+  LCONV_THREADS: () => refusal(threadCount),
+  LCONV_VECTORS: isThere,
+  LCONV_NATIVE: isThere,
+  LCONV_DEBUG: (value) => (value === "0" || value === "1" ? undefined : "expected 0 or 1"),
+  LCONV_SKIP_APT: (value) => (value === "0" || value === "1" ? undefined : "expected 0 or 1"),
+};
+
+/** All LCONV_ variables that are set, checked. */
+export function variablesInForce(): Variable[] {
+  const set = Object.entries(process.env).filter(
+    (entry): entry is [string, string] => entry[0].startsWith("LCONV_") && entry[1] !== undefined && entry[1] !== "",
+  );
+  return set.sort().map(([name, value]) => {
+    const check = checks[name];
+    const problem = check ? check(value) : unknown(name);
+    return { name, value, ...(problem !== undefined && { problem }) };
+  });
+}
+
+function unknown(name: string): string {
+  const near = nearest(name, Object.keys(checks));
+  return `unknown to lconv${near ? `; did you mean ${near}?` : ""}`;
+}
+
+/** Why a value is refused. That the engine does not load is told elsewhere. */
+function refusal(work: () => unknown): string | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    return error instanceof LconvError && error.code !== "ERR_LCONV_NATIVE" ? error.message : undefined;
+  }
+}

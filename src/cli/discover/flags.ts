@@ -1,0 +1,87 @@
+import { z } from "zod";
+import { NETWORKS, TOLERANCE } from "../../discover/data.js";
+import { channelModes } from "../../discover/pairs.js";
+import { authorsExperiments } from "../../experiments/discover/authors.js";
+import { truthNames } from "../../experiments/discover/truths.js";
+import { deviceFlag, progressFlag, threadsFlag } from "../run/flags.js";
+import { choice, fraction, type Given, integer, type Kind, text, toggle } from "../terminal/flags.js";
+
+const experimentNames = [...authorsExperiments, ...truthNames] as const;
+
+const count = integer(1, 64);
+
+/** A number of generators, or "auto". */
+const countOrAuto: Kind<number | "auto"> = {
+  what: `${count.what}, or auto`,
+  schema: z.union([count.schema, z.literal("auto")]),
+  read: (value) => (value === "auto" ? value : count.read(value)),
+};
+
+export const discoverFlags = {
+  experiment: { value: "NAME", kind: choice(experimentNames), help: `a problem whose symmetry is known: ${experimentNames.join(", ")}` },
+  pairs: { value: "PATH", kind: text("a file or folder"), help: ".npz file or folder of .npy files with pairs: x and y = g x, g unknown" },
+  data: { value: "PATH", kind: text("a file or folder"), help: ".npz file or folder of .npy files with labelled samples x and y" },
+  run: {
+    value: "DIR",
+    kind: text("a folder"),
+    help: "folder of a run of lconv train: its layers' generators, and its network as a function",
+  },
+  size: { value: "SIDE", kind: integer(3, 32), help: "fixed-rot, random-rot: side of the images", default: 7 },
+  angle: {
+    value: "ANGLE",
+    kind: text("an angle such as pi/10 or 0.3", /^(\d*\.?\d+|pi(\/\d+)?)$/),
+    help: "fixed-rot, random-rot: the angle, or the greatest; pi/10 is understood",
+  },
+  samples: { value: "N", kind: integer(64), help: "fixed-rot, random-rot: images (default: 50,000)" },
+  epochs: {
+    value: "N",
+    kind: integer(1, 100_000),
+    help: "passes over the samples (default: 20; for --data as many as make 4,000 steps, 250 at most)",
+  },
+  generators: {
+    value: "N",
+    kind: countOrAuto,
+    help: "--pairs: how many generators to look for; auto: as few as explain held-out pairs as well as more do",
+    default: 1,
+  },
+  channels: {
+    value: "KIND",
+    kind: choice(channelModes),
+    help: "--pairs: whether the channels of a sample share one unknown group element, or are moved each by its own",
+    default: "shared",
+  },
+  output: {
+    value: "KIND",
+    kind: choice(["invariant", "equivariant"]),
+    help: "--data: what the labels do under the symmetry",
+    default: "invariant",
+  },
+  affine: { value: "", kind: toggle, help: "--data: look for x -> L x + c, too; generators then act on (x, 1)" },
+  networks: {
+    value: "N",
+    kind: integer(1, 100),
+    help: "--data: networks to fit, each to the samples drawn again; it takes 3 for an error bar",
+    default: NETWORKS,
+  },
+  within: { value: "NAME", kind: text("a name"), help: "--data, --run: look only among these, such as affine (for images)" },
+  grid: { value: "P,Q", kind: text("sizes with commas", /^\d+(,\d+)*$/), help: "--pairs, --data: the positions are a grid of these sizes" },
+  known: { value: "A,B", kind: text("names with commas"), help: "compare with so2, translations, se2, scaling, affine, so(3), ..." },
+  tolerance: {
+    value: "T",
+    kind: fraction(0, 1, true),
+    help: "--data, --run: the greatest residual that a symmetry may have",
+    default: TOLERANCE,
+  },
+  seed: { value: "N", kind: integer(0, Number.MAX_SAFE_INTEGER), help: "first seed", default: 0 },
+  seeds: { value: "N", kind: integer(1, 100), help: "how many seeds (default: 1; 5 for the problems other than fixed-rot, random-rot)" },
+  out: {
+    value: "DIR",
+    kind: text("a folder"),
+    help: "write generators.safetensors, generators.npz, symmetries.json and report.html there",
+  },
+  device: deviceFlag,
+  threads: threadsFlag,
+  progress: progressFlag,
+} as const;
+
+export type DiscoverValues = Given<typeof discoverFlags>;

@@ -1,0 +1,79 @@
+import { discoverData, NETWORKS } from "../../discover/data.js";
+import { nothingFound } from "../../discover/evidence.js";
+import { discoverPairs } from "../../discover/pairs.js";
+import { knownGenerators } from "../../discover/result.js";
+import { type Found, readSamples } from "../../discover/samples.js";
+import { breathe } from "../../engine/breathe.js";
+import { device as deviceOf } from "../../engine/device.js";
+import { check } from "../../errors.js";
+import { type Context, withReporter } from "../terminal/context.js";
+import type { DiscoverValues } from "./flags.js";
+import { shortEvidence, showDiscovery, showNothing, summaryOf, writeDiscovery } from "./output.js";
+
+/** `lconv discover --pairs` and `--data`. */
+export async function discoverSamples(values: DiscoverValues, context: Context): Promise<void> {
+  const {
+    pairs,
+    data,
+    generators = 1,
+    channels = "shared",
+    output = "invariant",
+    affine,
+    within,
+    tolerance,
+    seed = 0,
+    networks,
+    epochs,
+  } = values;
+  const path = (pairs ?? data) as string;
+  const grid = values.grid?.split(",").map(Number);
+  check(
+    !(affine && within !== undefined),
+    "ERR_LCONV_ARGUMENT",
+    () => "discover: --affine looks for all x -> L x + c, --within only among given generators; leave one of them out",
+  );
+  const samples = readSamples(path, grid);
+  const known = values.known?.split(",");
+  for (const name of [...(known ?? []), ...(within === undefined ? [] : [within])])
+    knownGenerators(name, samples.d + (affine ? 1 : 0), grid); // before the work
+  let done = 0;
+  const found = await withReporter(values.progress, (reporter) => {
+    const options = {
+      ...{ seed, device: deviceOf(values.device), signal: context.signal },
+      ...(grid && { grid }),
+      ...(known && { known }),
+      onStep: (name: string, value: number, total: number): void => reporter.progress({ type: "task", name, value, total, unit: "steps" }),
+      onEpoch: (_: number, each: number): void =>
+        reporter.progress({ type: "task", name: "train", value: ++done, total: (networks ?? NETWORKS) * each, unit: "epochs" }),
+    };
+    if (pairs !== undefined) return discoverPairs(samples, generators, { ...options, channels });
+    return discoverData(samples, {
+      ...options,
+      output,
+      ...(affine && { affine }),
+      ...(tolerance !== undefined && { tolerance }),
+      ...(networks !== undefined && { networks }),
+      ...(epochs !== undefined && { epochs }),
+      ...(within !== undefined && { within }),
+    });
+  });
+  await breathe(context.signal);
+  tell(found, `Symmetries of ${path}`, values.out, context);
+}
+
+/** One result to stdout, and to the folder where one is asked for. */
+export function tell(found: Found, title: string, folder: string | undefined, context: Context): void {
+  const { out } = context;
+  const { discovery, source, dimension, evidence, notes } = found;
+  const where = folder === undefined ? {} : { out: folder };
+  if (discovery) {
+    out.text(showDiscovery(discovery));
+    if (folder !== undefined) writeDiscovery(folder, title, discovery, context);
+    out.emit({ event: "done", ...summaryOf(discovery), ...where });
+    return;
+  }
+  out.text(showNothing(found));
+  if (folder !== undefined) writeDiscovery(folder, title, found, context);
+  const { algebra } = nothingFound(dimension, evidence);
+  out.emit({ event: "done", source, dimension: dimension ?? null, algebra, ...shortEvidence(evidence, 2), notes, ...where });
+}

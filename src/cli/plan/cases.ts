@@ -1,0 +1,66 @@
+import { type PlanResult, planSteps } from "../../cost/casePlan.js";
+import { benchCases } from "../../cost/cases.js";
+import { type GpuName, gpuNames } from "../../cost/floors.js";
+import { planningDevice } from "../../engine/device.js";
+import type { Context } from "../terminal/context.js";
+import { choice, type Given, integer, text } from "../terminal/flags.js";
+import { range, table } from "../terminal/output.js";
+
+export const caseFlags = {
+  cases: {
+    value: "A,B",
+    kind: text("names of cases, with commas"),
+    help: `in place of one network: ${benchCases.join(", ")} (default: all)`,
+  },
+  batch: { value: "N", kind: integer(1, 1 << 20), help: "samples in a step", default: 64 },
+  gpu: { value: "NAME", kind: choice(gpuNames), help: "whose figures to take: h100 or h200", default: "h100" },
+} as const;
+
+/** `lconv plan --cases`: what the train steps of `lconv bench steps` would launch on a GPU, and no faster than what they can be; needs no GPU. */
+export async function planCases({ cases, batch, gpu = "h100" }: Given<typeof caseFlags>, { out, signal }: Context): Promise<void> {
+  const device = planningDevice();
+  try {
+    const rows = [header];
+    for await (const result of planSteps(device, { gpu, signal, ...(cases && { cases: cases.split(",") }), ...(batch && { batch }) })) {
+      out.emit(result);
+      rows.push(row(result));
+    }
+    out.text(table(rows));
+    out.text(prediction(gpu));
+    out.text("The memory floor is that of main memory: (L2) marks steps that fit the cache, where it is pessimistic.");
+  } finally {
+    device.dispose();
+  }
+}
+
+/** What the times for a GPU are worth. */
+export const prediction = (gpu: GpuName): string =>
+  `PREDICTION for one ${gpu.toUpperCase()}, fp32: counted from the programs and the GPU's figures; nothing here was measured. Predicted is the greatest\n` +
+  "of the floors: memory traffic, arithmetic without tensor cores, and 1.5 to 2.5 us for each launch of the longest chain.";
+
+const header = [
+  "case",
+  "commands",
+  "launches",
+  "path",
+  "branches",
+  "MB",
+  "GFLOP",
+  "memory us",
+  "arith. us",
+  "launch us",
+  "predicted us",
+  "by",
+];
+
+const row = (result: PlanResult): string[] => [
+  result.case,
+  ...[result.commands, result.launches, result.longest_path, result.branches].map(String),
+  result.mb.toFixed(1),
+  result.gflop.toFixed(3),
+  `${result.memory_floor_us.toFixed(1)}${result.fits_cache ? " (L2)" : ""}`,
+  result.arithmetic_floor_us.toFixed(1),
+  `${result.launch_floor_us_low.toFixed(0)}-${result.launch_floor_us_high.toFixed(0)}`,
+  range(result.predicted_us_low, result.predicted_us_high),
+  result.bound_by,
+];

@@ -1,0 +1,208 @@
+import { z } from "zod";
+import { estimateOnCpu, measureCpu } from "../../cost/cpuEstimate.js";
+import type { GpuName } from "../../cost/floors.js";
+import { type FormPlan, type GeneratorPlan, planGenerators } from "../../cost/generatorForms.js";
+import { type LayerPlan, type NetworkPlan, planNetwork, planOnGpu, type TrainingOptions } from "../../cost/networkPlan.js";
+import { imageShapes } from "../../data/catalog.js";
+import type { ImageShape } from "../../data/dataset.js";
+import { loadDataset } from "../../data/load.js";
+import { type Device, device as deviceOf, planningDevice } from "../../engine/device.js";
+import { check, LconvError, showShape } from "../../errors.js";
+import type { InputSize, ModelName, ModelOptions } from "../../models/models.js";
+import { deviceFlag, runFlags } from "../run/flags.js";
+import type { Context } from "../terminal/context.js";
+import { type Given, integer, type Kind } from "../terminal/flags.js";
+import { count, list, type Output, range, table } from "../terminal/output.js";
+import { type caseFlags, prediction } from "./cases.js";
+
+const side = integer(1, 1 << 20);
+const inputSize: Kind<[number, number, number, number]> = {
+  what: "channels, height, width and classes as C,H,W,CLASSES, each an integer from 1 on",
+  schema: z.tuple([side.schema, side.schema, side.schema, side.schema]),
+  read: (text) => text.split(",").map(side.read),
+};
+
+const { dataset, samples, model, layers, filters, generators, rank, kernel, padding, pool, stride, optimizer, momentum, threads } =
+  runFlags;
+const modelFlags = { layers, filters, generators, rank, kernel, padding, pool, stride } as const;
+export const networkFlags = {
+  dataset: { ...dataset, help: `whose images: ${dataset.help}; those with a name need not be there` },
+  input: { value: "C,H,W,CLASSES", kind: inputSize, help: "images in place of --dataset: channels, height, width and classes" },
+  samples: { ...samples, help: "training samples in an epoch (default: all of the training file)" },
+  model,
+  ...modelFlags,
+  optimizer,
+  momentum,
+  device: {
+    ...deviceFlag,
+    help: "cpu: an estimate for this machine; cuda: a prediction for --gpu; auto: both where they can be had (default: auto)",
+  },
+  threads,
+} as const;
+
+type NetworkValues = Given<typeof networkFlags & typeof caseFlags>;
+
+/** Everything that is counted, and what the times are for. */
+interface Planned {
+  name: ModelName;
+  input: InputSize;
+  options: ModelOptions;
+  training: TrainingOptions;
+  /** Training samples in an epoch, where they are known. */
+  samples: number | undefined;
+}
+
+/** `lconv plan` of one network: what it costs, an estimate of a step on this CPU, and a prediction for a GPU. */
+export async function planOne(given: NetworkValues, { out, signal }: Context): Promise<void> {
+  const planned = await whatToPlan(given);
+  const { name, input, options, training } = planned;
+  const network = planNetwork(name, input, options, training);
+  const others = planGenerators(name, input, options, network.batch);
+  const { device = "auto", threads, gpu } = given;
+  const counting = device === "cpu" && gpu === undefined ? undefined : countingDevice(device === "auto" && gpu === undefined);
+  try {
+    showCounts(out, planned, network, others);
+    if (threads !== undefined) process.env["LCONV_THREADS"] = String(threads);
+    if (!device.startsWith("cuda")) await showEstimate(out, planned, network, signal);
+    signal.throwIfAborted();
+    if (counting) showPrediction(out, planned, counting, gpu ?? "h100");
+  } finally {
+    counting?.dispose();
+  }
+}
+
+async function whatToPlan(given: NetworkValues): Promise<Planned> {
+  const { model: name = "lconv", batch = 64, optimizer: rule = "rmsprop", momentum } = given;
+  const entries = Object.keys(modelFlags).map((key) => [key, given[key as keyof typeof modelFlags]]);
+  const options: ModelOptions = Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+  const { input, samples } = await inputOf(given);
+  const training = { batch, optimizer: rule, ...(samples !== undefined && { samples }), ...(momentum !== undefined && { momentum }) };
+  return { name, input, options, training, samples };
+}
+
+/** Sizes of the images, and how many there are: of a data set with a name without having it. Throws as loadDataset does for others. */
+async function inputOf({ dataset, input, samples }: NetworkValues): Promise<Pick<Planned, "input" | "samples">> {
+  if (input) {
+    check(dataset === undefined, "ERR_LCONV_ARGUMENT", () => "--input stands in place of --dataset and does not go with it");
+    const [channels, height, width, classes] = input;
+    return { input: { channels, height, width, classes }, samples };
+  }
+  const { count: all, channels, height, width, classes } = await shapeOf(dataset ?? "mnist");
+  return { input: { channels, height, width, classes }, samples: Math.min(samples ?? all, all) };
+}
+
+const shapeOf = async (name: string): Promise<ImageShape> =>
+  Object.hasOwn(imageShapes, name) ? imageShapes[name as keyof typeof imageShapes] : (await loadDataset(name)).train;
+
+/** The GPU that counts; undefined where this build has none and it `mayLack`. */
+function countingDevice(mayLack: boolean): Device | undefined {
+  try {
+    return planningDevice();
+  } catch (error) {
+    if (mayLack && error instanceof LconvError && error.code === "ERR_LCONV_CUDA_MODULE") return undefined;
+    throw error;
+  }
+}
+
+function showCounts(out: Output, { name, input }: Planned, network: NetworkPlan, others: readonly GeneratorPlan[]): void {
+  const { layers: each, ...totals } = network;
+  each.forEach((layer, i) => {
+    out.emit({ part: "layer", number: i + 1, ...layer, measured: false });
+  });
+  for (const plan of others) out.emit({ part: "generators", ...plan, measured: false });
+  out.emit({ part: "network", ...totals, input, measured: false });
+  const { channels, height, width, classes } = input;
+  out.text(
+    `${name} on images ${showShape([channels, height, width])} in ${classes} classes, batch ${network.batch}, ${network.optimizer}\n`,
+  );
+  out.text(`${table([layerHeader, ...each.map((layer, i) => layerRow(layer, i, network))])}\n`);
+  out.text(`${list(totalRows(network))}\n`);
+  for (const plan of others) out.text(`${generatorText(plan)}\n`);
+  if (others.length > 0) out.text("Counts are not times: bench/README.md has both.\n");
+}
+
+const layerHeader = ["layer", "out", "parameters", "forward Mflop", "of the step", "order", "kept MB"];
+
+const layerRow = (layer: LayerPlan, i: number, { step_flops }: NetworkPlan): string[] => [
+  `${i + 1} ${layer.layer}`,
+  layer.out.join(" x "),
+  count(layer.params) + (layer.frozen > 0 ? ` + ${count(layer.frozen)} frozen` : ""),
+  short(layer.forward_flops / 1e6),
+  `${((100 * layer.step_flops) / step_flops).toFixed(1)} %`,
+  layer.forward_order === undefined ? "-" : `${layer.forward_order} / ${layer.backward_order}`,
+  short(layer.activation_bytes / 1e6),
+];
+
+const totalRows = (network: NetworkPlan): [string, string][] => [
+  ["parameters", `${count(network.params)} trained${network.frozen > 0 ? `, ${count(network.frozen)} frozen` : ""}`],
+  ["a step", `${short(network.step_flops / 1e9)} GFLOP, ${short(network.moved_bytes / 1e6)} MB read and written`],
+  [
+    "memory held",
+    `${short(network.peak_bytes / 1e6)} MB: ${short(network.data_bytes / 1e6)} of samples, ${short((network.param_bytes + network.optimizer_bytes) / 1e6)} of ` +
+      "parameters and the optimiser's state, and the step at its fullest",
+  ],
+];
+
+function generatorText({ layer, n_L, d, m_in, m_out, forms, break_even_rank, break_even_nnz }: GeneratorPlan): string {
+  const [own] = forms;
+  const rows = forms.map((form) => [
+    formName(form) + (form.trained ? "" : ", fixed"),
+    short(form.step_flops / 1e9),
+    (form.step_flops / own.step_flops).toFixed(2),
+    short(form.generator_bytes / 1e6),
+  ]);
+  const sparse =
+    break_even_nnz === 0 ? "sparse more even with one entry a row" : `sparse no more than it up to ${break_even_nnz} entries a row`;
+  return (
+    `layer ${layer}, other generators: n_L ${n_L}, d ${d}, ${m_in} -> ${m_out} channels\n` +
+    `${table([["generators", "step GFLOP", "to low rank", "MB"], ...rows])}\n` +
+    `By count low rank takes no more than dense up to d_h = ${break_even_rank}, and ${sparse}.`
+  );
+}
+
+const formName = ({ form, d_h, nnz_per_row }: FormPlan): string =>
+  form === "lowRank" ? `low rank, d_h ${d_h}` : form === "dense" ? "dense" : `sparse, ${nnz_per_row} a row`;
+
+async function showEstimate(out: Output, { training, samples }: Planned, network: NetworkPlan, signal: AbortSignal): Promise<void> {
+  const device = deviceOf("cpu");
+  const rates = await measureCpu(device, network, training.momentum, signal);
+  const { estimated_ms, layer_ms } = estimateOnCpu(network, rates);
+  const samples_per_second = (1e3 * network.batch) / estimated_ms;
+  const minutes_per_epoch = samples === undefined ? null : samples / samples_per_second / 60;
+  out.emit({
+    part: "cpu",
+    threads: device.threads,
+    estimated_ms,
+    samples_per_second,
+    minutes_per_epoch,
+    layer_ms,
+    ...rates,
+    measured: false,
+  });
+  const epoch =
+    samples === undefined || minutes_per_epoch === null
+      ? ""
+      : `, ${short(minutes_per_epoch)} minutes an epoch of ${count(samples)} samples`;
+  const layers = layer_ms.map((ms, i) => `${i + 1} ${network.layers[i].layer} ${short(ms)}`).join(", ");
+  const maximum = rates.maximum_ns > 0 ? `, ${short(rates.maximum_ns)} ns a value of a maximum` : "";
+  out.text(
+    `ESTIMATE for this CPU, ${device.threads} thread${device.threads > 1 ? "s" : ""}: ${short(estimated_ms)} ms a step, ${count(samples_per_second)} samples/s${epoch}\n` +
+      `of it in ms: ${layers}, gather and update ${short(estimated_ms - layer_ms.reduce((sum, ms) => sum + ms, 0))}\n` +
+      `From the counts and rates measured just now: ${short(rates.peak_gflops)} GFLOP/s, ${short(rates.gb_per_s)} GB/s, ${short(rates.update_ns)} ns an update${maximum}.\n` +
+      "The step itself was not measured; how far such estimates are off: bench/README.md.\n",
+  );
+}
+
+function showPrediction(out: Output, { name, input, options, training }: Planned, counting: Device, gpu: GpuName): void {
+  const { samples: _all, ...step } = training;
+  const result = planOnGpu(counting, gpu, name, input, options, step);
+  out.emit({ part: "gpu", ...result });
+  out.text(
+    `${range(result.predicted_us_low, result.predicted_us_high)} us a step on a GPU, bound by ${result.bound_by}: ${result.launches} launches, ` +
+      `${result.longest_path} one after the other, ${result.mb.toFixed(1)} MB, ${result.gflop.toFixed(3)} GFLOP\n${prediction(gpu)}`,
+  );
+}
+
+/** Three digits, or all before the point. */
+const short = (x: number): string =>
+  x >= 100 ? count(x) : x >= 10 ? x.toFixed(1) : x >= 1 ? x.toFixed(2) : x === 0 ? "0" : x.toPrecision(2);

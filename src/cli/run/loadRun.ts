@@ -1,0 +1,42 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { check } from "../../errors.js";
+import type { Classifier } from "../../models/models.js";
+import { commandOf, loadModel, resumeCommand, runFiles } from "../../train/runFolder.js";
+import type { Reporter } from "../terminal/reporter.js";
+import { readRun } from "./config.js";
+import type { TrainValues } from "./flags.js";
+import { resolveSettings, type Settings } from "./settings.js";
+import { buildModel, prepareWorkload, type Workload } from "./workload.js";
+
+/** Settings, data and model of a finished run; `changes` win over its own settings. Dispose the model. Throws ERR_LCONV_IO, ERR_LCONV_CHECKPOINT, and as loading data does. */
+export async function loadRun(
+  run: string,
+  changes: TrainValues,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<{ settings: Settings; work: Workload; model: Classifier }> {
+  const [config, weights] = [join(run, runFiles.config), join(run, runFiles.model)];
+  check(existsSync(config), "ERR_LCONV_IO", () => `${run} is no run folder: expected ${runFiles.config} in it`);
+  check(
+    commandOf(run) === "train",
+    "ERR_LCONV_CHECKPOINT",
+    () => `${run} holds a comparison; each of its models has a folder of its own, such as ${join(run, "lconv")}`,
+  );
+  const before = readRun(run);
+  check(
+    existsSync(weights),
+    "ERR_LCONV_CHECKPOINT",
+    () => `${run} holds no trained model (${runFiles.model}); finish the run with: ${resumeCommand(run)}`,
+  );
+  const settings = resolveSettings(changes, before);
+  const work = await prepareWorkload(settings, reporter, signal);
+  const model = buildModel(settings, work);
+  try {
+    loadModel(weights, model);
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+  return { settings, work, model };
+}

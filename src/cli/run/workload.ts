@@ -1,0 +1,135 @@
+import { setTimeout } from "node:timers/promises";
+import type { Dataset, LoadedDataset } from "../../data/dataset.js";
+import type { DownloadProgress } from "../../data/download.js";
+import { loadDataset } from "../../data/load.js";
+import { type PreparedData, pixelScale, prepare } from "../../data/transform.js";
+import { type Device, device as deviceOf } from "../../engine/device.js";
+import { type Classifier, makeModel } from "../../models/models.js";
+import { constant, cosine, type Schedule, stepDecay, warmUp } from "../../optim/schedule.js";
+import type { SampleImages } from "../../report/html.js";
+import { disposeData, upload } from "../../train/evaluate.js";
+import type { FitOptions } from "../../train/fit.js";
+import type { DeviceData } from "../../train/passes.js";
+import type { ModelInfo } from "../../train/runFolder.js";
+import type { Reporter } from "../terminal/reporter.js";
+import { cudaNote } from "./examine.js";
+import { sampleImages } from "./modelReport.js";
+import type { Settings } from "./settings.js";
+
+/** What a run works on: samples, device, and the sizes that its models are built for. */
+export interface Workload {
+  data: PreparedData;
+  device: Device;
+  input: ModelInfo["input"];
+  source: string;
+}
+
+type DataSettings = Pick<
+  Settings,
+  "dataset" | "variant" | "seed" | "splineOrder" | "split" | "holdOut" | "samples" | "threads" | "device" | "precision"
+>;
+
+/** Loads (or takes) a data set and makes samples of it. Throws as loadDataset and prepare do. */
+export async function prepareWorkload(
+  settings: DataSettings,
+  reporter: Reporter,
+  signal: AbortSignal,
+  loaded?: LoadedDataset,
+): Promise<Workload> {
+  const device = deviceOf(settings.device, { precision: settings.precision });
+  const note = cudaNote(device);
+  if (note !== undefined) reporter.line(note);
+  const raw = loaded ?? (await loadDataset(settings.dataset, { signal, onProgress: downloadProgress(reporter) }));
+  signal.throwIfAborted();
+  const total = raw.train.count + (raw.test?.count ?? 0);
+  if (settings.variant !== "default")
+    reporter.line(
+      `making ${total.toLocaleString("en-US")} ${settings.variant} images (${raw.train.name.replace(/ train$/, "")}, ${raw.source})`,
+    );
+  const { variant, seed, split, holdOut, threads } = settings;
+  const data = await prepare(raw, { variant, seed, split, holdOut, threads, order: settings.splineOrder, signal });
+  const { channels, height, width, classes } = data.train;
+  const scale = pixelScale(raw.train);
+  return {
+    data: { ...data, train: firstSamples(data.train, settings.samples) },
+    device,
+    input: { channels, height, width, classes, scale },
+    source: raw.source,
+  };
+}
+
+/** What a run needs once the samples are on the device: they are held there alone, all models of a command share them. */
+export interface Uploaded {
+  data: { train: DeviceData; validation: DeviceData; test?: DeviceData };
+  samples: SampleImages;
+  permutation?: Int32Array;
+  dispose(): void;
+}
+
+/** For the garbage collector, which works between turns of the event loop, before the next large block. */
+const GARBAGE_MS = 20;
+
+/** Takes the samples over: `data` loses them one by one, so that the host never holds all beside the device. Throws the reason of `signal`. */
+export async function uploadWorkload(data: PreparedData, device: Device, signal: AbortSignal): Promise<Uploaded> {
+  const samples = sampleImages(data.train);
+  const taken: DeviceData[] = [];
+  const dispose = (): void => taken.forEach(disposeData);
+  const take = async (part: "train" | "validation" | "test"): Promise<DeviceData> => {
+    const uploaded = upload(data[part] as Dataset, device);
+    taken.push(uploaded);
+    delete (data as Partial<PreparedData>)[part];
+    await setTimeout(GARBAGE_MS);
+    signal.throwIfAborted();
+    return uploaded;
+  };
+  try {
+    const test = data.test && (await take("test"));
+    const all = { validation: await take("validation"), train: await take("train"), ...(test && { test }) };
+    return { data: all, samples, ...(data.permutation && { permutation: data.permutation }), dispose };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}
+
+export const downloadProgress =
+  (reporter: Reporter) =>
+  (file: string, { received, total }: DownloadProgress): void =>
+    reporter.progress({ type: "task", name: `download ${file}`, value: received, total: total ?? 0, unit: "B" });
+
+/** The first `count` samples, as views; all when there are fewer. */
+export function firstSamples(data: Dataset, count = data.count): Dataset {
+  if (count >= data.count) return data;
+  return {
+    ...data,
+    count,
+    x: data.x.subarray(0, count * data.channels * data.height * data.width),
+    labels: data.labels.subarray(0, count),
+  };
+}
+
+/** The model of a run with its initial weights. Throws ERR_LCONV_ARGUMENT. */
+export function buildModel(settings: Settings, { device, input }: Pick<Workload, "device" | "input">): Classifier {
+  const { model, layers, filters, generators, rank, kernel, padding, pool, stride, seed } = settings;
+  return makeModel(model, input, device, { layers, filters, generators, rank, kernel, padding, pool, stride, seed });
+}
+
+const STEP_EPOCHS = 10;
+
+/** How `fit` is to train, without what concerns files and interruption. */
+export function fitOptions(settings: Settings, { device, data }: Workload): FitOptions {
+  const { model, epochs, batch, seed, optimizer, lr, momentum, weightDecay, clipNorm, regularize } = settings;
+  const stepsPerEpoch = Math.max(1, Math.floor(data.train.count / batch));
+  const optional = {
+    ...(momentum !== undefined && { momentum }),
+    ...(weightDecay !== undefined && { weightDecay }),
+    ...(clipNorm !== undefined && { clipNorm }),
+    ...(regularize !== undefined && { regularize }),
+  };
+  return { name: model, epochs, batch, seed, optimizer, lr, ...optional, device, schedule: scheduleOf(settings, stepsPerEpoch) };
+}
+
+function scheduleOf({ schedule, warmup }: Settings, stepsPerEpoch: number): Schedule {
+  const after = { constant, cosine: cosine(), step: stepDecay(STEP_EPOCHS * stepsPerEpoch) }[schedule];
+  return warmup > 0 ? warmUp(warmup, after) : after;
+}

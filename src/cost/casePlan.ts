@@ -1,0 +1,75 @@
+import { breathe } from "../engine/breathe.js";
+import type { Device } from "../engine/device.js";
+import type { Program } from "../engine/program.js";
+import { check, checkInteger } from "../errors.js";
+import { benchCases, checkCases, recordCase } from "./cases.js";
+import { type Floors, fitsCache, floors, type GpuName } from "./floors.js";
+
+/** What a program would do on a GPU, counted from its commands; only the floors and the prediction are about time. */
+export interface StepCount extends Floors {
+  device: string;
+  commands: number;
+  launches: number;
+  longest_path: number;
+  branches: number;
+  mb: number;
+  gflop: number;
+  /** All that the device holds, and whether that stays in the GPU's second-level cache. */
+  resident_mb: number;
+  fits_cache: boolean;
+  measured: false;
+}
+
+/** One train step of a case. */
+export interface PlanResult extends StepCount {
+  case: string;
+  params: number;
+}
+
+export interface PlanOptions {
+  /** Names such as "mnist/lconv"; all by default. */
+  cases?: readonly string[];
+  batch?: number;
+  /** Default "h100". */
+  gpu?: GpuName;
+  signal?: AbortSignal;
+}
+
+/** Records the train step of each case on a device that counts and does not run. Throws ERR_LCONV_ARGUMENT, and the reason of `signal`. */
+export async function* planSteps(device: Device, options: PlanOptions = {}): AsyncGenerator<PlanResult> {
+  const { cases = benchCases, batch = 64, gpu = "h100", signal } = options;
+  checkInteger("plan", "batch", batch, 1, 1 << 20);
+  checkCases("plan", cases);
+  for (const name of cases) {
+    await breathe(signal);
+    yield planCase(name, batch, device, gpu);
+  }
+}
+
+function planCase(name: string, batch: number, device: Device, gpu: GpuName): PlanResult {
+  const { program, params, dispose } = recordCase(name, batch, device);
+  try {
+    return { case: `${name}/b${batch}`, ...countStep(program, device, gpu), params };
+  } finally {
+    dispose();
+  }
+}
+
+/** Throws ERR_LCONV_DEVICE for a program of a device that does not count. */
+export function countStep({ stats, commands }: Program, device: Device, gpu: GpuName): StepCount {
+  check(stats !== undefined, "ERR_LCONV_DEVICE", () => `plan: the device "${device.name}" does not count what programs launch`);
+  const { bytes } = device.memory();
+  return {
+    device: device.name,
+    commands,
+    launches: stats.launches,
+    longest_path: stats.longestPath,
+    branches: stats.branches,
+    mb: Number((stats.bytes / 1e6).toFixed(2)),
+    gflop: Number((stats.flops / 1e9).toFixed(3)),
+    resident_mb: Number((bytes / 1e6).toFixed(2)),
+    fits_cache: fitsCache(bytes, gpu),
+    ...floors(stats, gpu),
+    measured: false,
+  };
+}

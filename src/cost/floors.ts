@@ -1,0 +1,67 @@
+import type { ProgramStats } from "../engine/addon.js";
+import type { Precision } from "../engine/device.js";
+
+/** What bounds a step on a GPU, from its data sheet and from copies and graphs that others have timed on it. */
+interface GpuFigures {
+  /** Of a large copy, reads and writes together. */
+  bytesPerSecond: number;
+  /** Dense; the unit that is used depends on the precision. */
+  flopsPerSecond: Record<Precision, number>;
+  multiprocessors: number;
+  l2Bytes: number;
+  memoryBytes: number;
+}
+
+const hopper = { flopsPerSecond: { fp32: 67e12, tf32: 494e12, bf16: 989e12 }, multiprocessors: 132, l2Bytes: 50e6 };
+const gpus = {
+  h100: { ...hopper, bytesPerSecond: 3.0e12, memoryBytes: 80e9 },
+  h200: { ...hopper, bytesPerSecond: 4.3e12, memoryBytes: 141e9 },
+} satisfies Record<string, GpuFigures>;
+
+export type GpuName = keyof typeof gpus;
+export const gpuNames = Object.keys(gpus) as GpuName[];
+
+/** From one graph node to the next that depends on it, at best and at worst. */
+const NODE_US = [1.5, 2.5] as const;
+
+/** Microseconds that a step cannot take less than, and the PREDICTION that follows: the greatest of them, which nothing has measured. */
+export interface Floors {
+  gpu: GpuName;
+  memory_floor_us: number;
+  arithmetic_floor_us: number;
+  /** Of the longest chain of dependent launches. */
+  launch_floor_us_low: number;
+  launch_floor_us_high: number;
+  predicted_us_low: number;
+  predicted_us_high: number;
+  bound_by: "memory" | "arithmetic" | "launches";
+}
+
+export function floors({ bytes, flops, longestPath }: ProgramStats, gpu: GpuName, precision: Precision = "fp32"): Floors {
+  const { bytesPerSecond, flopsPerSecond } = gpus[gpu];
+  const memory = (1e6 * bytes) / bytesPerSecond;
+  const arithmetic = (1e6 * flops) / flopsPerSecond[precision];
+  const [low, high] = NODE_US.map((us) => us * longestPath);
+  const device = Math.max(memory, arithmetic);
+  const us = (x: number): number => Number(x.toFixed(2));
+  return {
+    gpu,
+    memory_floor_us: us(memory),
+    arithmetic_floor_us: us(arithmetic),
+    launch_floor_us_low: us(low),
+    launch_floor_us_high: us(high),
+    predicted_us_low: us(Math.max(device, low)),
+    predicted_us_high: us(Math.max(device, high)),
+    bound_by: device < (low + high) / 2 ? "launches" : memory >= arithmetic ? "memory" : "arithmetic",
+  };
+}
+
+/** Which figures hold for a GPU; undefined for others, such as the PCIe cards of the same name. */
+export function gpuOf(model: string | undefined, multiprocessors: number | undefined): GpuName | undefined {
+  return gpuNames.find((gpu) => model?.toLowerCase().includes(gpu) && multiprocessors === gpus[gpu].multiprocessors);
+}
+
+/** Whether `bytes` stay in the second-level cache: the memory floor is then pessimistic, as it is that of main memory. */
+export const fitsCache = (bytes: number, gpu: GpuName): boolean => bytes <= gpus[gpu].l2Bytes;
+
+export const gpuMemory = (gpu: GpuName): number => gpus[gpu].memoryBytes;

@@ -1,0 +1,91 @@
+import { architecture, type LConvSpec } from "../models/architecture.js";
+import type { InputSize, ModelName, ModelOptions } from "../models/models.js";
+import type { Form } from "../ops/order.js";
+import { isTrained, lconvWork } from "./lconvWork.js";
+import { computingLayers } from "./networkCost.js";
+
+/** One form that the generators of a layer could have. */
+export interface FormPlan {
+  form: Form["kind"];
+  /** Of low rank. */
+  d_h?: number;
+  /** Entries of a row that are not zero, of sparse ones. */
+  nnz_per_row?: number;
+  trained: boolean;
+  /** Two for each multiply-add of a train step of the whole layer. */
+  step_flops: number;
+  /** Held by the generators; sparse ones lie there with their transposes. */
+  generator_bytes: number;
+}
+
+/** What other forms of its generators would cost an L-conv layer. */
+export interface GeneratorPlan {
+  /** Number of the layer among those of planNetwork, from 1 on. */
+  layer: number;
+  n_L: number;
+  d: number;
+  m_in: number;
+  m_out: number;
+  /** The layer's own form first. */
+  forms: readonly FormPlan[];
+  /** The greatest d_h at which low rank takes no more multiply-adds than dense; 0 where there is none. */
+  break_even_rank: number;
+  /** The greatest number of entries a row at which sparse takes no more multiply-adds than the layer's low rank; 0 where even one is more. */
+  break_even_nnz: number;
+}
+
+/** A shift, and a 3 x 3 kernel. */
+const SPARSE = [1, 9];
+
+/**
+ * Counts low-rank, dense and sparse generators for each L-conv layer of a network; layers of `pool: "strided"` know low rank alone and are left out.
+ * Counts of work are not times: bench/planNetwork.ts measures both. Throws as architecture() does.
+ */
+export function planGenerators(name: ModelName, input: InputSize, options: ModelOptions = {}, batch = 64): GeneratorPlan[] {
+  const specs = computingLayers(architecture(name, input, options));
+  return specs.flatMap((spec, i) =>
+    spec.layer === "lconv" || spec.layer === "lconv-max" ? [planLayerGenerators({ ...spec, layer: spec.layer }, i, batch)] : [],
+  );
+}
+
+function planLayerGenerators(spec: LConvSpec, index: number, batch: number): GeneratorPlan {
+  const { d, m_in, m_out, generators } = spec.options;
+  const { n_L, d_h } = generators;
+  const own: Form = { kind: "lowRank", d_h };
+  const work = (form: Form): number => {
+    const { forward, backward } = lconvWork(spec, form, index > 0);
+    return forward + backward;
+  };
+  const plan = (form: Form, sizes: Pick<FormPlan, "d_h" | "nnz_per_row">): FormPlan => ({
+    form: form.kind,
+    ...sizes,
+    trained: isTrained(spec, form),
+    step_flops: 2 * batch * work(form),
+    generator_bytes: n_L * generatorBytes(form, d),
+  });
+  const few = SPARSE.filter((nnz) => nnz <= d);
+  return {
+    layer: index + 1,
+    n_L,
+    d,
+    m_in,
+    m_out,
+    forms: [plan(own, { d_h }), plan({ kind: "dense" }, {}), ...few.map((n) => plan({ kind: "sparse", nnz: n * d }, { nnz_per_row: n }))],
+    break_even_rank: greatest(d, (rank) => work({ kind: "lowRank", d_h: rank }) <= work({ kind: "dense" })),
+    break_even_nnz: greatest(d, (nnz) => work({ kind: "sparse", nnz: nnz * d }) <= work(own)),
+  };
+}
+
+/** The greatest of 1..most that `fits`, or 0. */
+function greatest(most: number, fits: (n: number) => boolean): number {
+  let n = most;
+  while (n > 0 && !fits(n)) n--;
+  return n;
+}
+
+/** Of one generator: float32 values; and in both CSR forms of a sparse one, int32 columns and row starts. */
+function generatorBytes(form: Form, d: number): number {
+  const BYTES = 4;
+  if (form.kind === "sparse") return 2 * BYTES * (2 * form.nnz + d + 1);
+  return BYTES * (form.kind === "dense" ? d * d : 2 * d * form.d_h);
+}

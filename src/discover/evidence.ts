@@ -1,0 +1,100 @@
+import type { Extraction } from "../symmetry/extraction.js";
+import type { FiniteCheck } from "../symmetry/finiteCheck.js";
+
+/** What a conclusion rests on; it stands in every output beside it. */
+export interface Evidence {
+  /** R^2 of each output on samples held out; of classes one value, the share of their entropy that is explained. */
+  r2?: readonly number[];
+  heldOut?: number;
+  /** Of every direction of a function, ascending; of pairs, one. */
+  residuals: readonly number[];
+  /** Of every direction: how far one network differs from their mean. */
+  noise?: readonly number[];
+  /** Directions that may be symmetries or not. */
+  undecided?: number;
+  /** Of each claimed direction, see symmetry/finiteCheck.ts. */
+  checks?: readonly FiniteCheck[];
+  /** Directions of x [k][d] on which no dependence of f was seen: what is said is modulo those. */
+  ignored?: readonly (readonly number[])[];
+  /** 95 % bound of the largest angle to the true span, degrees; of claims alone. */
+  bound?: number;
+  /** Mean largest angle to the span that other samples of the same function give, degrees: of the examined points alone, no error bar. */
+  resampled?: number;
+}
+
+const degrees = (radians: number): number => (180 * radians) / Math.PI;
+
+export const evidenceOf = ({ residuals, noise, undecided, ignored, bound, resampled }: Extraction, claimed: boolean): Evidence => ({
+  residuals,
+  ...(noise && { noise }),
+  ...(undecided > 0 && { undecided }),
+  ...(ignored && { ignored: ignored.transpose().to2DArray() }),
+  ...(claimed && Number.isFinite(bound) && { bound: degrees(bound) }),
+  ...(claimed && Number.isFinite(resampled) && { resampled: degrees(resampled) }),
+});
+
+/** Of no symmetry, or no claim; also what may be called the algebra then. */
+export function nothingFound(dimension: number | undefined, { ignored }: Evidence): { text: string; algebra: "none" | null } {
+  if (dimension === undefined) return { text: "no claim: see the notes", algebra: null };
+  if (!ignored) return { text: "no symmetry found", algebra: "none" };
+  return { text: `no symmetry found but changes of the ${unseen(ignored)}`, algebra: null };
+}
+
+const unseen = ({ length }: readonly unknown[]): string =>
+  `${length} direction${length > 1 ? "s" : ""} of x on which no dependence of f was seen`;
+
+const MOST_SHOWN = 12;
+
+/** The same in words, for text and pages: what it is, and its value. */
+export function evidenceRows(
+  { r2, heldOut, residuals, noise, checks, ignored, bound, resampled }: Evidence,
+  n_L: number,
+): [string, string][] {
+  const show = (values: readonly number[]): string =>
+    values
+      .slice(0, MOST_SHOWN)
+      .map((value) => (Number.isFinite(value) ? value.toPrecision(2) : "not measurable"))
+      .join(", ") + (values.length > MOST_SHOWN ? ", ..." : "");
+  const counted = residuals.slice(0, n_L);
+  const next = residuals.slice(n_L, n_L + 3);
+  const around = noise ? `, noise of one network ${show(noise.slice(0, n_L + 3))}` : "";
+  return [
+    ...(r2 ? [["fit", `R² ${show(r2)} on ${heldOut} samples held out`] as [string, string]] : []),
+    ...(ignored ? [["modulo", unseen(ignored)] as [string, string]] : []),
+    ...(residuals.length > 0
+      ? [
+          [
+            "residuals",
+            [counted.length > 0 ? show(counted) : "", next.length > 0 ? `of the next directions ${show(next)}` : ""]
+              .filter(Boolean)
+              .join("; ") + around,
+          ] as [string, string],
+        ]
+      : []),
+    ...(checks
+      ? [
+          [
+            "finite check",
+            checks
+              .slice(0, MOST_SHOWN)
+              .map(
+                ({ change, upper, explained, verdict }) =>
+                  `${show([change])} (at most ${show([upper])}; ${show([explained])} explained by the networks' noise): ${verdict}`,
+              )
+              .join(", "),
+          ] as [string, string],
+        ]
+      : []),
+    ...(bound !== undefined && Number.isFinite(bound)
+      ? [["error bar", `${show([bound])} degrees, 95 % bound of the largest angle to the true span`] as [string, string]]
+      : []),
+    ...(resampled !== undefined && Number.isFinite(resampled)
+      ? [
+          [
+            "resampled",
+            `${show([resampled])} degrees on average to the span that other samples of the same function give; no error bar of the function`,
+          ] as [string, string],
+        ]
+      : []),
+  ];
+}

@@ -1,0 +1,48 @@
+import { breathing } from "../engine/breathe.js";
+import { check, showShape } from "../errors.js";
+import { fitPairs } from "../lie/pairs/pairs.js";
+import { describing } from "./result.js";
+import { columnsOf, type Found, type Samples, type SourceOptions, shared } from "./samples.js";
+
+/** Whether the channels of a sample are moved by one group element, or each by its own. */
+export const channelModes = ["shared", "separate"] as const;
+export type ChannelMode = (typeof channelModes)[number];
+
+export interface PairsSourceOptions extends SourceOptions {
+  /** Default "shared". */
+  channels?: ChannelMode;
+}
+
+/**
+ * Pairs (x, g x) of unknown group elements: the generators that explain them, n_L or as many as the pairs show. `discovery` is undefined where the
+ * pairs do not determine them; the notes say why. Throws as generatorsFromPairs does, and the reason of `options.signal`.
+ */
+export async function discoverPairs(
+  { path, d, m, x, y, N }: Samples,
+  n_L: number | "auto",
+  { channels = "shared", ...options }: PairsSourceOptions,
+): Promise<Found> {
+  const moved = Float32Array.from(y.data as ArrayLike<number>, Number);
+  check(
+    moved.length === x.length,
+    "ERR_LCONV_SHAPE",
+    () => `${path}: pairs need y like x, got ${showShape(y.shape)} for ${x.length} values`,
+  );
+  const X = columnsOf(x, d);
+  const fit = await breathing(fitPairs(X, columnsOf(moved, d), { n_L, channels: channels === "shared" ? m : 1 }), options.signal);
+  const { basis, white, residual, directions, bound, notes } = fit;
+  const many = fit.n_L === undefined ? "" : `, ${fit.n_L} generator${fit.n_L > 1 ? "s" : ""}`;
+  const sharing = m === 1 ? "" : ` of ${m} channels with ${channels === "shared" ? "one group element" : "group elements of their own"}`;
+  const source = `${N} pairs (x, g x)${sharing} of ${path}${many} in ${directions} principal directions`;
+  const evidence = { residuals: [residual], ...(bound !== undefined && { bound: (180 * bound) / Math.PI }) };
+  if (!basis) return { source, dimension: undefined, discovery: undefined, evidence, notes };
+  const description = describing(basis, {
+    source,
+    ...(white ? { whitened: { ...white, affine: false } } : { data: X }),
+    evidence,
+    notes,
+    ...shared(options),
+  });
+  const discovery = await breathing(description, options.signal);
+  return { source, dimension: basis.n_L, discovery, evidence, notes: discovery.notes };
+}

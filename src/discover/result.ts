@@ -1,0 +1,215 @@
+import type { Matrix } from "ml-matrix";
+import { inOneGo, inPieces, type Pieces } from "../engine/breathe.js";
+import { check, LconvError, nearest } from "../errors.js";
+import type { Eigenvalue } from "../lie/functions/eigenvalues.js";
+import { spectrum } from "../lie/functions/spectrum.js";
+import { generatorFrom, generatorIn, type Whitening } from "../lie/functions/whitening.js";
+import { Basis } from "../lie/generators/basis.js";
+import { anglesBetween, canonicalOf } from "../lie/generators/canonical.js";
+import { combination, dense, type Generator, permuted, toDense } from "../lie/generators/generator.js";
+import { type AffineName, affine, affineNames, translation } from "../lie/generators/grids.js";
+import { algebraNamed, algebraNames } from "../lie/generators/known.js";
+import { type Identification, matchKnown } from "../lie/identify/identify.js";
+import type { Standard } from "../lie/identify/standardBasis.js";
+import type { EquivarianceDefect } from "../symmetry/defect.js";
+import type { Evidence } from "./evidence.js";
+
+/** How far a model is from being equivariant under a generator, see symmetry/defect.ts; NaN where the samples say nothing of it. */
+export type Defect = Pick<EquivarianceDefect, "defect" | "upper">;
+
+/**
+ * Measures the examined model under L = sum_k c_k L_k of the basis that was handed in; of a known generator, c is not there. Undefined where it cannot
+ * be measured.
+ */
+export type MeasureDefect = (
+  L: Generator,
+  c?: readonly number[],
+) => EquivarianceDefect | undefined | Pieces<EquivarianceDefect | undefined>;
+
+/** A known set of generators beside what was found. */
+export interface KnownAngles {
+  known: string;
+  /** Angles between the spans, ascending. */
+  degrees: readonly number[];
+  /** Of the model that was examined, under each known generator. */
+  defects?: readonly Defect[];
+  /** What of the model cannot be equivariant under them. */
+  notes?: readonly string[];
+}
+
+/** What was found, and how sure it is. */
+export interface Discovery {
+  /** One line: from what, and how. */
+  source: string;
+  /** Canonical: orthonormal, the strongest first. */
+  basis: Basis;
+  /** |L_i| |W^i| of a layer, else singular values of what was found. */
+  strengths: readonly number[];
+  /** Of each generator, the greatest first. */
+  spectra: readonly (readonly Eigenvalue[])[];
+  identification: Identification;
+  /** Of the model that was examined, under each generator. */
+  defects?: readonly Defect[];
+  angles: readonly KnownAngles[];
+  /** Whether algebra and angles were taken by what the generators do to data, rather than to all vectors. */
+  onData: boolean;
+  /** Sizes of the grid that the positions are, where they are one; image or signal. */
+  grid?: readonly number[];
+  /** The scrambling of the data, where it is known: scrambled[mu] = image[permutation[mu]]. */
+  permutation?: ArrayLike<number>;
+  /** Whether generators act on (x, 1): x -> L x + c. */
+  affine?: boolean;
+  /** The same span in the basis that textbooks give its algebra. */
+  standard?: Pick<Standard, "basis" | "names" | "distance" | "condition">;
+  evidence?: Evidence;
+  notes: readonly string[];
+}
+
+/** Coordinates in which units do not matter, and the generators there. */
+export interface WhitenedBasis {
+  basis: Basis;
+  inputs: Whitening;
+  affine: boolean;
+}
+
+export interface DescribeOptions {
+  source: string;
+  /** W^1..W^n_L [n_L, m_in m_out] of the layer. */
+  weights?: Matrix;
+  /** Vectors [d, N] on which generators are compared; default all. */
+  data?: Matrix;
+  /** Names of known generators to compare with. */
+  known?: readonly string[];
+  grid?: readonly number[];
+  permutation?: ArrayLike<number>;
+  /** Where it is given, canonical form, algebra and angles are those in these coordinates. */
+  whitened?: WhitenedBasis;
+  evidence?: Evidence;
+  defect?: MeasureDefect;
+  notes?: readonly string[];
+}
+
+/** Canonical form, algebra, spectra and angles to known generators of a basis that was found. Throws as canonical, identify and knownGenerators do. */
+export const describe = (found: Basis, options: DescribeOptions): Discovery => inOneGo(describing(found, options));
+
+/** The same in pieces. */
+export function* describing(found: Basis, options: DescribeOptions): Pieces<Discovery> {
+  const { source, weights, data, known = [], grid, permutation, whitened, evidence, defect, notes = [] } = options;
+  const form = yield* canonicalOf(whitened?.basis ?? found, weights);
+  const { strengths, coefficients } = form;
+  const basis = whitened ? combined(found, coefficients) : form.basis;
+  const compared = data ? { data } : {};
+  const identification = yield* matchKnown(form.basis, { ...compared, ...uncertaintyOf(evidence) });
+  const spectra = yield* inPieces(basis.generators, spectrum);
+  const defects = defect && (yield* measured(basis.generators, (L, i) => defect(L, coefficients.getRow(i)))).map(numbers);
+  const angles: Discovery["angles"][number][] = [];
+  for (const name of known) {
+    const seen = knownGenerators(name, basis.d, grid, permutation);
+    const degrees = (yield* anglesBetween(form.basis, whitened ? inCoordinates(seen, whitened) : seen, compared)).map(
+      (angle) => (180 * angle) / Math.PI,
+    );
+    const found = defect && (yield* measured(seen.generators, (L) => defect(L)));
+    const notes = found && [...new Set(found.flatMap((one) => one?.notes ?? []))];
+    angles.push({ known: name, degrees, ...(found && notes && { defects: found.map(numbers), notes }) });
+  }
+  const { standard } = identification;
+  return {
+    source,
+    basis,
+    strengths,
+    spectra,
+    identification,
+    ...(defects && { defects }),
+    angles,
+    onData: data !== undefined,
+    ...(grid && { grid }),
+    ...(permutation && { permutation }),
+    ...(whitened?.affine && { affine: true }),
+    ...(standard && { standard: whitened ? { ...standard, basis: inUnits(standard.basis, whitened) } : standard }),
+    ...(evidence && { evidence }),
+    notes: [...notes, ...identification.notes],
+  };
+}
+
+/** What the bound, or of one function the choice of its samples, leaves open about the generators. Gradients are float32. */
+function uncertaintyOf({ bound, resampled }: Partial<Evidence> = {}): { uncertainty?: number } {
+  const degrees = bound ?? resampled;
+  if (degrees === undefined || !Number.isFinite(degrees)) return {};
+  return { uncertainty: Math.min(0.5, Math.max(FLOAT32, (degrees * Math.PI) / 180)) };
+}
+const FLOAT32 = 1e-4;
+
+const combined = (basis: Basis, coefficients: Matrix): Basis =>
+  new Basis(coefficients.to2DArray().map((c) => combination(basis.generators, c)));
+
+const inCoordinates = (basis: Basis, { inputs, affine }: WhitenedBasis): Basis =>
+  new Basis(
+    basis.generators.map((g) => dense(generatorIn(inputs, toDense(g), affine))),
+    basis.names,
+  );
+
+const inUnits = (basis: Basis, { inputs, affine }: WhitenedBasis): Basis =>
+  new Basis(
+    basis.generators.map((g) => dense(generatorFrom(inputs, toDense(g), affine))),
+    basis.names,
+  );
+
+function* measured(
+  generators: readonly Generator[],
+  defect: (L: Generator, i: number) => ReturnType<MeasureDefect>,
+): Pieces<(EquivarianceDefect | undefined)[]> {
+  const all: (EquivarianceDefect | undefined)[] = [];
+  for (const [i, L] of generators.entries()) {
+    const one = defect(L, i);
+    all.push(one && Symbol.iterator in one ? yield* one : one);
+    yield;
+  }
+  return all;
+}
+
+/** NaN where it could not be measured. */
+const numbers = ({ defect, upper }: Defect = { defect: Number.NaN, upper: Number.NaN }): Defect => ({ defect, upper });
+
+const sets: Record<string, readonly AffineName[]> = {
+  so2: ["rotate"],
+  translations: ["translate-x", "translate-y"],
+  se2: ["translate-x", "translate-y", "rotate"],
+  scaling: ["scale"],
+  affine: affineNames,
+};
+
+/**
+ * Known generators by name, for d positions: so2, translations, se2, scaling, affine on an image grid; translations on a signal; an algebra such as
+ * so(3) whose matrices are d x d; of positions that were scrambled by `permutation`. Throws ERR_LCONV_ARGUMENT for others, with the nearest name.
+ */
+export function knownGenerators(name: string, d: number, grid?: readonly number[], permutation?: ArrayLike<number>): Basis {
+  const basis = unscrambled(name, d, grid);
+  return permutation
+    ? new Basis(
+        basis.generators.map((g) => permuted(g, permutation)),
+        basis.names,
+      )
+    : basis;
+}
+
+function unscrambled(name: string, d: number, grid?: readonly number[]): Basis {
+  if (Object.hasOwn(sets, name) && grid?.length === 2) return affine(grid[0], grid[1], { only: sets[name] });
+  if (name === "translations" && grid?.length === 1) return translation(d);
+  check(
+    !Object.hasOwn(sets, name),
+    "ERR_LCONV_ARGUMENT",
+    () => `known "${name}" needs positions on a grid, and these ${d} are ${grid ? `a grid of ${grid.length} axes` : "none"}; see --grid`,
+  );
+  const make = algebraNamed(name);
+  const names = [...Object.keys(sets), ...algebraNames];
+  if (!make) {
+    const near = nearest(name, names);
+    throw new LconvError(
+      "ERR_LCONV_ARGUMENT",
+      `unknown generators "${name}"; ${near ? `did you mean "${near}"? ` : ""}known: ${names.join(", ")}`,
+    );
+  }
+  const basis = make();
+  check(basis.d === d, "ERR_LCONV_ARGUMENT", () => `known "${name}" acts on ${basis.d} positions, what was found on ${d}`);
+  return basis;
+}

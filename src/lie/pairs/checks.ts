@@ -1,0 +1,105 @@
+import type { Matrix } from "ml-matrix";
+import { check, checkInteger, checkOptions, showShape } from "../../errors.js";
+import { samplesNeeded } from "./search.js";
+
+// What generatorsFromPairs takes.
+
+export interface PairsOptions {
+  /** How many generators to look for; "auto" for as few as explain samples that were held out as well as one more does. Default 1. */
+  n_L?: number | "auto";
+  /** Columns of X and Y that belong to one sample and share its group element. Default 1. */
+  channels?: number;
+  /** Where it is known, how far each sample was moved along the one generator, [N]; its scale is then that of L. */
+  t?: ArrayLike<number>;
+  /**
+   * L is looked for in the leading principal directions of x and y that hold this share of their variance, and is zero elsewhere: what the pairs
+   * hardly show they do not determine. Depends on the units of x, unless it is 1: all directions. Default 1 where these are at most 16, else 0.9999.
+   */
+  variance?: number;
+  /** Most rounds of least squares, of each start. Default 100. */
+  rounds?: number;
+}
+
+const known = ["n_L", "t", "variance", "rounds", "channels"];
+
+/** Throws as generatorsFromPairs does, for what can be seen before any work. */
+export function checkPairs(X: Matrix, Y: Matrix, options: PairsOptions): void {
+  checkOptions("generatorsFromPairs", options, known);
+  const { n_L = 1, t, variance = 1, rounds = 1, channels = 1 } = options;
+  check(
+    X.rows === Y.rows && X.columns === Y.columns,
+    "ERR_LCONV_SHAPE",
+    () => `generatorsFromPairs: X ${showShape([X.rows, X.columns])} and Y ${showShape([Y.rows, Y.columns])} must be [d, N m] both`,
+  );
+  check(X.columns > 0, "ERR_LCONV_ARGUMENT", () => "generatorsFromPairs: there are 0 pairs; pass X and Y [d, N m] with a column for each");
+  checkInteger("generatorsFromPairs", "channels", channels, 1);
+  check(
+    X.columns % channels === 0,
+    "ERR_LCONV_SHAPE",
+    () =>
+      `generatorsFromPairs: ${X.columns} columns are no whole number of samples with ${channels} channels; pass X and Y [d, N m], those of a sample together`,
+  );
+  if (n_L !== "auto") checkInteger("generatorsFromPairs", "n_L", n_L, 1, X.rows ** 2);
+  checkInteger("generatorsFromPairs", "rounds", rounds, 1, 1e6);
+  check(variance > 0 && variance <= 1, "ERR_LCONV_ARGUMENT", () => `generatorsFromPairs: variance must lie in (0, 1], got ${variance}`);
+  checkAmounts(t, n_L, X.columns / channels);
+  checkValues("X", X);
+  checkValues("Y", Y);
+}
+
+function checkAmounts(t: PairsOptions["t"], n_L: number | "auto", N: number): void {
+  check(
+    t === undefined || (n_L === 1 && t.length === N),
+    "ERR_LCONV_ARGUMENT",
+    () => `generatorsFromPairs: t goes with one generator and must hold a number for each of the ${N} pairs, got ${t?.length}`,
+  );
+  check(
+    t === undefined || (Array.from(t).every(Number.isFinite) && Array.from(t).some((value) => value !== 0)),
+    "ERR_LCONV_ARGUMENT",
+    () => "generatorsFromPairs: t must be finite, and not zero for all pairs",
+  );
+}
+
+/** The squares of what is greater are not finite. */
+const MOST = 1e140;
+
+function checkValues(name: string, A: Matrix): void {
+  for (let row = 0; row < A.rows; row++)
+    for (let column = 0; column < A.columns; column++) {
+      const value = A.get(row, column);
+      const entry = (): string => `generatorsFromPairs: ${name}[${row}, ${column}] is ${value}`;
+      check(Number.isFinite(value), "ERR_LCONV_ARGUMENT", () => `${entry()}, not finite; leave such pairs out or fill them in`);
+      check(
+        Math.abs(value) <= MOST,
+        "ERR_LCONV_ARGUMENT",
+        () => `${entry()}; divide x and y by the same number, so that they are below ${MOST}`,
+      );
+    }
+}
+
+/** Throws where n_L generators have more unknowns than the samples have equations, or than r x r matrices have. */
+export function checkEnough(n_L: number, r: number, m: number, N: number, fixed: boolean): void {
+  check(
+    n_L <= r * r,
+    "ERR_LCONV_ARGUMENT",
+    () => `generatorsFromPairs: the pairs lie in ${r} directions, where there are ${r * r} generators; got n_L ${n_L}, ask for fewer`,
+  );
+  const need = fixed ? Math.ceil(r / m) : samplesNeeded(n_L, r, m);
+  check(
+    N >= need,
+    "ERR_LCONV_ARGUMENT",
+    () => `generatorsFromPairs: ${N} pairs cannot determine ${n_L} generators of ${r} x ${r}; pass at least ${need}`,
+  );
+}
+
+/** Samples of which another sample is an exact copy, the first not counted. */
+export function duplicates(X: Matrix, Y: Matrix, m: number): number {
+  const seen = new Set<string>();
+  const N = X.columns / m;
+  for (let n = 0; n < N; n++) {
+    const values: number[] = [];
+    for (let c = n * m; c < (n + 1) * m; c++) values.push(...X.getColumn(c), ...Y.getColumn(c));
+    seen.add(values.join());
+  }
+  return N - seen.size;
+}

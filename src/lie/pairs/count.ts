@@ -1,0 +1,143 @@
+import { Matrix } from "ml-matrix";
+import type { Pieces } from "../../engine/breathe.js";
+import { Philox, streams } from "../../engine/random.js";
+import { sampleProducts } from "./elimination.js";
+import { COARSE, newton, type Problem } from "./flowNewton.js";
+import { coarseSearch, leftOver, oneMore, partOf, samplesNeeded, searched } from "./search.js";
+
+// How many generators pairs show.
+
+/** Below this share of |y - x|^2, what is left of samples that were held out is rounding. */
+const EXPLAINED = 1e-12;
+/** One more generator has to take this share off what is left of samples that were held out. */
+const LEAST_GAIN = 0.1;
+/** Without one more to compare with, the last number is taken where less than this share is left; with one, few starts do. */
+const LITTLE = 0.05;
+
+/** A share that is much less than the least gain: two starts that differ by less found the same, as far as counting goes. */
+const ROUGHLY = 0.05;
+const MOST_ROUNDS = 40;
+
+/** Generators from halves of the samples, and what they leave of the other half. */
+export interface HeldOut {
+  halves: readonly { samples: readonly number[]; L: readonly Matrix[] }[];
+  /** Of each sample, |rho_n|^2 a degree of freedom; see `leftOf`. */
+  left: readonly number[];
+}
+
+/** Of n_L generators; of one with known epsilon `t`. */
+export function* heldOut(problem: Problem, n_L: number, rounds: number, t?: Matrix): Pieces<HeldOut> {
+  const fit = (a: readonly number[]): Pieces<readonly Matrix[]> => fitOf(partOf(problem, a), n_L, rounds, t?.subMatrixColumn([...a]));
+  return yield* inHalves(problem, n_L === 0 ? undefined : fit, t);
+}
+
+/** Of one generator more than those of `fewer`, which explain most already. */
+function* heldOutMore(problem: Problem, fewer: HeldOut, rounds: number): Pieces<HeldOut> {
+  let half = 0;
+  const fit = function* (samples: readonly number[]): Pieces<readonly Matrix[]> {
+    return (yield* oneMore(partOf(problem, samples), fewer.halves[half++].L, rounds)).L;
+  };
+  return yield* inHalves(problem, fit, undefined);
+}
+
+function* inHalves(
+  problem: Problem,
+  fit: ((samples: readonly number[]) => Pieces<readonly Matrix[]>) | undefined,
+  t: Matrix | undefined,
+): Pieces<HeldOut> {
+  const N = problem.X.columns / problem.m;
+  const halves: HeldOut["halves"][number][] = [];
+  if (fit) {
+    const order = Array.from(new Philox(0, streams.user).permutation(N));
+    const [a, b] = [order.slice(0, Math.ceil(N / 2)), order.slice(Math.ceil(N / 2))];
+    halves.push({ samples: b, L: yield* fit(a) }, { samples: a, L: yield* fit(b) });
+  }
+  return { halves, left: yield* leftOf(problem, { halves }, t) };
+}
+
+function* fitOf(part: Problem, n_L: number, rounds: number, t: Matrix | undefined): Pieces<readonly Matrix[]> {
+  if (!t) return (yield* coarseSearch(part, n_L, Math.min(rounds, MOST_ROUNDS), ROUGHLY)).L;
+  const r = part.X.rows;
+  return (yield* newton(part, { L: [Matrix.zeros(r, r)], epsilon: t }, true, rounds, COARSE)).L;
+}
+
+/**
+ * What generators from the other half leave of each sample, a degree of freedom: |rho_n|^2 / (m r - n_L). The division is for the n_L epsilon, which
+ * a sample has of its own unless they are known. Without generators |y - x|^2 / (m r).
+ */
+export function* leftOf(problem: Problem, { halves }: Pick<HeldOut, "halves">, t?: Matrix): Pieces<number[]> {
+  const { X, Y, m } = problem;
+  const D = Matrix.sub(Y, X);
+  const left = sampleProducts(D, D, m).map((value) => value / (m * X.rows));
+  for (const { samples, L } of halves) {
+    const freedom = m * X.rows - (t ? 0 : L.length);
+    const values = yield* leftOver(partOf(problem, samples), L, t?.subMatrixColumn([...samples]));
+    for (const [at, value] of values.entries()) left[samples[at]] = value / freedom;
+  }
+  return left;
+}
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/**
+ * Whether `more` is less than `fewer`, both what is left of each sample, by more than chance; `none` is what is left by no generator. By random
+ * signs of the gains (Fisher's randomisation test), since few samples that move far may hold most of the gain.
+ */
+export function improves(fewer: readonly number[], more: readonly number[], none: readonly number[]): boolean {
+  if (mean(fewer) < EXPLAINED * mean(none)) return false;
+  const gains = fewer.map((value, n) => value - more[n]);
+  const gain = mean(gains);
+  if (!(gain > LEAST_GAIN * mean(fewer))) return false;
+  const random = new Philox(1, streams.user);
+  let asGreat = 0;
+  for (let draw = 0; draw < FLIPS; draw++) {
+    const signs = random.uniform(gains.length);
+    if (mean(gains.map((value, n) => (signs[n] < 0.5 ? -value : value))) >= gain) asGreat++;
+  }
+  return asGreat < SIGNIFICANT * FLIPS;
+}
+const FLIPS = 1000;
+/** A chance below this is none. */
+export const SIGNIFICANT = 0.003;
+
+export interface Count {
+  /** Undefined where no number can be stated. */
+  n_L: number | undefined;
+  note: string;
+}
+
+/** One more generator may help only together with a second, as two translations do. */
+const AHEAD = 2;
+
+/** The least number of generators on which neither one nor two more improve, up to `most`. */
+export function* countGenerators(all: Problem, most: number, rounds: number): Pieces<Count> {
+  const problem = searched(all, Math.min(most, all.m * all.X.rows - 1));
+  const { X, m } = problem;
+  let held = yield* heldOut(problem, 0, rounds);
+  const left = [held.left];
+  const share = (k: number): number => (mean(left[k]) * (m * X.rows - k)) / (mean(left[0]) * m * X.rows);
+  const half = Math.floor(X.columns / m / 2);
+  let best = 0; // the least that none of those that were tried improves on
+  let k = 1;
+  for (; k <= most && k < m * X.rows && samplesNeeded(k, X.rows, m) <= half && k <= best + AHEAD; k++) {
+    const little = best > 0 && share(best) < LITTLE;
+    held = little ? yield* heldOutMore(problem, held, rounds) : yield* heldOut(problem, k, rounds);
+    left.push(held.left);
+    if (improves(left[best], left[k], left[0])) best = k;
+    if (share(best) < EXPLAINED) return { n_L: best, note: `n_L ${best}: they explain the pairs` };
+  }
+  if (best > 0 && k > best + 1) return stated(best);
+  if (best > 0 && share(best) < LITTLE) return { n_L: best, note: untested(best) };
+  if (k > AHEAD) return none("no generator explains samples that were held out better than none");
+  return none(`${best} do not explain the pairs, and ${k} cannot be tested: ${reason(problem, k, most)}`);
+}
+
+const stated = (n_L: number): Count => ({ n_L, note: `n_L ${n_L}: one more does not explain samples that were held out any better` });
+const untested = (n_L: number): string => `n_L ${n_L}: little is left, but ${n_L + 1} could not be tested`;
+const none = (why: string): Count => ({ n_L: undefined, note: `no number of generators can be stated: ${why}` });
+
+function reason({ X, m }: Problem, n_L: number, most: number): string {
+  if (n_L >= m * X.rows) return `a sample is ${m * X.rows} numbers, which as many epsilon explain always; pass samples with more channels`;
+  if (n_L > most) return `more than ${most} generators of ${X.rows} x ${X.rows} are too many unknowns`;
+  return `half of the ${X.columns / m} samples are fewer than the ${samplesNeeded(n_L, X.rows, m)} that they need`;
+}

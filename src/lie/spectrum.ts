@@ -1,8 +1,0 @@
-import { type Eigenvalue, eigenvalues } from "./eigenvalues.js";
-import { type Generator, toDense } from "./generator.js";
-
-/** Eigenvalues of L, the greatest first. Of low rank those of the d_h x d_h matrix V U: the other d - d_h are 0 and left out. */
-export function spectrum(g: Generator): Eigenvalue[] {
-  const small = g.form === "lowRank" && g.U.columns < g.d ? g.V.mmul(g.U) : toDense(g);
-  return eigenvalues(small).sort((a, b) => Math.hypot(b.re, b.im) - Math.hypot(a.re, a.im) || b.im - a.im);
-}
