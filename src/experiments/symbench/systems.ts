@@ -28,7 +28,8 @@ const MOST_PAIRS_NOISE = 0.3;
 const MOST_PAIRS_GENERATORS = 4;
 
 /** Those of our systems that answer a cell; pairs, which say more of a sample, only where that shows something. */
-export const systemsFor = (truth: Truth, setting: Setting): readonly string[] => (showPairs(truth, setting) ? [...systems, PAIRS] : systems);
+export const systemsFor = (truth: Truth, setting: Setting): readonly string[] =>
+  showPairs(truth, setting) ? [...systems, PAIRS] : systems;
 
 function showPairs(truth: Truth, { samples, noise, seed }: Setting): boolean {
   if (!hasPairs(truth)) return false;
