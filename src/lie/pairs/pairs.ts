@@ -55,7 +55,7 @@ const UNEXPLAINED = 0.5;
  * With u = exp(epsilon L / 2) x and w = exp(-epsilon L / 2) y it minimises |w - u|^2; w - u = (true epsilon L - epsilon L) (u + w) / 2 up to third
  * order, which is linear in both: Levenberg and Marquardt's method with epsilon eliminated, from several starts, in coordinates in which the second
  * moment of x and y is 1, so that the units of x do not matter. Of several generators only the span can be determined; whether it is, the rank of
- * the linearised problem says (pairsRank.ts). More than n_L r^2 = 256 unknowns in r directions are found by least squares in turn, in the units of
+ * the linearised problem says (rank.ts). More than n_L r^2 = 256 unknowns in r directions are found by least squares in turn, in the units of
  * x, and not tested. A flow is told from a slower one only while no sample is moved by half a period, and found reliably where none is moved by a
  * third of one.
  * Throws ERR_LCONV_SHAPE, ERR_LCONV_OPTION; ERR_LCONV_ARGUMENT for too few pairs, pairs that do not differ, values that are not finite or above 1e140, more

@@ -9,7 +9,7 @@ import { farthest, moved, rotations, within } from "./movedPairs.js";
 
 // What noise, unrelated pairs and long ways must not be taken for.
 
-const test = suite("lie/pairsShown");
+const test = suite("lie/pairs/shown");
 
 test("x with noise for y determines no generator", () => {
   for (let seed = 0; seed < 8; seed++) {
