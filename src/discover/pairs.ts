@@ -11,6 +11,8 @@ export type ChannelMode = (typeof channelModes)[number];
 export interface PairsSourceOptions extends SourceOptions {
   /** Default "shared". */
   channels?: ChannelMode;
+  /** Look for x -> L x + c, too; generators then act on (x, 1). Default false. */
+  affine?: boolean;
 }
 
 /**
@@ -20,7 +22,7 @@ export interface PairsSourceOptions extends SourceOptions {
 export async function discoverPairs(
   { path, d, m, x, y, N }: Samples,
   n_L: number | "auto",
-  { channels = "shared", ...options }: PairsSourceOptions,
+  { channels = "shared", affine = false, ...options }: PairsSourceOptions,
 ): Promise<Found> {
   const moved = Float32Array.from(y.data as ArrayLike<number>, Number);
   check(
@@ -29,16 +31,16 @@ export async function discoverPairs(
     () => `${path}: pairs need y like x, got ${showShape(y.shape)} for ${x.length} values`,
   );
   const X = columnsOf(x, d);
-  const fit = await breathing(fitPairs(X, columnsOf(moved, d), { n_L, channels: channels === "shared" ? m : 1 }), options.signal);
+  const fit = await breathing(fitPairs(X, columnsOf(moved, d), { n_L, affine, channels: channels === "shared" ? m : 1 }), options.signal);
   const { basis, white, residual, directions, bound, notes } = fit;
   const many = fit.n_L === undefined ? "" : `, ${fit.n_L} generator${fit.n_L > 1 ? "s" : ""}`;
   const sharing = m === 1 ? "" : ` of ${m} channels with ${channels === "shared" ? "one group element" : "group elements of their own"}`;
-  const source = `${N} pairs (x, g x)${sharing} of ${path}${many} in ${directions} principal directions`;
+  const source = `${N} pairs (x, g x)${sharing} of ${path}${many}${affine ? ", affine" : ""} in ${directions} principal directions`;
   const evidence = { residuals: [residual], ...(bound !== undefined && { bound: (180 * bound) / Math.PI }) };
   if (!basis) return { source, dimension: undefined, discovery: undefined, evidence, notes };
   const description = describing(basis, {
     source,
-    ...(white ? { whitened: { ...white, affine: false } } : { data: X }),
+    ...(white ? { whitened: { ...white, affine } } : { data: X }),
     evidence,
     notes,
     ...shared(options),

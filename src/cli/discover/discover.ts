@@ -24,7 +24,7 @@ const belongs: Partial<Record<keyof DiscoverValues, readonly string[]>> = {
   seed: ["authors", "truths", "data", "run"],
   seeds: ["authors", "truths"],
   networks: ["data"],
-  affine: ["data"],
+  affine: ["data", "pairs"],
 };
 
 /** `lconv discover`: generators of symmetries from pairs, labelled data, a trained run, or problems with a known answer. */

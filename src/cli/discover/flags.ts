@@ -56,7 +56,7 @@ export const discoverFlags = {
     help: "--data: what the labels do under the symmetry",
     default: "invariant",
   },
-  affine: { value: "", kind: toggle, help: "--data: look for x -> L x + c, too; generators then act on (x, 1)" },
+  affine: { value: "", kind: toggle, help: "--data, --pairs: look for x -> L x + c, too; generators then act on (x, 1)" },
   networks: {
     value: "N",
     kind: integer(1, 100),

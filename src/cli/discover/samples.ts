@@ -46,7 +46,7 @@ export async function discoverSamples(values: DiscoverValues, context: Context):
       onEpoch: (_: number, each: number): void =>
         reporter.progress({ type: "task", name: "train", value: ++done, total: (networks ?? NETWORKS) * each, unit: "epochs" }),
     };
-    if (pairs !== undefined) return discoverPairs(samples, generators, { ...options, channels });
+    if (pairs !== undefined) return discoverPairs(samples, generators, { ...options, channels, ...(affine && { affine }) });
     return discoverData(samples, {
       ...options,
       output,

@@ -44,19 +44,24 @@ export function pairsOf(truth: Truth, setting: Setting): PairsProblem {
 function movedBy(basis: Basis, x0: readonly Float64Array[], d: number, seed: number): Float64Array[] {
   const unit = basis.generators.map(toDense).map((L) => Matrix.div(L, L.norm()));
   const reach = 1 / Math.sqrt(unit.length);
+  const width = basis.d;
   const random = new Philox(seed, streams.user, ELEMENTS);
   return x0.map((x) => {
-    const L = Matrix.zeros(d, d);
+    const L = Matrix.zeros(width, width);
     random.uniform(unit.length).forEach((u, i) => void L.add(Matrix.mul(unit[i], reach * (2 * u - 1))));
     const X = columnsOf(x, d);
-    return Float64Array.from(exp(dense(L)).mmul(X).transpose().to1DArray());
+    if (width > d) X.addRow(new Array<number>(X.columns).fill(1)); // affine: on (x, 1)
+    const moved = exp(dense(L))
+      .mmul(X)
+      .subMatrix(0, d - 1, 0, X.columns - 1);
+    return Float64Array.from(moved.transpose().to1DArray());
   });
 }
 
 /** What `lconv discover --pairs --generators auto` says of it. */
-export async function answerPairs({ m, d }: Truth, { x, y }: PairsProblem, signal?: AbortSignal): Promise<Answer> {
+export async function answerPairs({ m, d, affine }: Truth, { x, y }: PairsProblem, signal?: AbortSignal): Promise<Answer> {
   try {
-    const fit = await breathing(fitPairs(columnsOf(x, d), columnsOf(y, d), { n_L: "auto", channels: m }), signal);
+    const fit = await breathing(fitPairs(columnsOf(x, d), columnsOf(y, d), { n_L: "auto", affine, channels: m }), signal);
     const { basis, white, bound = Number.NaN, residual, notes } = fit;
     const found = { basis, whitened: white?.basis, inputs: white?.inputs, bound };
     return { ...noAnswer, ...found, dimension: basis?.n_L, residuals: [residual], notes };

@@ -38,8 +38,8 @@ export interface Truth {
   broken?: number;
 }
 
-/** Whether pairs (x, g x) can show what a truth is about: linear maps of all of x. */
-export const hasPairs = ({ affine, category }: Truth): boolean => !affine && category !== "approximate" && category !== "reduced";
+/** Whether pairs (x, g x) can show what a truth is about: exact symmetries on all of x. */
+export const hasPairs = ({ category }: Truth): boolean => category !== "approximate" && category !== "reduced";
 
 export const dot = (a: Float64Array, b: Float64Array, metric?: readonly number[]): number =>
   a.reduce((sum, value, k) => sum + (metric?.[k] ?? 1) * value * b[k], 0);

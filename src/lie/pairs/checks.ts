@@ -1,5 +1,6 @@
 import type { Matrix } from "ml-matrix";
 import { check, checkInteger, checkOptions, showShape } from "../../errors.js";
+import type { Problem } from "./flowNewton.js";
 import { samplesNeeded } from "./search.js";
 
 // What generatorsFromPairs takes.
@@ -7,6 +8,8 @@ import { samplesNeeded } from "./search.js";
 export interface PairsOptions {
   /** How many generators to look for; "auto" for as few as explain samples that were held out as well as one more does. Default 1. */
   n_L?: number | "auto";
+  /** Look for x -> L x + c, too: generators then act on (x, 1). At most 15 directions. Default false. */
+  affine?: boolean;
   /** Columns of X and Y that belong to one sample and share its group element. Default 1. */
   channels?: number;
   /** Where it is known, how far each sample was moved along the one generator, [N]; its scale is then that of L. */
@@ -20,12 +23,12 @@ export interface PairsOptions {
   rounds?: number;
 }
 
-const known = ["n_L", "t", "variance", "rounds", "channels"];
+const known = ["n_L", "affine", "t", "variance", "rounds", "channels"];
 
 /** Throws as generatorsFromPairs does, for what can be seen before any work. */
 export function checkPairs(X: Matrix, Y: Matrix, options: PairsOptions): void {
   checkOptions("generatorsFromPairs", options, known);
-  const { n_L = 1, t, variance = 1, rounds = 1, channels = 1 } = options;
+  const { n_L = 1, affine = false, t, variance = 1, rounds = 1, channels = 1 } = options;
   check(
     X.rows === Y.rows && X.columns === Y.columns,
     "ERR_LCONV_SHAPE",
@@ -39,9 +42,15 @@ export function checkPairs(X: Matrix, Y: Matrix, options: PairsOptions): void {
     () =>
       `generatorsFromPairs: ${X.columns} columns are no whole number of samples with ${channels} channels; pass X and Y [d, N m], those of a sample together`,
   );
-  if (n_L !== "auto") checkInteger("generatorsFromPairs", "n_L", n_L, 1, X.rows ** 2);
+  if (n_L !== "auto") checkInteger("generatorsFromPairs", "n_L", n_L, 1, X.rows * (X.rows + (affine ? 1 : 0)));
   checkInteger("generatorsFromPairs", "rounds", rounds, 1, 1e6);
   check(variance > 0 && variance <= 1, "ERR_LCONV_ARGUMENT", () => `generatorsFromPairs: variance must lie in (0, 1], got ${variance}`);
+  check(typeof affine === "boolean", "ERR_LCONV_OPTION", () => `generatorsFromPairs: affine must be true or false, got ${affine}`);
+  check(
+    !affine || variance === 1,
+    "ERR_LCONV_ARGUMENT",
+    () => `generatorsFromPairs: affine looks in all directions and does not go with variance ${variance}; leave one of them out`,
+  );
   checkAmounts(t, n_L, X.columns / channels);
   checkValues("X", X);
   checkValues("Y", Y);
@@ -77,14 +86,17 @@ function checkValues(name: string, A: Matrix): void {
     }
 }
 
-/** Throws where n_L generators have more unknowns than the samples have equations, or than r x r matrices have. */
-export function checkEnough(n_L: number, r: number, m: number, N: number, fixed: boolean): void {
+/** Throws where n_L generators have more unknowns than the samples have equations, or than matrices have. */
+export function checkEnough(n_L: number, { X, m, still }: Problem, N: number, fixed: boolean): void {
+  const r = X.rows;
+  const most = r * (r - still);
   check(
-    n_L <= r * r,
+    n_L <= most,
     "ERR_LCONV_ARGUMENT",
-    () => `generatorsFromPairs: the pairs lie in ${r} directions, where there are ${r * r} generators; got n_L ${n_L}, ask for fewer`,
+    () =>
+      `generatorsFromPairs: the pairs lie in ${r - still} directions, where there are ${most} generators; got n_L ${n_L}, ask for fewer`,
   );
-  const need = fixed ? Math.ceil(r / m) : samplesNeeded(n_L, r, m);
+  const need = fixed ? Math.ceil(r / m) : samplesNeeded(n_L, r, m, still);
   check(
     N >= need,
     "ERR_LCONV_ARGUMENT",

@@ -2,7 +2,7 @@ import { Matrix } from "ml-matrix";
 import type { Pieces } from "../../engine/breathe.js";
 import { Philox, streams } from "../../engine/random.js";
 import { sampleProducts } from "./elimination.js";
-import { COARSE, newton, type Problem } from "./flowNewton.js";
+import { COARSE, newton, numbersOf, type Problem } from "./flowNewton.js";
 import { coarseSearch, leftOver, oneMore, partOf, samplesNeeded, searched } from "./search.js";
 
 // How many generators pairs show.
@@ -62,15 +62,15 @@ function* fitOf(part: Problem, n_L: number, rounds: number, t: Matrix | undefine
 }
 
 /**
- * What generators from the other half leave of each sample, a degree of freedom: |rho_n|^2 / (m r - n_L). The division is for the n_L epsilon, which
- * a sample has of its own unless they are known. Without generators |y - x|^2 / (m r).
+ * What generators from the other half leave of each sample, a degree of freedom: |rho_n|^2 / (numbers of a sample - n_L). The subtraction is for the n_L
+ * epsilon, which a sample has of its own unless they are known. Without generators |y - x|^2 / numbers.
  */
 export function* leftOf(problem: Problem, { halves }: Pick<HeldOut, "halves">, t?: Matrix): Pieces<number[]> {
   const { X, Y, m } = problem;
   const D = Matrix.sub(Y, X);
-  const left = sampleProducts(D, D, m).map((value) => value / (m * X.rows));
+  const left = sampleProducts(D, D, m).map((value) => value / numbersOf(problem));
   for (const { samples, L } of halves) {
-    const freedom = m * X.rows - (t ? 0 : L.length);
+    const freedom = numbersOf(problem) - (t ? 0 : L.length);
     const values = yield* leftOver(partOf(problem, samples), L, t?.subMatrixColumn([...samples]));
     for (const [at, value] of values.entries()) left[samples[at]] = value / freedom;
   }
@@ -96,9 +96,9 @@ export function improves(fewer: readonly number[], more: readonly number[], none
   }
   return asGreat < SIGNIFICANT * FLIPS;
 }
-const FLIPS = 1000;
+const FLIPS = 4000;
 /** A chance below this is none. */
-export const SIGNIFICANT = 0.003;
+export const SIGNIFICANT = 0.0005;
 
 export interface Count {
   /** Undefined where no number can be stated. */
@@ -111,15 +111,16 @@ const AHEAD = 2;
 
 /** The least number of generators on which neither one nor two more improve, up to `most`. */
 export function* countGenerators(all: Problem, most: number, rounds: number): Pieces<Count> {
-  const problem = searched(all, Math.min(most, all.m * all.X.rows - 1));
-  const { X, m } = problem;
+  const numbers = numbersOf(all);
+  const problem = searched(all, Math.min(most, numbers - 1));
+  const { X, m, still } = problem;
   let held = yield* heldOut(problem, 0, rounds);
   const left = [held.left];
-  const share = (k: number): number => (mean(left[k]) * (m * X.rows - k)) / (mean(left[0]) * m * X.rows);
+  const share = (k: number): number => (mean(left[k]) * (numbers - k)) / (mean(left[0]) * numbers);
   const half = Math.floor(X.columns / m / 2);
   let best = 0; // the least that none of those that were tried improves on
   let k = 1;
-  for (; k <= most && k < m * X.rows && samplesNeeded(k, X.rows, m) <= half && k <= best + AHEAD; k++) {
+  for (; k <= most && k < numbers && samplesNeeded(k, X.rows, m, still) <= half && k <= best + AHEAD; k++) {
     const little = best > 0 && share(best) < LITTLE;
     held = little ? yield* heldOutMore(problem, held, rounds) : yield* heldOut(problem, k, rounds);
     left.push(held.left);
@@ -136,8 +137,10 @@ const stated = (n_L: number): Count => ({ n_L, note: `n_L ${n_L}: one more does 
 const untested = (n_L: number): string => `n_L ${n_L}: little is left, but ${n_L + 1} could not be tested`;
 const none = (why: string): Count => ({ n_L: undefined, note: `no number of generators can be stated: ${why}` });
 
-function reason({ X, m }: Problem, n_L: number, most: number): string {
-  if (n_L >= m * X.rows) return `a sample is ${m * X.rows} numbers, which as many epsilon explain always; pass samples with more channels`;
+function reason(problem: Problem, n_L: number, most: number): string {
+  const { X, m, still } = problem;
+  if (n_L >= numbersOf(problem))
+    return `a sample is ${numbersOf(problem)} numbers, which as many epsilon explain always; pass samples with more channels`;
   if (n_L > most) return `more than ${most} generators of ${X.rows} x ${X.rows} are too many unknowns`;
-  return `half of the ${X.columns / m} samples are fewer than the ${samplesNeeded(n_L, X.rows, m)} that they need`;
+  return `half of the ${X.columns / m} samples are fewer than the ${samplesNeeded(n_L, X.rows, m, still)} that they need`;
 }

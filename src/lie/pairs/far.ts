@@ -65,11 +65,11 @@ const MOST_AROUND = 0.05;
 
 /** Why a fit cannot be relied on, since its samples are moved too far; undefined where it can. */
 export function* tooFar(problem: Problem, fit: NewtonFit, fixed: boolean): Pieces<string | undefined> {
-  const { X, Y, m } = problem;
+  const { X, Y } = problem;
   const D = Matrix.sub(Y, X);
   const size = elementwise(D, D);
   const there = sum(yield* missed(problem, fit));
-  const back = sum(yield* missed({ X: Y, Y: X, m }, { L: fit.L, epsilon: Matrix.mul(fit.epsilon, -1) }));
+  const back = sum(yield* missed({ ...problem, X: Y, Y: X }, { L: fit.L, epsilon: Matrix.mul(fit.epsilon, -1) }));
   const least = Math.min(there, back);
   if (!(least <= Math.max(AGREES * fit.cost, ROUNDING) * size))
     return "samples are moved too far: the generators that fit halfway do not lead from x to y";

@@ -20,7 +20,8 @@ interface Fit extends Found {
 }
 
 /** Least squares in turn until the residual settles; the best round is the result, L = 0 where none is better than that. */
-export function* alternate({ X, Y, m }: Problem, start: Matrix, fixed: boolean, rounds: number): Pieces<Fit & { round: number }> {
+export function* alternate(problem: Problem, start: Matrix, fixed: boolean, rounds: number): Pieces<Fit & { round: number }> {
+  const { X, Y, m } = problem;
   let now: Fit = { L: Array.from({ length: start.rows }, () => Matrix.zeros(X.rows, X.rows)), epsilon: start, residual: 1 };
   let best = now;
   let round = 0;
@@ -32,7 +33,7 @@ export function* alternate({ X, Y, m }: Problem, start: Matrix, fixed: boolean, 
     yield;
     const target = { L, epsilon: fixed ? now.epsilon : solveEpsilon(imagesOf(L, Z, m), D, m, RIDGE) };
     const from = fixed || round > 0 ? now : { L, epsilon: Matrix.mul(now.epsilon, 0) }; // L = 0 and epsilon = 0 move x alike
-    const next = yield* stepTowards({ X, Y, m }, from, target, now.residual * (1 + WORSE));
+    const next = yield* stepTowards(problem, from, target, now.residual * (1 + WORSE));
     if (!next) break;
     settled = Math.abs(now.residual - next.residual) < SETTLED;
     now = next;

@@ -22,7 +22,12 @@ export interface Problem {
   X: Matrix;
   Y: Matrix;
   m: number;
+  /** Coordinates that no generator changes: 1 where the last one is the 1 of (x, 1), else 0. */
+  still: number;
 }
+
+/** Numbers of a sample that generators may change. */
+export const numbersOf = ({ X, m, still }: Problem): number => m * (X.rows - still);
 
 /** It ends when two rounds in turn gain less than the share `settled`. */
 export interface Effort {

@@ -62,13 +62,14 @@ export function random({ X, Y, m }: Problem, n_L: number, draw: number): Found {
 }
 
 /** The share of the samples that moves least: their ways are the straightest. */
-export function calm({ X, Y, m }: Problem, share: number): Problem {
+export function calm(problem: Problem, share: number): Problem {
+  const { X, Y, m } = problem;
   const D = Matrix.sub(Y, X);
   const [change, size] = [sampleProducts(D, D, m), sampleProducts(X, X, m)];
   const relative = change.map((value, n) => value / (size[n] + Number.MIN_VALUE));
   const order = relative.map((_, n) => n).sort((a, b) => relative[a] - relative[b]);
   const kept = order.slice(0, Math.ceil(share * order.length)).flatMap((n) => Array.from({ length: m }, (_, c) => n * m + c));
-  return { X: X.subMatrixColumn(kept), Y: Y.subMatrixColumn(kept), m };
+  return { ...problem, X: X.subMatrixColumn(kept), Y: Y.subMatrixColumn(kept) };
 }
 
 /** The generators, and for each pair the epsilon that goes best with them near the identity. */

@@ -9,7 +9,16 @@ import { countGenerators } from "./count.js";
 import { tooFar } from "./far.js";
 import { type Found, flow, midpoint, ofChannels, orthonormalRows } from "./flow.js";
 import { FINE, newton, type Problem } from "./flowNewton.js";
-import { fullFrame, leading, type Principal, plainFrame, principalDirections, whiteFrame } from "./principal.js";
+import {
+  centeredFrame,
+  fullFrame,
+  homogeneousFrame,
+  leading,
+  type Principal,
+  plainFrame,
+  principalDirections,
+  whiteFrame,
+} from "./principal.js";
 import { type Determinacy, determinacy } from "./rank.js";
 import { MOST_UNKNOWNS, search, searched, staged } from "./search.js";
 import { compared, type Shown, unexplained } from "./shown.js";
@@ -26,7 +35,10 @@ export interface PairsResult {
    * or where the pairs show no generator: the notes say why.
    */
   freeDirections: number;
-  /** The same generators in the coordinates x' = to x in which x and y have the second moment I; undefined where they were looked for in the units of x. */
+  /**
+   * The same generators in the coordinates x' = to (x - mean) in which x and y have the second moment I; undefined where they were looked for in the units
+   * of x. With `affine` they act on (x', 1).
+   */
   white: { basis: Basis; inputs: Whitening } | undefined;
   /** 95 % bound of the largest principal angle to the true span in those coordinates, radians; undefined where it is not known. */
   bound: number | undefined;
@@ -58,6 +70,7 @@ const UNEXPLAINED = 0.5;
  * the linearised problem says (rank.ts). More than n_L r^2 = 256 unknowns in r directions are found by least squares in turn, in the units of
  * x, and not tested. A flow is told from a slower one only while no sample is moved by half a period, and found reliably where none is moved by a
  * third of one.
+ * With `affine` they are maps x -> L x + c: (x, 1) takes the place of x, and the last row of each generator is zero.
  * Throws ERR_LCONV_SHAPE, ERR_LCONV_OPTION; ERR_LCONV_ARGUMENT for too few pairs, pairs that do not differ, values that are not finite or above 1e140, more
  * generators than there are, and where nothing explains the pairs better than no generator.
  */
@@ -69,7 +82,8 @@ interface Setting {
   principal: Principal;
   variance: number;
   r: number;
-  frame: Whitening; // white
+  frame: Whitening; // white; of (x, 1) where maps are affine
+  inputs: Whitening; // the same of x
   white: Problem;
   t: Matrix | undefined;
   rounds: number;
@@ -79,13 +93,13 @@ interface Setting {
 export function* fitPairs(X: Matrix, Y: Matrix, options: PairsOptions = {}): Pieces<PairsResult> {
   checkPairs(X, Y, options);
   const setting = settingOf(X, Y, options);
-  const { pairs, r, rounds } = setting;
+  const { pairs, r, rounds, white } = setting;
   const { n_L: wanted = 1, channels: m = 1 } = options;
   const N = X.columns / m;
   const copies = duplicates(X, Y, m);
   const notes = copies > 0 ? [`${copies} of ${N} pairs are copies of others and say nothing new; bounds take them for new ones`] : [];
   let n_L = wanted === "auto" ? 1 : wanted;
-  checkEnough(n_L, r, m, N - copies, setting.t !== undefined);
+  checkEnough(n_L, white, N - copies, setting.t !== undefined);
   yield;
   if (wanted === "auto") {
     const most = Math.floor(MOST_UNKNOWNS / r ** 2);
@@ -95,21 +109,28 @@ export function* fitPairs(X: Matrix, Y: Matrix, options: PairsOptions = {}): Pie
       () =>
         `generatorsFromPairs: n_L "auto" is for at most ${MOST_DIRECTIONS} principal directions, got ${r}; state n_L, or a lower variance`,
     );
-    const { n_L: counted, note } = yield* countGenerators(setting.white, most, rounds);
+    const { n_L: counted, note } = yield* countGenerators(white, most, rounds);
     notes.push(note);
-    if (counted === undefined) return nothing(pairs, r, notes);
+    if (counted === undefined) return nothing(pairs, setting.inputs.to.rows, notes);
     n_L = counted;
   }
+  check(
+    white.still === 0 || n_L * r ** 2 <= MOST_UNKNOWNS,
+    "ERR_LCONV_ARGUMENT",
+    () => `generatorsFromPairs: ${n_L} affine generators in ${r - 1} directions are more than ${MOST_UNKNOWNS} unknowns; ask for fewer`,
+  );
   if (n_L * r ** 2 > MOST_UNKNOWNS) return yield* untested(setting, n_L, notes);
-  const { white } = setting;
   const shown = wanted === "auto" ? { why: undefined, problem: searched(white, n_L) } : yield* compared(white, n_L, rounds);
   return yield* tested(setting, n_L, shown, notes);
 }
 
-function settingOf(X: Matrix, Y: Matrix, { channels: m = 1, variance: asked, rounds = 100, t }: PairsOptions): Setting {
+function settingOf(X: Matrix, Y: Matrix, options: PairsOptions): Setting {
+  const { channels: m = 1, variance: asked, rounds = 100, t, affine = false } = options;
   const change = Matrix.sub(Y, X).norm();
   check(change > 0, "ERR_LCONV_ARGUMENT", () => "generatorsFromPairs: x and y are the same: there is nothing to learn a generator from");
+  const rest = { rounds, t: t && Matrix.rowVector(Array.from(t)) };
   const principal = principalDirections(X, Y);
+  if (affine) return { ...affineSetting(X, Y, m), principal, variance: 1, ...rest };
   const full = (asked ?? 1) === 1 && (X.rows <= MOST_DIRECTIONS || leading(principal, 1) <= MOST_DIRECTIONS) ? fullFrame(X, Y) : undefined;
   const variance = asked ?? (full ? 1 : SHARE);
   const r = full?.to.rows ?? leading(principal, variance);
@@ -122,20 +143,39 @@ function settingOf(X: Matrix, Y: Matrix, { channels: m = 1, variance: asked, rou
       "ask for more of it, up to 1, or leave constant positions out",
   );
   const frame = full ?? whiteFrame(principal, r);
-  const white = { X: frame.to.mmul(X), Y: frame.to.mmul(Y), m };
-  return { pairs: { X, Y, m }, principal, variance, r, frame, white, t: t && Matrix.rowVector(Array.from(t)), rounds };
+  const pairs = { X, Y, m, still: 0 };
+  return { pairs, principal, variance, r, frame, inputs: frame, white: inFrame(pairs, frame), ...rest };
 }
+
+const inFrame = (pairs: Problem, { to }: Whitening): Problem => ({ ...pairs, X: to.mmul(pairs.X), Y: to.mmul(pairs.Y) });
+
+/** In (x', 1), whose second moment is I where x' is white about its mean. */
+function affineSetting(X: Matrix, Y: Matrix, m: number): Pick<Setting, "pairs" | "r" | "frame" | "inputs" | "white"> {
+  const inputs = centeredFrame(X, Y);
+  const r = inputs.to.rows + 1;
+  check(
+    r <= MOST_DIRECTIONS,
+    "ERR_LCONV_ARGUMENT",
+    () => `generatorsFromPairs: affine is for at most ${MOST_DIRECTIONS - 1} directions, the pairs lie in ${r - 1}; leave it out`,
+  );
+  const pairs = { X: withOnes(X), Y: withOnes(Y), m, still: 1 };
+  const frame = homogeneousFrame(inputs);
+  return { pairs, r, frame, inputs, white: inFrame(pairs, frame) };
+}
+
+const withOnes = (X: Matrix): Matrix => X.clone().addRow(new Array<number>(X.columns).fill(1));
 
 /** By Newton's method in white coordinates, with the test of rank. */
 function* tested(setting: Setting, n_L: number, shown: Shown, notes: string[]): Pieces<PairsResult> {
-  const { pairs, white, frame, r, rounds, t } = setting;
+  const { pairs, white, frame, inputs, r, rounds, t } = setting;
   const zero = { L: [Matrix.zeros(r, r)], epsilon: t ?? new Matrix(0, 0) };
   const fit = t ? yield* newton(white, zero, true, rounds, FINE) : yield* search(white, n_L, rounds);
-  const found = t ? fit : orthonormal(fit);
+  const { L, epsilon: amounts } = t ? fit : orthonormal(fit);
+  const found = { L: L.map((g) => stilled(g, white.still)), epsilon: amounts };
   const middle = yield* midpoint(white.X, white.Y, { L: found.L, epsilon: ofChannels(found.epsilon, white.m) });
   const test = yield* determinacy(white, { ...fit, ...found, middle }, t !== undefined);
   const { epsilon, basis, residual } = yield* explained(pairs, found, frame);
-  const free = Math.max(test.free, shown.why ? r * r - n_L : 0);
+  const free = Math.max(test.free, shown.why ? r * (r - white.still) - n_L : 0);
   const far = free > 0 ? undefined : yield* tooFar(white, { ...fit, ...found }, t !== undefined);
   const doubt = far ?? (free > 0 ? undefined : yield* unexplained(white, n_L, shown, test, t, rounds));
   const freeDirections = doubt ? Number.NaN : free;
@@ -146,13 +186,20 @@ function* tested(setting: Setting, n_L: number, shown: Shown, notes: string[]): 
     ...(doubt ? [`not determined: ${doubt}`] : []),
   ];
   return {
-    ...{ determined, freeDirections, n_L, epsilon, residual, directions: r, rounds: fit.rounds },
+    ...{ determined, freeDirections, n_L, epsilon, residual, directions: inputs.to.rows, rounds: fit.rounds },
     basis: determined ? basis : undefined,
-    white: determined ? { basis: new Basis(found.L.map((g) => dense(g))), inputs: frame } : undefined,
+    white: determined ? { basis: new Basis(found.L.map((g) => dense(g))), inputs } : undefined,
     bound: determined ? test.bound : undefined,
     oneOfMany: determined ? undefined : basis,
     notes: [...why, ...notes, ...little(residual)],
   };
+}
+
+/** Without what rounding leaves in rows that are zero. */
+function stilled(L: Matrix, still: number): Matrix {
+  const exact = L.clone();
+  for (let row = L.rows - still; row < L.rows; row++) for (let column = 0; column < L.columns; column++) exact.set(row, column, 0);
+  return exact;
 }
 
 function undetermined(K: number, { open }: Determinacy, n_L: number): string {
@@ -188,7 +235,7 @@ function nothing({ X, m }: Problem, directions: number, notes: readonly string[]
 
 /** What was found in a frame, in the coordinates of x, and what it leaves over. */
 function* explained(
-  { X, Y, m }: Problem,
+  { X, Y, m }: Pick<Problem, "X" | "Y" | "m">,
   { L, epsilon }: Found,
   { from, to }: Whitening,
 ): Pieces<Found & { basis: Basis; residual: number }> {

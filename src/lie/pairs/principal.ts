@@ -48,3 +48,20 @@ export function whiteFrame(principal: Principal, r: number): Whitening {
 /** All directions of x and y, in coordinates in which their second moment is I: what is found there does not depend on the units of x. */
 export const fullFrame = (X: Matrix, Y: Matrix): Whitening =>
   whitening([...X.transpose().to1DArray(), ...Y.transpose().to1DArray()], X.rows, false);
+
+/** The same about the mean of x and y. */
+export const centeredFrame = (X: Matrix, Y: Matrix): Whitening =>
+  whitening([...X.transpose().to1DArray(), ...Y.transpose().to1DArray()], X.rows, true);
+
+/** x -> x' as a linear map (x, 1) -> (x', 1). */
+export function homogeneousFrame({ to, from, mean }: Whitening): Whitening {
+  const offset = Matrix.columnVector(mean);
+  return { to: bordered(to, to.mmul(offset).mul(-1)), from: bordered(from, offset), mean: new Float64Array(mean.length + 1) };
+}
+
+function bordered(A: Matrix, t: Matrix): Matrix {
+  const whole = Matrix.zeros(A.rows + 1, A.columns + 1);
+  whole.setSubMatrix(A, 0, 0);
+  whole.setSubMatrix(t, 0, A.columns);
+  return whole.set(A.rows, A.columns, 1);
+}

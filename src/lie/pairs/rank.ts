@@ -16,7 +16,7 @@ import {
   summed,
 } from "./elimination.js";
 import { type Found, weighted } from "./flow.js";
-import type { NewtonFit, Problem } from "./flowNewton.js";
+import { type NewtonFit, numbersOf, type Problem } from "./flowNewton.js";
 
 // What pairs determine: the rank of the linearised problem, and the error of the generators.
 
@@ -37,6 +37,8 @@ export interface Determinacy {
 const FLOOR = 1e-9;
 /** A direction with a standard error of its angle above this, in radians, is free. */
 const MOST_ERROR = 0.3;
+/** No bound is below what rounding leaves of an angle, radians: where the generators fill all there is, there is no other error. */
+const LEAST_BOUND = 1e-12;
 /** Noise of x and y makes less than this times N m sigma^2 of a zero, x having the second moment 1. */
 const INFLATED = 3;
 /** An epsilon that varies by less than this times its standard error is noise. */
@@ -51,14 +53,15 @@ const LEAST_SIGNAL = 2;
  * How many there are is the inertia of H less that threshold. Samples that L hardly moves count less, see `tamed`. `epsilon` must have rows with
  * mean product delta_ij.
  */
-export function* determinacy({ X, m }: Problem, fit: NewtonFit, fixed: boolean): Pieces<Determinacy> {
+export function* determinacy(problem: Problem, fit: NewtonFit, fixed: boolean): Pieces<Determinacy> {
+  const { X, m } = problem;
   const { L, epsilon, middle } = fit;
   const [r, k, N] = [X.rows, L.length, epsilon.columns];
   const at = yield* linearise(middle, fit, m, GAUSS);
   const linear = yield* eliminated(at, RIDGE, fixed);
   const gauge = fixed ? [] : gaugeOf(L);
   const p = k * r * r;
-  const equations = N * (m * r - (fixed ? 0 : k));
+  const equations = N * (numbersOf(problem) - (fixed ? 0 : k));
   const freedom = Math.max(1, equations - p + gauge.length);
   const sigma = Math.sqrt(linear.left.reduce((sum, value) => sum + value, 0) / freedom);
   const moves = fixed ? [] : movesOf(at.shown);
@@ -70,7 +73,7 @@ export function* determinacy({ X, m }: Problem, fit: NewtonFit, fixed: boolean):
   if (all > 0) return { free: all, open, sigma, freedom, bound: undefined };
   const lifted = lift(linear, gauge, p, 100 * N * m);
   const angle = yield* angleBound(linear, lifted, gauge, fit);
-  return { free: 0, open: 0, sigma, freedom, bound: Math.atan(angle) };
+  return { free: 0, open: 0, sigma, freedom, bound: Math.max(LEAST_BOUND, Math.atan(angle)) };
 }
 
 /** Free directions of the generators. */

@@ -28,19 +28,24 @@ const MOST_SEARCHED = 400;
 export function searched(problem: Problem, n_L: number): Problem {
   const { X, m } = problem;
   const N = X.columns / m;
-  const most = Math.max(MOST_SEARCHED, 8 * samplesNeeded(n_L, X.rows, m));
+  const most = Math.max(MOST_SEARCHED, 8 * samplesNeeded(n_L, X.rows, m, problem.still));
   return N <= most ? problem : partOf(problem, Array.from(new Philox(0, streams.user).permutation(N).subarray(0, most)));
 }
 
-export function partOf({ X, Y, m }: Problem, samples: readonly number[]): Problem {
+export function partOf(problem: Problem, samples: readonly number[]): Problem {
+  const { X, Y, m } = problem;
   const kept = samples.flatMap((n) => Array.from({ length: m }, (_, c) => n * m + c));
-  return { X: X.subMatrixColumn(kept), Y: Y.subMatrixColumn(kept), m };
+  return { ...problem, X: X.subMatrixColumn(kept), Y: Y.subMatrixColumn(kept) };
 }
 
-/** Fewest samples that n_L generators of r x r need: as many equations as unknowns, n_L r^2 less the n_L^2 of a change of basis. */
-export function samplesNeeded(n_L: number, r: number, m: number): number {
+/**
+ * Fewest samples that n_L generators of r x r need, of which `still` rows are zero: as many equations as unknowns, n_L r (r - still) less the n_L^2 of a
+ * change of basis.
+ */
+export function samplesNeeded(n_L: number, r: number, m: number, still: number): number {
   const span = Math.ceil((n_L * r) / m);
-  return m * r > n_L ? Math.max(span, Math.ceil((n_L * Math.max(0, r * r - n_L)) / (m * r - n_L))) : span;
+  const [unknowns, equations] = [n_L * Math.max(0, r * (r - still) - n_L), m * (r - still) - n_L];
+  return equations > 0 ? Math.max(span, Math.ceil(unknowns / equations)) : span;
 }
 
 /** The best of several starts, settled on all samples. */
@@ -154,7 +159,7 @@ export function* staged(
   let now: Found & { rounds: number } = { L: [], epsilon: t ?? new Matrix(0, 0), rounds: 0 };
   for (const share of sharesTo(variance)) {
     const { to } = plainFrame(principal, leading(principal, share));
-    const part = { X: to.mmul(X), Y: to.mmul(Y), m };
+    const part = { X: to.mmul(X), Y: to.mmul(Y), m, still: 0 };
     const D = Matrix.sub(part.Y, part.X);
     if (share < variance && D.norm() < LITTLE_MOVED * change) continue;
     const fits = now.epsilon.rows > 0 ? [yield* alternate(part, now.epsilon, t !== undefined, rounds)] : [];

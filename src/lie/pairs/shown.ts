@@ -3,7 +3,7 @@ import type { Pieces } from "../../engine/breathe.js";
 import { Philox, streams } from "../../engine/random.js";
 import { elementwise } from "../generators/generator.js";
 import { type HeldOut, heldOut, improves, leftOf, SIGNIFICANT } from "./count.js";
-import type { Problem } from "./flowNewton.js";
+import { numbersOf, type Problem } from "./flowNewton.js";
 import type { Determinacy } from "./rank.js";
 import { samplesNeeded, searched } from "./search.js";
 
@@ -46,9 +46,10 @@ export function* unexplained(
   t: Matrix | undefined,
   rounds: number,
 ): Pieces<string | undefined> {
-  const { X, Y, m } = white;
-  if (!t && m * X.rows <= n_L)
-    return `a sample is ${m * X.rows} number${m * X.rows === 1 ? "" : "s"}, which as many epsilon explain always; pass samples with more channels`;
+  const { X, Y } = white;
+  const numbers = numbersOf(white);
+  if (!t && numbers <= n_L)
+    return `a sample is ${numbers} number${numbers === 1 ? "" : "s"}, which as many epsilon explain always; pass samples with more channels`;
   const D = Matrix.sub(Y, X);
   const share = (sigma ** 2 * X.rows * X.columns) / elementwise(D, D);
   if (share < Math.min(LITTLE, SIGNIFICANT ** (4 / freedom) / Math.E)) return undefined;
@@ -66,9 +67,10 @@ export function* unexplained(
   return undefined;
 }
 
-function untestable({ X, m }: Problem, n_L: number, t: Matrix | undefined): string | undefined {
-  const [N, need] = [X.columns / m, t ? Math.ceil(X.rows / m) : samplesNeeded(n_L, X.rows, m)];
-  if (!t && m * X.rows <= n_L) return `a sample is ${m * X.rows} numbers`;
+function untestable(problem: Problem, n_L: number, t: Matrix | undefined): string | undefined {
+  const { X, m, still } = problem;
+  const [N, need] = [X.columns / m, t ? Math.ceil(X.rows / m) : samplesNeeded(n_L, X.rows, m, still)];
+  if (!t && numbersOf(problem) <= n_L) return `a sample is ${numbersOf(problem)} numbers`;
   return need > N / 2 ? `half of the ${N} samples are fewer than the ${need} that they need` : undefined;
 }
 
@@ -92,7 +94,7 @@ function* leftOfMixed(problem: Problem, held: HeldOut, c: number, t: Matrix | un
     const others = rest.subMatrixColumn(Array.from(random.permutation(X.columns)));
     const signs = random.uniform(X.columns);
     for (let column = 0; column < X.columns; column++) others.mulColumn(column, signs[column] < 0.5 ? -1 : 1);
-    const mixed = { X, Y: Matrix.mul(X, c).add(others), m };
+    const mixed = { ...problem, Y: Matrix.mul(X, c).add(others) };
     for (const [n, value] of (yield* leftOf(mixed, held, t)).entries()) total[n] += value / MIXTURES;
   }
   return total;

@@ -111,6 +111,30 @@ test("pairs from an .npz file and from a folder: the rotation, and all that --ou
   for (const [k, value] of L.to1DArray().entries()) assert.ok(Math.abs(value / size - turn[k]) < 1e-3, `entry ${k} is ${value}`);
 });
 
+test("affine pairs: a rotation of the plane about a point off the origin, on (x, 1)", async () => {
+  const random = new Philox(8, 9);
+  const [z, angles] = [random.normal(800), random.uniform(200)];
+  const turned = Array.from(z, (_, at) => {
+    const n = Math.floor(at / 4);
+    const [a, b] = [z[at - (at % 2)], z[at - (at % 2) + 1]];
+    const [cos, sin] = [Math.cos(angles[n] - 0.5), Math.sin(angles[n] - 0.5)];
+    return at % 2 === 0 ? cos * a - sin * b + 3 : sin * a + cos * b - 2;
+  });
+  const about = Array.from(z, (value, at) => value + (at % 2 === 0 ? 3 : -2));
+  writeNpz(at("about.npz"), [["x", array([200, 2, 2], about)], ["y", array([200, 2, 2], turned)]]); // biome-ignore format: two arrays
+  const found = done(
+    await discover("--pairs", "about.npz", "--affine", "--generators", "auto", "--known", "se(2)", "--json", "--out", "about"),
+  );
+  assert.equal([found.dimension, found.algebra], [1, "so(2)"]);
+  assert.ok(found.angles[0].degrees[0] < 0.01, JSON.stringify(found.angles));
+  const { numbers } = checkFolder(at("about"));
+  assert.equal([numbers.d, numbers.n_L, numbers.affine], [3, 1, true]);
+  const [L] = readGenerators(at("about", "generators.safetensors")).dense();
+  assert.equal(L.getRow(2), [0, 0, 0]);
+  const scale = L.get(1, 0);
+  for (const [k, value] of [0, -1, -2, 1, 0, -3].entries()) assert.ok(Math.abs(L.to1DArray()[k] / scale - value) < 1e-3, `entry ${k}`);
+});
+
 test("without --json the same for people", async () => {
   const { code, stdout } = await discover("--pairs", "pairs.npz", "--grid", "3", "--known", "translations,so(3)", "--out", "people");
   assert.is(code, 0);
@@ -293,7 +317,7 @@ test("misuse: one line on stderr, no stack, nothing written", async () => {
     [2, "cannot determine 1 generators", "--pairs", "few.npz"],
     [1, "2 samples, at least 50 are needed", "--data", "fewlabels.npz", ...train],
     [2, "leave one of them out", "--data", "classes.npz", "--affine", "--within", "so(3)", ...train],
-    [2, "--affine does not go with --pairs", "--pairs", "pairs.npz", "--affine"],
+    [2, "--affine does not go with --run", "--run", "somewhere", "--affine"],
     [2, "--seeds does not go with --data", "--data", "classes.npz", "--seeds", "2"],
     [2, "found is not empty (it holds", "--pairs", "pairs.npz", "--out", "found"],
     [1, "cannot read nowhere.npz: no such file or folder", "--pairs", "nowhere.npz"],
