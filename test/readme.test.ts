@@ -1,14 +1,20 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 
 const test = suite("readme");
 const root = new URL("../", import.meta.url);
+const textOf = (path: string): string => readFileSync(new URL(path, root), "utf8");
 const run = (file: URL): string => execFileSync(process.execPath, ["--import", "tsx", file.pathname], { cwd: root, encoding: "utf8" });
 
+test("the README has at most 100 lines", () => {
+  assert.ok(textOf("README.md").trimEnd().split("\n").length <= 100);
+});
+
 test("the README's library example runs as it stands", () => {
-  const code = /```ts\n([\s\S]*?)```/.exec(readFileSync(new URL("README.md", root), "utf8"))?.[1] ?? "";
+  const code = /```ts\n([\s\S]*?)```/.exec(textOf("README.md"))?.[1] ?? "";
   assert.match(code, /from "lconv"/);
   const folder = new URL("build/readme/", root); // inside the package, so that "lconv" means this package
   mkdirSync(folder, { recursive: true });
@@ -25,5 +31,53 @@ for (const example of readdirSync(new URL("examples/", root))) {
     assert.ok(run(new URL(`examples/${example}`, root)).length > 0);
   });
 }
+
+const markdown = (folder: string): string[] =>
+  readdirSync(new URL(folder, root)).flatMap((name) => (name.endsWith(".md") ? [folder + name] : []));
+const pages = ["", "docs/", "bench/"].flatMap(markdown);
+const withoutCode = (text: string): string => text.replace(/^```[\s\S]*?^```/gm, "");
+
+/** The anchors that GitHub makes of a page's headings. */
+function anchorsOf(page: string): string[] {
+  const headings = [...withoutCode(textOf(page)).matchAll(/^#+ (.+)$/gm)].map((match) => match[1] ?? "");
+  return headings.map((heading) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+/** What is wrong with the target of a link on `page`; undefined where it resolves. */
+function brokenLink(page: string, target: string): string | undefined {
+  const [path = "", anchor] = target.split("#");
+  const url = new URL(path, new URL(page, root));
+  if (!existsSync(url)) return `${page}: there is no file ${target}`;
+  const linked = path === "" ? page : url.pathname.slice(root.pathname.length);
+  return anchor === undefined || anchorsOf(linked).includes(anchor) ? undefined : `${page}: there is no heading ${target}`;
+}
+
+test("links in Markdown resolve, those to headings too", () => {
+  const broken = pages.flatMap((page) => {
+    const targets = [...withoutCode(textOf(page)).matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1] ?? "");
+    return targets.filter((target) => !/^https?:/.test(target)).flatMap((target) => brokenLink(page, target) ?? []);
+  });
+  assert.equal(broken, []);
+});
+
+test("files that Markdown names in backticks are there", () => {
+  const folders = ["src", "native", "test", "bench", "scripts", "docs", "examples", "cmake"];
+  const names = new Set(
+    folders.flatMap((folder) => readdirSync(new URL(folder, root), { recursive: true, encoding: "utf8" })).map((path) => basename(path)),
+  );
+  const there = (path: string): boolean => ["", ".ts", ".test.ts"].some((ending) => existsSync(new URL(path + ending, root)));
+  const missing = pages.flatMap((page) => {
+    const quoted = [...withoutCode(textOf(page)).matchAll(/`([\w./-]+)`/g)].map((match) => match[1] ?? "");
+    const paths = quoted.filter((text) => folders.includes(text.split("/")[0] ?? "") && text.includes("/") && !text.startsWith("docs/api"));
+    const bare = quoted.filter((text) => /^[\w-]+\.(ts|mjs|h|cpp|cuh?)$/.test(text));
+    return [...paths.filter((path) => !there(path)), ...bare.filter((name) => !names.has(name))].map((text) => `${page}: ${text}`);
+  });
+  assert.equal(missing, []);
+});
 
 test.run();
