@@ -22,7 +22,7 @@ export interface PairsSourceOptions extends SourceOptions {
 export async function discoverPairs(
   { path, d, m, x, y, N }: Samples,
   n_L: number | "auto",
-  { channels = "shared", affine = false, ...options }: PairsSourceOptions,
+  { channels = "shared", affine = false, onStep, ...options }: PairsSourceOptions,
 ): Promise<Found> {
   const moved = Float32Array.from(y.data as ArrayLike<number>, Number);
   check(
@@ -31,7 +31,10 @@ export async function discoverPairs(
     () => `${path}: pairs need y like x, got ${showShape(y.shape)} for ${x.length} values`,
   );
   const X = columnsOf(x, d);
-  const fit = await breathing(fitPairs(X, columnsOf(moved, d), { n_L, affine, channels: channels === "shared" ? m : 1 }), options.signal);
+  const fit = await breathing(
+    fitPairs(X, columnsOf(moved, d), { n_L, affine, channels: channels === "shared" ? m : 1, ...(onStep && { onStep }) }),
+    options.signal,
+  );
   const { basis, white, residual, directions, bound, notes } = fit;
   const many = fit.n_L === undefined ? "" : `, ${fit.n_L} generator${fit.n_L > 1 ? "s" : ""}`;
   const sharing = m === 1 ? "" : ` of ${m} channels with ${channels === "shared" ? "one group element" : "group elements of their own"}`;
@@ -45,6 +48,7 @@ export async function discoverPairs(
     notes,
     ...shared(options),
   });
+  onStep?.("name", 0, 1);
   const discovery = await breathing(description, options.signal);
   return { source, dimension: basis.n_L, discovery, evidence, notes: discovery.notes };
 }

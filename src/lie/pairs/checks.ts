@@ -21,9 +21,11 @@ export interface PairsOptions {
   variance?: number;
   /** Most rounds of least squares, of each start. Default 100. */
   rounds?: number;
+  /** Called as "count" (numbers of generators that were tried, out of all that may be tried), "search" and "test" go on. */
+  onStep?: (name: "count" | "search" | "test", done: number, of: number) => void;
 }
 
-const known = ["n_L", "affine", "t", "variance", "rounds", "channels"];
+const known = ["n_L", "affine", "t", "variance", "rounds", "channels", "onStep"];
 
 /** Throws as generatorsFromPairs does, for what can be seen before any work. */
 export function checkPairs(X: Matrix, Y: Matrix, options: PairsOptions): void {

@@ -1,6 +1,7 @@
 import { Matrix } from "ml-matrix";
 import type { Pieces } from "../../engine/breathe.js";
 import { Philox, streams } from "../../engine/random.js";
+import type { PairsOptions } from "./checks.js";
 import { sampleProducts } from "./elimination.js";
 import { COARSE, newton, numbersOf, type Problem } from "./flowNewton.js";
 import { coarseSearch, leftOver, oneMore, partOf, samplesNeeded, searched } from "./search.js";
@@ -110,7 +111,7 @@ export interface Count {
 const AHEAD = 2;
 
 /** The least number of generators on which neither one nor two more improve, up to `most`. */
-export function* countGenerators(all: Problem, most: number, rounds: number): Pieces<Count> {
+export function* countGenerators(all: Problem, most: number, rounds: number, onStep: PairsOptions["onStep"]): Pieces<Count> {
   const numbers = numbersOf(all);
   const problem = searched(all, Math.min(most, numbers - 1));
   const { X, m, still } = problem;
@@ -119,8 +120,12 @@ export function* countGenerators(all: Problem, most: number, rounds: number): Pi
   const share = (k: number): number => (mean(left[k]) * (numbers - k)) / (mean(left[0]) * numbers);
   const half = Math.floor(X.columns / m / 2);
   let best = 0; // the least that none of those that were tried improves on
+  const tryable = (k: number): boolean => k <= most && k < numbers && samplesNeeded(k, X.rows, m, still) <= half;
+  let of = 0;
+  while (tryable(of + 1)) of++;
   let k = 1;
-  for (; k <= most && k < numbers && samplesNeeded(k, X.rows, m, still) <= half && k <= best + AHEAD; k++) {
+  for (; k <= of && k <= best + AHEAD; k++) {
+    onStep?.("count", k - 1, of);
     const little = best > 0 && share(best) < LITTLE;
     held = little ? yield* heldOutMore(problem, held, rounds) : yield* heldOut(problem, k, rounds);
     left.push(held.left);

@@ -94,7 +94,7 @@ export function* fitPairs(X: Matrix, Y: Matrix, options: PairsOptions = {}): Pie
   checkPairs(X, Y, options);
   const setting = settingOf(X, Y, options);
   const { pairs, r, rounds, white } = setting;
-  const { n_L: wanted = 1, channels: m = 1 } = options;
+  const { n_L: wanted = 1, channels: m = 1, onStep } = options;
   const N = X.columns / m;
   const copies = duplicates(X, Y, m);
   const notes = copies > 0 ? [`${copies} of ${N} pairs are copies of others and say nothing new; bounds take them for new ones`] : [];
@@ -109,7 +109,7 @@ export function* fitPairs(X: Matrix, Y: Matrix, options: PairsOptions = {}): Pie
       () =>
         `generatorsFromPairs: n_L "auto" is for at most ${MOST_DIRECTIONS} principal directions, got ${r}; state n_L, or a lower variance`,
     );
-    const { n_L: counted, note } = yield* countGenerators(white, most, rounds);
+    const { n_L: counted, note } = yield* countGenerators(white, most, rounds, onStep);
     notes.push(note);
     if (counted === undefined) return nothing(pairs, setting.inputs.to.rows, notes);
     n_L = counted;
@@ -121,7 +121,7 @@ export function* fitPairs(X: Matrix, Y: Matrix, options: PairsOptions = {}): Pie
   );
   if (n_L * r ** 2 > MOST_UNKNOWNS) return yield* untested(setting, n_L, notes);
   const shown = wanted === "auto" ? { why: undefined, problem: searched(white, n_L) } : yield* compared(white, n_L, rounds);
-  return yield* tested(setting, n_L, shown, notes);
+  return yield* tested(setting, n_L, shown, notes, onStep);
 }
 
 function settingOf(X: Matrix, Y: Matrix, options: PairsOptions): Setting {
@@ -166,18 +166,22 @@ function affineSetting(X: Matrix, Y: Matrix, m: number): Pick<Setting, "pairs" |
 const withOnes = (X: Matrix): Matrix => X.clone().addRow(new Array<number>(X.columns).fill(1));
 
 /** By Newton's method in white coordinates, with the test of rank. */
-function* tested(setting: Setting, n_L: number, shown: Shown, notes: string[]): Pieces<PairsResult> {
+function* tested(setting: Setting, n_L: number, shown: Shown, notes: string[], onStep: PairsOptions["onStep"]): Pieces<PairsResult> {
   const { pairs, white, frame, inputs, r, rounds, t } = setting;
   const zero = { L: [Matrix.zeros(r, r)], epsilon: t ?? new Matrix(0, 0) };
+  onStep?.("search", 0, 1);
   const fit = t ? yield* newton(white, zero, true, rounds, FINE) : yield* search(white, n_L, rounds);
+  onStep?.("test", 0, 2);
   const { L, epsilon: amounts } = t ? fit : orthonormal(fit);
   const found = { L: L.map((g) => stilled(g, white.still)), epsilon: amounts };
   const middle = yield* midpoint(white.X, white.Y, { L: found.L, epsilon: ofChannels(found.epsilon, white.m) });
   const test = yield* determinacy(white, { ...fit, ...found, middle }, t !== undefined);
+  onStep?.("test", 1, 2);
   const { epsilon, basis, residual } = yield* explained(pairs, found, frame);
   const free = Math.max(test.free, shown.why ? r * (r - white.still) - n_L : 0);
   const far = free > 0 ? undefined : yield* tooFar(white, { ...fit, ...found }, t !== undefined);
   const doubt = far ?? (free > 0 ? undefined : yield* unexplained(white, n_L, shown, test, t, rounds));
+  onStep?.("test", 2, 2);
   const freeDirections = doubt ? Number.NaN : free;
   const determined = freeDirections === 0;
   const why = [

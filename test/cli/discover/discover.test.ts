@@ -75,7 +75,7 @@ const done = ({ code, lines, stderr }: Ended): Done => {
 };
 
 /** All files of a result can be read and say the same. */
-function checkFolder(path: string): { numbers: { d: number; n_L: number; algebra: string }; html: string } {
+function checkFolder(path: string): { numbers: { d: number; n_L: number; algebra: string; affine?: boolean }; html: string } {
   assert.equal(readdirSync(path).sort(), OUT);
   const numbers = JSON.parse(readFileSync(join(path, "symmetries.json"), "utf8"));
   const html = readFileSync(join(path, "report.html"), "utf8");
@@ -93,7 +93,7 @@ function checkFolder(path: string): { numbers: { d: number; n_L: number; algebra
 }
 
 test("pairs from an .npz file and from a folder: the rotation, and all that --out writes", async () => {
-  const known = ["--known", "so(3)", "--json"];
+  const known = ["--known", "so(3)", "--json", "--progress", "silent"];
   const [archive, files] = [
     await discover("--pairs", "pairs.npz", ...known, "--out", "found"),
     await discover("--pairs", "pairs", ...known),
@@ -122,9 +122,11 @@ test("affine pairs: a rotation of the plane about a point off the origin, on (x,
   });
   const about = Array.from(z, (value, at) => value + (at % 2 === 0 ? 3 : -2));
   writeNpz(at("about.npz"), [["x", array([200, 2, 2], about)], ["y", array([200, 2, 2], turned)]]); // biome-ignore format: two arrays
-  const found = done(
-    await discover("--pairs", "about.npz", "--affine", "--generators", "auto", "--known", "se(2)", "--json", "--out", "about"),
-  );
+  const shown = ["--known", "se(2)", "--json", "--progress", "jsonl"];
+  const run = await discover("--pairs", "about.npz", "--affine", "--generators", "auto", ...shown, "--out", "about");
+  const found = done(run);
+  const steps = new Set(run.stderr.trim().split("\n").map((line) => JSON.parse(line).name)); // biome-ignore format: one line
+  assert.equal([...steps], ["count", "search", "test", "name"]);
   assert.equal([found.dimension, found.algebra], [1, "so(2)"]);
   assert.ok(found.angles[0].degrees[0] < 0.01, JSON.stringify(found.angles));
   const { numbers } = checkFolder(at("about"));
