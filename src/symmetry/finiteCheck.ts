@@ -49,7 +49,7 @@ export interface Checked extends HeldOut {
 }
 
 /** A change below this is none, unless the noise is louder than `LOUD`. */
-const SMALL = 0.1;
+const SMALL = 0.15;
 /** A change up to this many times its noise is explained by it, where both are below these bounds: louder ones could hide anything. */
 export const TIMES = 2;
 const LOUD = 0.3;
@@ -64,7 +64,7 @@ const FEWEST_INSIDE = 0.2;
 
 /**
  * Moves samples by exp(tL) and asks how much f changes: the root mean square of f(exp(tL) x) - exp(t L_c) f(x) in whitened outputs, its greatest over
- * some t, up to |tL| = 1 either way and, of a flow that comes back, through one turn. It holds where the change is below .1, or below .4 and no more than
+ * some t, up to |tL| = 1 either way and, of a flow that comes back, through one turn. It holds where the change is below .15, or below .4 and no more than
  * twice what the functions' differences explain, and these are below .3; it fails where it is above .3 and three times that; else it is undecided, also
  * where no t leaves a fifth of the samples among the data.
  */
