@@ -80,6 +80,19 @@ test("within a folder with rooms, too, imports point downwards, and every room h
   assert.equal(wrong, []);
 });
 
+test("no files import each other in a circle", () => {
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(" -> "));
+    if (done.has(file) || path.includes(file)) return;
+    for (const target of importsOf(file).filter((target) => files.includes(target))) visit(target, [...path, file]);
+    done.add(file);
+  };
+  for (const file of files) visit(file, []);
+  assert.equal(circles, []);
+});
+
 test("only the engine, the command line and the codes of errors know the word CUDA", () => {
   const knowing = files.filter(
     (file) => !["engine", "cli", "errors.ts"].includes(layerOf(file)) && /cuda/i.test(readFileSync(join(src, file), "utf8")),

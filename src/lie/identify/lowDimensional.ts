@@ -8,7 +8,13 @@ import { type Frame, sumOf } from "./frame.js";
 import { symplecticFrame } from "./invariantForms.js";
 import type { Named } from "./naming.js";
 import { adjoint } from "./sampled.js";
-import type { Proposal } from "./standardBasis.js";
+
+/** Elements as matrices in the frame, and what their structure constants have to be: those of a model, [n, n, n], or of several side by side. */
+export interface Proposal {
+  matrices: Matrix[];
+  names: string[];
+  constants: Float64Array;
+}
 
 /** Standard bases of aff(1), se(2), iso(1,1) and Heisenberg's algebras in any representation, from their structure constants. */
 export function* solvableStandard(frame: Frame, named: Named): Pieces<Proposal | undefined> {

@@ -7,7 +7,7 @@ import { affineAlgebra, gl, sl } from "../generators/groups.js";
 import { killingOf, structureOf, transform } from "../generators/structure.js";
 import { type Frame, product, sumOf } from "./frame.js";
 import { imageOfMatrix, invariantForm, nearestCoefficients, orthogonalFrame, symplecticFrame } from "./invariantForms.js";
-import { solvableStandard } from "./lowDimensional.js";
+import { type Proposal, solvableStandard } from "./lowDimensional.js";
 import type { Named } from "./naming.js";
 import type { Acting } from "./representation.js";
 import { adjoint } from "./sampled.js";
@@ -21,13 +21,6 @@ export interface Standard {
   distance: number;
   /** Of the change from an orthonormal basis. */
   condition: number;
-}
-
-/** Elements as matrices in the frame, and what their structure constants have to be: those of a model, [n, n, n], or of several side by side. */
-export interface Proposal {
-  matrices: Matrix[];
-  names: string[];
-  constants: Float64Array;
 }
 
 const WORST_CONDITION = 1e3;
