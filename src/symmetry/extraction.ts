@@ -10,7 +10,7 @@ import { dimensionByGap, dimensionByNoise } from "./dimension.js";
 import { type Equations, equationsOf } from "./equations.js";
 import { type Differentiated, differentiate } from "./gradients.js";
 import type { Model } from "./lieDerivative.js";
-import { actionsOf, angleBound, largestAngle, movedSpans } from "./spanError.js";
+import { actionsOf, angleBound, largestAngle, movedSpans, sharedError } from "./spanError.js";
 
 export interface ExtractionOptions {
   /** invariant: f(exp(tL) x) = f(x). equivariant: f(exp(tL) x) = exp(t L_c) f(x), where L_c is found together with L. Default "invariant". */
@@ -105,7 +105,7 @@ export function* extractingFrom(
     labels: found.flatMap(({ L_c }) => (L_c ? [L_c] : [])),
     whitenedLabels: found.flatMap(({ whitenedL_c }) => (whitenedL_c ? [whitenedL_c] : [])),
     ignored: equations.ignored,
-    bound: several ? angleBound(spans) : Number.NaN,
+    bound: several && noise ? angleBound(spans, sharedError(residuals, noise, dimension)) : Number.NaN,
     resampled: models.length === 1 && dimension > 0 ? yield* resampling(equations, solution, dimension, N, bootstrap, seed) : Number.NaN,
     notes: [...equations.notes, ...notes],
   };
