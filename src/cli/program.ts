@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command, type OptionValues } from "commander";
+import { officialNames } from "../data/catalog.js";
 import { verificationNames } from "../experiments/verify/verdict.js";
 import { bench, benchFlags } from "./commands/bench.js";
 import { benchmarkSymmetry, symmetryFlags } from "./commands/benchmarkSymmetry.js";
@@ -43,7 +44,7 @@ export function buildProgram(context: Context): Command {
   );
   add(program, "data", "List data sets, fetch one, or write the generated one to a file", dataFlags, dataExamples)
     .argument("[action]", "list, fetch or glyphs", "list")
-    .argument("[name]", "for fetch: mnist, fashion-mnist, cifar10 or cifar100; for glyphs: the .npz file to write")
+    .argument("[name]", `for fetch: ${officialNames.join(", ")}; for glyphs: the .npz file to write`)
     .action((action, name, options) => data(action, name, without(options), context));
   const benches = program.command("bench").description("Measure speed");
   add(benches, "steps", "Time full train steps: forward, backward and update", benchFlags, benchExamples).action((options) =>

@@ -2,11 +2,10 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { check, LconvError } from "../errors.js";
 import { ByteReader } from "../io/byteReader.js";
-import type { RawDataset } from "./dataset.js";
+import type { DatasetFiles, RawDataset } from "./dataset.js";
 
 /** How one of the two CIFAR sets is stored: records of label bytes and 3 x 32 x 32 pixels, channels first. */
 export interface CifarLayout {
-  name: "cifar10" | "cifar100";
   classes: number;
   labelBytes: number; // the last one is the (fine) label
   train: readonly string[];
@@ -16,7 +15,6 @@ export interface CifarLayout {
 }
 
 export const cifar10: CifarLayout = {
-  name: "cifar10",
   classes: 10,
   labelBytes: 1,
   train: [1, 2, 3, 4, 5].map((k) => `data_batch_${k}.bin`),
@@ -26,7 +24,6 @@ export const cifar10: CifarLayout = {
 };
 
 export const cifar100: CifarLayout = {
-  name: "cifar100",
   classes: 100,
   labelBytes: 2,
   train: ["train.bin"],
@@ -41,23 +38,26 @@ const PIXELS = 3 * 32 * 32;
 export const cifarBytes = ({ labelBytes, train, trainRecords, testRecords }: CifarLayout): number =>
   (train.length * trainRecords + testRecords) * (labelBytes + PIXELS);
 
-/** The training images of `folder`, in file order. Throws ERR_LCONV_IO, ERR_LCONV_FORMAT (not exactly the official length), ERR_LCONV_DATA (labels). */
-export async function readCifarTrain(folder: string, layout: CifarLayout): Promise<RawDataset> {
+/** Whether `folder` holds the files to train on. */
+export const isCifarIn = (folder: string, { train }: CifarLayout): boolean => train.every((file) => findFile(folder, file) !== undefined);
+
+/**
+ * The training images of `folder`, in file order, and the official test images where there are any. Throws ERR_LCONV_IO, ERR_LCONV_FORMAT (not exactly
+ * the official length), ERR_LCONV_DATA (labels).
+ */
+export async function readCifar(folder: string, name: string, layout: CifarLayout): Promise<DatasetFiles> {
   const paths = layout.train.map((file) => {
-    const path = findCifarFile(folder, file);
+    const path = findFile(folder, file);
     if (path) return path;
     throw new LconvError("ERR_LCONV_IO", `cannot read ${join(folder, file)}: neither it nor ${file}.gz is there`);
   });
-  return readFiles(paths, layout.trainRecords, layout, `${layout.name} train`);
+  const train = await readFiles(paths, layout.trainRecords, layout, `${name} train`);
+  const testPath = findFile(folder, layout.test);
+  if (!testPath) return { train };
+  return { train, test: await readFiles([testPath], layout.testRecords, layout, `${name} test`) };
 }
 
-/** The official test images, or undefined when `folder` has none. Throws as readCifarTrain. */
-export async function readCifarTest(folder: string, layout: CifarLayout): Promise<RawDataset | undefined> {
-  const path = findCifarFile(folder, layout.test);
-  return path ? readFiles([path], layout.testRecords, layout, `${layout.name} test`) : undefined;
-}
-
-export const findCifarFile = (folder: string, file: string): string | undefined =>
+const findFile = (folder: string, file: string): string | undefined =>
   [join(folder, file), join(folder, `${file}.gz`)].find((path) => existsSync(path));
 
 async function readFiles(

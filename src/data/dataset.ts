@@ -23,10 +23,14 @@ export interface Dataset extends ImageShape {
   labels: Int32Array; // [N]
 }
 
-/** What loadDataset finds: the training file, and the official test file where there is one. */
-export interface LoadedDataset {
+/** The training file, and the official test file where there is one. */
+export interface DatasetFiles {
   train: RawDataset;
   test?: RawDataset;
+}
+
+/** What loadDataset finds. */
+export interface LoadedDataset extends DatasetFiles {
   source: string; // where it came from, for people
 }
 

@@ -1,7 +1,7 @@
 import { inOneGo, type Pieces } from "../engine/breathe.js";
 import { Philox, streams } from "../engine/random.js";
 import { checkInteger, checkOptions } from "../errors.js";
-import type { LoadedDataset, RawDataset } from "./dataset.js";
+import type { ImageShape, LoadedDataset, RawDataset } from "./dataset.js";
 import { type Point, strokesOf } from "./strokes.js";
 
 export interface GlyphsOptions {
@@ -11,6 +11,8 @@ export interface GlyphsOptions {
 }
 
 const SIDE = 28;
+/** What is drawn by default. */
+export const glyphsShape: ImageShape = { count: 12_000, channels: 1, height: SIDE, width: SIDE, classes: 10 };
 const PIECE = 64; // images drawn in one go
 const DRAWS = 1024; // positions of the random stream that belong to one image
 const TEST_POSITION = 2 ** 40;
@@ -26,7 +28,7 @@ type Glyphs = LoadedDataset & { test: RawDataset };
 /** The same in pieces. */
 export function* drawGlyphs(options: GlyphsOptions = {}): Pieces<Glyphs> {
   checkOptions("glyphs", options, ["train", "test", "seed"]);
-  const { train = 12_000, test = 2_000, seed = 0 } = options;
+  const { train = glyphsShape.count, test = 2_000, seed = 0 } = options;
   checkInteger("glyphs", "train", train, 1, 10_000_000);
   checkInteger("glyphs", "test", test, 1, 10_000_000);
   checkInteger("glyphs", "seed", seed, 0, Number.MAX_SAFE_INTEGER);
@@ -49,7 +51,7 @@ function* draw(name: string, count: number, seed: number, position: number): Pie
     drawDigit(labels[i], u.subarray(1), pixels.subarray(i * SIDE * SIDE, (i + 1) * SIDE * SIDE));
     if (i % PIECE === PIECE - 1) yield;
   }
-  return { name, pixels, labels, count, channels: 1, height: SIDE, width: SIDE, classes: 10 };
+  return { ...glyphsShape, name, pixels, labels, count };
 }
 
 /** Renders into `out` [28, 28]; `u` are uniform draws, 12 for the pen, then 2 for each point, then one for each pixel. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { check, LconvError } from "../errors.js";
 import { ByteReader } from "../io/byteReader.js";
 import { checkFormat } from "../io/files.js";
-import type { RawDataset } from "./dataset.js";
+import type { DatasetFiles, RawDataset } from "./dataset.js";
 
 export interface IdxImages {
   count: number;
@@ -38,13 +38,29 @@ export function readIdxLabels(path: string): Promise<Uint8Array> {
   });
 }
 
+type Prefix = "train" | "t10k";
+const imagesFile = (prefix: Prefix): string => `${prefix}-images-idx3-ubyte`;
+const labelsFile = (prefix: Prefix): string => `${prefix}-labels-idx1-ubyte`;
+
+/** The files of MNIST and its kin, each plain or as .gz: images and labels to train on, then those to test on. */
+export const idxFiles: readonly string[] = (["train", "t10k"] as const).flatMap((prefix) => [imagesFile(prefix), labelsFile(prefix)]);
+
+/** Whether `folder` holds the files to train on. */
+export const isIdxIn = (folder: string): boolean =>
+  [imagesFile("train"), labelsFile("train")].every((file) => findFile(folder, file) !== undefined);
+
 /**
- * Reads `<prefix>-images-idx3-ubyte` and `<prefix>-labels-idx1-ubyte` of MNIST and its kin, each plain or as .gz.
- * Also throws ERR_LCONV_DATA for labels beyond `classes` and for zero samples.
+ * Reads the files of MNIST and its kin in `folder`. Throws as readIdxImages, and ERR_LCONV_DATA for labels beyond `classes` and for zero samples.
  */
-export async function readIdxDataset(folder: string, prefix: "train" | "t10k", name: string, classes = 10): Promise<RawDataset> {
-  const imagesPath = requiredFile(folder, `${prefix}-images-idx3-ubyte`);
-  const labelsPath = requiredFile(folder, `${prefix}-labels-idx1-ubyte`);
+export async function readIdx(folder: string, name: string, classes: number): Promise<DatasetFiles> {
+  const train = await readSamples(folder, "train", `${name} train`, classes);
+  if (!findFile(folder, imagesFile("t10k"))) return { train };
+  return { train, test: await readSamples(folder, "t10k", `${name} test`, classes) };
+}
+
+async function readSamples(folder: string, prefix: Prefix, name: string, classes: number): Promise<RawDataset> {
+  const imagesPath = requiredFile(folder, imagesFile(prefix));
+  const labelsPath = requiredFile(folder, labelsFile(prefix));
   const { count, height, width, pixels } = await readIdxImages(imagesPath);
   const labels = await readIdxLabels(labelsPath);
   checkFormat(
@@ -59,14 +75,14 @@ export async function readIdxDataset(folder: string, prefix: "train" | "t10k", n
 }
 
 /** The path of an IDX file under any name it goes by, or undefined. Torchvision's and some mirrors' archives write `.idx3`. */
-export function findIdxFile(folder: string, base: string): string | undefined {
+function findFile(folder: string, base: string): string | undefined {
   const names = [base, `${base}.gz`];
   const dotted = base.replace(/-(idx\d)/, ".$1");
   return [...names, dotted, `${dotted}.gz`].map((name) => join(folder, name)).find((path) => existsSync(path));
 }
 
 function requiredFile(folder: string, base: string): string {
-  const path = findIdxFile(folder, base);
+  const path = findFile(folder, base);
   if (path) return path;
   throw new LconvError("ERR_LCONV_IO", `cannot read ${join(folder, base)}: neither it nor ${base}.gz is there`);
 }

@@ -7,19 +7,19 @@ import { extractTar } from "../io/tar.js";
 import { readArrays } from "./arrays.js";
 import {
   catalog,
+  type DatasetName,
   DEBIAN_FASHION,
   dataRoots,
   datasetFolders,
+  datasetNames,
   findDataset,
+  isOfficial,
   type OfficialName,
-  officialNames,
   type RemoteFile,
 } from "./catalog.js";
-import { cifar10, cifar100, readCifarTest, readCifarTrain } from "./cifar.js";
 import { checkRaw, type LoadedDataset } from "./dataset.js";
 import { type DownloadOptions, type DownloadProgress, downloadOnce, downloadOptions, receiveFile } from "./download.js";
 import { drawGlyphs } from "./glyphs.js";
-import { findIdxFile, readIdxDataset } from "./idx.js";
 import { checkSpace, type DownloadLimits } from "./limits.js";
 import { PartFile } from "./partFile.js";
 
@@ -33,16 +33,13 @@ export interface LoadOptions extends DownloadLimits {
 
 /** The data of the main job, and why these. */
 export interface ChosenDataset extends LoadedDataset {
-  name: OfficialName | "glyphs";
+  name: DatasetName;
   reason: string;
 }
 
 export interface FetchOptions extends Omit<DownloadOptions, "onProgress" | "size">, Pick<LoadOptions, "root" | "onProgress"> {}
 
 const known = ["root", "download", "onProgress", "signal", "maxBytes", "minRate", "rateWindow"];
-
-/** Every data set has a name; anything else is a folder of .npy files or an .npz archive. */
-export const datasetNames = [...officialNames, "glyphs"] as const;
 
 /**
  * Loads a data set by name, from LCONV_DATA, the cache, a system folder, or, when it is nowhere, its official address;
@@ -97,8 +94,6 @@ export async function chooseDataset(options: LoadOptions = {}): Promise<ChosenDa
   };
 }
 
-const isOfficial = (name: string): name is OfficialName => (officialNames as readonly string[]).includes(name);
-
 /** The folder MNIST was downloaded to, or why it could not be. */
 async function attemptMnist(options: LoadOptions): Promise<{ folder?: string; failure?: string }> {
   if (options.download === false) return { failure: "downloading is off" };
@@ -140,22 +135,8 @@ async function fetchFile(file: RemoteFile, folder: string, { root: _, onProgress
 const missingBytes = (path: string, size: number): number => (existsSync(path) ? 0 : Math.max(0, size - new PartFile(path).size));
 
 async function readOfficial(name: OfficialName, folder: string): Promise<LoadedDataset> {
-  const { train, test } =
-    name === "mnist" || name === "fashion-mnist" ? await readIdxPair(name, folder) : await readCifarPair(name, folder);
-  checkRaw(train);
-  if (test) checkRaw(test);
-  return { train, ...(test && { test }), source: folder };
-}
-
-async function readIdxPair(name: OfficialName, folder: string): Promise<Omit<LoadedDataset, "source">> {
-  const train = await readIdxDataset(folder, "train", `${name} train`);
-  if (!findIdxFile(folder, "t10k-images-idx3-ubyte")) return { train };
-  return { train, test: await readIdxDataset(folder, "t10k", `${name} test`) };
-}
-
-async function readCifarPair(name: OfficialName, folder: string): Promise<Omit<LoadedDataset, "source">> {
-  const layout = name === "cifar10" ? cifar10 : cifar100;
-  const train = await readCifarTrain(folder, layout);
-  const test = await readCifarTest(folder, layout);
-  return { train, ...(test && { test }) };
+  const files = await catalog[name].read(folder, name);
+  checkRaw(files.train);
+  if (files.test) checkRaw(files.test);
+  return { ...files, source: folder };
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type CifarLayout, cifar10, cifar100, readCifarTest, readCifarTrain } from "../../src/data/cifar.js";
+import { type CifarLayout, cifar10, cifar100, readCifar } from "../../src/data/cifar.js";
 import { fails, survives, temporaryFolder } from "../io/helpers.js";
 import { pattern } from "./fixtures.js";
 
@@ -23,14 +23,14 @@ test("CIFAR-10: the batches follow each other", async () => {
     records(1003, (i) => [i % 10]),
   );
   writeFileSync(join(folder, "data_batch_2.bin.gz"), gzipSync(records(1003, (i) => [(i + 5) % 10])));
-  const data = await readCifarTrain(folder, small10);
-  assert.equal([data.count, data.channels, data.height, data.width, data.classes], [2006, 3, 32, 32, 10]);
+  const { train: data, test: held } = await readCifar(folder, "toy", small10);
+  assert.equal([data.name, data.count, data.channels, data.height, data.width, data.classes], ["toy train", 2006, 3, 32, 32, 10]);
   for (const i of [0, 1, 999, 1000, 1002]) {
     assert.equal(data.pixels.subarray(i * 3072, (i + 1) * 3072), pattern(3072, i));
     assert.equal(data.pixels.subarray((1003 + i) * 3072, (1004 + i) * 3072), pattern(3072, i));
     assert.equal([data.labels[i], data.labels[1003 + i]], [i % 10, (i + 5) % 10]);
   }
-  assert.is(await readCifarTest(folder, small10), undefined);
+  assert.is(held, undefined);
 });
 
 test("CIFAR-100: the fine label counts", async () => {
@@ -43,8 +43,8 @@ test("CIFAR-100: the fine label counts", async () => {
     join(folder, "test.bin"),
     records(2, (i) => [19, i]),
   );
-  assert.equal((await readCifarTrain(folder, small100)).labels, Int32Array.of(97, 98, 99));
-  assert.equal((await readCifarTest(folder, small100))?.labels, Int32Array.of(0, 1));
+  const { train, test: held } = await readCifar(folder, "toy", small100);
+  assert.equal([train.labels, held?.labels], [Int32Array.of(97, 98, 99), Int32Array.of(0, 1)]);
 });
 
 test("refuses lengths that are not the official one, also at the end of a record", async () => {
@@ -58,25 +58,29 @@ test("refuses lengths that are not the official one, also at the end of a record
     [Buffer.alloc(0), /train\.bin: truncated/],
   ] as const) {
     writeFileSync(join(folder, "train.bin"), bytes);
-    await fails(() => readCifarTrain(folder, small100), "ERR_LCONV_FORMAT", message);
+    await fails(() => readCifar(folder, "toy", small100), "ERR_LCONV_FORMAT", message);
   }
 });
 
 test("refuses labels out of range and missing files", async () => {
   const folder = temporaryFolder();
-  await fails(() => readCifarTrain(folder, small100), "ERR_LCONV_IO", /train\.bin: neither it nor train\.bin\.gz is there/);
+  await fails(() => readCifar(folder, "toy", small100), "ERR_LCONV_IO", /train\.bin: neither it nor train\.bin\.gz is there/);
   writeFileSync(
     join(folder, "train.bin"),
     records(3, (i) => [0, i === 2 ? 100 : 99]),
   );
-  await fails(() => readCifarTrain(folder, small100), "ERR_LCONV_DATA", /train\.bin: sample 2 has label 100, expected 0 to 99/);
+  await fails(() => readCifar(folder, "toy", small100), "ERR_LCONV_DATA", /train\.bin: sample 2 has label 100, expected 0 to 99/);
 });
 
 test("damaged files either decode or throw an LconvError", async () => {
   const folder = temporaryFolder();
+  writeFileSync(
+    join(folder, "train.bin"),
+    records(3, () => [0, 0]),
+  );
   const read = (bytes: Uint8Array): unknown => {
     writeFileSync(join(folder, "test.bin"), bytes);
-    return readCifarTest(folder, small100);
+    return readCifar(folder, "toy", small100);
   };
   await survives(gzipSync(records(2, (i) => [i, i])), read, 150);
   await survives(

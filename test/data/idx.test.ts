@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { readIdxDataset, readIdxImages, readIdxLabels } from "../../src/data/idx.js";
+import { readIdx, readIdxImages, readIdxLabels } from "../../src/data/idx.js";
 import { ByteReader } from "../../src/io/byteReader.js";
 import { fails, survives, temporaryFile, temporaryFolder } from "../io/helpers.js";
 import { idx, pattern, writeIdxSet } from "./fixtures.js";
@@ -81,12 +81,13 @@ test("no gzip file gives more than 4 GiB", () => {
 test("a data set from plain and from gzip files", async () => {
   for (const gzip of [false, true]) {
     const folder = writeIdxSet(temporaryFolder(), 20, 5, gzip);
-    const data = await readIdxDataset(folder, "t10k", "toy test");
+    const { train, test: held } = await readIdx(folder, "toy", 10);
+    assert.equal([train.name, train.count], ["toy train", 20]);
     assert.equal(
-      { ...data, pixels: 0 },
+      { ...held, pixels: 0 },
       { name: "toy test", pixels: 0, labels: Int32Array.of(0, 1, 2, 3, 4), count: 5, channels: 1, height: 4, width: 3, classes: 10 },
     );
-    assert.equal(data.pixels, pattern(60, 5));
+    assert.equal(held?.pixels, pattern(60, 5));
   }
 });
 
@@ -95,16 +96,16 @@ test("labels must fit the images and the classes", async () => {
   const write = (values: number[]): void =>
     writeFileSync(join(folder, "train-labels-idx1-ubyte"), idx([2049, values.length], Uint8Array.from(values)));
   write([1, 2, 3]);
-  await fails(() => readIdxDataset(folder, "train", "toy"), "ERR_LCONV_FORMAT", /train-labels.*expected 20 labels.*got 3/);
+  await fails(() => readIdx(folder, "toy", 10), "ERR_LCONV_FORMAT", /train-labels.*expected 20 labels.*got 3/);
   write([...Array(19).fill(0), 10]);
-  await fails(() => readIdxDataset(folder, "train", "toy"), "ERR_LCONV_DATA", /sample 19 has label 10, expected 0 to 9/);
+  await fails(() => readIdx(folder, "toy", 10), "ERR_LCONV_DATA", /sample 19 has label 10, expected 0 to 9/);
 });
 
 test("zero samples, and missing files", async () => {
-  await fails(() => readIdxDataset(writeIdxSet(temporaryFolder(), 0), "train", "toy"), "ERR_LCONV_DATA", /at least one sample/);
+  await fails(() => readIdx(writeIdxSet(temporaryFolder(), 0), "toy", 10), "ERR_LCONV_DATA", /at least one sample/);
   const folder = temporaryFolder();
   await fails(
-    () => readIdxDataset(folder, "train", "toy"),
+    () => readIdx(folder, "toy", 10),
     "ERR_LCONV_IO",
     /train-images-idx3-ubyte: neither it nor train-images-idx3-ubyte\.gz is there/,
   );

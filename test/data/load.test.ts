@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { suite } from "uvu";
@@ -9,8 +9,11 @@ import {
   cacheFolder,
   catalog,
   dataRoots,
+  datasetNames,
   findDataset,
+  imageShapes,
   type OfficialName,
+  officialNames,
   type RemoteFile,
 } from "../../src/data/catalog.js";
 import { chooseDataset, fetchDataset, loadDataset } from "../../src/data/load.js";
@@ -101,7 +104,7 @@ test("glyphs, and arrays by path", async () => {
 
 test("refuses names nobody knows, options too, and says where it looked", async () => {
   await fails(() => loadDataset("mnits"), "ERR_LCONV_ARGUMENT", /unknown data set "mnits"; did you mean "mnist"/);
-  await fails(() => loadDataset("imagenet-21k"), "ERR_LCONV_ARGUMENT", /known: mnist, fashion-mnist, cifar10, cifar100, glyphs, a folder/);
+  await fails(() => loadDataset("imagenet-21k"), "ERR_LCONV_ARGUMENT", new RegExp(`known: ${datasetNames.join(", ")}, a folder`));
   await fails(() => loadDataset("./none"), "ERR_LCONV_IO", /cannot read \.\/none: no such file or folder/);
   await fails(() => loadDataset("mnist", { rot: "x" } as never), "ERR_LCONV_OPTION", /did you mean "root"/);
   await fails(
@@ -137,6 +140,26 @@ test("an archive is downloaded, unpacked and removed", async () => {
   assert.is(server?.requests.length, 1);
   await fails(() => loadDataset("cifar100"), "ERR_LCONV_FORMAT", /train\.bin: truncated/);
 });
+
+for (const name of officialNames) {
+  const files = catalog[name].files.flatMap(({ name: file, members }) => Object.values(members ?? { file }));
+
+  test(`${name}: its files are found by their official names and read by its own reader`, async () => {
+    const folder = join(process.env["LCONV_DATA"]!, name);
+    assert.is(findDataset(name), undefined);
+    mkdirSync(folder);
+    for (const file of files) writeFileSync(join(folder, file), "");
+    assert.is(findDataset(name), folder);
+    await fails(() => loadDataset(name), "ERR_LCONV_FORMAT", new RegExp(`${files[0]}: truncated`));
+  });
+
+  if (files.some((file) => file.includes("-idx3-")))
+    test(`${name}: samples are named after the set and have its classes`, async () => {
+      const folder = writeIdxSet(join(process.env["LCONV_DATA"]!, name));
+      const { train, test: held, source } = await loadDataset(name);
+      assert.equal([train.name, held?.name, train.classes, source], [`${name} train`, `${name} test`, imageShapes[name].classes, folder]);
+    });
+}
 
 test("the main job takes MNIST where it is", async () => {
   const folder = writeIdxSet(join(process.env["XDG_CACHE_HOME"]!, "lconv", "mnist"));

@@ -1,3 +1,4 @@
+import { datasetNames } from "../../data/catalog.js";
 import { variants } from "../../data/transform.js";
 import { precisions } from "../../engine/device.js";
 import { modelNames, pools } from "../../models/models.js";
@@ -55,12 +56,7 @@ export const stealLockFlag = flag(
 
 /** What decides the outcome of a run; the keys of its config.json. */
 export const runFlags = {
-  dataset: flag(
-    "NAME|PATH",
-    text("a data set"),
-    "mnist, fashion-mnist, cifar10, cifar100, glyphs, a folder of .npy files, or an .npz file",
-    "mnist",
-  ),
+  dataset: flag("NAME|PATH", text("a data set"), `${datasetNames.join(", ")}, a folder of .npy files, or an .npz file`, "mnist"),
   variant: flag("NAME", choice(variants), `what is done to the images: ${variants.join(", ")}`, "default"),
   splineOrder: flag("ORDER", oneOf([1, 3]), "splines that rotate the images: 1 (linear) or 3 (cubic)", 3),
   holdOut: flag("FRACTION", fraction(0, 1, true), "part of the training file that is held out for validation", 0.2),

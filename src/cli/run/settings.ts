@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { z } from "zod";
-import { datasetNames } from "../../data/load.js";
+import { datasetNames } from "../../data/catalog.js";
 import { device as deviceOf } from "../../engine/device.js";
 import { threadCount } from "../../engine/threads.js";
 import { check, clip, LconvError, nearest } from "../../errors.js";

@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { datasetNames } from "../../../src/data/catalog.js";
 import { native } from "../../../src/engine/native.js";
 import { skip } from "../../support/skip.js";
 import { lconv, temporaryFolder, writeTinyImages } from "../command.js";
@@ -94,11 +95,23 @@ test("data lists what is here, and writes the generated set", async () => {
   assert.is(listed.code, 0, listed.stderr);
   assert.equal(
     listed.lines.map(({ name }) => name),
-    ["mnist", "fashion-mnist", "cifar10", "cifar100", "glyphs"],
+    [...datasetNames],
   );
   assert.is((await lconv(folder, ["data", "fetch", "mnits"])).code, 2);
   const written = await lconv(folder, ["data", "glyphs", "g.npz", "--json"]);
   assert.equal(written.lines, [{ event: "done", file: "g.npz", train: 12_000, test: 2_000 }]);
+});
+
+test("doctor and the help name every data set of the catalogue", async () => {
+  const { lines } = await lconv(folder, ["doctor", "--json"]);
+  assert.equal(
+    (lines[0].datasets as { name: string }[]).map(({ name }) => name),
+    [...datasetNames],
+  );
+  for (const command of ["train", "plan", "data"]) {
+    const { stdout } = await lconv(folder, [command, "--help"]);
+    for (const name of datasetNames) assert.match(stdout, new RegExp(`\\b${name}\\b`), `${command} --help`);
+  }
 });
 
 test("bench steps gives a line for each case, in the form of bench/peers", async () => {
