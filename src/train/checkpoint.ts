@@ -3,10 +3,11 @@ import { clip, LconvError, showShape } from "../errors.js";
 import { crc32Of } from "../io/crc32.js";
 import { quote } from "../io/files.js";
 import { parseShallow } from "../io/json.js";
-import type { TensorToWrite } from "../io/safetensors.js";
+import type { SafetensorsFile, TensorToWrite } from "../io/safetensors.js";
 import type { Module } from "../nn/module.js";
 import type { Optimizer } from "../optim/optimizer.js";
 import { sameShape } from "../tensor/shape.js";
+import type { Tensor } from "../tensor/tensor.js";
 import { findCheckpoint, type Kept, wholeCheckpoint, writeCheckpoint } from "./checkpointFiles.js";
 import type { EpochEvent } from "./events.js";
 
@@ -38,32 +39,73 @@ type Wrong = (why: string) => LconvError;
 
 const FORMAT = 1;
 
-/**
- * Writes weights, optimiser state and run state as one file, atomically; `kept` says what becomes of the files that are there.
- * Throws ERR_LCONV_IO, and ERR_LCONV_NONFINITE rather than keep broken weights.
- */
-export function saveCheckpoint(
-  path: string,
-  model: Module,
-  optimizer: Optimizer,
-  state: RunState,
-  { fingerprint, rates }: Plan,
-  kept: Kept,
-): void {
-  const tensors = new Map<string, TensorToWrite>();
-  for (const [name, t] of model.namedParameters()) {
-    const data = t.dataSync();
-    if (!data.every(Number.isFinite)) throw nonFinite(`parameter ${quote(name)} is not finite after step ${state.step}`, path);
-    tensors.set(`model.${name}`, { shape: t.shape, data });
+export interface LoadedCheckpoint {
+  state: RunState;
+  /** Where it was: at the path asked for, or the one before it, because of `damage`. */
+  path: string;
+  damage?: LconvError;
+}
+
+/** The checkpoints of one run at `path`. */
+export class Checkpoints {
+  readonly path: string;
+  readonly #model: Module;
+  readonly #optimizer: Optimizer;
+  readonly #plan: Plan;
+  #kept: Kept = "none"; // "last" once the file at `path` is known to be whole and of this run
+  #savedAt = performance.now();
+
+  constructor(path: string, model: Module, optimizer: Optimizer, plan: Plan) {
+    this.path = path;
+    this.#model = model;
+    this.#optimizer = optimizer;
+    this.#plan = plan;
   }
-  for (const [name, t] of optimizer.namedState()) tensors.set(`optimizer.${name}`, { shape: t.shape, data: t.dataSync() });
-  const metadata = {
-    format: String(FORMAT),
-    state: JSON.stringify(state),
-    fingerprint: JSON.stringify(fingerprint),
-    rates: crc32Of(rates.subarray(0, state.step)),
-  };
-  writeCheckpoint(path, tensors, metadata, kept);
+
+  /** Seconds since the last one was written, or since the run began. */
+  get age(): number {
+    return (performance.now() - this.#savedAt) / 1e3;
+  }
+
+  /**
+   * Writes weights, optimiser state and `state` as one file, atomically. Throws ERR_LCONV_IO, and ERR_LCONV_NONFINITE rather than keep broken weights.
+   */
+  save(state: RunState): void {
+    const tensors = new Map<string, TensorToWrite>();
+    for (const [name, t] of this.#model.namedParameters()) {
+      const data = t.dataSync();
+      if (!data.every(Number.isFinite)) throw nonFinite(`parameter ${quote(name)} is not finite after step ${state.step}`, this.path);
+      tensors.set(`model.${name}`, { shape: t.shape, data });
+    }
+    for (const [name, t] of this.#optimizer.namedState()) tensors.set(`optimizer.${name}`, { shape: t.shape, data: t.dataSync() });
+    const { fingerprint, rates } = this.#plan;
+    const metadata = {
+      format: String(FORMAT),
+      state: JSON.stringify(state),
+      fingerprint: JSON.stringify(fingerprint),
+      rates: crc32Of(rates.subarray(0, state.step)),
+    };
+    writeCheckpoint(this.path, tensors, metadata, this.#kept);
+    this.#kept = "last";
+    this.#savedAt = performance.now();
+  }
+
+  /**
+   * Puts the weights and optimiser state of the newest whole checkpoint in place and says where the run is; undefined when there is none.
+   * Throws ERR_LCONV_CHECKPOINT when it is of another run, which is no reason to take the one before it, ERR_LCONV_FORMAT, ERR_LCONV_IO.
+   */
+  load(): LoadedCheckpoint | undefined {
+    const found = findCheckpoint(this.path);
+    if (!found) return undefined;
+    const { file, ...where } = found;
+    const wrong = errorOf(where.path);
+    const state = readState(file.metadata, this.#plan, wrong);
+    const slots = readSlots(file.tensors, this.#optimizer, wrong);
+    this.#model.load(weightsIn(file.tensors));
+    for (const { t, data } of slots) t.set(data);
+    this.#kept = where.damage ? "previous" : "last";
+    return { state, ...where };
+  }
 }
 
 /** The error for a run that broke down; says what is left of it. */
@@ -89,35 +131,30 @@ const errorOf =
   (why) =>
     new LconvError("ERR_LCONV_CHECKPOINT", `${path}: ${why}`);
 
-export interface LoadedCheckpoint {
-  state: RunState;
-  /** Where it was: at the path asked for, or the one before it, because of `damage`. */
-  path: string;
-  damage?: LconvError;
-}
-
-/**
- * Puts the weights and optimiser state of the newest whole checkpoint at `path` in place and says where the run is; undefined when there is none.
- * Throws ERR_LCONV_CHECKPOINT when it is of another run, which is no reason to take the one before it, ERR_LCONV_FORMAT, ERR_LCONV_IO.
- */
-export function loadCheckpoint(path: string, model: Module, optimizer: Optimizer, plan: Plan): LoadedCheckpoint | undefined {
-  const found = findCheckpoint(path);
-  if (!found) return undefined;
-  const { file, ...where } = found;
-  const { tensors, metadata } = file;
-  const wrong = errorOf(where.path);
+/** Where the run of a checkpoint is, which must fit `plan`. */
+function readState(metadata: Readonly<Record<string, string>>, plan: Plan, wrong: Wrong): RunState {
   if (metadata["format"] !== String(FORMAT))
     throw wrong(`is no training checkpoint of format ${FORMAT} (got ${quote(metadata["format"])})`);
   checkFingerprint(parse(metadata["fingerprint"], wrong), plan.fingerprint, wrong);
   const state = parseState(parse(metadata["state"], wrong), wrong);
   checkPlace(state, plan, wrong);
   checkRates(metadata["rates"], plan.rates.subarray(0, state.step), wrong);
+  return state;
+}
 
+type Tensors = SafetensorsFile["tensors"];
+
+function weightsIn(tensors: Tensors): Map<string, { shape: readonly number[]; data: Float32Array }> {
   const weights = new Map<string, { shape: readonly number[]; data: Float32Array }>();
   for (const [name, { shape, data }] of tensors) {
     if (name.startsWith("model.") && data instanceof Float32Array) weights.set(name.slice(6), { shape, data });
   }
-  const slots = [...optimizer.namedState()].map(([name, t]) => {
+  return weights;
+}
+
+/** The state of `optimizer` in a checkpoint, each tensor with its values. */
+function readSlots(tensors: Tensors, optimizer: Optimizer, wrong: Wrong): { t: Tensor; data: Float32Array | Int32Array }[] {
+  return [...optimizer.namedState()].map(([name, t]) => {
     const saved = tensors.get(`optimizer.${name}`);
     if (!saved) throw wrong(`optimiser state ${quote(name)} is missing; was another optimiser used?`);
     const fits =
@@ -128,9 +165,6 @@ export function loadCheckpoint(path: string, model: Module, optimizer: Optimizer
       );
     return { t, data: saved.data as Float32Array | Int32Array };
   });
-  model.load(weights);
-  for (const { t, data } of slots) t.set(data);
-  return { state, ...where };
 }
 
 function parse(text: string | undefined, wrong: Wrong): unknown {

@@ -1,63 +1,22 @@
-import { type Device, device as deviceOf } from "../engine/device.js";
-import type { Program } from "../engine/program.js";
-import { Philox, streams } from "../engine/random.js";
-import { check, checkInteger, checkOptions } from "../errors.js";
-import { crc32Of } from "../io/crc32.js";
+import { checkOptions } from "../errors.js";
 import type { Module } from "../nn/module.js";
-import { makeOptimizer, type Optimizer, type OptimizerName } from "../optim/optimizer.js";
-import { constant, ratesOf, type Schedule } from "../optim/schedule.js";
-import { activeWeights, type Regularize } from "../symmetry/regularize.js";
-import { keep, type Tensor, tensor, zeros } from "../tensor/tensor.js";
-import { loadCheckpoint, nonFinite, type Plan, type RunState, saveCheckpoint } from "./checkpoint.js";
-import type { Kept } from "./checkpointFiles.js";
-import { countOf, type Evaluation, Evaluator, onDevice, type Samples } from "./evaluate.js";
+import { makeOptimizer } from "../optim/optimizer.js";
+import { ratesOf } from "../optim/schedule.js";
+import { Checkpoints, type Fingerprint, nonFinite, type RunState } from "./checkpoint.js";
+import { type Evaluation, Evaluator } from "./evaluate.js";
 import type { DoneEvent, EpochEvent, StepEvent, TrainEvent } from "./events.js";
-import type { DeviceData } from "./passes.js";
-import { recordTrainStep } from "./step.js";
+import { type FitOptions, fitOptions, given, ruleOptions, type Settings, settle } from "./options.js";
+import { checksumOf, countOf, type DeviceData, onDevice, type Samples } from "./samples.js";
+import { type Chunk, Trainer } from "./trainer.js";
 
+/** Samples to learn from, to validate on after each epoch, and to test on at the end. */
 export interface FitData {
   train: Samples;
   validation?: Samples;
   test?: Samples;
 }
 
-export interface FitOptions {
-  /** Name in events. Default "model". */
-  name?: string;
-  epochs?: number;
-  batch?: number;
-  /** Decides the order of the samples; the weights were drawn with the model's own seed. */
-  seed?: number;
-  optimizer?: OptimizerName;
-  lr?: number;
-  momentum?: number;
-  nesterov?: boolean;
-  weightDecay?: number;
-  clipNorm?: number;
-  schedule?: Schedule;
-  /**
-   * Weights of regularisers (lie.regularizers) that are minimised along with the loss, in every L-conv layer whose generators are trained, by default
-   * none. The losses in events and results are the cross-entropy alone.
-   */
-  regularize?: Regularize;
-  /** File for checkpoints: after every epoch, every `checkpointSeconds`, and when stopped. The one before the last stays beside it, as NAME.previous.EXT. */
-  checkpoint?: string;
-  /** Default 60. */
-  checkpointSeconds?: number;
-  /**
-   * Goes on from the checkpoint file when it exists, or from the one before it when that is damaged; the result is the same as without the interruption.
-   * Other options, learning rates or samples are refused (samples that are on the device already are not compared), and fewer epochs than the file holds.
-   */
-  resume?: boolean;
-  device?: Device;
-  /** Stops after the chunk under way, of steps or of a validation, writes a checkpoint and throws the signal's reason. */
-  signal?: AbortSignal;
-}
-const known = [
-  ...["name", "epochs", "batch", "seed", "optimizer", "lr", "momentum", "nesterov", "weightDecay", "clipNorm", "schedule", "regularize"],
-  ...["checkpoint", "checkpointSeconds", "resume", "device", "signal", "onEvent"],
-];
-
+/** The final metrics, with the event of every epoch. */
 export interface FitResult extends DoneEvent {
   history: readonly EpochEvent[];
 }
@@ -84,7 +43,7 @@ export async function fit(
  * finite, ERR_LCONV_CHECKPOINT for a checkpoint of another run or of more epochs, ERR_LCONV_IO for files, and the reason of `signal`.
  */
 export async function* train(model: Module, data: FitData, options: FitOptions = {}): AsyncGenerator<TrainEvent, FitResult> {
-  checkOptions("fit", options, known);
+  checkOptions("fit", options, fitOptions);
   const run = new Run(model, data, options);
   try {
     return yield* run.events();
@@ -93,92 +52,40 @@ export async function* train(model: Module, data: FitData, options: FitOptions =
   }
 }
 
-const CHUNK_MS = 100;
-
-/** One run: what lives on the device, and where it stands. */
+/** One run: what it works with, and where it stands. */
 class Run {
   readonly #model: Module;
-  readonly #options: FitOptions;
-  readonly #name: string;
-  readonly #epochs: number;
-  readonly #batch: number;
-  readonly #seed: number;
-  readonly #stepsPerEpoch: number;
-  readonly #count: number;
-  readonly #optimizer: Optimizer;
-  readonly #plan: Plan;
-  readonly #program: Program;
+  readonly #settings: Settings;
+  readonly #trainer: Trainer;
   readonly #validation: Evaluator | undefined;
   readonly #test: Evaluator | undefined;
-  readonly #order: Tensor;
-  readonly #losses: Tensor;
-  readonly #corrects: Tensor;
+  readonly #checkpoints: Checkpoints | undefined;
+  /** The learning rate of every step. */
+  readonly #rates: Float32Array;
   readonly #owned: { dispose(): void }[] = [];
   #state: RunState = { step: 0, lossSum: 0, correctSum: 0, seconds: 0, history: [] };
-  #kept: Kept = "none"; // the checkpoint that the next one replaces is this run's, and whole: "last"
-  #savedAt = performance.now();
-  #sessionSteps = 0;
-  #sessionSeconds = 0;
+  /** What was done since the run began or was resumed. */
+  readonly #session = { steps: 0, seconds: 0 };
 
+  /** Puts the samples on the device and records the steps of training, validation and test. */
   constructor(model: Module, data: FitData, options: FitOptions) {
-    const {
-      name = "model",
-      epochs = 30,
-      batch = 32,
-      seed = 0,
-      optimizer = "rmsprop",
-      lr,
-      schedule = constant,
-      device = deviceOf(),
-    } = options;
-    const count = countOf(data.train);
-    checkInteger("fit", "epochs", epochs, 1);
-    checkInteger("fit", "seed", seed, 0, Number.MAX_SAFE_INTEGER);
-    checkInteger("fit", "batch", batch, 1);
-    check(
-      batch <= count,
-      "ERR_LCONV_ARGUMENT",
-      () => `fit: batch is ${batch}, but there are only ${count} training samples; take a batch of at most ${count}`,
-    );
+    const settings = settle(options, countOf(data.train));
+    const { optimizer: rule, epochs, batch, seed, schedule, checkpoint } = settings;
+    const stepsPerEpoch = Math.floor(countOf(data.train) / batch);
     this.#model = model;
-    this.#options = options;
-    [this.#name, this.#epochs, this.#batch, this.#seed, this.#count] = [name, epochs, batch, seed, count];
-    this.#stepsPerEpoch = Math.floor(count / batch);
-    const weights = activeWeights("fit: regularize", options.regularize ?? {});
-    const regularize = Object.keys(weights).length > 0 ? { regularize: weights } : {};
+    this.#settings = settings;
     try {
-      const settings = { ...given(options, ["momentum", "nesterov", "weightDecay", "clipNorm"]), ...(lr === undefined ? {} : { lr }) };
-      this.#optimizer = this.#own(makeOptimizer(optimizer, model.parameters(), settings));
-      const fingerprint = {
-        optimizer,
-        ...settings,
-        ...regularize,
-        batch,
-        seed,
-        samples: count,
-        ...(options.checkpoint === undefined ? {} : dataSum(data.train)),
-        parameters: Object.fromEntries([...model.namedParameters()].map(([key, t]) => [key, [...t.shape]])),
-      };
-      const stepRates = ratesOf(schedule, this.#optimizer.lr.item(), epochs * this.#stepsPerEpoch);
-      this.#plan = { fingerprint, epochs, stepsPerEpoch: this.#stepsPerEpoch, rates: stepRates };
-      const samples = this.#onDevice(data.train, device);
-      const list = (): Tensor => this.#own(keep(zeros([this.#stepsPerEpoch], { device })));
-      [this.#losses, this.#corrects] = [list(), list()];
-      this.#order = this.#own(keep(zeros([this.#stepsPerEpoch * batch], { device, dtype: "int32" })));
-      const rates = this.#own(keep(tensor(stepRates, { device })));
-      const parts = {
-        model,
-        optimizer: this.#optimizer,
-        data: samples,
-        batch,
-        order: this.#order,
-        rates,
-        metrics: { loss: this.#losses, correct: this.#corrects },
-        ...regularize,
-      };
-      this.#program = this.#own(recordTrainStep(parts));
-      this.#validation = data.validation && this.#own(new Evaluator(model, this.#onDevice(data.validation, device)));
-      this.#test = data.test && this.#own(new Evaluator(model, this.#onDevice(data.test, device)));
+      const optimizer = this.#own(makeOptimizer(rule, model.parameters(), given(settings, ruleOptions)));
+      const rates = ratesOf(schedule, optimizer.lr.item(), epochs * stepsPerEpoch);
+      this.#rates = rates;
+      if (checkpoint) {
+        const fingerprint = fingerprintOf(model, data.train, settings);
+        this.#checkpoints = new Checkpoints(checkpoint, model, optimizer, { fingerprint, epochs, stepsPerEpoch, rates });
+      }
+      const parts = { batch, seed, rates, ...given(settings, ["regularize"]) };
+      this.#trainer = this.#own(new Trainer(model, optimizer, this.#onDevice(data.train), parts));
+      this.#validation = data.validation && this.#own(new Evaluator(model, this.#onDevice(data.validation)));
+      this.#test = data.test && this.#own(new Evaluator(model, this.#onDevice(data.test)));
     } catch (error) {
       this.dispose();
       throw error;
@@ -190,137 +97,144 @@ class Run {
   }
 
   async *events(): AsyncGenerator<TrainEvent, FitResult> {
-    if (this.#options.resume) yield* this.#load();
-    while (this.#state.history.length < this.#epochs) yield* this.#epoch();
+    if (this.#settings.resume) yield* this.#load();
+    while (this.#state.history.length < this.#settings.epochs) yield* this.#epoch();
     return this.#result();
   }
 
   async *#epoch(): AsyncGenerator<TrainEvent> {
     const state = this.#state;
     const epoch = state.history.length;
-    const end = (epoch + 1) * this.#stepsPerEpoch;
-    this.#order.set(this.#orderOf(epoch));
-    const secondsBefore = state.history.reduce((seconds, past) => seconds + past.seconds, 0);
-    while (state.step < end) {
-      if (this.#options.signal?.aborted) yield* this.#save();
-      this.#options.signal?.throwIfAborted();
-      yield await this.#chunk(end, epoch);
-      if (performance.now() - this.#savedAt > 1e3 * (this.#options.checkpointSeconds ?? 60)) yield* this.#save();
-    }
-    const start = performance.now();
+    const start = state.history.reduce((seconds, past) => seconds + past.seconds, 0);
+    this.#trainer.startEpoch(epoch);
+    yield* this.#train(epoch);
     const validated = yield* this.#validate();
-    state.seconds += (performance.now() - start) / 1e3;
-    const event: EpochEvent = {
-      type: "epoch",
-      model: this.#name,
-      epoch: epoch + 1,
-      epochs: this.#epochs,
-      loss: state.lossSum / this.#stepsPerEpoch,
-      accuracy: state.correctSum / (this.#stepsPerEpoch * this.#batch),
-      valLoss: validated?.loss ?? null,
-      valAccuracy: validated?.accuracy ?? null,
-      seconds: state.seconds - secondsBefore,
-      learningRate: Number(this.#plan.rates[end - 1].toPrecision(7)), // float32 on the device
-    };
+    const event = this.#epochEvent(epoch, state.seconds - start, validated);
     state.history.push(event);
     state.lossSum = state.correctSum = 0;
     yield* this.#save();
     yield event;
   }
 
+  /** The steps of `epoch` that are not done yet. */
+  async *#train(epoch: number): AsyncGenerator<TrainEvent> {
+    const { signal, checkpointSeconds } = this.#settings;
+    const { stepsPerEpoch } = this.#trainer;
+    const start = epoch * stepsPerEpoch;
+    const end = start + stepsPerEpoch;
+    const state = this.#state;
+    while (state.step < end) {
+      if (signal?.aborted) yield* this.#save();
+      signal?.throwIfAborted();
+      const chunk = await this.#trainer.run(state.step - start, end - state.step);
+      this.#count(chunk, epoch);
+      yield this.#stepEvent(chunk, epoch);
+      if (this.#checkpoints && this.#checkpoints.age > checkpointSeconds) yield* this.#save();
+    }
+  }
+
+  /** Adds up what `chunk` did. Throws ERR_LCONV_NONFINITE. */
+  #count({ steps, seconds, losses, corrects }: Chunk, epoch: number): void {
+    const state = this.#state;
+    const broken = losses.findIndex((loss) => !Number.isFinite(loss));
+    if (broken >= 0)
+      throw nonFinite(`the loss is ${losses[broken]} at step ${state.step + broken} (epoch ${epoch + 1})`, this.#settings.checkpoint);
+    for (const loss of losses) state.lossSum += loss;
+    for (const correct of corrects) state.correctSum += correct;
+    state.step += steps;
+    state.seconds += seconds;
+    this.#session.steps += steps;
+    this.#session.seconds += seconds;
+  }
+
   /** Stopped in here, the run goes on with the validation alone: all steps of its epoch are in the checkpoint. */
   async *#validate(): AsyncGenerator<TrainEvent, Evaluation | undefined> {
-    const { signal } = this.#options;
+    const { signal } = this.#settings;
+    const start = performance.now();
     try {
-      return await this.#validation?.run(signal);
+      const validated = await this.#validation?.run(signal);
+      this.#state.seconds += (performance.now() - start) / 1e3;
+      return validated;
     } catch (error) {
       if (signal?.aborted) yield* this.#save();
       throw error;
     }
   }
 
-  /** About 100 ms of steps, then their losses: one read from the device a chunk. */
-  async #chunk(end: number, epoch: number): Promise<StepEvent> {
-    const state = this.#state;
-    const wanted = Math.min(end - state.step, this.#program.stepsIn(CHUNK_MS));
-    const start = performance.now();
-    await this.#program.run({ steps: wanted, chunkMs: Number.POSITIVE_INFINITY });
-    const seconds = (performance.now() - start) / 1e3;
-    const first = state.step - epoch * this.#stepsPerEpoch;
-    const losses = this.#losses.slice(first, wanted) as Float32Array;
-    const corrects = this.#corrects.slice(first, wanted) as Float32Array;
-    const broken = losses.findIndex((loss) => !Number.isFinite(loss));
-    if (broken >= 0)
-      throw nonFinite(`the loss is ${losses[broken]} at step ${state.step + broken} (epoch ${epoch + 1})`, this.#options.checkpoint);
-    for (const loss of losses) state.lossSum += loss;
-    for (const correct of corrects) state.correctSum += correct;
-    state.step += wanted;
-    state.seconds += seconds;
-    this.#sessionSteps += wanted;
-    this.#sessionSeconds += seconds;
-    return {
-      type: "step",
-      model: this.#name,
-      epoch: epoch + 1,
-      epochs: this.#epochs,
-      step: state.step,
-      steps: this.#epochs * this.#stepsPerEpoch,
-      loss: losses.reduce((sum, loss) => sum + loss, 0) / wanted,
-      samplesPerSecond: (wanted * this.#batch) / seconds,
-    };
-  }
-
   *#load(): Generator<TrainEvent> {
-    const { checkpoint } = this.#options;
-    const loaded = checkpoint && loadCheckpoint(checkpoint, this.#model, this.#optimizer, this.#plan);
+    const loaded = this.#checkpoints?.load();
     if (!loaded) return;
     const { state, path, damage } = loaded;
     this.#state = state;
-    this.#kept = damage ? "previous" : "last";
-    if (damage) yield { type: "fallback", model: this.#name, path, step: state.step, reason: damage.message };
+    if (damage) yield { type: "fallback", model: this.#settings.name, path, step: state.step, reason: damage.message };
   }
 
   *#save(): Generator<TrainEvent> {
-    const path = this.#options.checkpoint;
-    if (!path) return;
-    saveCheckpoint(path, this.#model, this.#optimizer, this.#state, this.#plan, this.#kept);
-    this.#kept = "last";
-    this.#savedAt = performance.now();
-    yield { type: "checkpoint", model: this.#name, path, step: this.#state.step };
+    if (!this.#checkpoints) return;
+    this.#checkpoints.save(this.#state);
+    yield { type: "checkpoint", model: this.#settings.name, path: this.#checkpoints.path, step: this.#state.step };
+  }
+
+  #stepEvent({ steps, seconds, losses }: Chunk, epoch: number): StepEvent {
+    const { name, epochs, batch } = this.#settings;
+    return {
+      type: "step",
+      model: name,
+      epoch: epoch + 1,
+      epochs,
+      step: this.#state.step,
+      steps: epochs * this.#trainer.stepsPerEpoch,
+      loss: losses.reduce((sum, loss) => sum + loss, 0) / steps,
+      samplesPerSecond: (steps * batch) / seconds,
+    };
+  }
+
+  #epochEvent(epoch: number, seconds: number, validated: Evaluation | undefined): EpochEvent {
+    const { name, epochs, batch } = this.#settings;
+    const { stepsPerEpoch } = this.#trainer;
+    const { lossSum, correctSum } = this.#state;
+    const lastRate = this.#rates[(epoch + 1) * stepsPerEpoch - 1];
+    return {
+      type: "epoch",
+      model: name,
+      epoch: epoch + 1,
+      epochs,
+      loss: lossSum / stepsPerEpoch,
+      accuracy: correctSum / (stepsPerEpoch * batch),
+      valLoss: validated?.loss ?? null,
+      valAccuracy: validated?.accuracy ?? null,
+      seconds,
+      learningRate: Number(lastRate.toPrecision(7)), // float32 on the device
+    };
   }
 
   async #result(): Promise<FitResult> {
+    const { name, batch, signal } = this.#settings;
     const { history, seconds } = this.#state;
+    const { steps, seconds: sessionSeconds } = this.#session;
     const last = history.at(-1);
-    const values = history.map((event) => event.valAccuracy).filter((value) => value !== null);
-    const named = [...this.#model.namedParameters()];
+    const validated = history.map((event) => event.valAccuracy).filter((value) => value !== null);
+    const tested = await this.#test?.run(signal);
     const counted = this.#model as { layerParameterCount?: () => number };
     return {
       type: "done",
-      model: this.#name,
+      model: name,
       valAccuracy: last?.valAccuracy ?? null,
-      bestValAccuracy: values.length > 0 ? Math.max(...values) : null,
-      testAccuracy: (await this.#test?.run(this.#options.signal))?.accuracy ?? null,
+      bestValAccuracy: validated.length > 0 ? Math.max(...validated) : null,
+      testAccuracy: tested?.accuracy ?? null,
       trainAccuracy: last?.accuracy ?? null,
-      params: named.reduce((n, [, t]) => n + (t.requiresGrad ? t.size : 0), 0),
+      params: this.#model.parameterCount(),
       layerParams: counted.layerParameterCount?.() ?? 0,
       seconds,
-      samplesPerSecond: this.#sessionSeconds > 0 ? (this.#sessionSteps * this.#batch) / this.#sessionSeconds : 0,
+      samplesPerSecond: sessionSeconds > 0 ? (steps * batch) / sessionSeconds : 0,
       peakRssBytes: process.resourceUsage().maxRSS * 1024,
-      device: this.#losses.device.name,
+      device: this.#trainer.device.name,
       history,
     };
   }
 
-  /** The samples of one epoch: a permutation that depends on (seed, epoch) alone, so that a resumed run sees the same. */
-  #orderOf(epoch: number): Int32Array {
-    return new Philox(this.#seed, streams.order, epoch * this.#count)
-      .permutation(this.#count)
-      .subarray(0, this.#stepsPerEpoch * this.#batch);
-  }
-
-  #onDevice(samples: Samples, device: Device): DeviceData {
-    const { data, owned } = onDevice(samples, device);
+  #onDevice(samples: Samples): DeviceData {
+    const { data, owned } = onDevice(samples, this.#settings.device);
     if (owned) this.#own(owned);
     return data;
   }
@@ -331,10 +245,12 @@ class Run {
   }
 }
 
-/** What tells other samples of the same number; nothing where they are on the device. */
-const dataSum = (samples: Samples): { data?: string } => ("count" in samples ? { data: crc32Of(samples.labels, samples.x) } : {});
-
-/** The named entries of `options` that were given. */
-function given<T extends object, K extends keyof T>(options: T, names: readonly K[]): Pick<T, K> {
-  return Object.fromEntries(names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]])) as Pick<T, K>;
+function fingerprintOf(model: Module, train: Samples, settings: Settings): Fingerprint {
+  const data = checksumOf(train);
+  return {
+    ...given(settings, ["optimizer", ...ruleOptions, "regularize", "batch", "seed"]),
+    samples: countOf(train),
+    ...(data !== undefined && { data }),
+    parameters: Object.fromEntries([...model.namedParameters()].map(([key, t]) => [key, [...t.shape]])),
+  };
 }

@@ -8,12 +8,7 @@ import type { Optimizer } from "../optim/optimizer.js";
 import { record } from "../tensor/record.js";
 import { scope } from "../tensor/scope.js";
 import { type Tensor, zeros } from "../tensor/tensor.js";
-
-/** Samples on the device: x [N, m, d], labels int32 [N]. */
-export interface DeviceData {
-  x: Tensor;
-  labels: Tensor;
-}
+import type { DeviceData } from "./samples.js";
 
 export interface PassParts {
   model: Module;

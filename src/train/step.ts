@@ -7,8 +7,9 @@ import { stepAdvance, stepSlice, stepWrite } from "../ops/step.js";
 import type { Regularize } from "../symmetry/regularize.js";
 import { record } from "../tensor/record.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { type DeviceData, type PassParts, passesOf, runPasses } from "./passes.js";
+import { type PassParts, passesOf, runPasses } from "./passes.js";
 import { penalty } from "./penalty.js";
+import type { DeviceData } from "./samples.js";
 
 /** Device arrays that a program writes, one value a step. */
 export interface StepMetrics {

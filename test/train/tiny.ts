@@ -1,7 +1,7 @@
 import { device } from "../../src/engine/device.js";
 import { Philox, streams } from "../../src/engine/random.js";
 import { type Classifier, type ModelOptions, makeModel } from "../../src/models/models.js";
-import type { HostData } from "../../src/train/evaluate.js";
+import type { HostData } from "../../src/train/samples.js";
 
 /** Two classes of 6 x 6 images that differ by which half is brighter; learnable in a few epochs. */
 export function tinyData(count: number, seed = 0): HostData & { classes: number } {

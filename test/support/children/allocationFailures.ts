@@ -8,8 +8,9 @@ import { Device } from "../../../src/engine/device.js";
 import { type Native, native } from "../../../src/engine/native.js";
 import { LconvError } from "../../../src/errors.js";
 import { makeModel } from "../../../src/models/models.js";
-import { disposeData, evaluate, upload } from "../../../src/train/evaluate.js";
+import { evaluate } from "../../../src/train/evaluate.js";
 import { fit } from "../../../src/train/fit.js";
+import { disposeData, upload } from "../../../src/train/samples.js";
 import { tinyData } from "../../train/tiny.js";
 
 interface WithFaults extends Native {

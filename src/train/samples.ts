@@ -1,0 +1,65 @@
+import { type Device, device as deviceOf } from "../engine/device.js";
+import { check, showShape } from "../errors.js";
+import { crc32Of } from "../io/crc32.js";
+import { keep, Tensor, tensor } from "../tensor/tensor.js";
+
+/** Samples on the host: x [N, m, d], labels [N]. */
+export interface HostData {
+  x: Float32Array;
+  labels: Int32Array;
+  count: number;
+  channels: number;
+  height: number;
+  width: number;
+}
+
+/** Samples on the device: x [N, m, d], labels int32 [N]. */
+export interface DeviceData {
+  x: Tensor;
+  labels: Tensor;
+}
+
+/** Samples on the host, or on the device, where several runs may share them. */
+export type Samples = HostData | DeviceData;
+
+export const countOf = (samples: Samples): number => ("count" in samples ? samples.count : samples.x.shape[0]);
+
+/** What tells other samples of the same number; undefined where they are on the device. */
+export const checksumOf = (samples: Samples): string | undefined => ("count" in samples ? crc32Of(samples.labels, samples.x) : undefined);
+
+/** Copies samples to the device. Throws ERR_LCONV_DATA when there are none, ERR_LCONV_SHAPE when sizes do not fit. */
+export function upload({ x, labels, count, channels, height, width }: HostData, device: Device = deviceOf()): DeviceData {
+  const shape = [count, channels, height * width];
+  check(count > 0, "ERR_LCONV_DATA", () => "there are no samples to work on");
+  check(
+    x.length === count * channels * height * width && labels.length === count,
+    "ERR_LCONV_SHAPE",
+    () => `samples ${showShape(shape)} do not fit ${x.length} pixels and ${labels.length} labels`,
+  );
+  return { x: keep(tensor(x, { shape, device })), labels: keep(tensor(labels, { device })) };
+}
+
+/** Throws ERR_LCONV_SHAPE for samples on the device that are not x [N, m, d] with one label each, as upload() makes them. */
+function checkUploaded(data: DeviceData): DeviceData {
+  const { x, labels } = data;
+  const fits = x instanceof Tensor && labels instanceof Tensor && x.rank === 3 && labels.dtype === "int32" && labels.size === x.shape[0];
+  const got = (t: unknown): string => (t instanceof Tensor ? `${t.dtype} ${showShape(t.shape)}` : String(t));
+  check(
+    fits,
+    "ERR_LCONV_SHAPE",
+    () => `samples on a device are x [N, m, d] and labels int32 [N], as upload() makes them; got x ${got(x)} and labels ${got(labels)}`,
+  );
+  return data;
+}
+
+/** Samples on the device, copied there where they are not; `owned` is what to dispose of then. */
+export function onDevice(samples: Samples, device?: Device): { data: DeviceData; owned?: { dispose(): void } } {
+  if (!("count" in samples)) return { data: checkUploaded(samples) };
+  const data = upload(samples, device);
+  return { data, owned: { dispose: () => disposeData(data) } };
+}
+
+export function disposeData(data: DeviceData): void {
+  data.x.dispose();
+  data.labels.dispose();
+}

@@ -1,0 +1,87 @@
+import type { Device } from "../engine/device.js";
+import type { Program } from "../engine/program.js";
+import { Philox, streams } from "../engine/random.js";
+import type { Module } from "../nn/module.js";
+import type { Optimizer } from "../optim/optimizer.js";
+import type { Regularize } from "../symmetry/regularize.js";
+import { keep, type Tensor, tensor, zeros } from "../tensor/tensor.js";
+import type { DeviceData } from "./samples.js";
+import { recordTrainStep, type StepMetrics } from "./step.js";
+
+const CHUNK_MS = 100;
+
+export interface TrainerOptions {
+  batch: number;
+  /** Decides the order of the samples. */
+  seed: number;
+  /** The learning rate of every step of the run. */
+  rates: Float32Array;
+  regularize?: Regularize;
+}
+
+/** What some steps in a row did: the mean loss over the batch of each of them, and how many of its samples were classified correctly. */
+export interface Chunk {
+  steps: number;
+  seconds: number;
+  losses: Float32Array; // [steps]
+  corrects: Float32Array; // [steps]
+}
+
+/** Train steps of a model on samples that stay on the device; recorded once, run in chunks. Model, optimiser and samples remain the caller's. */
+export class Trainer {
+  readonly device: Device;
+  readonly stepsPerEpoch: number;
+  readonly #batch: number;
+  readonly #seed: number;
+  readonly #samples: number;
+  readonly #order: Tensor; // int32 [stepsPerEpoch * batch]: the samples of the epoch
+  readonly #rates: Tensor; // [steps of the run]
+  readonly #metrics: StepMetrics; // [stepsPerEpoch] each
+  readonly #program: Program;
+
+  constructor(model: Module, optimizer: Optimizer, data: DeviceData, { batch, seed, rates, regularize }: TrainerOptions) {
+    const [samples] = data.x.shape;
+    const { device } = data.x;
+    this.device = device;
+    this.stepsPerEpoch = Math.floor(samples / batch);
+    this.#batch = batch;
+    this.#seed = seed;
+    this.#samples = samples;
+    this.#order = keep(zeros([this.stepsPerEpoch * batch], { device, dtype: "int32" }));
+    this.#rates = keep(tensor(rates, { device }));
+    this.#metrics = { loss: keep(zeros([this.stepsPerEpoch], { device })), correct: keep(zeros([this.stepsPerEpoch], { device })) };
+    const lists = { order: this.#order, rates: this.#rates, metrics: this.#metrics };
+    try {
+      this.#program = recordTrainStep({ model, optimizer, data, batch, ...lists, ...(regularize && { regularize }) });
+    } catch (error) {
+      this.#disposeLists();
+      throw error;
+    }
+  }
+
+  /** Takes the samples in the order of `epoch` (from 0 on): a permutation that depends on (seed, epoch) alone, so that a resumed run sees the same. */
+  startEpoch(epoch: number): void {
+    const permutation = new Philox(this.#seed, streams.order, epoch * this.#samples).permutation(this.#samples);
+    this.#order.set(permutation.subarray(0, this.stepsPerEpoch * this.#batch));
+  }
+
+  /** Runs about 100 ms of steps, `most` at most, from step `first` of the epoch on; then reads their metrics, once for all of them. */
+  async run(first: number, most: number): Promise<Chunk> {
+    const steps = Math.min(most, this.#program.stepsIn(CHUNK_MS));
+    const start = performance.now();
+    await this.#program.run({ steps, chunkMs: Number.POSITIVE_INFINITY });
+    const seconds = (performance.now() - start) / 1e3;
+    const losses = this.#metrics.loss.slice(first, steps) as Float32Array;
+    const corrects = this.#metrics.correct.slice(first, steps) as Float32Array;
+    return { steps, seconds, losses, corrects };
+  }
+
+  dispose(): void {
+    this.#program.dispose();
+    this.#disposeLists();
+  }
+
+  #disposeLists(): void {
+    for (const list of [this.#order, this.#rates, this.#metrics.loss, this.#metrics.correct]) list.dispose();
+  }
+}
