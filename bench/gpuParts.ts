@@ -71,7 +71,7 @@ async function epoch(): Promise<boolean> {
     return seconds.length === epochs;
   }
   const measured = [];
-  for await (const result of benchSteps({ cases: ["mnist/lconv"], batch, seconds: 1, peak: 1, device })) measured.push(result.ms_per_step);
+  for await (const result of benchSteps({ cases: ["mnist/lconv"], batch, seconds: 1, peak: 1, device })) measured.push(result.msPerStep);
   const later = seconds.slice(1).sort((a, b) => a - b);
   const epochMs = 1e3 * later[Math.floor(later.length / 2)];
   const ratio = epochMs / (steps * measured[0]);

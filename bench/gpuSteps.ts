@@ -135,7 +135,7 @@ async function bench(check: Check): Promise<Outcome> {
     return outcome(ended, `${ours.length} lines, no timing: emulated`);
   }
   const first = ours[0];
-  return outcome(ended, first ? `${first.case} ${(1e3 * first.ms_per_step).toFixed(1)} us; ${ours.length} lines` : "no lines");
+  return outcome(ended, first ? `${first.case} ${(1e3 * first.msPerStep).toFixed(1)} us; ${ours.length} lines` : "no lines");
 }
 
 function readBench(check: Check): BenchResult[] {
@@ -148,17 +148,17 @@ function readBench(check: Check): BenchResult[] {
 async function predictions(check: Check): Promise<Outcome> {
   const best = new Map<string, BenchResult>();
   for (const line of check.emulated ? [] : readBench(check)) {
-    if (line.predicted_us_high === undefined) continue;
-    if (line.ms_per_step < (best.get(line.case)?.ms_per_step ?? Number.POSITIVE_INFINITY)) best.set(line.case, line);
+    if (line.predictedUsHigh === undefined) continue;
+    if (line.msPerStep < (best.get(line.case)?.msPerStep ?? Number.POSITIVE_INFINITY)) best.set(line.case, line);
   }
   if (best.size === 0)
     return { skipped: check.emulated ? "nothing is timed on the emulated GPU" : "no measurement, or no figures for this GPU" };
   const ratios: number[] = [];
   const lines = [...best.values()].map((line) => {
-    const measured = 1e3 * line.ms_per_step;
-    const ratio = measured / (line.predicted_us_high ?? Number.NaN);
+    const measured = 1e3 * line.msPerStep;
+    const ratio = measured / (line.predictedUsHigh ?? Number.NaN);
     ratios.push(ratio);
-    const predicted = `${line.predicted_us_low}-${line.predicted_us_high} us (${line.bound_by})`;
+    const predicted = `${line.predictedUsLow}-${line.predictedUsHigh} us (${line.boundBy})`;
     return `${line.case.padEnd(22)} measured ${measured.toFixed(1)} us, predicted ${predicted}, ratio ${ratio.toFixed(2)}`;
   });
   writeFileSync(join(check.out, "predictions.txt"), `${lines.join("\n")}\n`);

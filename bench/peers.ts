@@ -7,7 +7,7 @@ export interface PeerLine {
   by: string;
   precision: Precision;
   case: string;
-  ms_per_step: number;
+  msPerStep: number;
 }
 
 /** A peer that is not installed, or ran out of memory or time. */
@@ -60,8 +60,14 @@ export async function peerLines(peer: string, options: PeerRun): Promise<(PeerLi
   const lines: (PeerLine | Failure)[] = output
     .split("\n")
     .filter((line) => line.startsWith("{"))
-    .map((line) => ({ by, precision, ...JSON.parse(line) }));
+    .map((line) => ({ by, precision, ...camelCased(JSON.parse(line)) }) as PeerLine);
   return error === "" ? lines : [...lines, { by, precision, batch, error }];
+}
+
+/** `{ ms_per_step: 1 }` as `{ msPerStep: 1 }`. */
+function camelCased(line: object): object {
+  const camel = (key: string): string => key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  return Object.fromEntries(Object.entries(line).map(([key, value]) => [camel(key), value]));
 }
 
 function torchArguments(peer: string, { onGpu, precision, batch, seconds, cases }: PeerRun): string[] {

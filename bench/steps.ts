@@ -4,7 +4,7 @@
 //                          [--seconds 3] [--cases mnist/lconv,…] [--peers eager,compile,graph,jax]
 //                          [--peak GFLOP/s, not to measure it] [--out FILE.jsonl] [--chart FILE.svg]
 //
-// Every line of every program goes to --out as it came, with who said it; the tables are on stdout. The best peer of a case is the
+// Every line of every program goes to --out, with who said it and with its keys in camelCase; the tables are on stdout. The best peer of a case is the
 // fastest of: PyTorch eager, torch.compile and (on a GPU) a captured CUDA graph in its three layouts, JAX jit in both contraction orders.
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
@@ -78,7 +78,7 @@ async function compare(precision: Precision, batch: number): Promise<void> {
   while (rounds.length < ROUNDS) await measureOurs();
   const peak = [...peaks].sort((x, y) => x - y)[Math.floor(ROUNDS / 2)];
   lines.push(
-    { ...machine, peak_gflops: peak, peaks },
+    { ...machine, peakGflops: peak, peaks },
     ...rounds.flatMap((round, i) => round.map((result) => ({ by: "lconv", precision, round: i + 1, ...result }))),
     ...found,
   );
@@ -105,10 +105,10 @@ function chartPath(path: string, precision: Precision, batch: number): string {
 function chart(ours: readonly BenchResult[], theirs: readonly PeerLine[], where: string): string {
   const series = ["lconv", "PyTorch", "JAX"];
   const fastest = (result: BenchResult, by: string): number =>
-    Math.min(...theirs.filter((line) => line.by.startsWith(by) && caseOf(line.case) === result.case).map((line) => line.ms_per_step));
+    Math.min(...theirs.filter((line) => line.by.startsWith(by) && caseOf(line.case) === result.case).map((line) => line.msPerStep));
   const groups = ours.map((result) => {
-    const times = [result.ms_per_step, fastest(result, "torch"), fastest(result, "jax")];
-    return { name: result.case, values: times.map((time) => (Number.isFinite(time) ? (100 * result.floor_ms) / time : undefined)) };
+    const times = [result.msPerStep, fastest(result, "torch"), fastest(result, "jax")];
+    return { name: result.case, values: times.map((time) => (Number.isFinite(time) ? (100 * result.floorMs) / time : undefined)) };
   });
   return barChart({
     title: `Train steps, ${where}`,
@@ -120,13 +120,13 @@ function chart(ours: readonly BenchResult[], theirs: readonly PeerLine[], where:
 }
 
 function middle(results: BenchResult[]): BenchResult {
-  return results.sort((x, y) => x.ms_per_step - y.ms_per_step)[Math.floor(results.length / 2)];
+  return results.sort((x, y) => x.msPerStep - y.msPerStep)[Math.floor(results.length / 2)];
 }
 
 /** The same result, with what is told by the peak told by this one. */
 function atPeak(result: BenchResult, peak: number): BenchResult {
   const share = result.gflops / peak;
-  return { ...result, share_of_peak: share, floor_ms: share * result.ms_per_step };
+  return { ...result, shareOfPeak: share, floorMs: share * result.msPerStep };
 }
 
 function printTable(ours: readonly BenchResult[], found: readonly PeerLine[]): void {
@@ -134,18 +134,18 @@ function printTable(ours: readonly BenchResult[], found: readonly PeerLine[]): v
     "| case | lconv ms | floor ms | share of peak | best peer ms | which | ratio | PyTorch eager ms | ratio |\n|---|---|---|---|---|---|---|---|---|",
   );
   for (const result of ours) {
-    const same = found.filter((line) => caseOf(line.case) === result.case).sort((x, y) => x.ms_per_step - y.ms_per_step);
+    const same = found.filter((line) => caseOf(line.case) === result.case).sort((x, y) => x.msPerStep - y.msPerStep);
     const [best] = same;
     const eager = same.find((line) => line.by === "torch eager");
-    const ratio = (line: PeerLine): string => `${(line.ms_per_step / result.ms_per_step).toFixed(1)} x`;
+    const ratio = (line: PeerLine): string => `${(line.msPerStep / result.msPerStep).toFixed(1)} x`;
     const which = best ? `${best.by}, ${best.case.split("/").slice(1, -1).join("/")}` : "-";
     const cells = [
       result.case,
-      ms(result.ms_per_step),
-      ms(result.floor_ms),
-      `${(100 * result.share_of_peak).toFixed(0)} %`,
-      ...(best ? [ms(best.ms_per_step), which, ratio(best)] : ["-", "-", "-"]),
-      ...(eager ? [ms(eager.ms_per_step), ratio(eager)] : ["-", "-"]),
+      ms(result.msPerStep),
+      ms(result.floorMs),
+      `${(100 * result.shareOfPeak).toFixed(0)} %`,
+      ...(best ? [ms(best.msPerStep), which, ratio(best)] : ["-", "-", "-"]),
+      ...(eager ? [ms(eager.msPerStep), ratio(eager)] : ["-", "-"]),
     ];
     console.log(`| ${cells.join(" | ")} |`);
   }

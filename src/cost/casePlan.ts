@@ -10,13 +10,13 @@ export interface StepCount extends Floors {
   device: string;
   commands: number;
   launches: number;
-  longest_path: number;
+  longestPath: number;
   branches: number;
   mb: number;
   gflop: number;
   /** All that the device holds, and whether that stays in the GPU's second-level cache. */
-  resident_mb: number;
-  fits_cache: boolean;
+  residentMb: number;
+  fitsCache: boolean;
   measured: false;
 }
 
@@ -58,17 +58,18 @@ function planCase(name: string, batch: number, device: Device, gpu: GpuName): Pl
 /** Throws ERR_LCONV_DEVICE for a program of a device that does not count. */
 export function countStep({ stats, commands }: Program, device: Device, gpu: GpuName): StepCount {
   check(stats !== undefined, "ERR_LCONV_DEVICE", () => `plan: the device "${device.name}" does not count what programs launch`);
-  const { bytes } = device.memory();
+  const { launches, longestPath, branches, bytes, flops } = stats;
+  const resident = device.memory().bytes;
   return {
     device: device.name,
     commands,
-    launches: stats.launches,
-    longest_path: stats.longestPath,
-    branches: stats.branches,
-    mb: Number((stats.bytes / 1e6).toFixed(2)),
-    gflop: Number((stats.flops / 1e9).toFixed(3)),
-    resident_mb: Number((bytes / 1e6).toFixed(2)),
-    fits_cache: fitsCache(bytes, gpu),
+    launches,
+    longestPath,
+    branches,
+    mb: Number((bytes / 1e6).toFixed(2)),
+    gflop: Number((flops / 1e9).toFixed(3)),
+    residentMb: Number((resident / 1e6).toFixed(2)),
+    fitsCache: fitsCache(resident, gpu),
     ...floors(stats, gpu),
     measured: false,
   };

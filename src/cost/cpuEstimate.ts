@@ -10,13 +10,13 @@ import type { LayerPlan, NetworkPlan } from "./networkPlan.js";
 /** How fast a CPU is, by short measurements. */
 export interface CpuRates {
   /** GFLOP/s of a 2048^3 product. */
-  peak_gflops: number;
+  peakGflops: number;
   /** Read and written by a pass over as many bytes as the step holds, without the samples, of which it reads a batch. */
-  gb_per_s: number;
+  gbPerSecond: number;
   /** The optimiser's update of one parameter. */
-  update_ns: number;
+  updateNs: number;
   /** One value that goes through a maximum, and its gradient; 0 where the network has none. */
-  maximum_ns: number;
+  maximumNs: number;
 }
 
 /**
@@ -24,29 +24,29 @@ export interface CpuRates {
  * within 2; most took longer, the median 1.2 times, as not every product reaches the peak and not every pass the bandwidth.
  */
 export interface CpuEstimate {
-  estimated_ms: number;
+  estimatedMs: number;
   /** Of each layer; what is left of the sum gathers the samples and updates the parameters. */
-  layer_ms: readonly number[];
+  layerMs: readonly number[];
 }
 
 /**
  * Milliseconds of a step, one thing after the other: in each layer all products at the peak, all bytes at the bandwidth, and the maxima; then gathering the
  * samples and updating the parameters. There are no constants but the measured rates.
  */
-export function estimateOnCpu(plan: NetworkPlan, { peak_gflops, gb_per_s, update_ns, maximum_ns }: CpuRates): CpuEstimate {
-  const ms = (flops: number, bytes: number, ns: number): number => (flops / peak_gflops + bytes / gb_per_s + ns) / 1e6;
-  const layer_ms = plan.layers.map(({ step_flops, moved_bytes, maxima }) => ms(step_flops, moved_bytes, maxima * maximum_ns));
-  const rest = ms(0, plan.gather_bytes, plan.params * update_ns);
-  return { estimated_ms: layer_ms.reduce((sum, each) => sum + each, rest), layer_ms };
+export function estimateOnCpu(plan: NetworkPlan, { peakGflops, gbPerSecond, updateNs, maximumNs }: CpuRates): CpuEstimate {
+  const ms = (flops: number, bytes: number, ns: number): number => (flops / peakGflops + bytes / gbPerSecond + ns) / 1e6;
+  const layerMs = plan.layers.map(({ stepFlops, movedBytes, maxima }) => ms(stepFlops, movedBytes, maxima * maximumNs));
+  const rest = ms(0, plan.gatherBytes, plan.params * updateNs);
+  return { estimatedMs: layerMs.reduce((sum, each) => sum + each, rest), layerMs };
 }
 
 /** Measures what `estimateOnCpu` needs for this network, in a few seconds. Throws the reason of `signal`. */
 export async function measureCpu(device: Device, plan: NetworkPlan, momentum?: number, signal?: AbortSignal): Promise<CpuRates> {
-  const peak_gflops = await measurePeak(device, signal, 0.4);
-  const gb_per_s = await measureBandwidth(device, plan.peak_bytes - plan.data_bytes, signal);
-  const update_ns = await measureUpdate(device, plan, momentum, signal);
+  const peakGflops = await measurePeak(device, signal, 0.4);
+  const gbPerSecond = await measureBandwidth(device, plan.peakBytes - plan.dataBytes, signal);
+  const updateNs = await measureUpdate(device, plan, momentum, signal);
   const pooled = plan.layers.find(({ maxima }) => maxima > 0);
-  return { peak_gflops, gb_per_s, update_ns, maximum_ns: pooled ? await measureMaximum(device, pooled.layer, signal) : 0 };
+  return { peakGflops, gbPerSecond, updateNs, maximumNs: pooled ? await measureMaximum(device, pooled.layer, signal) : 0 };
 }
 
 const SECONDS = 0.15;

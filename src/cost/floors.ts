@@ -27,14 +27,14 @@ const NODE_US = [1.5, 2.5] as const;
 /** Microseconds that a step cannot take less than, and the PREDICTION that follows: the greatest of them, which nothing has measured. */
 export interface Floors {
   gpu: GpuName;
-  memory_floor_us: number;
-  arithmetic_floor_us: number;
+  memoryFloorUs: number;
+  arithmeticFloorUs: number;
   /** Of the longest chain of dependent launches. */
-  launch_floor_us_low: number;
-  launch_floor_us_high: number;
-  predicted_us_low: number;
-  predicted_us_high: number;
-  bound_by: "memory" | "arithmetic" | "launches";
+  launchFloorUsLow: number;
+  launchFloorUsHigh: number;
+  predictedUsLow: number;
+  predictedUsHigh: number;
+  boundBy: "memory" | "arithmetic" | "launches";
 }
 
 export function floors({ bytes, flops, longestPath }: ProgramStats, gpu: GpuName, precision: Precision = "fp32"): Floors {
@@ -46,13 +46,13 @@ export function floors({ bytes, flops, longestPath }: ProgramStats, gpu: GpuName
   const us = (x: number): number => Number(x.toFixed(2));
   return {
     gpu,
-    memory_floor_us: us(memory),
-    arithmetic_floor_us: us(arithmetic),
-    launch_floor_us_low: us(low),
-    launch_floor_us_high: us(high),
-    predicted_us_low: us(Math.max(device, low)),
-    predicted_us_high: us(Math.max(device, high)),
-    bound_by: device < (low + high) / 2 ? "launches" : memory >= arithmetic ? "memory" : "arithmetic",
+    memoryFloorUs: us(memory),
+    arithmeticFloorUs: us(arithmetic),
+    launchFloorUsLow: us(low),
+    launchFloorUsHigh: us(high),
+    predictedUsLow: us(Math.max(device, low)),
+    predictedUsHigh: us(Math.max(device, high)),
+    boundBy: device < (low + high) / 2 ? "launches" : memory >= arithmetic ? "memory" : "arithmetic",
   };
 }
 

@@ -10,12 +10,12 @@ export interface FormPlan {
   /** Of low rank. */
   d_h?: number;
   /** Entries of a row that are not zero, of sparse ones. */
-  nnz_per_row?: number;
+  nnzPerRow?: number;
   trained: boolean;
   /** Two for each multiply-add of a train step of the whole layer. */
-  step_flops: number;
+  stepFlops: number;
   /** Held by the generators; sparse ones lie there with their transposes. */
-  generator_bytes: number;
+  generatorBytes: number;
 }
 
 /** What other forms of its generators would cost an L-conv layer. */
@@ -29,9 +29,9 @@ export interface GeneratorPlan {
   /** The layer's own form first. */
   forms: readonly FormPlan[];
   /** The greatest d_h at which low rank takes no more multiply-adds than dense; 0 where there is none. */
-  break_even_rank: number;
+  breakEvenRank: number;
   /** The greatest number of entries a row at which sparse takes no more multiply-adds than the layer's low rank; 0 where even one is more. */
-  break_even_nnz: number;
+  breakEvenNnz: number;
 }
 
 /** A shift, and a 3 x 3 kernel. */
@@ -56,12 +56,12 @@ function planLayerGenerators(spec: LConvSpec, index: number, batch: number): Gen
     const { forward, backward } = lconvWork(spec, form, index > 0);
     return forward + backward;
   };
-  const plan = (form: Form, sizes: Pick<FormPlan, "d_h" | "nnz_per_row">): FormPlan => ({
+  const plan = (form: Form, sizes: Pick<FormPlan, "d_h" | "nnzPerRow">): FormPlan => ({
     form: form.kind,
     ...sizes,
     trained: isTrained(spec, form),
-    step_flops: 2 * batch * work(form),
-    generator_bytes: n_L * generatorBytes(form, d),
+    stepFlops: 2 * batch * work(form),
+    generatorBytes: n_L * generatorBytes(form, d),
   });
   const few = SPARSE.filter((nnz) => nnz <= d);
   return {
@@ -70,9 +70,9 @@ function planLayerGenerators(spec: LConvSpec, index: number, batch: number): Gen
     d,
     m_in,
     m_out,
-    forms: [plan(own, { d_h }), plan({ kind: "dense" }, {}), ...few.map((n) => plan({ kind: "sparse", nnz: n * d }, { nnz_per_row: n }))],
-    break_even_rank: greatest(d, (rank) => work({ kind: "lowRank", d_h: rank }) <= work({ kind: "dense" })),
-    break_even_nnz: greatest(d, (nnz) => work({ kind: "sparse", nnz: nnz * d }) <= work(own)),
+    forms: [plan(own, { d_h }), plan({ kind: "dense" }, {}), ...few.map((n) => plan({ kind: "sparse", nnz: n * d }, { nnzPerRow: n }))],
+    breakEvenRank: greatest(d, (rank) => work({ kind: "lowRank", d_h: rank }) <= work({ kind: "dense" })),
+    breakEvenNnz: greatest(d, (nnz) => work({ kind: "sparse", nnz: nnz * d }) <= work(own)),
   };
 }
 

@@ -23,34 +23,34 @@ export interface LayerPlan {
   params: number;
   frozen: number;
   /** Two for each multiply-add of matrix products and convolutions; a step is forward and backward. */
-  forward_flops: number;
-  step_flops: number;
+  forwardFlops: number;
+  stepFlops: number;
   /** Contraction orders of an L-conv layer, the cheaper ones. */
-  forward_order?: Order;
-  backward_order?: Order;
-  param_bytes: number;
+  forwardOrder?: Order;
+  backwardOrder?: Order;
+  paramBytes: number;
   /** Held from the forward to the backward pass. */
-  activation_bytes: number;
-  optimizer_bytes: number;
+  activationBytes: number;
+  optimizerBytes: number;
   /** Read and written by both passes. */
-  moved_bytes: number;
+  movedBytes: number;
   /** Values that go through a maximum. */
   maxima: number;
 }
 
 /** A network with its layers, before anything of it is made. */
-export interface NetworkPlan extends Omit<LayerPlan, "layer" | "out" | "forward_order" | "backward_order"> {
+export interface NetworkPlan extends Omit<LayerPlan, "layer" | "out" | "forwardOrder" | "backwardOrder"> {
   model: ModelName;
   batch: number;
   optimizer: OptimizerName;
   layers: readonly LayerPlan[];
   /** Samples and labels that lie on the device. */
-  data_bytes: number;
-  /** Read and written by gathering the samples, and by the optimiser; both are part of `moved_bytes`. */
-  gather_bytes: number;
-  update_bytes: number;
+  dataBytes: number;
+  /** Read and written by gathering the samples, and by the optimiser; both are part of `movedBytes`. */
+  gatherBytes: number;
+  updateBytes: number;
   /** What the device holds while it trains: samples, parameters, optimiser state, and the step where it holds most. */
-  peak_bytes: number;
+  peakBytes: number;
 }
 
 export interface TrainingOptions {
@@ -63,8 +63,8 @@ export interface TrainingOptions {
 
 /**
  * Counts parameters, flops and bytes of training `makeModel(name, input, ...)` from its sizes; nothing of its size is allocated. Parameters and flops
- * are exactly those of the commands of a step on the CPU. For images of the size of MNIST's and CIFAR's, `peak_bytes` is within 14 % of what the CPU's
- * device.memory() reports, or with pooling up to a third short of it, and `moved_bytes` within a quarter of what a GPU's program counts (test/cost/networkPlan.test.ts).
+ * are exactly those of the commands of a step on the CPU. For images of the size of MNIST's and CIFAR's, `peakBytes` is within 14 % of what the CPU's
+ * device.memory() reports, or with pooling up to a third short of it, and `movedBytes` within a quarter of what a GPU's program counts (test/cost/networkPlan.test.ts).
  * Throws ERR_LCONV_OPTION and ERR_LCONV_ARGUMENT as makeModel and makeOptimizer do.
  */
 export function planNetwork(name: ModelName, input: InputSize, options: ModelOptions = {}, training: TrainingOptions = {}): NetworkPlan {
@@ -78,11 +78,11 @@ export function planNetwork(name: ModelName, input: InputSize, options: ModelOpt
   const total = (key: Totalled): number => layers.reduce((n, layer) => n + layer[key], 0);
   const sample = input.channels * input.height * input.width;
   const params = total("params");
-  const [param_bytes, optimizer_bytes] = [total("param_bytes"), total("optimizer_bytes")];
-  const data_bytes = BYTES * samples * (sample + 1);
-  const gather_bytes = BYTES * 2 * batch * sample;
+  const [paramBytes, optimizerBytes] = [total("paramBytes"), total("optimizerBytes")];
+  const dataBytes = BYTES * samples * (sample + 1);
+  const gatherBytes = BYTES * 2 * batch * sample;
   const passes = passCount(costs, batch, sample);
-  const update_bytes = BYTES * (3 + 2 * slots) * params; // reads gradient, weights and state, writes the last two
+  const updateBytes = BYTES * (3 + 2 * slots) * params; // reads gradient, weights and state, writes the last two
   return {
     model: name,
     batch,
@@ -90,17 +90,17 @@ export function planNetwork(name: ModelName, input: InputSize, options: ModelOpt
     layers,
     params,
     frozen: total("frozen"),
-    forward_flops: total("forward_flops"),
-    step_flops: total("step_flops"),
-    param_bytes,
-    activation_bytes: total("activation_bytes"),
-    optimizer_bytes,
-    data_bytes,
-    gather_bytes,
-    update_bytes,
-    moved_bytes: total("moved_bytes") + gather_bytes + update_bytes,
+    forwardFlops: total("forwardFlops"),
+    stepFlops: total("stepFlops"),
+    paramBytes,
+    activationBytes: total("activationBytes"),
+    optimizerBytes,
+    dataBytes,
+    gatherBytes,
+    updateBytes,
+    movedBytes: total("movedBytes") + gatherBytes + updateBytes,
     maxima: total("maxima"),
-    peak_bytes: data_bytes + param_bytes + optimizer_bytes + BYTES * heldValues(costs, Math.ceil(batch / passes), sample, passes),
+    peakBytes: dataBytes + paramBytes + optimizerBytes + BYTES * heldValues(costs, Math.ceil(batch / passes), sample, passes),
   };
 }
 
@@ -114,12 +114,12 @@ function passCount(costs: readonly LayerCost[], batch: number, sample: number): 
 type Totalled =
   | "params"
   | "frozen"
-  | "forward_flops"
-  | "step_flops"
-  | "param_bytes"
-  | "activation_bytes"
-  | "optimizer_bytes"
-  | "moved_bytes"
+  | "forwardFlops"
+  | "stepFlops"
+  | "paramBytes"
+  | "activationBytes"
+  | "optimizerBytes"
+  | "movedBytes"
   | "maxima";
 
 function planLayer(cost: LayerCost, batch: number, slots: number): LayerPlan {
@@ -129,13 +129,13 @@ function planLayer(cost: LayerCost, batch: number, slots: number): LayerPlan {
     out,
     params: parameters,
     frozen,
-    forward_flops: 2 * batch * forward,
-    step_flops: 2 * batch * (forward + backward),
-    ...(order && { forward_order: order.forward, backward_order: order.backward }),
-    param_bytes: BYTES * (parameters + frozen),
-    activation_bytes: BYTES * batch * cost.kept,
-    optimizer_bytes: BYTES * slots * parameters,
-    moved_bytes: Math.round(BYTES * (batch * cost.moved + cost.parametersMoved)),
+    forwardFlops: 2 * batch * forward,
+    stepFlops: 2 * batch * (forward + backward),
+    ...(order && { forwardOrder: order.forward, backwardOrder: order.backward }),
+    paramBytes: BYTES * (parameters + frozen),
+    activationBytes: BYTES * batch * cost.kept,
+    optimizerBytes: BYTES * slots * parameters,
+    movedBytes: Math.round(BYTES * (batch * cost.moved + cost.parametersMoved)),
     maxima: batch * cost.maxima,
   };
 }

@@ -62,7 +62,7 @@ test("parameters, frozen values and shapes are those of the model", () => {
     const all = [...model.namedParameters().values()].reduce((n, t) => n + t.size, 0);
     assert.is(plan.params, model.parameterCount(), label({ name, options }));
     assert.is(plan.params + plan.frozen, all);
-    assert.is(plan.param_bytes, 4 * all);
+    assert.is(plan.paramBytes, 4 * all);
     assert.equal(plan.layers.at(-1)?.out, [4]);
     model.dispose();
   }
@@ -74,13 +74,13 @@ test("flops are twice the multiply-adds of the commands, forward and of the whol
       const network = { name, options: { ...sizes, ...options } };
       const plan = planNetwork(name, input, network.options, { batch: 5 });
       assert.is(
-        plan.step_flops,
+        plan.stepFlops,
         recorded(network, input, 5, (_, n) => 2 * n),
         label(network),
       );
       const model = makeModel(name, input, cpu, network.options);
       const forward = countMultiplyAdds(cpu, () => scope(() => void model.forward(zeros([5, 2, 42], { device: cpu }))));
-      assert.is(plan.forward_flops, 2 * forward, label(network));
+      assert.is(plan.forwardFlops, 2 * forward, label(network));
       model.dispose();
     }
   }
@@ -95,7 +95,7 @@ test("what a step holds is near the device's peak for images of real sizes: with
     const { count: _count, ...size } = imageShapes[name];
     for (const network of networks) {
       const peak = recorded(network, size, batch, (device) => device.memory().peakBytes);
-      const ratio = planNetwork(network.name, size, network.options, { batch, optimizer: "sgd" }).peak_bytes / peak;
+      const ratio = planNetwork(network.name, size, network.options, { batch, optimizer: "sgd" }).peakBytes / peak;
       const pools = network.name === "cnn-pool" || network.options.pool !== undefined;
       assert.ok(ratio < 1.1 && ratio > (pools ? 0.66 : 0.86), `${label(network)} on ${name}, batch ${batch}: ${ratio}`);
     }
@@ -118,10 +118,10 @@ test("bytes moved are within a quarter of what a GPU's program counts; all model
   if (!device) return;
   const { count: _count, ...size } = imageShapes.mnist;
   for (const { name, options } of networks) {
-    const { mb, predicted_us_low, measured } = planOnGpu(device, "h100", name, size, options, { batch: 64, optimizer: "sgd" });
-    const ratio = planNetwork(name, size, options, { batch: 64, optimizer: "sgd" }).moved_bytes / 1e6 / mb;
+    const { mb, predictedUsLow, measured } = planOnGpu(device, "h100", name, size, options, { batch: 64, optimizer: "sgd" });
+    const ratio = planNetwork(name, size, options, { batch: 64, optimizer: "sgd" }).movedBytes / 1e6 / mb;
     assert.ok(Math.abs(ratio - 1) < 0.25, `${label({ name, options })}: ${ratio}`);
-    assert.ok(predicted_us_low > 0 && !measured);
+    assert.ok(predictedUsLow > 0 && !measured);
   }
   device.dispose();
 });
@@ -136,27 +136,27 @@ test("layers add up to the network, and samples and state lie beside it", () => 
   ];
   for (const [training, slots] of rules) {
     const plan = planNetwork("lconv", input, { ...small, layers: 2 }, { ...training, batch: 3, samples: 10 });
-    for (const key of ["params", "forward_flops", "step_flops", "param_bytes", "activation_bytes", "optimizer_bytes"] as const)
+    for (const key of ["params", "forwardFlops", "stepFlops", "paramBytes", "activationBytes", "optimizerBytes"] as const)
       assert.is(
         plan[key],
         plan.layers.reduce((n, layer) => n + layer[key], 0),
         key,
       );
-    assert.is(plan.optimizer_bytes, 4 * slots * plan.params);
+    assert.is(plan.optimizerBytes, 4 * slots * plan.params);
     const w = zeros([7], { device: cpu, requiresGrad: true });
     const made = makeOptimizer(training.optimizer ?? "sgd", [w], training.momentum === undefined ? {} : { momentum: training.momentum });
     assert.is(made.namedState().size, slots + 1, "the step count and as many tensors as are planned");
     for (const thing of [made, w]) thing.dispose();
-    assert.is(plan.data_bytes, 4 * 10 * (2 * 42 + 1));
+    assert.is(plan.dataBytes, 4 * 10 * (2 * 42 + 1));
     const one = planNetwork("lconv", input, { ...small, layers: 2 }, { ...training, batch: 3 });
-    assert.is(plan.peak_bytes - one.peak_bytes, plan.data_bytes - one.data_bytes, "more samples change nothing else");
+    assert.is(plan.peakBytes - one.peakBytes, plan.dataBytes - one.dataBytes, "more samples change nothing else");
   }
 });
 
 test("a network of gigabytes is planned without memory for it", () => {
   const before = cpu.memory();
   const plan = planNetwork("fc", { channels: 3, height: 512, width: 512, classes: 1000 }, { layers: 2 }, { batch: 4096 });
-  assert.ok(plan.peak_bytes > 100e9);
+  assert.ok(plan.peakBytes > 100e9);
   const after = cpu.memory();
   assert.ok(after.bytes <= before.bytes && after.peakBytes - before.peakBytes < 1000);
 });
@@ -211,7 +211,7 @@ test("generators: the own form first, its flops those of the layer, bytes those 
       ],
     );
     for (const { layer, forms } of plans) {
-      assert.is(forms[0].step_flops, layers[layer - 1].step_flops);
+      assert.is(forms[0].stepFlops, layers[layer - 1].stepFlops);
       assert.equal(
         forms.map(({ form, trained }) => [form, trained]),
         [
@@ -221,11 +221,11 @@ test("generators: the own form first, its flops those of the layer, bytes those 
           ["sparse", false],
         ],
       );
-      assert.equal([forms[0].generator_bytes, forms[1].generator_bytes], [4 * 2 * 2 * 42 * 2, 4 * 2 * 42 * 42]);
+      assert.equal([forms[0].generatorBytes, forms[1].generatorBytes], [4 * 2 * 2 * 42 * 2, 4 * 2 * 42 * 42]);
       const shift = toTensors(cpu, positions, false);
       const csr = shift.kind === "sparse" ? shift.matrices.flatMap(({ forward, transposed }) => [forward, transposed]) : [];
       const values = csr.reduce((n, { rowStart, column, value }) => n + rowStart.size + column.size + value.size, 0);
-      assert.is(forms[2].generator_bytes, 4 * values);
+      assert.is(forms[2].generatorBytes, 4 * values);
     }
   }
   assert.ok(planGenerators("lconv-random", input, small).every(({ forms }) => forms.every(({ trained }) => !trained)));
@@ -235,13 +235,13 @@ test("generators: the own form first, its flops those of the layer, bytes those 
 
 test("break-even rank and entries: no more work there, more work at one more", () => {
   for (const { name, options } of networks.filter((network) => network.name.startsWith("lconv"))) {
-    planGenerators(name, input, { ...small, ...options }).forEach(({ d, break_even_rank: rank, forms }, i) => {
-      const flops = (d_h: number) => planGenerators(name, input, { ...small, ...options, rank: d_h })[i].forms[0].step_flops;
-      const [own, dense, one, nine] = forms.map(({ step_flops }) => step_flops);
+    planGenerators(name, input, { ...small, ...options }).forEach(({ d, breakEvenRank: rank, forms }, i) => {
+      const flops = (d_h: number) => planGenerators(name, input, { ...small, ...options, rank: d_h })[i].forms[0].stepFlops;
+      const [own, dense, one, nine] = forms.map(({ stepFlops }) => stepFlops);
       assert.ok(rank > 0 && rank < d);
       // A strided layer takes no rank above the positions that leave it.
       if (options.pool !== "strided") assert.ok(flops(rank) <= dense && flops(rank + 1) > dense, label({ name, options }));
-      const nnz = planGenerators(name, input, { ...small, ...options })[i].break_even_nnz;
+      const nnz = planGenerators(name, input, { ...small, ...options })[i].breakEvenNnz;
       const sparse = (n: number): number => one + ((n - 1) * (nine - one)) / 8;
       assert.ok((nnz === 0 || sparse(nnz) <= own) && sparse(nnz + 1) > own, `${label({ name, options })}: ${nnz}`);
     });
@@ -250,33 +250,33 @@ test("break-even rank and entries: no more work there, more work at one more", (
 
 test("many channels: even a shift takes more than low rank, whose order mixes them at n_L d_h places instead of n_L d", () => {
   const [, second] = planGenerators("lconv", { channels: 3, height: 32, width: 32, classes: 100 }, { layers: 2, rank: 8 });
-  assert.is(second.break_even_nnz, 0);
+  assert.is(second.breakEvenNnz, 0);
 });
 
-const rates: CpuRates = { peak_gflops: 100, gb_per_s: 10, update_ns: 2, maximum_ns: 3 };
+const rates: CpuRates = { peakGflops: 100, gbPerSecond: 10, updateNs: 2, maximumNs: 3 };
 
 test("an estimate is the sum of products, bytes, maxima, and the update", () => {
   for (const { name, options } of networks) {
     const plan = planNetwork(name, input, { ...small, ...options }, { batch: 5 });
-    const { estimated_ms, layer_ms } = estimateOnCpu(plan, rates);
-    const bytes = plan.moved_bytes - plan.update_bytes;
-    const ns = plan.step_flops / 100 + bytes / 10 + 2 * plan.params + 3 * plan.maxima;
-    assert.ok(Math.abs(estimated_ms - ns / 1e6) < 1e-9 * estimated_ms, label({ name, options }));
-    assert.is(layer_ms.length, plan.layers.length);
-    assert.ok(layer_ms.every((ms) => ms > 0));
+    const { estimatedMs, layerMs } = estimateOnCpu(plan, rates);
+    const bytes = plan.movedBytes - plan.updateBytes;
+    const ns = plan.stepFlops / 100 + bytes / 10 + 2 * plan.params + 3 * plan.maxima;
+    assert.ok(Math.abs(estimatedMs - ns / 1e6) < 1e-9 * estimatedMs, label({ name, options }));
+    assert.is(layerMs.length, plan.layers.length);
+    assert.ok(layerMs.every((ms) => ms > 0));
   }
 });
 
 test("an estimate grows with the batch", () => {
-  const ms = (batch: number): number => estimateOnCpu(planNetwork("lconv", input, small, { batch }), rates).estimated_ms;
+  const ms = (batch: number): number => estimateOnCpu(planNetwork("lconv", input, small, { batch }), rates).estimatedMs;
   assert.ok(ms(1) > 0 && ms(2) > ms(1) && ms(64) > 10 * ms(2));
 });
 
 test("the rates of this machine are positive, that of a maximum only where there is one", async () => {
   const pooled = await measureCpu(cpu, planNetwork("cnn-pool", input, small));
   assert.ok(Object.values(pooled).every((rate) => rate > 0));
-  const { maximum_ns, ...others } = await measureCpu(cpu, planNetwork("fc", input, small));
-  assert.is(maximum_ns, 0);
+  const { maximumNs, ...others } = await measureCpu(cpu, planNetwork("fc", input, small));
+  assert.is(maximumNs, 0);
   assert.ok(Object.values(others).every((rate) => rate > 0));
 });
 

@@ -39,31 +39,34 @@ export async function bench(
   const onGpu = device.name !== "cpu";
   out.text(row("case", "ms/step", "best", "floor", "ratio", "GFLOP/s", "share", ...(onGpu ? gpuColumns : [])));
   for await (const result of benchSteps({ ...options, peak })) {
-    out.emit({ ...result, precision });
+    out.emit({ ...result, ...contract(result), precision });
     const digits = onGpu ? 4 : 3;
     out.text(
       row(
         result.case,
-        result.ms_per_step.toFixed(digits),
-        result.best_ms.toFixed(digits),
-        result.floor_ms.toFixed(digits),
-        `${(result.ms_per_step / result.floor_ms).toFixed(2)} x`,
+        result.msPerStep.toFixed(digits),
+        result.bestMs.toFixed(digits),
+        result.floorMs.toFixed(digits),
+        `${(result.msPerStep / result.floorMs).toFixed(2)} x`,
         result.gflops.toFixed(1),
-        `${(100 * result.share_of_peak).toFixed(1)} %`,
+        `${(100 * result.shareOfPeak).toFixed(1)} %`,
         ...(onGpu ? gpuCells(result) : []),
       ),
     );
   }
 }
 
+/** Keys that other programs read under these names. */
+const contract = ({ msPerStep, bestMs }: BenchResult): object => ({ ms_per_step: msPerStep, best_ms: bestMs });
+
 const gpuColumns = ["launches", "path", "nodes", "GB/s", "TFLOP/s", "predicted"];
 
 /** The prediction is in microseconds, and only there where the GPU's figures are known. */
 const gpuCells = (result: BenchResult): string[] => [
-  ...[result.launches, result.longest_path, result.graph_nodes].map(String),
-  result.gb_per_s?.toFixed(0) ?? "-",
+  ...[result.launches, result.longestPath, result.graphNodes].map(String),
+  result.gbPerSecond?.toFixed(0) ?? "-",
   result.tflops?.toFixed(2) ?? "-",
-  result.predicted_us_low === undefined ? "-" : `${range(result.predicted_us_low, result.predicted_us_high ?? 0)} us`,
+  result.predictedUsLow === undefined ? "-" : `${range(result.predictedUsLow, result.predictedUsHigh ?? 0)} us`,
 ];
 
 const row = (name: string, ...cells: string[]): string => name.padEnd(22) + cells.map((cell) => cell.padStart(10)).join("");

@@ -55,12 +55,12 @@ const header = [
 
 const row = (result: PlanResult): string[] => [
   result.case,
-  ...[result.commands, result.launches, result.longest_path, result.branches].map(String),
+  ...[result.commands, result.launches, result.longestPath, result.branches].map(String),
   result.mb.toFixed(1),
   result.gflop.toFixed(3),
-  `${result.memory_floor_us.toFixed(1)}${result.fits_cache ? " (L2)" : ""}`,
-  result.arithmetic_floor_us.toFixed(1),
-  `${result.launch_floor_us_low.toFixed(0)}-${result.launch_floor_us_high.toFixed(0)}`,
-  range(result.predicted_us_low, result.predicted_us_high),
-  result.bound_by,
+  `${result.memoryFloorUs.toFixed(1)}${result.fitsCache ? " (L2)" : ""}`,
+  result.arithmeticFloorUs.toFixed(1),
+  `${result.launchFloorUsLow.toFixed(0)}-${result.launchFloorUsHigh.toFixed(0)}`,
+  range(result.predictedUsLow, result.predictedUsHigh),
+  result.boundBy,
 ];

@@ -123,72 +123,70 @@ function showCounts(out: Output, { name, input }: Planned, network: NetworkPlan,
 
 const layerHeader = ["layer", "out", "parameters", "forward Mflop", "of the step", "order", "kept MB"];
 
-const layerRow = (layer: LayerPlan, i: number, { step_flops }: NetworkPlan): string[] => [
+const layerRow = (layer: LayerPlan, i: number, { stepFlops }: NetworkPlan): string[] => [
   `${i + 1} ${layer.layer}`,
   layer.out.join(" x "),
   count(layer.params) + (layer.frozen > 0 ? ` + ${count(layer.frozen)} frozen` : ""),
-  short(layer.forward_flops / 1e6),
-  `${((100 * layer.step_flops) / step_flops).toFixed(1)} %`,
-  layer.forward_order === undefined ? "-" : `${layer.forward_order} / ${layer.backward_order}`,
-  short(layer.activation_bytes / 1e6),
+  short(layer.forwardFlops / 1e6),
+  `${((100 * layer.stepFlops) / stepFlops).toFixed(1)} %`,
+  layer.forwardOrder === undefined ? "-" : `${layer.forwardOrder} / ${layer.backwardOrder}`,
+  short(layer.activationBytes / 1e6),
 ];
 
 const totalRows = (network: NetworkPlan): [string, string][] => [
   ["parameters", `${count(network.params)} trained${network.frozen > 0 ? `, ${count(network.frozen)} frozen` : ""}`],
-  ["a step", `${short(network.step_flops / 1e9)} GFLOP, ${short(network.moved_bytes / 1e6)} MB read and written`],
+  ["a step", `${short(network.stepFlops / 1e9)} GFLOP, ${short(network.movedBytes / 1e6)} MB read and written`],
   [
     "memory held",
-    `${short(network.peak_bytes / 1e6)} MB: ${short(network.data_bytes / 1e6)} of samples, ${short((network.param_bytes + network.optimizer_bytes) / 1e6)} of ` +
+    `${short(network.peakBytes / 1e6)} MB: ${short(network.dataBytes / 1e6)} of samples, ${short((network.paramBytes + network.optimizerBytes) / 1e6)} of ` +
       "parameters and the optimiser's state, and the step at its fullest",
   ],
 ];
 
-function generatorText({ layer, n_L, d, m_in, m_out, forms, break_even_rank, break_even_nnz }: GeneratorPlan): string {
+function generatorText({ layer, n_L, d, m_in, m_out, forms, breakEvenRank, breakEvenNnz }: GeneratorPlan): string {
   const [own] = forms;
   const rows = forms.map((form) => [
     formName(form) + (form.trained ? "" : ", fixed"),
-    short(form.step_flops / 1e9),
-    (form.step_flops / own.step_flops).toFixed(2),
-    short(form.generator_bytes / 1e6),
+    short(form.stepFlops / 1e9),
+    (form.stepFlops / own.stepFlops).toFixed(2),
+    short(form.generatorBytes / 1e6),
   ]);
   const sparse =
-    break_even_nnz === 0 ? "sparse more even with one entry a row" : `sparse no more than it up to ${break_even_nnz} entries a row`;
+    breakEvenNnz === 0 ? "sparse more even with one entry a row" : `sparse no more than it up to ${breakEvenNnz} entries a row`;
   return (
     `layer ${layer}, other generators: n_L ${n_L}, d ${d}, ${m_in} -> ${m_out} channels\n` +
     `${table([["generators", "step GFLOP", "to low rank", "MB"], ...rows])}\n` +
-    `By count low rank takes no more than dense up to d_h = ${break_even_rank}, and ${sparse}.`
+    `By count low rank takes no more than dense up to d_h = ${breakEvenRank}, and ${sparse}.`
   );
 }
 
-const formName = ({ form, d_h, nnz_per_row }: FormPlan): string =>
-  form === "lowRank" ? `low rank, d_h ${d_h}` : form === "dense" ? "dense" : `sparse, ${nnz_per_row} a row`;
+const formName = ({ form, d_h, nnzPerRow }: FormPlan): string =>
+  form === "lowRank" ? `low rank, d_h ${d_h}` : form === "dense" ? "dense" : `sparse, ${nnzPerRow} a row`;
 
 async function showEstimate(out: Output, { training, samples }: Planned, network: NetworkPlan, signal: AbortSignal): Promise<void> {
   const device = deviceOf("cpu");
   const rates = await measureCpu(device, network, training.momentum, signal);
-  const { estimated_ms, layer_ms } = estimateOnCpu(network, rates);
-  const samples_per_second = (1e3 * network.batch) / estimated_ms;
-  const minutes_per_epoch = samples === undefined ? null : samples / samples_per_second / 60;
+  const { estimatedMs, layerMs } = estimateOnCpu(network, rates);
+  const samplesPerSecond = (1e3 * network.batch) / estimatedMs;
+  const minutesPerEpoch = samples === undefined ? null : samples / samplesPerSecond / 60;
   out.emit({
     part: "cpu",
     threads: device.threads,
-    estimated_ms,
-    samples_per_second,
-    minutes_per_epoch,
-    layer_ms,
+    estimatedMs,
+    samplesPerSecond,
+    minutesPerEpoch,
+    layerMs,
     ...rates,
     measured: false,
   });
   const epoch =
-    samples === undefined || minutes_per_epoch === null
-      ? ""
-      : `, ${short(minutes_per_epoch)} minutes an epoch of ${count(samples)} samples`;
-  const layers = layer_ms.map((ms, i) => `${i + 1} ${network.layers[i].layer} ${short(ms)}`).join(", ");
-  const maximum = rates.maximum_ns > 0 ? `, ${short(rates.maximum_ns)} ns a value of a maximum` : "";
+    samples === undefined || minutesPerEpoch === null ? "" : `, ${short(minutesPerEpoch)} minutes an epoch of ${count(samples)} samples`;
+  const layers = layerMs.map((ms, i) => `${i + 1} ${network.layers[i].layer} ${short(ms)}`).join(", ");
+  const maximum = rates.maximumNs > 0 ? `, ${short(rates.maximumNs)} ns a value of a maximum` : "";
   out.text(
-    `ESTIMATE for this CPU, ${device.threads} thread${device.threads > 1 ? "s" : ""}: ${short(estimated_ms)} ms a step, ${count(samples_per_second)} samples/s${epoch}\n` +
-      `of it in ms: ${layers}, gather and update ${short(estimated_ms - layer_ms.reduce((sum, ms) => sum + ms, 0))}\n` +
-      `From the counts and rates measured just now: ${short(rates.peak_gflops)} GFLOP/s, ${short(rates.gb_per_s)} GB/s, ${short(rates.update_ns)} ns an update${maximum}.\n` +
+    `ESTIMATE for this CPU, ${device.threads} thread${device.threads > 1 ? "s" : ""}: ${short(estimatedMs)} ms a step, ${count(samplesPerSecond)} samples/s${epoch}\n` +
+      `of it in ms: ${layers}, gather and update ${short(estimatedMs - layerMs.reduce((sum, ms) => sum + ms, 0))}\n` +
+      `From the counts and rates measured just now: ${short(rates.peakGflops)} GFLOP/s, ${short(rates.gbPerSecond)} GB/s, ${short(rates.updateNs)} ns an update${maximum}.\n` +
       "The step itself was not measured; how far such estimates are off: bench/README.md.\n",
   );
 }
@@ -198,8 +196,8 @@ function showPrediction(out: Output, { name, input, options, training }: Planned
   const result = planOnGpu(counting, gpu, name, input, options, step);
   out.emit({ part: "gpu", ...result });
   out.text(
-    `${range(result.predicted_us_low, result.predicted_us_high)} us a step on a GPU, bound by ${result.bound_by}: ${result.launches} launches, ` +
-      `${result.longest_path} one after the other, ${result.mb.toFixed(1)} MB, ${result.gflop.toFixed(3)} GFLOP\n${prediction(gpu)}`,
+    `${range(result.predictedUsLow, result.predictedUsHigh)} us a step on a GPU, bound by ${result.boundBy}: ${result.launches} launches, ` +
+      `${result.longestPath} one after the other, ${result.mb.toFixed(1)} MB, ${result.gflop.toFixed(3)} GFLOP\n${prediction(gpu)}`,
   );
 }
 

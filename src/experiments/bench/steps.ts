@@ -10,24 +10,24 @@ export interface BenchResult extends Partial<GpuResult> {
   case: string;
   device: string;
   /** Median and minimum milliseconds of one train step. */
-  ms_per_step: number;
-  best_ms: number;
+  msPerStep: number;
+  bestMs: number;
   /** Useful GFLOP/s: three times the forward pass in the cheaper contraction order, as bench/peers counts it. */
   gflops: number;
   /** `gflops` over the peak measured in the same run. */
-  share_of_peak: number;
+  shareOfPeak: number;
   /** Milliseconds that the useful arithmetic would take at that peak. */
-  floor_ms: number;
+  floorMs: number;
   params: number;
 }
 
 /** What a step launches and achieves on a GPU; with floors and a prediction where the GPU's figures are known. */
 export interface GpuResult extends Partial<Floors> {
   launches: number;
-  longest_path: number;
-  graph_nodes: number;
+  longestPath: number;
+  graphNodes: number;
   /** All that the commands read and write, and all their arithmetic, over the median. */
-  gb_per_s: number;
+  gbPerSecond: number;
   tflops: number;
 }
 
@@ -73,11 +73,11 @@ async function benchCase(
     return {
       case: `${name}/b${batch}`,
       device: device.name,
-      ms_per_step: round(median, 4),
-      best_ms: round(best, 4),
+      msPerStep: round(median, 4),
+      bestMs: round(best, 4),
       gflops: round(gflops, 1),
-      share_of_peak: round(gflops / peak, 3),
-      floor_ms: round(flops / peak / 1e6, 4),
+      shareOfPeak: round(gflops / peak, 3),
+      floorMs: round(flops / peak / 1e6, 4),
       params,
       ...(stats && onGpu(stats, median, device)),
     };
@@ -87,13 +87,14 @@ async function benchCase(
 }
 
 function onGpu(stats: ProgramStats, ms: number, device: Device): GpuResult {
+  const { launches, longestPath, graphNodes, bytes, flops } = stats;
   const gpu = gpuOf(gpuModel(device), device.info().multiprocessors);
   return {
-    launches: stats.launches,
-    longest_path: stats.longestPath,
-    graph_nodes: stats.graphNodes,
-    gb_per_s: round(stats.bytes / ms / 1e6, 1),
-    tflops: round(stats.flops / ms / 1e9, 3),
+    launches,
+    longestPath,
+    graphNodes,
+    gbPerSecond: round(bytes / ms / 1e6, 1),
+    tflops: round(flops / ms / 1e9, 3),
     ...(gpu && floors(stats, gpu, device.precision)),
   };
 }

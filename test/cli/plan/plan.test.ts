@@ -15,17 +15,27 @@ interface Line {
   case: string;
   commands: number;
   launches: number;
-  longest_path: number;
+  longestPath: number;
   branches: number;
   gflop: number;
-  predicted_us_low: number;
-  predicted_us_high: number;
+  predictedUsLow: number;
+  predictedUsHigh: number;
   measured: boolean;
 }
+
+/** The paper's symbols stay as they are. */
+const camelCase = /^([a-z][a-zA-Z]*|n_L|d_h|m_in|m_out)$/;
+
+/** All keys of a JSON value, at any depth. */
+const keysIn = (value: unknown): string[] =>
+  typeof value === "object" && value !== null
+    ? Object.entries(value).flatMap(([key, inner]) => [...(Array.isArray(value) ? [] : [key]), ...keysIn(inner)])
+    : [];
 
 async function planned(...args: string[]): Promise<Line[]> {
   const { code, lines, stderr } = await plan(...args);
   assert.is(code, 0, stderr);
+  for (const key of keysIn(lines)) assert.match(key, camelCase);
   return lines as unknown as Line[];
 }
 
@@ -36,11 +46,11 @@ function plannedTest(name: string, body: () => Promise<void>): void {
 plannedTest("short chains: mnist/lconv takes at most 20 dependent launches, mnist/lconv2 at most 32", async () => {
   const [one, two] = await planned("--cases", "mnist/lconv,mnist/lconv2");
   assert.equal([one.case, two.case], ["mnist/lconv/b64", "mnist/lconv2/b64"]);
-  assert.ok(one.longest_path <= 20, `mnist/lconv: ${one.longest_path}`);
-  assert.ok(two.longest_path <= 32, `mnist/lconv2: ${two.longest_path}`);
+  assert.ok(one.longestPath <= 20, `mnist/lconv: ${one.longestPath}`);
+  assert.ok(two.longestPath <= 32, `mnist/lconv2: ${two.longestPath}`);
   for (const line of [one, two]) {
-    assert.ok(line.launches >= line.longest_path && line.longest_path > 0 && line.branches >= 1);
-    assert.ok(line.predicted_us_low > 0 && line.predicted_us_low <= line.predicted_us_high);
+    assert.ok(line.launches >= line.longestPath && line.longestPath > 0 && line.branches >= 1);
+    assert.ok(line.predictedUsLow > 0 && line.predictedUsLow <= line.predictedUsHigh);
     assert.is(line.measured, false);
   }
 });
@@ -52,7 +62,7 @@ plannedTest("every case is planned; work grows with the batch, on a faster GPU t
   assert.is(small.length, 12);
   for (const [i, line] of large.entries()) {
     assert.ok(line.gflop > 2 * small[i].gflop, line.case);
-    assert.ok(faster[i].predicted_us_high <= line.predicted_us_high, line.case);
+    assert.ok(faster[i].predictedUsHigh <= line.predictedUsHigh, line.case);
   }
 });
 
@@ -85,7 +95,7 @@ async function network(...args: string[]): Promise<Record<string, Record<string,
     const part = String(line["part"]);
     parts[part] = [...(parts[part] ?? []), line];
     assert.is(line["measured"], false);
-    for (const key of Object.keys(line)) assert.match(key, /^([a-z]+(_[a-z]+)*|[dn]_[a-zA-Z]+)$/);
+    for (const key of keysIn(line)) assert.match(key, camelCase);
   }
   return parts;
 }
@@ -112,25 +122,22 @@ test("a network: layers, other generators, sums and an estimate, without its dat
   const [{ params, batch, input }] = parts["network"];
   assert.is(params, layer(3) + layer(32) + (32 * 1024 + 1) * 10);
   assert.equal([batch, input], [16, { channels: 3, height: 32, width: 32, classes: 10 }]);
-  const [{ threads, estimated_ms, samples_per_second, minutes_per_epoch, peak_gflops, gb_per_s }] = parts["cpu"] as Record<
-    string,
-    number
-  >[];
+  const [{ threads, estimatedMs, samplesPerSecond, minutesPerEpoch, peakGflops, gbPerSecond }] = parts["cpu"] as Record<string, number>[];
   assert.is(threads, 1);
-  assert.ok(estimated_ms > 0 && peak_gflops > 0 && gb_per_s > 0);
-  assert.ok(Math.abs(samples_per_second * estimated_ms - 16e3) < 1);
-  assert.ok(Math.abs(minutes_per_epoch * 60 * samples_per_second - 1000) < 1);
+  assert.ok(estimatedMs > 0 && peakGflops > 0 && gbPerSecond > 0);
+  assert.ok(Math.abs(samplesPerSecond * estimatedMs - 16e3) < 1);
+  assert.ok(Math.abs(minutesPerEpoch * 60 * samplesPerSecond - 1000) < 1);
 });
 
 test("a network for images that do not exist yet, and for a file of one's own", async () => {
   const own = await network("--input", "2,5,4,3", "--model", "cnn", "--kernel", "2", "--filters", "6");
   assert.equal(Object.keys(own), ["layer", "network", "cpu"]);
   assert.is(own["network"][0]["params"], 6 * (2 * 4 + 1) + 3 * (6 * 4 * 3 + 1));
-  assert.is(own["cpu"][0]["minutes_per_epoch"], null);
+  assert.is(own["cpu"][0]["minutesPerEpoch"], null);
   writeTinyImages(`${folder}/tiny.npz`);
   const file = await network("--dataset", "tiny.npz", "--model", "fc-shallow");
   assert.equal(file["network"][0]["input"], { channels: 1, height: 8, width: 8, classes: 4 });
-  assert.is(file["network"][0]["data_bytes"], 4 * 400 * 65);
+  assert.is(file["network"][0]["dataBytes"], 4 * 400 * 65);
 });
 
 test("text of a network says that its time is an estimate", async () => {
@@ -150,7 +157,7 @@ plannedTest("a network on a GPU: alone with --device cuda, with the figures of -
   assert.equal([part, gpu, measured], ["gpu", "h200", false]);
   assert.ok(Number(launches) > 0);
   const network = lines.find((line) => line["part"] === "network");
-  assert.is(gflop, Number((Number(network?.["step_flops"]) / 1e9).toFixed(3)));
+  assert.is(gflop, Number((Number(network?.["stepFlops"]) / 1e9).toFixed(3)));
   assert.not(lines.some((line) => line["part"] === "cpu"));
   const text = await lconv(folder, ["plan", "--model", "lconv", "--device", "cuda"]);
   assert.match(text.stdout, /PREDICTION for one H100.* nothing here was measured/);
@@ -180,11 +187,11 @@ test("misuse of a network's flags: what goes together, what exists, what is writ
 
 test("the greatest floor bounds a step", () => {
   const stats = { launches: 1, longestPath: 10, branches: 1, graphNodes: 1, bytes: 3e6, flops: 67e6 };
-  const { memory_floor_us, arithmetic_floor_us, predicted_us_low, predicted_us_high, bound_by } = floors(stats, "h100");
-  assert.equal([memory_floor_us, arithmetic_floor_us, predicted_us_low, predicted_us_high, bound_by], [1, 1, 15, 25, "launches"]);
-  assert.is(floors({ ...stats, bytes: 300e6 }, "h100").bound_by, "memory");
-  assert.equal(floors({ ...stats, flops: 67e8 }, "h100").bound_by, "arithmetic");
-  assert.is(floors({ ...stats, flops: 67e8 }, "h100", "bf16").bound_by, "launches");
+  const { memoryFloorUs, arithmeticFloorUs, predictedUsLow, predictedUsHigh, boundBy } = floors(stats, "h100");
+  assert.equal([memoryFloorUs, arithmeticFloorUs, predictedUsLow, predictedUsHigh, boundBy], [1, 1, 15, 25, "launches"]);
+  assert.is(floors({ ...stats, bytes: 300e6 }, "h100").boundBy, "memory");
+  assert.equal(floors({ ...stats, flops: 67e8 }, "h100").boundBy, "arithmetic");
+  assert.is(floors({ ...stats, flops: 67e8 }, "h100", "bf16").boundBy, "launches");
 });
 
 test("figures are taken for the GPUs that they belong to", () => {
