@@ -69,6 +69,6 @@ async function runCells(
     const rows = await runCell(cell, device, ledger.missing(cell), signal);
     ledger.add(rows);
     for (const row of rows) out.emit({ event: "row", ...row });
-    reporter.progress({ type: "task", name: "symmetry", value: cells.length - open.length + k + 1, total: cells.length, unit: "cells" });
+    reporter.event({ type: "task", name: "symmetry", value: cells.length - open.length + k + 1, total: cells.length, unit: "cells" });
   }
 }

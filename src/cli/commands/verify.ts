@@ -33,7 +33,7 @@ export async function verify(name: string | undefined, flags: Given<typeof verif
   const start = performance.now();
   await withReporter(flags.progress, async (reporter) => {
     const onProgress = (value: number, total: number): void =>
-      reporter.progress({ type: "task", name: `verify ${names[verdicts.length]}`, value, total, unit: "runs" });
+      reporter.event({ type: "task", name: `verify ${names[verdicts.length]}`, value, total, unit: "runs" });
     for await (const verdict of runVerifications(names, { device, signal, onProgress }, options)) {
       verdicts.push(verdict);
       out.emit({ event: "verdict", ...verdict });

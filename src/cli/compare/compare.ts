@@ -106,7 +106,7 @@ function goOn(path: string, given: CompareValues, reporter: Reporter, signal: Ab
   const { data, models: before } = readComparison(path);
   const notes = new Set<string>(); // the same for both models
   const runs = before.map((settings) => resumedSettings(path, settings, given, (text) => notes.add(text)));
-  for (const text of notes) reporter.note(text);
+  for (const text of notes) reporter.event({ type: "note", text });
   const prepare = async (): Promise<Comparison> => ({ runs, data, work: await prepareWorkload(runs[0], reporter, signal) });
   return { folder: RunFolder.resume(path, { parts: comparedModels, steal: given.stealLock }), prepare };
 }

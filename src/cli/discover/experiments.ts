@@ -30,7 +30,7 @@ async function overSeeds<T extends object>(
     for (let k = 0; k < (seeds ?? fallback); k++) {
       await breathe(context.signal);
       const onEpoch = (value: number, total: number): void =>
-        reporter.progress({ type: "task", name: `${name} seed ${seed + k}`, value, total, unit: "epochs" });
+        reporter.event({ type: "task", name: `${name} seed ${seed + k}`, value, total, unit: "epochs" });
       const result = await one(seed + k, onEpoch);
       results.push(result);
       context.out.emit({ event: "result", ...show(result) });

@@ -42,9 +42,9 @@ export async function discoverSamples(values: DiscoverValues, context: Context):
       ...{ seed, device: deviceOf(values.device), signal: context.signal },
       ...(grid && { grid }),
       ...(known && { known }),
-      onStep: (name: string, value: number, total: number): void => reporter.progress({ type: "task", name, value, total, unit: "steps" }),
+      onStep: (name: string, value: number, total: number): void => reporter.event({ type: "task", name, value, total, unit: "steps" }),
       onEpoch: (_: number, each: number): void =>
-        reporter.progress({ type: "task", name: "train", value: ++done, total: (networks ?? NETWORKS) * each, unit: "epochs" }),
+        reporter.event({ type: "task", name: "train", value: ++done, total: (networks ?? NETWORKS) * each, unit: "epochs" }),
     };
     if (pairs !== undefined) return discoverPairs(samples, generators, { ...options, channels, ...(affine && { affine }) });
     return discoverData(samples, {

@@ -94,7 +94,7 @@ export async function uploadWorkload(data: PreparedData, device: Device, signal:
 export const downloadProgress =
   (reporter: Reporter) =>
   (file: string, { received, total }: DownloadProgress): void =>
-    reporter.progress({ type: "task", name: `download ${file}`, value: received, total: total ?? 0, unit: "B" });
+    reporter.event({ type: "task", name: `download ${file}`, value: received, total: total ?? 0, unit: "B" });
 
 /** The first `count` samples, as views; all when there are fewer. */
 export function firstSamples(data: Dataset, count = data.count): Dataset {

@@ -1,3 +1,5 @@
+import { aboveBars } from "./bars.js";
+
 /** What a command says on stdout: one JSON object a line with --json, else text for people. */
 export class Output {
   readonly json: boolean;
@@ -8,12 +10,12 @@ export class Output {
 
   /** A line for programs; nothing without --json. */
   emit(object: object): void {
-    if (this.json) process.stdout.write(`${JSON.stringify(object)}\n`);
+    if (this.json) aboveBars(() => process.stdout.write(`${JSON.stringify(object)}\n`));
   }
 
   /** A line for people; nothing with --json. */
   text(line: string): void {
-    if (!this.json) process.stdout.write(`${line}\n`);
+    if (!this.json) aboveBars(() => process.stdout.write(`${line}\n`));
   }
 }
 

@@ -42,7 +42,7 @@ export async function train({ config: file, resume, stealLock: steal, ...given }
 function resumed(folder: string, given: TrainValues, reporter: Reporter): Settings {
   refuseWithResume(given, ["preset", "name", "out"]);
   checkNoPart(folder);
-  return resumedSettings(folder, readRun(folder), given, (text) => reporter.note(text));
+  return resumedSettings(folder, readRun(folder), given, (text) => reporter.event({ type: "note", text }));
 }
 
 const defaultName = ({ dataset, variant, model, seed }: Settings): string =>

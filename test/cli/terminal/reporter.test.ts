@@ -1,9 +1,13 @@
+import { spawnSync } from "node:child_process";
 import { Writable } from "node:stream";
+import { setTimeout } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { aboveBars } from "../../../src/cli/terminal/bars.js";
 import { barLine, plainLine, type TaskState } from "../../../src/cli/terminal/progressText.js";
 import { createReporter, type ReporterMode } from "../../../src/cli/terminal/reporter.js";
 import type { EpochEvent, StepEvent } from "../../../src/train/events.js";
+import { Terminal } from "../../support/terminal.js";
 
 const test = suite("cli/reporter");
 
@@ -89,10 +93,9 @@ test("plain: a short task is told once, at its end", () => {
   withClock((advance) => {
     const sink = new Sink();
     const reporter = createReporter({ mode: "plain", stream: sink });
-    reporter.start({ name: "rotate", total: 10, unit: "images" });
-    for (const value of [2, 5, 10, 10]) {
-      advance(500);
-      reporter.progress({ type: "task", name: "rotate", total: 10, value, unit: "images" });
+    for (const value of [0, 2, 5, 10, 10]) {
+      if (value > 0) advance(500);
+      reporter.event({ type: "task", name: "rotate", total: 10, value, unit: "images" });
     }
     assert.equal(sink.lines, ["rotate: 100 %, 10/10 images, took 0:02"]);
   });
@@ -101,17 +104,17 @@ test("plain: a short task is told once, at its end", () => {
 test("jsonl: every event is an object on a line of its own", () => {
   const sink = new Sink();
   const reporter = createReporter({ mode: "jsonl", stream: sink });
-  reporter.start({ name: 'a "b"\n', total: 3 });
+  reporter.event({ type: "note", text: 'a "b"\n' });
   reporter.event(step(1));
   reporter.event(epoch(1));
   reporter.event({ type: "checkpoint", model: "lconv", path: "/tmp/x", step: 1 });
-  reporter.progress({ type: "task", name: "t", total: 0, value: 7 });
+  reporter.event({ type: "task", name: "t", total: 0, value: 7 });
   reporter.line("two\nlines");
   reporter.done();
   const objects = sink.lines.map((line) => JSON.parse(line));
   assert.equal(
     objects.map(({ event }) => event),
-    ["start", "step", "epoch", "checkpoint", "task", "line"],
+    ["note", "step", "epoch", "checkpoint", "task", "line"],
   );
   assert.is(objects[2].valAccuracy, 0.875);
   assert.not.ok("type" in objects[2]);
@@ -141,6 +144,59 @@ test("bar: one bar a model on a terminal, lines above, the cursor given back", (
   assert.is(process.listenerCount("exit"), listeners);
 });
 
+const resume = `stopped; go on with: lconv train --resume ${"runs/".repeat(20)}mnist`;
+
+test("bar: a line longer than the terminal is wide stays whole, such as the command that resumes a run", () => {
+  const terminal = new Terminal(80);
+  const reporter = createReporter({ stream: terminal });
+  reporter.event(step(10));
+  reporter.line(resume);
+  reporter.done();
+  assert.ok(terminal.lines.includes(resume), terminal.lines.join("\n"));
+});
+
+test("bar: a terminal that changes its width shows each line and each bar once", async () => {
+  const terminal = new Terminal(100);
+  const reporter = createReporter({ stream: terminal });
+  reporter.event(step(10));
+  reporter.event(step(20, "cnn"));
+  reporter.line(resume);
+  for (const columns of [40, 25, 120, 60]) {
+    terminal.resize(columns);
+    await setTimeout(120); // a drawing that waits
+    reporter.event(step(columns));
+    reporter.line(`now ${columns}`);
+    aboveBars(() => terminal.write("a result\n"));
+  }
+  reporter.done();
+  assert.equal(
+    terminal.lines.map((line) => line.replace(/ .*█.*/, "")),
+    [resume, ...[40, 25, 120, 60].flatMap((columns) => [`now ${columns}`, "a result"]), "lconv", "cnn", ""],
+  );
+  assert.ok(terminal.cursorShown && terminal.atStart);
+});
+
+test("bar: the terminal is given back where the process ends on its way", async () => {
+  const start = `
+    import { Bars } from ${JSON.stringify(import.meta.resolve("../../../src/cli/terminal/bars.ts"))};
+    const task = { name: "a", value: 1, total: 2, unit: "", startValue: 0, startTime: 0 };
+    new Bars(process.stdout, new Map([["a", task]])).update();
+  `;
+  for (const [end, code] of [
+    ["process.exit(3);", 3],
+    ["throw new Error('unexpected');", 1],
+  ] as const) {
+    const child = spawnSync(process.execPath, ["--import", import.meta.resolve("tsx"), "--input-type=module", "-e", start + end], {
+      encoding: "utf8",
+    });
+    assert.is(child.status, code, child.stderr);
+    const terminal = new Terminal(80);
+    terminal.write(child.stdout);
+    assert.ok(terminal.cursorShown && terminal.atStart, JSON.stringify(child.stdout));
+    assert.match(terminal.lines[0], /^a █+░+ +50 %/);
+  }
+});
+
 test("bar asked for off a terminal becomes plain lines", () => {
   const sink = new Sink();
   const reporter = createReporter({ mode: "bar", stream: sink });
@@ -152,7 +208,7 @@ test("bar asked for off a terminal becomes plain lines", () => {
 test("silent says what has to be known of the result", () => {
   const sink = new Sink();
   const reporter = createReporter({ mode: "silent", stream: sink });
-  reporter.note("other threads");
+  reporter.event({ type: "note", text: "other threads" });
   reporter.event({ type: "fallback", model: "lconv", path: "c.previous.safetensors", step: 7, reason: "c.safetensors: damaged" });
   const [note, fallback] = sink.text.split("\n");
   assert.is(note, "note: other threads");
@@ -162,7 +218,6 @@ test("silent says what has to be known of the result", () => {
 test("silent says nothing", () => {
   const sink = new Sink(true);
   const reporter = createReporter({ mode: "silent", stream: sink });
-  reporter.start({ name: "a", total: 1 });
   reporter.event(step(1));
   reporter.event(epoch(1));
   reporter.line("a");
