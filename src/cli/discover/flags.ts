@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { NETWORKS, TOLERANCE } from "../../discover/data.js";
 import { channelModes } from "../../discover/pairs.js";
 import { authorsExperiments } from "../../experiments/discover/authors.js";
@@ -13,7 +12,7 @@ const count = integer(1, 64);
 /** A number of generators, or "auto". */
 const countOrAuto: Kind<number | "auto"> = {
   what: `${count.what}, or auto`,
-  schema: z.union([count.schema, z.literal("auto")]),
+  is: (x) => x === "auto" || count.is(x),
   read: (value) => (value === "auto" ? value : count.read(value)),
 };
 

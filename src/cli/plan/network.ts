@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { estimateOnCpu, measureCpu } from "../../cost/cpuEstimate.js";
 import type { GpuName } from "../../cost/floors.js";
 import { type FormPlan, type GeneratorPlan, planGenerators } from "../../cost/generatorForms.js";
@@ -18,7 +17,7 @@ import { type caseFlags, prediction } from "./cases.js";
 const side = integer(1, 1 << 20);
 const inputSize: Kind<[number, number, number, number]> = {
   what: "channels, height, width and classes as C,H,W,CLASSES, each an integer from 1 on",
-  schema: z.tuple([side.schema, side.schema, side.schema, side.schema]),
+  is: (x): x is [number, number, number, number] => Array.isArray(x) && x.length === 4 && x.every(side.is),
   read: (text) => text.split(",").map(side.read),
 };
 

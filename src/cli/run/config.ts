@@ -1,9 +1,8 @@
 import { join } from "node:path";
-import { z } from "zod";
 import { check } from "../../errors.js";
 import { checkedConfig } from "../../train/configText.js";
 import { commandOf, resumeCommand, runFiles } from "../../train/runFolder.js";
-import type { Flag } from "../terminal/flags.js";
+import { type Flag, isObject } from "../terminal/flags.js";
 import { type RunValues, runFlags, type TrainValues, trainFlags } from "./flags.js";
 import { mergeSettings, readConfig, readJson, settingsIn } from "./settings.js";
 
@@ -13,7 +12,7 @@ export interface Comparison {
   models: readonly RunValues[];
 }
 
-const checksum: Flag = { value: "", kind: { what: "anything", schema: z.unknown(), read: (text) => text }, help: "" };
+const checksum: Flag = { value: "", kind: { what: "anything", is: (_): _ is unknown => true, read: (text) => text }, help: "" };
 
 /** A file of --config. It may be an edited copy of a run's config.json, whose checksum does not matter then. Throws as readConfig. */
 export function readGivenConfig(path: string): TrainValues {
@@ -36,21 +35,26 @@ function readOwnConfig(folder: string): { path: string; value: unknown } {
   return { path, value: checkedConfig(path, readJson(path)) };
 }
 
-const comparison = z.strictObject({ command: z.literal("compare"), data: z.string(), models: z.array(z.unknown()).length(2) });
-
 /** The comparison that `lconv compare` began in `folder`. Throws as readRun. */
 export function readComparison(folder: string): Comparison {
   const { path, value } = readOwnConfig(folder);
   checkCommand(folder, "compare");
-  const parsed = comparison.safeParse(value);
   check(
-    parsed.success,
+    isComparison(value),
     "ERR_LCONV_FORMAT",
     () => `${path}: expected "command", "data" and the settings of two "models", as lconv compare writes them`,
   );
-  const { data, models } = parsed.data;
+  const { data, models } = value;
   return { data, models: models.map((settings, i) => mergeSettings({}, settingsIn(settings, runFlags, `${path}: models[${i}]`))) };
 }
+
+function isComparison(value: unknown): value is { data: string; models: unknown[] } {
+  if (!isObject(value)) return false;
+  const { command, data, models, ...others } = value;
+  return command === "compare" && typeof data === "string" && Array.isArray(models) && models.length === 2 && isEmpty(others);
+}
+
+const isEmpty = (object: object): boolean => Object.keys(object).length === 0;
 
 function checkCommand(folder: string, wanted: "train" | "compare"): void {
   const began = commandOf(folder);

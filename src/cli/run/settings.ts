@@ -1,13 +1,12 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { z } from "zod";
 import { datasetNames } from "../../data/catalog.js";
 import { device as deviceOf } from "../../engine/device.js";
 import { threadCount } from "../../engine/threads.js";
 import { check, clip, LconvError, nearest } from "../../errors.js";
 import { quote, readBytes } from "../../io/files.js";
 import { duplicateKey, longKey, parseShallow } from "../../io/json.js";
-import { type Flag, type Flags, type Given, wrongValue } from "../terminal/flags.js";
+import { type Flag, type Flags, type Given, isObject, wrongValue } from "../terminal/flags.js";
 import { presets, type RunValues, runFlags, type TrainValues, trainFlags } from "./flags.js";
 
 type Optional = "samples" | "momentum" | "weightDecay" | "clipNorm" | "regularize";
@@ -66,18 +65,16 @@ export const readConfig = <F extends Flags = typeof trainFlags>(path: string, fl
 
 /** The settings in `value`, which was found at `where`. Throws as readConfig. */
 export function settingsIn<F extends Flags>(value: unknown, flags: F, where: string): Given<F> {
-  const shape = Object.fromEntries(Object.entries(flags).map(([key, { kind }]) => [key, kind.schema.optional()]));
-  const parsed = z.strictObject(shape).safeParse(value);
-  if (parsed.success) return parsed.data as Given<F>;
-  const [issue] = parsed.error.issues;
-  if (issue.code === "unrecognized_keys" && issue.path.length === 0) throw unknownKey(where, issue.keys[0], Object.keys(flags));
-  const key = String(issue.path[0] ?? "");
-  if (key === "")
-    throw new LconvError(
-      "ERR_LCONV_FORMAT",
-      `${where}: expected a JSON object of settings, got ${Array.isArray(value) ? "an array" : quote(value)}`,
-    );
-  throw new LconvError("ERR_LCONV_ARGUMENT", `${where}: ${key}: ${wrongValue(flags[key].kind, (value as Record<string, unknown>)[key])}`);
+  if (!isObject(value)) {
+    const got = Array.isArray(value) ? "an array" : quote(value);
+    throw new LconvError("ERR_LCONV_FORMAT", `${where}: expected a JSON object of settings, got ${got}`);
+  }
+  for (const [key, setting] of Object.entries(value)) {
+    if (!Object.hasOwn(flags, key)) throw unknownKey(where, key, Object.keys(flags));
+    const { kind } = flags[key];
+    if (!kind.is(setting)) throw new LconvError("ERR_LCONV_ARGUMENT", `${where}: ${key}: ${wrongValue(kind, setting)}`);
+  }
+  return value as Given<F>;
 }
 
 function unknownKey(path: string, key: string, known: readonly string[]): LconvError {

@@ -1,12 +1,11 @@
 import { Option } from "commander";
-import { z } from "zod";
 import { clip, LconvError, nearest } from "../../errors.js";
 import { quote } from "../../io/files.js";
 
-/** What a flag's value may be: its words for messages, its schema, and how it is read from the command line. */
+/** What a flag's value may be: in words for messages, as a check, and how it is read from the command line. */
 export interface Kind<T> {
   what: string;
-  schema: z.ZodType<T>;
+  is(value: unknown): value is T;
   read(text: string): unknown;
   choices?: readonly string[];
   /** What is wrong with a value that was refused, where more can be said than what is expected. */
@@ -31,46 +30,59 @@ export type Given<F extends Flags> = { [K in keyof F]?: F[K] extends Flag<infer 
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const readNumber = (text: string): number => (decimal.test(text) ? Number(text) : Number.NaN);
 
+const isNumber = (x: unknown): x is number => Number.isFinite(x);
+const isOneOf =
+  <T>(choices: readonly T[]) =>
+  (x: unknown): x is T =>
+    choices.includes(x as T);
+
+/** Of JSON. */
+export const isObject = (x: unknown): x is Record<string, unknown> => typeof x === "object" && x !== null && !Array.isArray(x);
+
 export const integer = (min: number, max = 2 ** 31 - 1): Kind<number> => ({
   what: `an integer from ${min} to ${max}`,
-  schema: z.int().min(min).max(max),
+  is: (x): x is number => isNumber(x) && Number.isSafeInteger(x) && x >= min && x <= max,
   read: readNumber,
 });
 
-export const number: Kind<number> = { what: "a number", schema: z.number(), read: readNumber };
+export const number: Kind<number> = { what: "a number", is: isNumber, read: readNumber };
 
-export const positive: Kind<number> = { what: "a number above 0", schema: z.number().positive(), read: readNumber };
+export const positive: Kind<number> = { what: "a number above 0", is: (x): x is number => isNumber(x) && x > 0, read: readNumber };
 
 /** A number in [min, below), or in (min, below) when `open`. */
 export const fraction = (min: number, below: number, open = false): Kind<number> => ({
   what: `a number ${open ? "above" : "from"} ${min}${below === Number.POSITIVE_INFINITY ? " on" : ` and below ${below}`}`,
-  schema: z.number().refine((x) => (open ? x > min : x >= min) && x < below),
+  is: (x): x is number => isNumber(x) && (open ? x > min : x >= min) && x < below,
   read: readNumber,
 });
 
 export function choice<const T extends string>(choices: readonly T[]): Kind<T> {
   const what = choices.length > 1 ? `${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}` : String(choices[0]);
-  return { what, schema: z.enum(choices as readonly [T, ...T[]]) as unknown as z.ZodType<T>, read: (text) => text, choices };
+  return { what, is: isOneOf(choices), read: (text) => text, choices };
 }
 
 /** One of a few whole numbers. */
 export const oneOf = <const T extends number>(choices: readonly T[]): Kind<T> => ({
   what: choices.join(" or "),
-  schema: z.literal(choices as readonly [T, ...T[]]) as unknown as z.ZodType<T>,
+  is: isOneOf(choices),
   read: readNumber,
 });
 
-export const text = (what: string, pattern = /./): Kind<string> => ({ what, schema: z.string().regex(pattern), read: (value) => value });
+export const text = (what: string, pattern = /./): Kind<string> => ({
+  what,
+  is: (x): x is string => typeof x === "string" && pattern.test(x),
+  read: (value) => value,
+});
 
 const NAME_BYTES = 200; // file systems take 255; a number may be added
 
 /** Given or not. */
-export const toggle: Kind<boolean> = { what: "true or false", schema: z.boolean(), read: (text) => text };
+export const toggle: Kind<boolean> = { what: "true or false", is: (x) => typeof x === "boolean", read: (text) => text };
 
 /** The name of one folder, which is made inside another: neither a path nor a way out of it. */
 export const folderName: Kind<string> = {
   what: "the name of one folder",
-  schema: z.string().refine((name) => nameFault(name) === undefined),
+  is: (x): x is string => typeof x === "string" && nameFault(x) === undefined,
   read: (value) => value,
   fault: (value) => (typeof value === "string" ? `${nameFault(value)}; a folder anywhere is given by --out` : undefined),
 };
@@ -86,22 +98,22 @@ function nameFault(name: string): string | undefined {
 
 /** Numbers from 0 on by name: `closure=1e-3,killing=0.1` on the command line, an object in a configuration file. */
 export function weights<const N extends string>(names: readonly N[]): Kind<{ [K in N]?: number }> {
-  const weight = z.number().min(0);
-  const shape = Object.fromEntries(names.map((name) => [name, weight.optional()]));
+  const isName = isOneOf(names);
+  const isWeight = (x: unknown): boolean => isNumber(x) && x >= 0;
   return {
     what: `NAME=WEIGHT,... with names out of ${names.join(", ")} and weights from 0 on`,
-    schema: z.strictObject(shape) as unknown as z.ZodType<{ [K in N]?: number }>,
+    is: (x): x is { [K in N]?: number } => isObject(x) && Object.entries(x).every(([name, value]) => isName(name) && isWeight(value)),
     read: (text) => {
       const entries = readWeights(text);
-      // A name given twice is refused by the schema, which takes no text.
+      // A name given twice is refused, as a text is no object.
       return new Set(entries.map(([name]) => name)).size === entries.length ? Object.fromEntries(entries) : text;
     },
     fault: (value) => {
       const entries = typeof value === "string" ? readWeights(value) : Object.entries(value ?? {});
       for (const [i, [name, number]] of entries.entries()) {
         const near = nearest(name, names);
-        if (!(names as readonly string[]).includes(name)) return `there is no "${clip(name)}"${near ? `; did you mean "${near}"?` : ""}`;
-        if (!weight.safeParse(number).success) return `the weight of ${name} is no number from 0 on`;
+        if (!isName(name)) return `there is no "${clip(name)}"${near ? `; did you mean "${near}"?` : ""}`;
+        if (!isWeight(number)) return `the weight of ${name} is no number from 0 on`;
         if (entries.findIndex(([other]) => other === name) < i) return `${name} is there twice`;
       }
       return undefined;
@@ -118,9 +130,9 @@ function readWeights(text: string): [string, number][] {
 
 /** Reads a value from the command line. Throws ERR_LCONV_ARGUMENT. */
 export function parseFlag<T>(key: string, kind: Kind<T>, value: string): T {
-  const parsed = kind.schema.safeParse(kind.read(value));
-  if (!parsed.success) throw new LconvError("ERR_LCONV_ARGUMENT", `${flagName(key)}: ${wrongValue(kind, value)}`);
-  return parsed.data;
+  const read = kind.read(value);
+  if (!kind.is(read)) throw new LconvError("ERR_LCONV_ARGUMENT", `${flagName(key)}: ${wrongValue(kind, value)}`);
+  return read;
 }
 
 /** `expected an integer from 1 to 8, got "12abc"`, with the nearest choice, or what is wrong, where that is known. */

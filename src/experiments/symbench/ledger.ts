@@ -1,13 +1,12 @@
 import { appendFileSync, closeSync, existsSync, readdirSync, readFileSync, readSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
-import { formatError, ioError, openFile } from "../../io/files.js";
+import { ioError, openFile } from "../../io/files.js";
 import { makeFolder } from "../../io/folders.js";
 import type { Cell } from "./grid.js";
+import { readLine } from "./ledgerLine.js";
 import type { Setting } from "./problem.js";
 import type { Row } from "./score.js";
 import { systemsFor } from "./systems.js";
-import { truths } from "./truths.js";
 
 /** Rows of a benchmark in a folder, one JSON object a line. Each share of a grid that is split writes a file of its own; no file is ever rewritten. */
 export class Ledger {
@@ -106,67 +105,4 @@ function readLedger(path: string): LedgerRows {
   const lines = text.split("\n");
   const rows = lines.map((line, at) => readLine(line, `${path}:${at + 1}`));
   return { rows: rows.filter((row) => row !== "empty" && row !== "cut"), cut: rows.filter((row) => row === "cut").length };
-}
-
-/** A line without its end was cut off by a kill; it may stand in the middle, as the next row begins on a new line. */
-function readLine(line: string, where: string): Row | "empty" | "cut" {
-  if (line.trim() === "") return "empty";
-  if (line.startsWith("{") && !line.trimEnd().endsWith("}")) return "cut";
-  let json: unknown;
-  try {
-    json = JSON.parse(line);
-  } catch (error) {
-    throw formatError(where, "is no line of JSON", error);
-  }
-  const parsed = lineSchema.safeParse(json);
-  if (!parsed.success) {
-    const [{ path, message }] = parsed.error.issues;
-    throw formatError(where, `is no row of a benchmark: ${path.join(".") || "the line"}: ${message}`);
-  }
-  return withTruth(parsed.data, where);
-}
-
-/** JSON has no NaN. */
-const figure = z
-  .number()
-  .nullable()
-  .transform((value) => value ?? Number.NaN);
-const orNull = z.number().nullable().default(null);
-const texts = z.array(z.string()).default([]);
-
-/** What a line must have, and what it may leave out. */
-const lineSchema = z.object({
-  system: z.string().min(1),
-  truth: z.string(),
-  samples: z.int().positive(),
-  noise: z.number().min(0),
-  cond: z.number().min(1),
-  seed: z.int().min(0),
-  dimension: z.int().min(0).nullable(),
-  algebra: z.string().nullable().default(null),
-  alternatives: texts,
-  angle: orNull,
-  angleOnData: orNull,
-  bound: orNull,
-  residuals: z.array(figure).default([]),
-  residualNoise: z.array(figure).nullable().default(null),
-  change: orNull,
-  r2: z.array(figure).default([]),
-  seconds: orNull,
-  notes: texts,
-  trueDimension: z.int().optional(),
-  trueAlgebra: z.string().optional(),
-});
-
-/** The truth is the one of this version, and not what a line says. */
-function withTruth(line: z.infer<typeof lineSchema>, where: string): Row {
-  const truth = truths.find(({ name }) => name === line.truth);
-  if (!truth) throw formatError(where, `there is no truth "${line.truth}"`);
-  const own = { category: truth.category, trueDimension: truth.generators?.n_L ?? 0, trueAlgebra: truth.algebra };
-  const { trueDimension = own.trueDimension, trueAlgebra = own.trueAlgebra } = line;
-  if (trueDimension !== own.trueDimension || trueAlgebra !== own.trueAlgebra) {
-    const [before, now] = [`${trueAlgebra} of dimension ${trueDimension}`, `${own.trueAlgebra} of dimension ${own.trueDimension}`];
-    throw formatError(where, `"${truth.name}" was ${before} and is ${now}: remove its lines, and its cells are done again`);
-  }
-  return { ...line, ...own, algebra: line.dimension === 0 ? "none" : line.algebra };
 }
