@@ -3,7 +3,7 @@ import type { Classifier } from "../../models/models.js";
 import { checkpointHistory } from "../../train/checkpoint.js";
 import type { DoneEvent, EpochEvent, TrainEvent } from "../../train/events.js";
 import { type FitResult, train } from "../../train/fit.js";
-import type { FitOptions } from "../../train/options.js";
+import { type FitOptions, given } from "../../train/options.js";
 import { type RunFolder, resumeCommand } from "../../train/runFolder.js";
 import type { Context } from "../terminal/context.js";
 import type { Reporter } from "../terminal/reporter.js";
@@ -99,29 +99,10 @@ export function inTurns(histories: readonly (readonly EpochEvent[])[]): EpochEve
   return Array.from({ length: most }, (_, epoch) => histories.flatMap((history) => history.slice(epoch, epoch + 1))).flat();
 }
 
+const doneKeys = [
+  ...(["valAccuracy", "bestValAccuracy", "testAccuracy", "trainAccuracy"] as const),
+  ...(["params", "layerParams", "seconds", "samplesPerSecond", "peakRssBytes", "device"] as const),
+];
+
 /** The last line of a run, exactly the fields that programs may rely on. */
-export function doneLine({
-  valAccuracy,
-  bestValAccuracy,
-  testAccuracy,
-  trainAccuracy,
-  params,
-  layerParams,
-  seconds,
-  samplesPerSecond,
-  peakRssBytes,
-  device,
-}: DoneEvent) {
-  return {
-    valAccuracy,
-    bestValAccuracy,
-    testAccuracy,
-    trainAccuracy,
-    params,
-    layerParams,
-    seconds,
-    samplesPerSecond,
-    peakRssBytes,
-    device,
-  };
-}
+export const doneLine = (done: DoneEvent): Omit<DoneEvent, "type" | "model"> => given(done, doneKeys);
