@@ -47,7 +47,7 @@ export function checkCases(where: string, cases: readonly string[]): void {
 }
 
 /** What `makeModel` takes for a case. */
-export function caseModel(name: string): { model: ModelName; input: InputSize; options: ModelOptions } {
+function caseModel(name: string): { model: ModelName; input: InputSize; options: ModelOptions } {
   const [dataName, modelName] = name.split("/");
   const { model, ...sizes } = models[modelName];
   const options: ModelOptions = { filters: FILTERS, ...sizes, ...(model === "cnn" && { kernel: KERNEL, padding: "same" }) };

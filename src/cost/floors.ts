@@ -9,13 +9,12 @@ interface GpuFigures {
   flopsPerSecond: Record<Precision, number>;
   multiprocessors: number;
   l2Bytes: number;
-  memoryBytes: number;
 }
 
 const hopper = { flopsPerSecond: { fp32: 67e12, tf32: 494e12, bf16: 989e12 }, multiprocessors: 132, l2Bytes: 50e6 };
 const gpus = {
-  h100: { ...hopper, bytesPerSecond: 3.0e12, memoryBytes: 80e9 },
-  h200: { ...hopper, bytesPerSecond: 4.3e12, memoryBytes: 141e9 },
+  h100: { ...hopper, bytesPerSecond: 3.0e12 },
+  h200: { ...hopper, bytesPerSecond: 4.3e12 },
 } satisfies Record<string, GpuFigures>;
 
 export type GpuName = keyof typeof gpus;
@@ -63,5 +62,3 @@ export function gpuOf(model: string | undefined, multiprocessors: number | undef
 
 /** Whether `bytes` stay in the second-level cache: the memory floor is then pessimistic, as it is that of main memory. */
 export const fitsCache = (bytes: number, gpu: GpuName): boolean => bytes <= gpus[gpu].l2Bytes;
-
-export const gpuMemory = (gpu: GpuName): number => gpus[gpu].memoryBytes;

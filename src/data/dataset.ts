@@ -55,14 +55,6 @@ export function checkRaw(data: RawDataset): void {
   if (pixels instanceof Float32Array) checkFinite(name, pixels, channels * height * width);
 }
 
-/** The first `count` samples, as views. Throws ERR_LCONV_DATA when there are fewer, or none asked for. */
-export function take(data: RawDataset, count: number): RawDataset {
-  const enough = Number.isInteger(count) && count > 0 && count <= data.count;
-  check(enough, "ERR_LCONV_DATA", () => `${data.name}: cannot take ${count} of ${data.count} samples`);
-  const size = data.channels * data.height * data.width;
-  return { ...data, count, pixels: data.pixels.subarray(0, count * size), labels: data.labels.subarray(0, count) };
-}
-
 function checkLabels({ name, labels, classes }: RawDataset): void {
   const bad = labels.findIndex((label) => label < 0 || label >= classes);
   check(bad < 0, "ERR_LCONV_DATA", () => `${name}: sample ${bad} has label ${labels[bad]}, expected 0 to ${classes - 1}`);

@@ -23,7 +23,7 @@ export interface Claim {
 }
 
 /** An R^2 below this is no fit to conclude from: every output below it, and there is no claim. */
-export const FIT_BOUND = 0.3;
+const FIT_BOUND = 0.3;
 
 const show = (value: number): string => (Number.isFinite(value) ? value.toPrecision(2) : "nothing");
 

@@ -87,7 +87,7 @@ export class LConv extends Module {
 }
 
 /** Throws ERR_LCONV_ARGUMENT for n_L < 1, d_h outside 1..d, an unknown kind, ERR_LCONV_SHAPE for a basis on other positions than d. */
-export function makeGenerators(source: WeightSource, spec: GeneratorSpec, d: number, initializer: Initializer): Generators {
+function makeGenerators(source: WeightSource, spec: GeneratorSpec, d: number, initializer: Initializer): Generators {
   if (spec instanceof Basis) return makeGenerators(source, { kind: "given", basis: spec }, d, initializer);
   switch (spec.kind) {
     case "learned":

@@ -186,7 +186,7 @@ export function rmsprop(parameters: readonly Tensor[], options: RmspropOptions =
   );
 }
 
-export const optimizers = { sgd, adam, adamw, rmsprop } as const;
+const optimizers = { sgd, adam, adamw, rmsprop } as const;
 export type OptimizerName = keyof typeof optimizers;
 export const optimizerNames = Object.keys(optimizers) as OptimizerName[];
 

@@ -20,7 +20,7 @@ export interface LineChart {
 }
 
 /** Okabe and Ito's colour-blind safe hues, adjusted for contrast. Pages set `--lconv-k`; the light one is the fallback. */
-export const palette: readonly (readonly [light: string, dark: string])[] = [
+const palette: readonly (readonly [light: string, dark: string])[] = [
   ["#0072b2", "#56b4e9"],
   ["#d55e00", "#ff8a3d"],
   ["#009e73", "#2fcf9f"],

@@ -34,7 +34,7 @@ const sequential: Anchors = [
 export const levels = 255;
 
 /** The palette entry after the levels, for values that are NaN. */
-export const missing = levels;
+const missing = levels;
 
 const missingColor = [128, 128, 128] as const;
 

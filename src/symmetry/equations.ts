@@ -48,7 +48,7 @@ export interface Equations {
   notes: readonly string[];
 }
 
-export const MOST_UNKNOWNS = 1100;
+const MOST_UNKNOWNS = 1100;
 /** A slope below this share of the steepest counts as none: of one function, whose gradient is exact, and of several. */
 const FLAT = 1e-3;
 const FLAT_OF_SEVERAL = 0.02;

@@ -1,6 +1,4 @@
-/** The confidence of `upperBound`. */
-export const CONFIDENCE = 0.95;
-const NORMAL_QUANTILE = 1.6448536269514722; // of a standard normal, at CONFIDENCE
+const NORMAL_QUANTILE = 1.6448536269514722; // of a standard normal, at the confidence of `upperBound`, 0.95
 /** Samples below which the spread of a statistic is not known well enough for a bound. */
 export const FEWEST_SAMPLES = 8;
 

@@ -27,7 +27,7 @@ export const fails = (action: () => unknown, code: ErrorCode, message: RegExp = 
   rejectsCode((async () => action())(), code, message);
 
 /** Valid bytes with a few bits flipped, and perhaps cut or lengthened. */
-export const damaged = (bytes: Uint8Array): fc.Arbitrary<Uint8Array> =>
+const damaged = (bytes: Uint8Array): fc.Arbitrary<Uint8Array> =>
   fc
     .record({
       flips: fc.array(fc.record({ at: fc.nat(bytes.length - 1), bit: fc.nat(7) }), { maxLength: 6 }),

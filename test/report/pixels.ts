@@ -10,7 +10,7 @@ export interface Pixels {
 }
 
 /** Reads an 8-bit PNG of one byte a pixel and unfiltered rows, which is what the reports embed. */
-export function decodePng(png: Buffer): Pixels {
+function decodePng(png: Buffer): Pixels {
   const chunks = new Map<string, Buffer>();
   for (let at = 8; at < png.length; ) {
     const length = png.readUInt32BE(at);

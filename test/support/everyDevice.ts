@@ -9,7 +9,7 @@ const absent: readonly ErrorCode[] = [
 ];
 
 /** The devices of this machine; a device that is not there is left out, any other fault is a fault. */
-export const devices: readonly Device[] = ["cpu", "cuda"].flatMap((name) => {
+const devices: readonly Device[] = ["cpu", "cuda"].flatMap((name) => {
   try {
     return [device(name)];
   } catch (error) {

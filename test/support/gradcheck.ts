@@ -11,8 +11,8 @@ export type Op = (...xs: Tensor[]) => Tensor;
 export type Op64 = (...xs: Array64[]) => Array64;
 
 /** Float32 against a float64 reference, relative in norm. */
-export const VALUE_TOLERANCE = 1e-5;
-export const GRADIENT_TOLERANCE = 1e-4;
+const VALUE_TOLERANCE = 1e-5;
+const GRADIENT_TOLERANCE = 1e-4;
 
 export const onDevice = (a: Array64, device: Device = deviceOf(), requiresGrad = false): Tensor =>
   tensor(Float32Array.from(a.data), { shape: a.shape, device, requiresGrad });

@@ -57,7 +57,7 @@ function strides(shape: readonly number[]): number[] {
 }
 
 /** The multi-index of element `n`. */
-export function indexOf(shape: readonly number[], n: number): number[] {
+function indexOf(shape: readonly number[], n: number): number[] {
   const index = shape.map(() => 0);
   for (let i = shape.length - 1; i >= 0; i--) {
     index[i] = n % shape[i];
@@ -83,7 +83,7 @@ export function build(shape: readonly number[], f: (index: number[]) => number):
   });
 }
 
-export function broadcastShape(a: readonly number[], b: readonly number[]): number[] {
+function broadcastShape(a: readonly number[], b: readonly number[]): number[] {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, i) => {
     const [left, right] = [a[i - rank + a.length] ?? 1, b[i - rank + b.length] ?? 1];

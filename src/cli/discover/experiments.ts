@@ -11,7 +11,7 @@ import type { DiscoverValues } from "./flags.js";
 import { writeDiscovery } from "./output.js";
 
 /** 0.3, pi, pi/10 */
-export function parseAngle(angle: string): number {
+function parseAngle(angle: string): number {
   const [, divisor] = /^pi(?:\/(\d+))?$/.exec(angle) ?? [];
   return angle.startsWith("pi") ? Math.PI / Number(divisor ?? 1) : Number(angle);
 }

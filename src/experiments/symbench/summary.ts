@@ -105,7 +105,7 @@ function byTruth(rows: readonly Row[]): [string, Row[]][] {
 const isFalsePositive = ({ dimension, trueDimension }: Row): boolean => trueDimension === 0 && (dimension ?? 0) > 0;
 
 /** Of rows of one system that are graded. */
-export function scoresOf(rows: readonly Row[]): Scores {
+function scoresOf(rows: readonly Row[]): Scores {
   const symmetric = rows.filter(({ trueDimension }) => trueDimension > 0);
   return {
     rows: rows.length,

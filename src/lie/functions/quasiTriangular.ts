@@ -6,7 +6,7 @@ import { type Block, diagonalBlocks } from "./schur.js";
 export type EigenvalueFunction = (re: number, im: number) => readonly [re: number, im: number];
 
 /** sqrt(-b c) of the block [[a, b], [c, a]] that begins at `at`, without underflow. */
-export const frequency = (T: Matrix, at: number): number => Math.sqrt(Math.abs(T.get(at, at + 1))) * Math.sqrt(Math.abs(T.get(at + 1, at)));
+const frequency = (T: Matrix, at: number): number => Math.sqrt(Math.abs(T.get(at, at + 1))) * Math.sqrt(Math.abs(T.get(at + 1, at)));
 
 /** The eigenvalue of a diagonal block, of a pair the one with im > 0. */
 export const eigenvalueOf = (T: Matrix, { at, size }: Block): [re: number, im: number] => [
@@ -29,7 +29,7 @@ export function setBlocks(M: Matrix, T: Matrix, f: EigenvalueFunction): void {
 }
 
 /** The root with a positive real part, without cancellation. */
-export const principalRoot: EigenvalueFunction = (re, im) => {
+const principalRoot: EigenvalueFunction = (re, im) => {
   const far = Math.sqrt(Math.hypot(re, im) / 2 + Math.abs(re) / 2);
   return re >= 0 ? [far, im / 2 / far] : [im / 2 / far, far];
 };

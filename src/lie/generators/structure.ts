@@ -159,7 +159,7 @@ function rotated(x: Float64Array, m: readonly number[], n: number): Float64Array
 }
 
 /** G^-1/2 of a symmetric positive matrix: the rows are coefficients of an orthonormal basis. */
-export function inverseRoot(G: Matrix): Matrix {
+function inverseRoot(G: Matrix): Matrix {
   const { eigenvectorMatrix: Q, realEigenvalues } = new EigenvalueDecomposition(G, { assumeSymmetric: true });
   return Q.mmul(Matrix.diag(realEigenvalues.map((value) => 1 / Math.sqrt(value)))).mmul(Q.transpose());
 }

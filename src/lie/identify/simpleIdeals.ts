@@ -138,7 +138,7 @@ function leading(A: Matrix, count: number): Matrix {
 }
 
 /** Whether a simple complex algebra has this dimension: A_n, B_n, C_n, D_n and the exceptional ones. */
-export function simpleDimension(dimension: number, complex: boolean): boolean {
+function simpleDimension(dimension: number, complex: boolean): boolean {
   const size = complex ? dimension / 2 : dimension;
   for (let n = 1; n * n <= 2 * size + 1; n++) if ([n * (n + 2), n * (2 * n + 1)].includes(size)) return true;
   for (let n = 3; n * (2 * n - 1) <= size; n++) if (n * (2 * n - 1) === size) return true;

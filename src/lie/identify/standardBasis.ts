@@ -88,7 +88,7 @@ function* idealBasis(acting: Acting): Pieces<Proposal | undefined> {
 }
 
 /** Structure constants of independent matrices that form an algebra, by least squares. */
-export function constantsOf(matrices: readonly Matrix[]): Float64Array {
+function constantsOf(matrices: readonly Matrix[]): Float64Array {
   const brackets = matrices.flatMap((A) => matrices.map((B) => Matrix.sub(A.mmul(B), B.mmul(A))));
   return Float64Array.from(nearestCoefficients(matrices, brackets).to1DArray());
 }
