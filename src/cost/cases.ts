@@ -1,7 +1,7 @@
 import type { Device } from "../engine/device.js";
 import type { Program } from "../engine/program.js";
 import { Philox, streams } from "../engine/random.js";
-import { LconvError, nearest } from "../errors.js";
+import { oneOf } from "../errors.js";
 import { architecture } from "../models/architecture.js";
 import { type InputSize, type ModelName, type ModelOptions, makeModel } from "../models/models.js";
 import { makeOptimizer, type OptimizerName } from "../optim/optimizer.js";
@@ -36,14 +36,7 @@ export const benchCases: readonly string[] = Object.keys(inputs).flatMap((data) 
 
 /** Throws ERR_LCONV_ARGUMENT for a name that is not in `benchCases`. */
 export function checkCases(where: string, cases: readonly string[]): void {
-  for (const name of cases) {
-    if (benchCases.includes(name)) continue;
-    const near = nearest(name, benchCases);
-    throw new LconvError(
-      "ERR_LCONV_ARGUMENT",
-      `${where}: unknown case "${name}"; ${near ? `did you mean "${near}"?` : `known: ${benchCases.join(", ")}`}`,
-    );
-  }
+  for (const name of cases) oneOf(where, "case", name, benchCases);
 }
 
 /** What `makeModel` takes for a case. */

@@ -68,7 +68,7 @@ export interface TrainingOptions {
  * Throws ERR_LCONV_OPTION and ERR_LCONV_ARGUMENT as makeModel and makeOptimizer do.
  */
 export function planNetwork(name: ModelName, input: InputSize, options: ModelOptions = {}, training: TrainingOptions = {}): NetworkPlan {
-  checkOptions("planNetwork", training, ["batch", "samples", "optimizer", "momentum"]);
+  checkOptions("planNetwork", training, { batch: 1, samples: 1, optimizer: 1, momentum: 1 });
   const { batch = 64, optimizer = "rmsprop", samples = batch, momentum } = training;
   checkInteger("planNetwork", "batch", batch, 1, 1 << 20);
   checkInteger("planNetwork", "samples", samples, batch);

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { check, checkOptions, LconvError } from "../errors.js";
+import { check, checkOptions, LconvError, type OptionNames } from "../errors.js";
 import { ioError } from "../io/files.js";
 import { makeFolder } from "../io/folders.js";
 import type { Checksum } from "./catalog.js";
@@ -26,10 +26,10 @@ export interface DownloadOptions extends DownloadLimits {
   idleTimeout?: number; // ms without a byte, or, once connected, without an answer; default 30,000
 }
 
-export const downloadOptions: readonly (keyof DownloadOptions)[] = [
-  ...(["onProgress", "signal", "size", "retries", "backoff", "connectTimeout", "idleTimeout"] as const),
-  ...(["maxBytes", "minRate", "rateWindow"] as const),
-];
+export const downloadOptions: OptionNames<DownloadOptions> = {
+  ...{ onProgress: 1, signal: 1, size: 1, retries: 1, backoff: 1, connectTimeout: 1, idleTimeout: 1 },
+  ...{ maxBytes: 1, minRate: 1, rateWindow: 1 },
+};
 
 /**
  * Downloads a file from the first of `urls` that gives it, through HTTP_PROXY, HTTPS_PROXY and NO_PROXY where set. The bytes go to `<path>.part`,

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { Philox, streams } from "../engine/random.js";
-import { check, checkInteger, checkOptions, LconvError, nearest } from "../errors.js";
+import { check, checkInteger, checkOptions, oneOf } from "../errors.js";
 import { checkRaw, type Dataset, type RawDataset } from "./dataset.js";
 import { rotate } from "./rotate.js";
 
@@ -37,8 +37,6 @@ interface Recipe {
 // Test images have angles of their own, however many training images there are.
 const TEST_POSITION = 2 ** 40;
 const BLOCK_PIXELS = 2 ** 19; // between two turns of the event loop: 2 MB, some 10 ms to rotate on two cores
-
-const known = ["variant", "seed", "order", "split", "holdOut", "threads", "signal"];
 
 /**
  * The authors' recipe: x = pixel / max(first 100 training images) - 1/2; each image turned by its own angle ~ U(-90, 90) degrees; one
@@ -175,18 +173,12 @@ function checkPair(train: RawDataset, test: RawDataset): void {
 }
 
 function checkPrepareOptions(options: PrepareOptions): void {
-  checkOptions("prepare", options, known);
+  checkOptions("prepare", options, { variant: 1, seed: 1, order: 1, split: 1, holdOut: 1, threads: 1, signal: 1 });
   const { variant = "default", seed = 0, order = 3, split = "last", holdOut = 0.2, threads = 1 } = options;
-  if (!variants.includes(variant)) {
-    const near = nearest(String(variant), variants);
-    throw new LconvError(
-      "ERR_LCONV_ARGUMENT",
-      `prepare: variant must be ${variants.join(", ")}, got "${variant}"${near ? `; did you mean "${near}"?` : ""}`,
-    );
-  }
+  oneOf("prepare", "variant", variant, variants);
   checkInteger("prepare", "seed", seed, 0, Number.MAX_SAFE_INTEGER);
   checkInteger("prepare", "threads", threads, 1, 1024);
   check(order === 1 || order === 3, "ERR_LCONV_ARGUMENT", () => `prepare: order must be 1 or 3, got ${order}`);
-  check(split === "last" || split === "seeded", "ERR_LCONV_ARGUMENT", () => `prepare: split must be "last" or "seeded", got "${split}"`);
+  oneOf("prepare", "split", split, ["last", "seeded"]);
   check(holdOut > 0 && holdOut < 1, "ERR_LCONV_ARGUMENT", () => `prepare: holdOut must be between 0 and 1, got ${holdOut}`);
 }

@@ -1,6 +1,6 @@
 import type { Matrix } from "ml-matrix";
 import { inOneGo, inPieces, type Pieces } from "../engine/breathe.js";
-import { check, LconvError, nearest } from "../errors.js";
+import { check, unknownName } from "../errors.js";
 import type { Eigenvalue } from "../lie/functions/eigenvalues.js";
 import { spectrum } from "../lie/functions/spectrum.js";
 import { generatorFrom, generatorIn, type Whitening } from "../lie/functions/whitening.js";
@@ -202,13 +202,7 @@ function unscrambled(name: string, d: number, grid?: readonly number[]): Basis {
   );
   const make = algebraNamed(name);
   const names = [...Object.keys(sets), ...algebraNames];
-  if (!make) {
-    const near = nearest(name, names);
-    throw new LconvError(
-      "ERR_LCONV_ARGUMENT",
-      `unknown generators "${name}"; ${near ? `did you mean "${near}"? ` : ""}known: ${names.join(", ")}`,
-    );
-  }
+  check(make !== undefined, "ERR_LCONV_ARGUMENT", () => unknownName("knownGenerators", "generators", name, names));
   const basis = make();
   check(basis.d === d, "ERR_LCONV_ARGUMENT", () => `known "${name}" acts on ${basis.d} positions, what was found on ${d}`);
   return basis;

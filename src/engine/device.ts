@@ -1,4 +1,4 @@
-import { check, checkOptions, LconvError, nearest } from "../errors.js";
+import { check, checkOptions, LconvError, oneOf } from "../errors.js";
 import type { CudaFault, DeviceInfo, MemoryInfo, NativeDevice } from "./addon.js";
 import { native } from "./native.js";
 import { Program } from "./program.js";
@@ -141,9 +141,9 @@ let passedOver: CudaFault | undefined;
  * ERR_LCONV_CUDA_... or ERR_LCONV_OOM for a GPU that cannot be used.
  */
 export function device(name: string = process.env["LCONV_DEVICE"] || "auto", options: DeviceOptions = {}): Device {
-  checkOptions("device", options, ["precision"]);
+  checkOptions("device", options, { precision: 1 });
   const { precision = "fp32" } = options;
-  check(precisions.includes(precision), "ERR_LCONV_ARGUMENT", () => unknownPrecision(precision));
+  oneOf("device", "precision", precision, precisions);
   if (name === "auto") return firstUsable(precision);
   const gpu = /^cuda(?::(\d{1,4}))?$/.exec(name);
   check(name === "cpu" || gpu !== null, "ERR_LCONV_DEVICE", () => unknownDevice(name));
@@ -199,11 +199,6 @@ function open(name: string, precision: Precision): Device {
     opened.set(key, found);
   }
   return found;
-}
-
-function unknownPrecision(precision: string): string {
-  const near = nearest(precision, precisions);
-  return `device: precision must be one of ${precisions.join(", ")}, got "${precision}"${near ? `; did you mean "${near}"?` : ""}`;
 }
 
 const unknownDevice = (name: string): string =>

@@ -1,4 +1,4 @@
-import { check, checkInteger, checkOptions, LconvError, nearest } from "../errors.js";
+import { check, checkInteger, checkOptions, LconvError, type OptionNames, oneOf } from "../errors.js";
 import type { Initializer } from "../nn/init.js";
 import type { Conv2dOptions, LinearOptions } from "../nn/layers.js";
 import type { LConvOptions } from "../nn/lconv.js";
@@ -36,7 +36,9 @@ export interface ModelOptions {
   order?: Order | "auto";
   seed?: number;
 }
-const known = ["layers", "filters", "generators", "rank", "kernel", "padding", "pool", "stride", "initializer", "order", "seed"];
+const optionNames: OptionNames<ModelOptions> = {
+  ...{ layers: 1, filters: 1, generators: 1, rank: 1, kernel: 1, padding: 1, pool: 1, stride: 1, initializer: 1, order: 1, seed: 1 },
+};
 
 /** Generators of low rank, trained or frozen as drawn. */
 type LowRankSpec = LConvStridedOptions["generators"];
@@ -85,7 +87,8 @@ export interface Architecture {
 
 /** The layers of `makeModel` with these arguments, without making them. Throws ERR_LCONV_OPTION, ERR_LCONV_ARGUMENT. */
 export function architecture(name: ModelName, input: InputSize, options: ModelOptions = {}): Architecture {
-  checkOptions(`model ${name}`, options, known);
+  oneOf("makeModel", "model", name, modelNames);
+  checkOptions(`model ${name}`, options, optionNames);
   const { layers = 1, filters = 32, generators = 8, rank = 16, kernel = 3, pool = "none", stride = 2, seed = 0 } = options;
   checkInteger(`model ${name}`, "layers", layers, 1, 2);
   checkInteger(`model ${name}`, "filters", filters, 1, 1 << 16);
@@ -100,20 +103,12 @@ export function architecture(name: ModelName, input: InputSize, options: ModelOp
   checkPool(name, pool);
   const sizes = { layers, filters, generators, rank, kernel, pool, stride };
   const parts: Parts = { input, ...options, ...sizes };
-  const build = builders[name];
-  if (!build) {
-    const near = nearest(String(name), modelNames);
-    throw new LconvError(
-      "ERR_LCONV_ARGUMENT",
-      `unknown model "${String(name)}"; ${near ? `did you mean "${near}"?` : `known: ${modelNames.join(", ")}`}`,
-    );
-  }
-  const { hidden, features } = build(parts);
+  const { hidden, features } = builders[name](parts);
   return { hidden, head: linear(parts, features, input.classes, "linear") };
 }
 
 function checkPool(name: ModelName, pool: Pool): void {
-  check(pools.includes(pool), "ERR_LCONV_ARGUMENT", () => `model ${name}: unknown pool "${String(pool)}"; known: ${pools.join(", ")}`);
+  oneOf(`model ${name}`, "pool", pool, pools);
   check(
     pool === "none" || name === "lconv" || name === "lconv-random",
     "ERR_LCONV_ARGUMENT",

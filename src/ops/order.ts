@@ -1,4 +1,4 @@
-import { LconvError } from "../errors.js";
+import { LconvError, oneOf } from "../errors.js";
 import type { Generators, Sizes } from "./generators.js";
 
 /**
@@ -106,9 +106,7 @@ export function chooseOrder(
   wanted: Wanted,
 ): { forward: Order; backward: Order } {
   for (const order of [wanted.order, wanted.backwardOrder]) {
-    if (order !== undefined && !["auto", "VWU", "VUW"].includes(order)) {
-      throw new LconvError("ERR_LCONV_ARGUMENT", `lconv: order must be "auto", "VWU" or "VUW", got "${String(order)}"`);
-    }
+    if (order !== undefined) oneOf("lconv", "order", order, ["auto", "VWU", "VUW"]);
     if (order === "VWU" && g.kind !== "lowRank") {
       throw new LconvError("ERR_LCONV_ARGUMENT", `lconv: order "VWU" needs low-rank generators L_i = U_i V_i; these are ${g.kind}`);
     }

@@ -1,6 +1,6 @@
 import * as commands from "../engine/commands.js";
 import type { Device } from "../engine/device.js";
-import { check, checkOptions, LconvError, nearest } from "../errors.js";
+import { check, checkOptions, LconvError, type OptionNames, oneOf } from "../errors.js";
 import { sumSquares } from "../ops/reduce.js";
 import { scope } from "../tensor/scope.js";
 import { full, keep, Tensor, tensor, zeros } from "../tensor/tensor.js";
@@ -121,7 +121,7 @@ interface CommonOptions {
   /** Gradients are scaled down together so that their norm is at most this. */
   clipNorm?: number;
 }
-const commonOptions = ["lr", "weightDecay", "clipNorm"];
+const commonOptions: OptionNames<CommonOptions> = { lr: 1, weightDecay: 1, clipNorm: 1 };
 
 export interface SgdOptions extends CommonOptions {
   momentum?: number;
@@ -130,7 +130,7 @@ export interface SgdOptions extends CommonOptions {
 
 /** g' = g + weightDecay w;  v = momentum v + g';  w -= lr (nesterov ? g' + momentum v : v). As PyTorch. */
 export function sgd(parameters: readonly Tensor[], options: SgdOptions = {}): Optimizer {
-  checkOptions("sgd", options, [...commonOptions, "momentum", "nesterov"]);
+  checkOptions("sgd", options, { ...commonOptions, momentum: 1, nesterov: 1 });
   const { lr = 0.01, momentum = 0, nesterov = false, weightDecay = 0, clipNorm } = options;
   checkRange("sgd", "momentum", momentum, 1);
   checkRange("sgd", "weightDecay", weightDecay, Number.POSITIVE_INFINITY);
@@ -147,7 +147,7 @@ export interface AdamOptions extends CommonOptions {
 }
 
 function adamLike(name: string, decoupled: boolean, parameters: readonly Tensor[], options: AdamOptions, defaultDecay: number): Optimizer {
-  checkOptions(name, options, [...commonOptions, "beta1", "beta2", "epsilon"]);
+  checkOptions(name, options, { ...commonOptions, beta1: 1, beta2: 1, epsilon: 1 });
   const { lr = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = defaultDecay, clipNorm } = options;
   checkRange(name, "beta1", beta1, 1);
   checkRange(name, "beta2", beta2, 1);
@@ -172,7 +172,7 @@ export interface RmspropOptions extends CommonOptions {
 
 /** v = rho v + (1 - rho) g'^2;  w -= lr g' / (sqrt(v) + epsilon). As Keras: defaults lr 1e-3, rho 0.9, epsilon 1e-7 outside the root. */
 export function rmsprop(parameters: readonly Tensor[], options: RmspropOptions = {}): Optimizer {
-  checkOptions("rmsprop", options, [...commonOptions, "rho", "epsilon"]);
+  checkOptions("rmsprop", options, { ...commonOptions, rho: 1, epsilon: 1 });
   const { lr = 1e-3, rho = 0.9, epsilon = 1e-7, weightDecay = 0, clipNorm } = options;
   checkRange("rmsprop", "rho", rho, 1);
   checkRange("rmsprop", "epsilon", epsilon, 1);
@@ -196,11 +196,5 @@ export function makeOptimizer(
   parameters: readonly Tensor[],
   options: SgdOptions & AdamOptions & RmspropOptions,
 ): Optimizer {
-  const make = optimizers[name];
-  if (make) return make(parameters, options);
-  const near = nearest(String(name), optimizerNames);
-  throw new LconvError(
-    "ERR_LCONV_ARGUMENT",
-    `unknown optimizer "${String(name)}"; ${near ? `did you mean "${near}"?` : `known: ${optimizerNames.join(", ")}`}`,
-  );
+  return optimizers[oneOf("makeOptimizer", "optimizer", name, optimizerNames)](parameters, options);
 }

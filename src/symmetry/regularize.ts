@@ -76,7 +76,7 @@ export const isTrained = (g: Generators): boolean => parametersOf(g).some((t) =>
 
 /** The weights above 0, in the order of `regularizerNames`. Throws ERR_LCONV_OPTION for unknown names, ERR_LCONV_ARGUMENT for weights that are not finite or below 0. */
 export function activeWeights(where: string, weights: Regularize): Regularize {
-  checkOptions(where, weights, regularizerNames);
+  checkOptions(where, weights, regularizers);
   for (const [name, weight] of Object.entries(weights))
     check(
       Number.isFinite(weight) && weight >= 0,

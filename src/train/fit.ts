@@ -27,6 +27,7 @@ export async function fit(
   data: FitData,
   options: FitOptions & { onEvent?: (event: TrainEvent) => void } = {},
 ): Promise<FitResult> {
+  checkOptions("fit", options, { ...fitOptions, onEvent: 1 });
   const { onEvent, ...rest } = options;
   const run = train(model, data, rest);
   for (;;) {

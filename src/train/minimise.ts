@@ -1,7 +1,7 @@
 import { gradients } from "../autograd/autograd.js";
 import { type Device, device as deviceOf } from "../engine/device.js";
 import { Philox, streams } from "../engine/random.js";
-import { check, checkInteger, checkOptions, LconvError } from "../errors.js";
+import { check, checkInteger, checkOptions, LconvError, type OptionNames } from "../errors.js";
 import { stepSlice, stepWrite } from "../ops/step.js";
 import { makeOptimizer, type OptimizerName } from "../optim/optimizer.js";
 import { constant, ratesOf, type Schedule } from "../optim/schedule.js";
@@ -27,14 +27,17 @@ export interface MinimiseOptions {
   /** Hears of every epoch, with its mean loss. */
   onEpoch?: (epoch: number, loss: number) => void;
 }
-const known = ["parameters", "loss", "samples", "batch", "epochs", "optimizer", "lr", "schedule", "seed", "device", "signal", "onEpoch"];
+const optionNames: OptionNames<MinimiseOptions> = {
+  ...{ parameters: 1, loss: 1, samples: 1, batch: 1, epochs: 1, optimizer: 1 },
+  ...{ lr: 1, schedule: 1, seed: 1, device: 1, signal: 1, onEpoch: 1 },
+};
 
 /**
  * Trains by any loss, where `fit` is for classifiers: each epoch takes the samples in a new random order, in whole batches. Returns the mean
  * loss of every epoch. Throws ERR_LCONV_ARGUMENT, ERR_LCONV_OPTION, ERR_LCONV_NONFINITE, and the reason of `signal`.
  */
 export async function minimise(options: MinimiseOptions): Promise<number[]> {
-  checkOptions("minimise", options, known);
+  checkOptions("minimise", options, optionNames);
   const {
     parameters,
     loss,

@@ -1,5 +1,5 @@
 import { type Device, device as deviceOf } from "../engine/device.js";
-import { check, checkInteger } from "../errors.js";
+import { check, checkInteger, type OptionNames } from "../errors.js";
 import type { OptimizerName } from "../optim/optimizer.js";
 import { constant, type Schedule } from "../optim/schedule.js";
 import { activeWeights, type Regularize } from "../symmetry/regularize.js";
@@ -37,11 +37,11 @@ export interface FitOptions {
   /** Stops after the chunk under way, of steps or of a validation, writes a checkpoint and throws the signal's reason. */
   signal?: AbortSignal;
 }
-/** Names of all options of fit. */
-export const fitOptions = [
-  ...["name", "epochs", "batch", "seed", "optimizer", "lr", "momentum", "nesterov", "weightDecay", "clipNorm", "schedule", "regularize"],
-  ...["checkpoint", "checkpointSeconds", "resume", "device", "signal", "onEvent"],
-];
+/** Names of all options of train. */
+export const fitOptions: OptionNames<FitOptions> = {
+  ...{ name: 1, epochs: 1, batch: 1, seed: 1, optimizer: 1, lr: 1, momentum: 1, nesterov: 1, weightDecay: 1, clipNorm: 1 },
+  ...{ schedule: 1, regularize: 1, checkpoint: 1, checkpointSeconds: 1, resume: 1, device: 1, signal: 1 },
+};
 
 type Defaults = "name" | "epochs" | "batch" | "seed" | "optimizer" | "schedule" | "checkpointSeconds" | "device";
 /** The options of a run with their defaults. */

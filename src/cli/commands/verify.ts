@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { device as deviceOf } from "../../engine/device.js";
-import { check, LconvError, nearest } from "../../errors.js";
+import { check, oneOf } from "../../errors.js";
 import type { Prop2Options } from "../../experiments/verify/prop2.js";
 import { type Verdict, type VerificationName, verificationNames } from "../../experiments/verify/verdict.js";
 import { verify as runVerifications } from "../../experiments/verify/verify.js";
@@ -50,14 +50,7 @@ export async function verify(name: string | undefined, flags: Given<typeof verif
 }
 
 function chosen(name: string | undefined): readonly VerificationName[] {
-  if (name === undefined) return verificationNames;
-  const found = verificationNames.find((known) => known === name);
-  if (found) return [found];
-  const near = nearest(name, verificationNames);
-  throw new LconvError(
-    "ERR_LCONV_ARGUMENT",
-    `verify: unknown statement "${name}"; ${near ? `did you mean "${near}"?` : `known: ${verificationNames.join(", ")}`}`,
-  );
+  return name === undefined ? verificationNames : [oneOf("verify", "statement", name, verificationNames)];
 }
 
 function prop2Options({ d, shift, n }: Given<typeof verifyFlags>, names: readonly VerificationName[]): Prop2Options {

@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { datasetNames } from "../../data/catalog.js";
 import { device as deviceOf } from "../../engine/device.js";
 import { threadCount } from "../../engine/threads.js";
-import { check, clip, LconvError, nearest } from "../../errors.js";
+import { check, clip, LconvError, unknownName } from "../../errors.js";
 import { quote, readBytes } from "../../io/files.js";
 import { duplicateKey, longKey, parseShallow } from "../../io/json.js";
 import { type Flag, type Flags, type Given, isObject, wrongValue } from "../terminal/flags.js";
@@ -70,19 +70,11 @@ export function settingsIn<F extends Flags>(value: unknown, flags: F, where: str
     throw new LconvError("ERR_LCONV_FORMAT", `${where}: expected a JSON object of settings, got ${got}`);
   }
   for (const [key, setting] of Object.entries(value)) {
-    if (!Object.hasOwn(flags, key)) throw unknownKey(where, key, Object.keys(flags));
+    if (!Object.hasOwn(flags, key)) throw new LconvError("ERR_LCONV_OPTION", unknownName(where, "key", key, Object.keys(flags)));
     const { kind } = flags[key];
     if (!kind.is(setting)) throw new LconvError("ERR_LCONV_ARGUMENT", `${where}: ${key}: ${wrongValue(kind, setting)}`);
   }
   return value as Given<F>;
-}
-
-function unknownKey(path: string, key: string, known: readonly string[]): LconvError {
-  const near = nearest(key, known);
-  return new LconvError(
-    "ERR_LCONV_OPTION",
-    `${path}: unknown key "${clip(key)}"; ${near ? `did you mean "${near}"?` : `known: ${known.join(", ")}`}`,
-  );
 }
 
 /** A JSON file without double keys. Throws ERR_LCONV_IO, ERR_LCONV_FORMAT, ERR_LCONV_OPTION. */

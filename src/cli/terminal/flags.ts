@@ -1,5 +1,5 @@
 import { Option } from "commander";
-import { clip, LconvError, nearest } from "../../errors.js";
+import { clip, didYouMean, LconvError } from "../../errors.js";
 import { quote } from "../../io/files.js";
 
 /** What a flag's value may be: in words for messages, as a check, and how it is read from the command line. */
@@ -111,8 +111,7 @@ export function weights<const N extends string>(names: readonly N[]): Kind<{ [K 
     fault: (value) => {
       const entries = typeof value === "string" ? readWeights(value) : Object.entries(value ?? {});
       for (const [i, [name, number]] of entries.entries()) {
-        const near = nearest(name, names);
-        if (!isName(name)) return `there is no "${clip(name)}"${near ? `; did you mean "${near}"?` : ""}`;
+        if (!isName(name)) return `there is no "${clip(name)}"${didYouMean(name, names)}`;
         if (!isWeight(number)) return `the weight of ${name} is no number from 0 on`;
         if (entries.findIndex(([other]) => other === name) < i) return `${name} is there twice`;
       }
@@ -137,9 +136,9 @@ export function parseFlag<T>(key: string, kind: Kind<T>, value: string): T {
 
 /** `expected an integer from 1 to 8, got "12abc"`, with the nearest choice, or what is wrong, where that is known. */
 export function wrongValue(kind: Kind<unknown>, value: unknown): string {
-  const near = typeof value === "string" && kind.choices ? nearest(value, kind.choices) : undefined;
-  const more = near ? `did you mean "${near}"?` : kind.fault?.(value);
-  return `expected ${kind.what}, got ${quote(value)}${more ? `; ${more}` : ""}`;
+  const hint = typeof value === "string" && kind.choices ? didYouMean(value, kind.choices) : "";
+  const fault = kind.fault?.(value);
+  return `expected ${kind.what}, got ${quote(value)}${hint}${fault === undefined ? "" : `; ${fault}`}`;
 }
 
 /** "weightDecay" as "--weight-decay". */

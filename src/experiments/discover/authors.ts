@@ -2,7 +2,7 @@ import { Matrix } from "ml-matrix";
 import { breathing, type Pieces } from "../../engine/breathe.js";
 import type { Device } from "../../engine/device.js";
 import { Philox, streams } from "../../engine/random.js";
-import { check, checkInteger, checkOptions } from "../../errors.js";
+import { check, checkInteger, checkOptions, oneOf } from "../../errors.js";
 import { log } from "../../lie/functions/logarithm.js";
 import { denseBasis } from "../../lie/generators/basis.js";
 import { cosines } from "../../lie/generators/canonical.js";
@@ -37,7 +37,6 @@ export interface AuthorsOptions {
   signal?: AbortSignal;
   onEpoch?: (epoch: number, epochs: number, loss: number) => void;
 }
-const known = ["size", "angle", "samples", "epochs", "seed", "device", "signal", "onEpoch"];
 
 export interface AuthorsResult {
   experiment: AuthorsExperiment;
@@ -62,12 +61,8 @@ const antisymmetric = (A: Matrix): Matrix => Matrix.sub(A, A.transpose()).mul(0.
 
 /** Throws ERR_LCONV_ARGUMENT, ERR_LCONV_OPTION, ERR_LCONV_NONFINITE, and the reason of `signal`. */
 export async function runAuthors(experiment: AuthorsExperiment, options: AuthorsOptions): Promise<AuthorsResult> {
-  check(
-    authorsExperiments.includes(experiment),
-    "ERR_LCONV_ARGUMENT",
-    () => `discover: experiment must be one of ${authorsExperiments.join(", ")}, got "${experiment}"`,
-  );
-  checkOptions(`discover ${experiment}`, options, known);
+  oneOf("discover", "experiment", experiment, authorsExperiments);
+  checkOptions(`discover ${experiment}`, options, { size: 1, angle: 1, samples: 1, epochs: 1, seed: 1, device: 1, signal: 1, onEpoch: 1 });
   const { size = 7, angle = experiment === "fixed-rot" ? Math.PI / 10 : Math.PI / 8, samples = 50_000, epochs = 20, seed = 0 } = options;
   checkInteger("discover", "size", size, 3, 32);
   checkInteger("discover", "samples", samples, 64);

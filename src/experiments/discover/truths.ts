@@ -7,7 +7,7 @@ import type { DescribeOptions } from "../../discover/result.js";
 import { breathing, type Pieces } from "../../engine/breathe.js";
 import type { Device } from "../../engine/device.js";
 import { Philox, streams } from "../../engine/random.js";
-import { check, checkOptions } from "../../errors.js";
+import { checkOptions, oneOf } from "../../errors.js";
 import { exp } from "../../lie/functions/exponential.js";
 import { Basis } from "../../lie/generators/basis.js";
 import { principalAngles } from "../../lie/generators/canonical.js";
@@ -53,12 +53,8 @@ const degrees = (radians: number): number => (180 * radians) / Math.PI;
 
 /** Throws ERR_LCONV_ARGUMENT, ERR_LCONV_OPTION, ERR_LCONV_NONFINITE, and the reason of `signal`. */
 export async function runTruth(name: TruthName, options: TruthOptions): Promise<TruthResult> {
-  check(
-    truthNames.includes(name),
-    "ERR_LCONV_ARGUMENT",
-    () => `discover: experiment must be one of ${truthNames.join(", ")}, got "${name}"`,
-  );
-  checkOptions(`discover ${name}`, options, ["seed", "device", "samples", "signal", "onEpoch"]);
+  oneOf("discover", "experiment", name, truthNames);
+  checkOptions(`discover ${name}`, options, { seed: 1, device: 1, samples: 1, signal: 1, onEpoch: 1 });
   const { seed, signal } = options;
   if (name === "so3" || name === "so13" || name === "none") return { so3, so13: lorentz, none }[name](options);
   return breathing({ so2, translations, "scrambled-so2": scrambledSo2 }[name](seed), signal);

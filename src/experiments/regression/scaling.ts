@@ -35,7 +35,7 @@ export interface ScalingRow {
 
 /** Recovers the rotation matrix R of images (bilinear) from pairs y = R x in each way. Throws ERR_LCONV_OPTION, ERR_LCONV_ARGUMENT, and the reason of `signal`. */
 export async function regressionScaling(options: ScalingOptions = {}): Promise<ScalingRow[]> {
-  checkOptions("regressionScaling", options, ["side", "samples", "degrees", "seed", "device", "signal"]);
+  checkOptions("regressionScaling", options, { side: 1, samples: 1, degrees: 1, seed: 1, device: 1, signal: 1 });
   const { side = 7, samples = 20_000, degrees = 18, seed = 0, device = deviceOf(), signal } = options;
   checkInteger("regressionScaling", "side", side, 2, 32);
   checkInteger("regressionScaling", "samples", samples, 2 * side ** 2);

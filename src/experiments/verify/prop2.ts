@@ -26,7 +26,7 @@ const golden: Record<string, number> = { "20,2,8": 0.7721, "20,2,16": 0.9314 };
  * Throws ERR_LCONV_ARGUMENT, ERR_LCONV_OPTION.
  */
 export function prop2(setting: Setting, options: Prop2Options = {}): Verdict & { correlations: readonly Correlation[] } {
-  checkOptions("verify prop2", options, ["d", "shift", "n"]);
+  checkOptions("verify prop2", options, { d: 1, shift: 1, n: 1 });
   const { d = 20, shift = 2, n = [8, 16] } = options;
   checkInteger("verify prop2", "d", d, 3, 512);
   check(

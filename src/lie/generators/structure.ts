@@ -54,7 +54,7 @@ export const structure = (basis: Basis, options: StructureOptions = {}): Structu
 
 /** The same in pieces. */
 export function* structureOf(basis: Basis, options: StructureOptions = {}): Pieces<Structure> {
-  checkOptions("structure", options, ["tolerance", "data"]);
+  checkOptions("structure", options, { tolerance: 1, data: 1 });
   const { tolerance = 1e-2, data } = options;
   check(tolerance > 0 && tolerance < 1, "ERR_LCONV_ARGUMENT", () => `structure: tolerance must lie between 0 and 1, got ${tolerance}`);
   const gram = yield* innerProducts(basis, basis, data);

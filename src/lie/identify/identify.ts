@@ -69,7 +69,7 @@ export const identify = (basis: Basis, options: IdentifyOptions = {}): Identific
 
 /** The same in pieces. */
 export function* matchKnown(basis: Basis, options: IdentifyOptions = {}): Pieces<Identification> {
-  checkOptions("identify", options, ["uncertainty", "data"]);
+  checkOptions("identify", options, { uncertainty: 1, data: 1 });
   const { uncertainty, data } = options;
   check(
     uncertainty === undefined || (uncertainty > 0 && uncertainty < 1),

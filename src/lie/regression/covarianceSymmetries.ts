@@ -166,7 +166,7 @@ export class CovarianceSymmetries {
  * Throws as `covariance` does, and ERR_LCONV_OPTION.
  */
 export function covarianceSymmetries(X: MatrixLike, options: CovarianceOptions = {}): CovarianceSymmetries {
-  checkOptions("covarianceSymmetries", options, ["center", "ridge"]);
+  checkOptions("covarianceSymmetries", options, { center: 1, ridge: 1 });
   return new CovarianceSymmetries(covariance(X, options));
 }
 
