@@ -23,7 +23,7 @@ const rows = [
   ["tensor"],
   ["lie"],
   ["engine"],
-  ["errors.ts"],
+  ["errors.ts", "defined.ts"],
 ];
 const facade = "index.ts"; // the public face imports from everywhere and nothing imports it
 const shared = ["../scripts/lockFile.mjs"]; // what the set-up needs too, which runs before src/ is compiled

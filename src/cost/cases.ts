@@ -1,3 +1,4 @@
+import { defined } from "../defined.js";
 import type { Device } from "../engine/device.js";
 import type { Program } from "../engine/program.js";
 import { Philox, streams } from "../engine/random.js";
@@ -63,7 +64,7 @@ export interface RecordedStep {
 /** The step of a case, with SGD. */
 export function recordCase(name: string, batch: number, device: Device, regularize?: Regularize): RecordedStep {
   const { model, input, options } = caseModel(name);
-  return recordStep(model, input, options, device, { batch, optimizer: "sgd", ...(regularize && { regularize }) });
+  return recordStep(model, input, options, device, { batch, optimizer: "sgd", ...defined({ regularize }) });
 }
 
 export interface StepOptions {
@@ -81,9 +82,9 @@ export function recordStep(
   { batch, optimizer: rule, momentum, regularize }: StepOptions,
 ): RecordedStep {
   const model = makeModel(name, input, device, options);
-  const optimizer = makeOptimizer(rule, model.parameters(), { lr: 1e-2, ...(momentum !== undefined && { momentum }) });
+  const optimizer = makeOptimizer(rule, model.parameters(), { lr: 1e-2, ...defined({ momentum }) });
   const { data, order, rates, metrics } = randomData(input, batch, device);
-  const program = recordTrainStep({ model, optimizer, data, batch, order, rates, metrics, ...(regularize && { regularize }) });
+  const program = recordTrainStep({ model, optimizer, data, batch, order, rates, metrics, ...defined({ regularize }) });
   const all = [program, model, optimizer, order, rates, data.x, data.labels, metrics.loss, metrics.correct];
   return {
     program,

@@ -1,3 +1,4 @@
+import { defined } from "../defined.js";
 import { type Device, device as deviceOf } from "../engine/device.js";
 import { checkInteger, checkOptions } from "../errors.js";
 import { architecture } from "../models/architecture.js";
@@ -131,7 +132,7 @@ function planLayer(cost: LayerCost, batch: number, slots: number): LayerPlan {
     frozen,
     forwardFlops: 2 * batch * forward,
     stepFlops: 2 * batch * (forward + backward),
-    ...(order && { forwardOrder: order.forward, backwardOrder: order.backward }),
+    ...defined({ forwardOrder: order?.forward, backwardOrder: order?.backward }),
     paramBytes: BYTES * (parameters + frozen),
     activationBytes: BYTES * batch * cost.kept,
     optimizerBytes: BYTES * slots * parameters,
@@ -143,7 +144,7 @@ function planLayer(cost: LayerCost, batch: number, slots: number): LayerPlan {
 /** Values of state that an optimiser keeps for each parameter. Throws as makeOptimizer does. */
 function stateSlots(optimizer: OptimizerName, momentum: number | undefined): number {
   const parameter = keep(zeros([1], { device: deviceOf("cpu"), requiresGrad: true }));
-  const made = makeOptimizer(optimizer, [parameter], momentum === undefined ? {} : { momentum });
+  const made = makeOptimizer(optimizer, [parameter], defined({ momentum }));
   const slots = made.namedState().size - 1; // but for the step count
   for (const thing of [made, parameter]) thing.dispose();
   return slots;
@@ -161,7 +162,7 @@ export function planOnGpu(
   const step = recordStep(name, input, { ...options, initializer: "zeros" }, device, {
     batch,
     optimizer,
-    ...(momentum !== undefined && { momentum }),
+    ...defined({ momentum }),
   });
   try {
     return countStep(step.program, device, gpu);

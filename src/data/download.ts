@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { defined } from "../defined.js";
 import { check, checkOptions, LconvError, type OptionNames } from "../errors.js";
 import { ioError } from "../io/files.js";
 import { makeFolder } from "../io/folders.js";
@@ -55,7 +56,7 @@ export async function downloadOnce(
   signal?.throwIfAborted();
   prepareFolder(dirname(path));
   const part = new PartFile(path);
-  const onWait = (): void => onProgress?.({ received: part.size, ...(size !== undefined && { total: size }) });
+  const onWait = (): void => onProgress?.({ received: part.size, ...defined({ total: size }) });
   await doOnce(`${path}.lock`, { isDone, work, onWait }, signal);
 }
 
@@ -70,7 +71,7 @@ export async function receiveFile(urls: readonly string[], path: string, checksu
     "ERR_LCONV_DOWNLOAD",
     () => `${path} has ${size} bytes, at most ${limits.maxBytes} are allowed (maxBytes, LCONV_DOWNLOAD_MAX_BYTES)`,
   );
-  const report = (received: number, total: number | undefined): void => onProgress?.({ received, ...(total !== undefined && { total }) });
+  const report = (received: number, total: number | undefined): void => onProgress?.({ received, ...defined({ total }) });
   const agent = await openHttpAgent(connectTimeout, idleTimeout);
   try {
     await fromFirst(urls, { path, checksum, size, ...limits, answerTimeout, report, signal, dispatcher: agent.dispatcher }, options);

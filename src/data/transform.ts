@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers/promises";
+import { defined } from "../defined.js";
 import { Philox, streams } from "../engine/random.js";
 import { check, checkInteger, checkOptions, oneOf } from "../errors.js";
 import { checkRaw, type Dataset, type RawDataset } from "./dataset.js";
@@ -55,10 +56,7 @@ export async function prepare(data: { train: RawDataset; test?: RawDataset }, op
   const recipe = (raw: RawDataset, position: number): Recipe => ({
     scale,
     order,
-    ...(variant !== "default" && { degrees: rotationAngles(seed, raw.count, position) }),
-    ...(permutation && { permutation }),
-    ...(threads !== undefined && { threads }),
-    ...(signal && { signal }),
+    ...defined({ degrees: variant === "default" ? undefined : rotationAngles(seed, raw.count, position), permutation, threads, signal }),
   });
   const scale = pixelScale(train);
   const samples = split === "seeded" ? new Philox(seed, streams.split).permutation(train.count) : undefined;
@@ -67,8 +65,7 @@ export async function prepare(data: { train: RawDataset; test?: RawDataset }, op
   return {
     train: kept,
     validation: held,
-    ...(test && { test: await transform(test, recipe(test, TEST_POSITION)) }),
-    ...(permutation && { permutation }),
+    ...defined({ test: test && (await transform(test, recipe(test, TEST_POSITION))), permutation }),
   };
 }
 
@@ -117,7 +114,7 @@ async function transform(raw: RawDataset, recipe: Recipe, samples?: Int32Array):
       rotate(block, height, width, degrees.subarray(start, end), {
         channels,
         order: recipe.order,
-        ...(recipe.threads !== undefined && { threads: recipe.threads }),
+        ...defined({ threads: recipe.threads }),
       });
     if (recipe.permutation) scramble(block, recipe.permutation);
     await setImmediate();

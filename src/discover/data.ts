@@ -1,3 +1,4 @@
+import { defined } from "../defined.js";
 import { breathing } from "../engine/breathe.js";
 import { check } from "../errors.js";
 import { add, mul } from "../ops/arithmetic.js";
@@ -50,11 +51,8 @@ export async function discoverData(samples: Samples, options: DataOptions): Prom
   const notes = [...ofSamples, ...ofTargets];
   const analysis = await analyse({
     ...{ x, N, m, d, y: targets, outputs, output, affine, tolerance, networks, seed, device },
-    ...(within !== undefined && { within: knownGenerators(within, d, options.grid, options.permutation) }),
-    ...(epochs !== undefined && { epochs }),
-    ...(signal && { signal }),
-    ...(onEpoch && { onEpoch }),
-    ...(onStep && { onStep }),
+    ...defined({ within: within === undefined ? undefined : knownGenerators(within, d, options.grid, options.permutation) }),
+    ...defined({ epochs, signal, onEpoch, onStep }),
   });
   try {
     onStep?.("name", 0, 1);
@@ -143,16 +141,18 @@ async function foundBy(source: string, samples: Samples, analysis: Analysis, bef
   const evidence: Evidence = {
     ...{ r2, heldOut, residuals: [] },
     ...(extraction && evidenceOf(extraction, dimension !== undefined && dimension > 0)),
-    ...(checks.length > 0 && { checks }),
+    ...defined({ checks: checks.length > 0 ? checks : undefined }),
   };
   if (!extraction?.basis || !dimension) return { source, dimension, discovery: undefined, evidence, notes };
   const { basis, whitened, inputs, labels } = extraction;
   const affine = options.affine ?? false;
   const description = describing(basis, {
     ...{ source, evidence, notes },
-    ...(whitened && inputs && { whitened: { basis: whitened, inputs, affine } }),
-    ...(options.within !== undefined && { data: firstColumns(samples) }),
-    ...(!affine && { defect: defectOn(meanOf(ensemble.models), samples, options.device, labels) }),
+    ...defined({
+      whitened: whitened && inputs && { basis: whitened, inputs, affine },
+      data: options.within === undefined ? undefined : firstColumns(samples),
+      defect: affine ? undefined : defectOn(meanOf(ensemble.models), samples, options.device, labels),
+    }),
     ...shared(options),
   });
   const discovery = await breathing(description, options.signal);
@@ -192,9 +192,11 @@ export async function discoverFunction(source: string, model: Model, samples: Sa
     if (!basis) return { source, dimension: rest.undecided > 0 ? undefined : dimension, discovery: undefined, evidence, notes };
     const description = describing(basis, {
       ...{ source, evidence, notes },
-      ...(whitened && inputs && { whitened: { basis: whitened, inputs, affine } }),
-      ...(within !== undefined && { data: firstColumns(samples) }),
-      ...(!affine && { defect: defectOn(model, samples, device, labels) }),
+      ...defined({
+        whitened: whitened && inputs && { basis: whitened, inputs, affine },
+        data: within === undefined ? undefined : firstColumns(samples),
+        defect: affine ? undefined : defectOn(model, samples, device, labels),
+      }),
       ...shared(options),
     });
     const discovery = await breathing(description, signal);

@@ -1,4 +1,5 @@
 import { Matrix } from "ml-matrix";
+import { defined } from "../defined.js";
 import { clip, LconvError, showShape } from "../errors.js";
 import { checkFormat, readBytes } from "../io/files.js";
 import type { NpyArray } from "../io/npy.js";
@@ -84,11 +85,8 @@ function numbersOf(discovery: Discovery): object {
     derivedSeries: structure.derivedSeries,
     tolerance: structure.tolerance,
     angles,
-    ...(grid && { grid }),
-    ...(permutation && { permutation: Array.from(permutation) }),
-    ...(defects && { defects }),
-    ...(affine && { affine }),
-    ...(standard && { standard: { ...standard, basis: undefined, generators: standard.basis.dense().map((L) => L.to2DArray()) } }),
+    ...defined({ grid, permutation: permutation && Array.from(permutation), defects, affine }),
+    ...defined({ standard: standard && { ...standard, basis: undefined, generators: standard.basis.dense().map((L) => L.to2DArray()) } }),
     ...evidence,
     notes,
   };

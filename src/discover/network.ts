@@ -1,4 +1,5 @@
 import { noGrad } from "../autograd/autograd.js";
+import { defined } from "../defined.js";
 import type { Device } from "../engine/device.js";
 import { WeightSource } from "../nn/init.js";
 import { Flatten, Linear } from "../nn/layers.js";
@@ -66,7 +67,7 @@ export async function fitNetwork(options: NetworkOptions): Promise<Sequential> {
       parameters: network.parameters(),
       loss: (index) => loss(network.forward(gather(x, index)), gather(y, index)),
       ...{ samples, epochs, batch, seed, device, optimizer: "adam" as const, lr: LEARNING_RATE, schedule: cosine() },
-      ...(signal && { signal }),
+      ...defined({ signal }),
       onEpoch: (epoch, value) => {
         best?.after(epoch);
         onEpoch?.(epoch, epochs, value);

@@ -1,4 +1,5 @@
 import type { Matrix } from "ml-matrix";
+import { defined } from "../defined.js";
 import { inOneGo, inPieces, type Pieces } from "../engine/breathe.js";
 import { check, unknownName } from "../errors.js";
 import type { Eigenvalue } from "../lie/functions/eigenvalues.js";
@@ -98,7 +99,7 @@ export function* describing(found: Basis, options: DescribeOptions): Pieces<Disc
   const form = yield* canonicalOf(whitened?.basis ?? found, weights);
   const { strengths, coefficients } = form;
   const basis = whitened ? combined(found, coefficients) : form.basis;
-  const compared = data ? { data } : {};
+  const compared = defined({ data });
   const identification = yield* matchKnown(form.basis, { ...compared, ...uncertaintyOf(evidence) });
   const spectra = yield* inPieces(basis.generators, spectrum);
   const defects = defect && (yield* measured(basis.generators, (L, i) => defect(L, coefficients.getRow(i)))).map(numbers);
@@ -110,7 +111,7 @@ export function* describing(found: Basis, options: DescribeOptions): Pieces<Disc
     );
     const found = defect && (yield* measured(seen.generators, (L) => defect(L)));
     const notes = found && [...new Set(found.flatMap((one) => one?.notes ?? []))];
-    angles.push({ known: name, degrees, ...(found && notes && { defects: found.map(numbers), notes }) });
+    angles.push({ known: name, degrees, ...defined({ defects: found?.map(numbers), notes }) });
   }
   const { standard } = identification;
   return {
@@ -119,14 +120,11 @@ export function* describing(found: Basis, options: DescribeOptions): Pieces<Disc
     strengths,
     spectra,
     identification,
-    ...(defects && { defects }),
+    ...defined({ defects }),
     angles,
     onData: data !== undefined,
-    ...(grid && { grid }),
-    ...(permutation && { permutation }),
-    ...(whitened?.affine && { affine: true }),
-    ...(standard && { standard: whitened ? { ...standard, basis: inUnits(standard.basis, whitened) } : standard }),
-    ...(evidence && { evidence }),
+    ...defined({ grid, permutation, affine: whitened?.affine ? true : undefined }),
+    ...defined({ standard: standard && whitened ? { ...standard, basis: inUnits(standard.basis, whitened) } : standard, evidence }),
     notes: [...notes, ...identification.notes],
   };
 }

@@ -1,3 +1,4 @@
+import { defined } from "../defined.js";
 import { checkOptions } from "../errors.js";
 import type { Module } from "../nn/module.js";
 import { makeOptimizer } from "../optim/optimizer.js";
@@ -247,11 +248,10 @@ class Run {
 }
 
 function fingerprintOf(model: Module, train: Samples, settings: Settings): Fingerprint {
-  const data = checksumOf(train);
   return {
     ...given(settings, ["optimizer", ...ruleOptions, "regularize", "batch", "seed"]),
     samples: countOf(train),
-    ...(data !== undefined && { data }),
+    ...defined({ data: checksumOf(train) }),
     parameters: Object.fromEntries([...model.namedParameters()].map(([key, t]) => [key, [...t.shape]])),
   };
 }

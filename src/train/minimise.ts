@@ -1,4 +1,5 @@
 import { gradients } from "../autograd/autograd.js";
+import { defined } from "../defined.js";
 import { type Device, device as deviceOf } from "../engine/device.js";
 import { Philox, streams } from "../engine/random.js";
 import { check, checkInteger, checkOptions, LconvError, type OptionNames } from "../errors.js";
@@ -57,7 +58,7 @@ export async function minimise(options: MinimiseOptions): Promise<number[]> {
   checkInteger("minimise", "samples", samples, 1);
   check(batch <= samples, "ERR_LCONV_ARGUMENT", () => `minimise: batch is ${batch}, but there are only ${samples} samples`);
   const steps = Math.floor(samples / batch);
-  const rule = makeOptimizer(optimizer, parameters, lr === undefined ? {} : { lr });
+  const rule = makeOptimizer(optimizer, parameters, defined({ lr }));
   const order = keep(zeros([steps * batch], { dtype: "int32", device }));
   const losses = keep(zeros([steps], { device }));
   const rates = keep(tensor(ratesOf(schedule, rule.lr.item(), epochs * steps), { device }));
@@ -70,7 +71,7 @@ export async function minimise(options: MinimiseOptions): Promise<number[]> {
   try {
     for (let epoch = 0; epoch < epochs; epoch++) {
       order.set(new Philox(seed, streams.order, epoch * samples).permutation(samples).subarray(0, steps * batch));
-      await program.run({ steps, ...(signal && { signal }) });
+      await program.run({ steps, ...defined({ signal }) });
       const mean = (losses.dataSync() as Float32Array).reduce((sum, value) => sum + value, 0) / steps;
       if (!Number.isFinite(mean))
         throw new LconvError("ERR_LCONV_NONFINITE", `minimise: the loss is ${mean} in epoch ${epoch + 1}; take a smaller learning rate`);

@@ -1,5 +1,6 @@
 import { benchCases } from "../../cost/cases.js";
 import { measurePeak } from "../../cost/measure.js";
+import { defined } from "../../defined.js";
 import { device as deviceOf } from "../../engine/device.js";
 import { type BenchResult, benchSteps } from "../../experiments/bench/steps.js";
 import { cudaNote } from "../run/examine.js";
@@ -29,9 +30,7 @@ export async function bench(
   const options = {
     device,
     signal,
-    ...(cases !== undefined && { cases: cases.split(",") }),
-    ...(batch !== undefined && { batch }),
-    ...(seconds !== undefined && { seconds }),
+    ...defined({ cases: cases?.split(","), batch, seconds }),
   };
   const peak = await measurePeak(device, signal);
   const how = device.name === "cpu" ? `${device.threads} threads, ${precision}` : precision;

@@ -1,5 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { downloadLimits } from "../../data/limits.js";
+import { defined } from "../../defined.js";
 import { device } from "../../engine/device.js";
 import { elfFault } from "../../engine/elf.js";
 import { threadCount } from "../../engine/threads.js";
@@ -39,7 +40,7 @@ export function variablesInForce(): Variable[] {
   return set.sort().map(([name, value]) => {
     const check = checks[name];
     const problem = check ? check(value) : `unknown to lconv${didYouMean(name, Object.keys(checks))}`;
-    return { name, value, ...(problem !== undefined && { problem }) };
+    return { name, value, ...defined({ problem }) };
   });
 }
 

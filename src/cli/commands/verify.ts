@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { defined } from "../../defined.js";
 import { device as deviceOf } from "../../engine/device.js";
 import { check, oneOf } from "../../errors.js";
 import type { Prop2Options } from "../../experiments/verify/prop2.js";
@@ -54,11 +55,7 @@ function chosen(name: string | undefined): readonly VerificationName[] {
 }
 
 function prop2Options({ d, shift, n }: Given<typeof verifyFlags>, names: readonly VerificationName[]): Prop2Options {
-  const given = {
-    ...(d !== undefined && { d }),
-    ...(shift !== undefined && { shift }),
-    ...(n !== undefined && { n: n.split(",").map(Number) }),
-  };
+  const given = defined({ d, shift, n: n?.split(",").map(Number) });
   check(
     Object.keys(given).length === 0 || names.includes("prop2"),
     "ERR_LCONV_ARGUMENT",

@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import type { LoadedDataset } from "../../data/dataset.js";
 import { chooseDataset, loadDataset } from "../../data/load.js";
 import { variants } from "../../data/transform.js";
+import { defined } from "../../defined.js";
 import { writeAtomic } from "../../io/atomic.js";
 import { writeLearningCurve } from "../../report/curves.js";
 import { renderReport } from "../../report/html.js";
@@ -188,7 +189,7 @@ function writeReports({ runs, folder }: Job, data: string, { models, results, up
       config,
       models: reports,
       samples,
-      ...(permutation && { permutation }),
+      ...defined({ permutation }),
     }),
   );
   writeAtomic(folder.file("accuracy"), writeLearningCurve(reports, "valAccuracy"));

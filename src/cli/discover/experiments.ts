@@ -1,3 +1,4 @@
+import { defined } from "../../defined.js";
 import { type DescribeOptions, describing } from "../../discover/result.js";
 import { breathe, breathing } from "../../engine/breathe.js";
 import { device as deviceOf } from "../../engine/device.js";
@@ -43,12 +44,7 @@ async function overSeeds<T extends object>(
 export async function discoverAuthors(name: AuthorsExperiment, values: DiscoverValues, context: Context): Promise<void> {
   const { size, angle, samples, epochs } = values;
   const device = deviceOf(values.device);
-  const given = {
-    ...(size !== undefined && { size }),
-    ...(angle !== undefined && { angle: parseAngle(angle) }),
-    ...(samples !== undefined && { samples }),
-    ...(epochs !== undefined && { epochs }),
-  };
+  const given = defined({ size, angle: angle === undefined ? undefined : parseAngle(angle), samples, epochs });
   const withoutL = ({ L: _, ...rest }: AuthorsResult): object => rest;
   const run = (seed: number, onEpoch: (epoch: number, epochs: number) => void): Promise<AuthorsResult> =>
     runAuthors(name, { ...given, seed, device, signal: context.signal, onEpoch });

@@ -1,3 +1,4 @@
+import { defined } from "../../defined.js";
 import { discoverData, NETWORKS } from "../../discover/data.js";
 import { nothingFound } from "../../discover/evidence.js";
 import { discoverPairs } from "../../discover/pairs.js";
@@ -40,8 +41,7 @@ export async function discoverSamples(values: DiscoverValues, context: Context):
   const found = await withReporter(values.progress, (reporter) => {
     const options = {
       ...{ seed, device: deviceOf(values.device), signal: context.signal },
-      ...(grid && { grid }),
-      ...(known && { known }),
+      ...defined({ grid, known }),
       onStep: (name: string, value: number, total: number): void => reporter.event({ type: "task", name, value, total, unit: "steps" }),
       onEpoch: (_: number, each: number): void =>
         reporter.event({ type: "task", name: "train", value: ++done, total: (networks ?? NETWORKS) * each, unit: "epochs" }),
@@ -50,11 +50,7 @@ export async function discoverSamples(values: DiscoverValues, context: Context):
     return discoverData(samples, {
       ...options,
       output,
-      ...(affine && { affine }),
-      ...(tolerance !== undefined && { tolerance }),
-      ...(networks !== undefined && { networks }),
-      ...(epochs !== undefined && { epochs }),
-      ...(within !== undefined && { within }),
+      ...defined({ affine, tolerance, networks, epochs, within }),
     });
   });
   await breathe(context.signal);
@@ -65,7 +61,7 @@ export async function discoverSamples(values: DiscoverValues, context: Context):
 export function tell(found: Found, title: string, folder: string | undefined, context: Context): void {
   const { out } = context;
   const { discovery, source, dimension, evidence, notes } = found;
-  const where = folder === undefined ? {} : { out: folder };
+  const where = defined({ out: folder });
   if (discovery) {
     out.text(showDiscovery(discovery));
     if (folder !== undefined) writeDiscovery(folder, title, discovery, context);

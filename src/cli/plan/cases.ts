@@ -1,6 +1,7 @@
 import { type PlanResult, planSteps } from "../../cost/casePlan.js";
 import { benchCases } from "../../cost/cases.js";
 import { type GpuName, gpuNames } from "../../cost/floors.js";
+import { defined } from "../../defined.js";
 import { planningDevice } from "../../engine/device.js";
 import type { Context } from "../terminal/context.js";
 import { choice, type Given, integer, text } from "../terminal/flags.js";
@@ -21,7 +22,7 @@ export async function planCases({ cases, batch, gpu = "h100" }: Given<typeof cas
   const device = planningDevice();
   try {
     const rows = [header];
-    for await (const result of planSteps(device, { gpu, signal, ...(cases && { cases: cases.split(",") }), ...(batch && { batch }) })) {
+    for await (const result of planSteps(device, { gpu, signal, ...defined({ cases: cases?.split(","), batch }) })) {
       out.emit(result);
       rows.push(row(result));
     }

@@ -5,6 +5,7 @@ import { type LayerPlan, type NetworkPlan, planNetwork, planOnGpu, type Training
 import { imageShapes } from "../../data/catalog.js";
 import type { ImageShape } from "../../data/dataset.js";
 import { loadDataset } from "../../data/load.js";
+import { defined } from "../../defined.js";
 import { type Device, device as deviceOf, planningDevice } from "../../engine/device.js";
 import { check, LconvError, showShape } from "../../errors.js";
 import type { InputSize, ModelName, ModelOptions } from "../../models/models.js";
@@ -75,7 +76,7 @@ async function whatToPlan(given: NetworkValues): Promise<Planned> {
   const entries = Object.keys(modelFlags).map((key) => [key, given[key as keyof typeof modelFlags]]);
   const options: ModelOptions = Object.fromEntries(entries.filter(([, value]) => value !== undefined));
   const { input, samples } = await inputOf(given);
-  const training = { batch, optimizer: rule, ...(samples !== undefined && { samples }), ...(momentum !== undefined && { momentum }) };
+  const training = { batch, optimizer: rule, ...defined({ samples, momentum }) };
   return { name, input, options, training, samples };
 }
 

@@ -1,5 +1,6 @@
 import { datasetNames } from "../../data/catalog.js";
 import { variants } from "../../data/transform.js";
+import { defined } from "../../defined.js";
 import { precisions } from "../../engine/device.js";
 import { modelNames, pools } from "../../models/models.js";
 import { optimizerNames } from "../../optim/optimizer.js";
@@ -23,7 +24,7 @@ const flag = <T>(value: string, kind: Kind<T>, help: string, normal?: T): Flag<T
   value,
   kind,
   help,
-  ...(normal !== undefined && { default: normal }),
+  ...defined({ default: normal }),
 });
 
 export const deviceFlag = flag(

@@ -1,3 +1,4 @@
+import { defined } from "../../defined.js";
 import { LconvError } from "../../errors.js";
 import type { Classifier } from "../../models/models.js";
 import { checkpointHistory } from "../../train/checkpoint.js";
@@ -75,7 +76,7 @@ async function fitAll(job: Job, models: readonly Classifier[], { data }: Uploade
     reporter.line(`resuming ${folder.path} after epoch ${histories.map((history) => history.length).join(" and ")}`);
   const { signal } = context;
   const generators = models.map((model, i) => {
-    const control = { checkpoint: checkpoints[i], resume: true, signal, ...(checkpointSeconds !== undefined && { checkpointSeconds }) };
+    const control = { checkpoint: checkpoints[i], resume: true, signal, ...defined({ checkpointSeconds }) };
     return train(model, data, { ...given[i], ...control });
   });
   return sideBySide(generators, listen(job, histories), signal);

@@ -3,6 +3,7 @@ import type { Dataset, LoadedDataset } from "../../data/dataset.js";
 import type { DownloadProgress } from "../../data/download.js";
 import { loadDataset } from "../../data/load.js";
 import { type PreparedData, pixelScale, prepare } from "../../data/transform.js";
+import { defined } from "../../defined.js";
 import { type Device, device as deviceOf } from "../../engine/device.js";
 import { type Classifier, makeModel } from "../../models/models.js";
 import { constant, cosine, type Schedule, stepDecay, warmUp } from "../../optim/schedule.js";
@@ -83,8 +84,8 @@ export async function uploadWorkload(data: PreparedData, device: Device, signal:
   };
   try {
     const test = data.test && (await take("test"));
-    const all = { validation: await take("validation"), train: await take("train"), ...(test && { test }) };
-    return { data: all, samples, ...(data.permutation && { permutation: data.permutation }), dispose };
+    const all = { validation: await take("validation"), train: await take("train"), ...defined({ test }) };
+    return { data: all, samples, ...defined({ permutation: data.permutation }), dispose };
   } catch (error) {
     dispose();
     throw error;
@@ -119,12 +120,7 @@ const STEP_EPOCHS = 10;
 export function fitOptions(settings: Settings, { device, data }: Workload): FitOptions {
   const { model, epochs, batch, seed, optimizer, lr, momentum, weightDecay, clipNorm, regularize } = settings;
   const stepsPerEpoch = Math.max(1, Math.floor(data.train.count / batch));
-  const optional = {
-    ...(momentum !== undefined && { momentum }),
-    ...(weightDecay !== undefined && { weightDecay }),
-    ...(clipNorm !== undefined && { clipNorm }),
-    ...(regularize !== undefined && { regularize }),
-  };
+  const optional = defined({ momentum, weightDecay, clipNorm, regularize });
   return { name: model, epochs, batch, seed, optimizer, lr, ...optional, device, schedule: scheduleOf(settings, stepsPerEpoch) };
 }
 

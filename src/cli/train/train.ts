@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { defined } from "../../defined.js";
 import { check } from "../../errors.js";
 import { renderReport } from "../../report/html.js";
 import type { FitResult } from "../../train/fit.js";
@@ -63,7 +64,7 @@ function write({ runs: [settings], folder, context: { out } }: Job, { models: [m
       config: settings,
       models: [modelReport(model, result)],
       samples,
-      ...(permutation && { permutation }),
+      ...defined({ permutation }),
     }),
   );
   out.text(summary(result, folder.path));

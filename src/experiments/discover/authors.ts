@@ -1,4 +1,5 @@
 import { Matrix } from "ml-matrix";
+import { defined } from "../../defined.js";
 import { breathing, type Pieces } from "../../engine/breathe.js";
 import type { Device } from "../../engine/device.js";
 import { Philox, streams } from "../../engine/random.js";
@@ -138,7 +139,7 @@ async function fixedRotation({ size, angle, samples, epochs, seed, device, signa
       parameters: [layer.L, layer.W],
       loss: (index) => mul(mse(layer.forward(gather(x, index)), gather(y, index)), d),
       ...{ samples, epochs, seed, device, optimizer: "adam" as const, lr: 1e-2, batch: 32, schedule: decay(epochs) },
-      ...(signal && { signal }),
+      ...defined({ signal }),
       onEpoch: (epoch, loss) => onEpoch?.(epoch, epochs, loss),
     });
     const learned = layer.generator(layer.W.item() / angle);
@@ -205,7 +206,7 @@ async function randomRotation({ size, angle, samples, epochs, seed, device, sign
       parameters: [layer.L, layer.W, ...readers.flatMap((reader) => reader.parameters())],
       loss,
       ...{ samples, epochs, seed, device, optimizer: "adam" as const, lr: 1e-3, batch: 16, schedule: decay(epochs) },
-      ...(signal && { signal }),
+      ...defined({ signal }),
       onEpoch: (epoch, value) => onEpoch?.(epoch, epochs, value),
     });
     const learned = layer.generator(1);

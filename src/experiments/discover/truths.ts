@@ -1,5 +1,6 @@
 import { Matrix } from "ml-matrix";
 import { scramblePermutation } from "../../data/transform.js";
+import { defined } from "../../defined.js";
 import { type Analysis, analyse } from "../../discover/analysis.js";
 import { NETWORKS, TOLERANCE } from "../../discover/data.js";
 import { type Evidence, evidenceOf } from "../../discover/evidence.js";
@@ -204,10 +205,10 @@ async function fromAnalysis(
   const layout = {
     evidence,
     whitened: { basis: whitened, inputs, affine: false },
-    ...(truth && { known: [KNOWN[experiment] ?? experiment] }),
+    ...defined({ known: truth && [KNOWN[experiment] ?? experiment] }),
   };
-  const uncertainty = Number.isFinite(extraction?.bound) ? { uncertainty: Math.max(1e-6, extraction?.bound as number) } : {};
-  const { name, distance } = await breathing(matchKnown(whitened, uncertainty), signal);
+  const uncertainty = Number.isFinite(extraction?.bound) ? Math.max(1e-6, extraction?.bound as number) : undefined;
+  const { name, distance } = await breathing(matchKnown(whitened, defined({ uncertainty })), signal);
   const angle = truth ? degrees(Math.max(...principalAngles(found, truth))) : Number.NaN;
   return { ...shared, basis: found, layout, found: name, distance, angle, bound: degrees(extraction?.bound ?? Number.NaN) };
 }
@@ -225,8 +226,7 @@ async function throughNetworks(
   const analysis = await analyse({
     ...{ x, N, m, d, y: Float32Array.from(y.flat()), outputs: y[0].length, output, affine: false },
     ...{ tolerance: TOLERANCE, networks: NETWORKS, seed, device, epochs: 40 },
-    ...(signal && { signal }),
-    ...(onEpoch && { onEpoch }),
+    ...defined({ signal, onEpoch }),
   });
   analysis.ensemble.dispose();
   return analysis;

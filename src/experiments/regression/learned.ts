@@ -1,5 +1,6 @@
 import { Matrix, QrDecomposition } from "ml-matrix";
 import { gradients } from "../../autograd/autograd.js";
+import { defined } from "../../defined.js";
 import { type Device, device as deviceOf } from "../../engine/device.js";
 import { Philox, streams } from "../../engine/random.js";
 import { checkInteger, checkOptions, type OptionNames, oneOf } from "../../errors.js";
@@ -231,7 +232,7 @@ async function trainOn({ X, Y }: Problem, model: Module, { problem, d, steps, de
     for (const [k, rate] of LEARNING_RATES.entries()) {
       optimizer.setLearningRate(rate);
       const share = Math.floor(steps / LEARNING_RATES.length);
-      await program.run({ steps: k === 0 ? steps - share : share, ...(signal && { signal }) });
+      await program.run({ steps: k === 0 ? steps - share : share, ...defined({ signal }) });
     }
     return (losses.dataSync()[steps - 1] * Y.rows * n) / Y.norm() ** 2;
   } finally {
@@ -281,7 +282,7 @@ function overSeeds(d: number, dimensions: LearnedResult["dimensions"], seeds: Le
       learned: summaryOf(seeds.map(({ learned }) => learned)),
       initial: summaryOf(seeds.map(({ initial }) => initial)),
       random: summaryOf(seeds.map(({ random }) => random)),
-      ...(sums.length > 0 && { sum: summaryOf(sums) }),
+      ...defined({ sum: sums.length > 0 ? summaryOf(sums) : undefined }),
     },
     nearer: { covariance: nearer("covariance"), symmetry: nearer("symmetry") },
   };

@@ -1,4 +1,5 @@
 import { Matrix } from "ml-matrix";
+import { defined } from "../../defined.js";
 import { type Analysis, analyse } from "../../discover/analysis.js";
 import { breathing } from "../../engine/breathe.js";
 import type { Device } from "../../engine/device.js";
@@ -71,7 +72,7 @@ export async function answersOf(
   const { x, y, k } = problem;
   const analysis = await analyse({
     ...{ x, N: setting.samples, m, d, y, outputs: k, output, affine, tolerance: TOLERANCE, networks: 5, seed: setting.seed, device },
-    ...(signal && { signal }),
+    ...defined({ signal }),
   });
   try {
     return {

@@ -1,3 +1,4 @@
+import { defined } from "../../defined.js";
 import { regressionLearned, type Spread } from "../regression/learned.js";
 import { regressionScaling } from "../regression/scaling.js";
 import { atLeast, atMost, near, type Setting, type Verdict, verdict } from "./verdict.js";
@@ -9,9 +10,9 @@ const SEEDS = 5;
  * Of the generators it learns only the sum with its weights is determined by the data, so that must lie in the algebra that keeps H.
  */
 export async function regression({ device, signal, onProgress }: Setting): Promise<Verdict> {
-  const { summary, chance, nearer } = await regressionLearned({ seeds: SEEDS, device, ...(signal && { signal }) });
+  const { summary, chance, nearer } = await regressionLearned({ seeds: SEEDS, device, ...defined({ signal }) });
   onProgress?.(1, 2);
-  const rows = await regressionScaling({ device, ...(signal && { signal }) });
+  const rows = await regressionScaling({ device, ...defined({ signal }) });
   const errors = rows.filter(({ scaling, products }) => scaling !== "none" && products === "float32");
   const [raw, centred] = [false, true].map((wanted) => errors.find((row) => row.centred === wanted)?.error ?? Number.NaN);
   const show = ({ mean, sd }: Spread): string => `${mean.toFixed(2)} ± ${sd.toFixed(2)}`;

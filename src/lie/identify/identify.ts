@@ -1,4 +1,5 @@
 import type { Matrix } from "ml-matrix";
+import { defined } from "../../defined.js";
 import { inOneGo, type Pieces } from "../../engine/breathe.js";
 import { check, checkOptions } from "../../errors.js";
 import type { Basis } from "../generators/basis.js";
@@ -76,7 +77,7 @@ export function* matchKnown(basis: Basis, options: IdentifyOptions = {}): Pieces
     "ERR_LCONV_ARGUMENT",
     () => `identify: uncertainty must lie between 0 and 1, got ${uncertainty}; leave it out to have it estimated`,
   );
-  const structure = yield* structureOf(basis, data ? { data } : {});
+  const structure = yield* structureOf(basis, defined({ data }));
   const matrices = !data || fillSpace(data) ? compactMatrices(basis) : undefined;
   const frame = matrices ? yield* frameOf(matrices, uncertainty) : frameOfStructure(structure, uncertainty);
   const closed = frame.closure <= Math.min(CLOSED, Math.max(10 * (uncertainty ?? 1), ROUNDING));
@@ -169,7 +170,7 @@ function conclude(views: readonly View[], structure: Structure, { uncertainty: t
     alternatives,
     distance: Math.max(standard?.distance ?? frame.uncertainty, structure.closureResidual),
     condition: standard?.condition ?? frame.balanced?.amplification ?? 1,
-    ...(standard && name !== UNKNOWN && { standard }),
+    ...defined({ standard: name === UNKNOWN ? undefined : standard }),
     facts: [...facts, ...best.facts],
     notes,
     uncertainty: frame.uncertainty,

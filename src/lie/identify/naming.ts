@@ -1,4 +1,5 @@
 import { inverse, Matrix, SingularValueDecomposition } from "ml-matrix";
+import { defined } from "../../defined.js";
 import type { Pieces } from "../../engine/breathe.js";
 import { type Frame, frameOf, sumOf } from "./frame.js";
 import { centralIn, imageOf, type Levi, leviOf } from "./levi.js";
@@ -56,7 +57,7 @@ function nameReductive(frame: Frame, blank: Named, ideals: readonly Ideal[], tes
   const name = joined(acting, names, centre, scalar, frame.n);
   const tori = otherTori(k, flows).map((torus) => [...names, ...torus].join(" + "));
   const otherIdeals = others.map((all) => [...all, ...centre].join(" + "));
-  return { ...blank, name, others: [...otherIdeals, ...tori], facts, ideals: acting, scalar, ...(flows && { flows }) };
+  return { ...blank, name, others: [...otherIdeals, ...tori], facts, ideals: acting, scalar, ...defined({ flows }) };
 }
 
 /** In the coordinates in which the generators were given, and their error is known. */

@@ -1,0 +1,6 @@
+type Optional<T> = { [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined> };
+type Certain<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] };
+
+/** `values` without the entries that are undefined: an optional property may be left out, but not be undefined. */
+export const defined = <T extends object>(values: T): Certain<T> & Optional<T> =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Certain<T> & Optional<T>;
