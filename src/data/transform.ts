@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { defined } from "../defined.js";
 import { Philox, streams } from "../engine/random.js";
+import { threadCount } from "../engine/threads.js";
 import { check, checkInteger, checkOptions, oneOf } from "../errors.js";
 import { checkRaw, type Dataset, type RawDataset } from "./dataset.js";
 import { rotate } from "./rotate.js";
@@ -171,10 +172,10 @@ function checkPair(train: RawDataset, test: RawDataset): void {
 
 function checkPrepareOptions(options: PrepareOptions): void {
   checkOptions("prepare", options, { variant: 1, seed: 1, order: 1, split: 1, holdOut: 1, threads: 1, signal: 1 });
-  const { variant = "default", seed = 0, order = 3, split = "last", holdOut = 0.2, threads = 1 } = options;
+  const { variant = "default", seed = 0, order = 3, split = "last", holdOut = 0.2, threads } = options;
   oneOf("prepare", "variant", variant, variants);
   checkInteger("prepare", "seed", seed, 0, Number.MAX_SAFE_INTEGER);
-  checkInteger("prepare", "threads", threads, 1, 1024);
+  threadCount(threads, "prepare");
   check(order === 1 || order === 3, "ERR_LCONV_ARGUMENT", () => `prepare: order must be 1 or 3, got ${order}`);
   oneOf("prepare", "split", split, ["last", "seeded"]);
   check(holdOut > 0 && holdOut < 1, "ERR_LCONV_ARGUMENT", () => `prepare: holdOut must be between 0 and 1, got ${holdOut}`);

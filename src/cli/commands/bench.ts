@@ -1,10 +1,9 @@
 import { benchCases } from "../../cost/cases.js";
 import { measurePeak } from "../../cost/measure.js";
 import { defined } from "../../defined.js";
-import { device as deviceOf } from "../../engine/device.js";
 import { type BenchResult, benchSteps } from "../../experiments/bench/steps.js";
 import { cudaNote } from "../run/examine.js";
-import { deviceFlag, precisionFlag, threadsFlag } from "../run/flags.js";
+import { chosenDevice, deviceFlag, precisionFlag, threadsFlag } from "../run/flags.js";
 import type { Context } from "../terminal/context.js";
 import { type Given, integer, positive, text } from "../terminal/flags.js";
 import { range } from "../terminal/output.js";
@@ -19,12 +18,9 @@ export const benchFlags = {
 } as const;
 
 /** `lconv bench steps`: a line for each case as soon as it is measured. */
-export async function bench(
-  { cases, batch, seconds, device: name, precision = "fp32", threads }: Given<typeof benchFlags>,
-  { out, signal }: Context,
-): Promise<void> {
-  if (threads !== undefined) process.env["LCONV_THREADS"] = String(threads);
-  const device = deviceOf(name, { precision });
+export async function bench({ cases, batch, seconds, ...chosen }: Given<typeof benchFlags>, { out, signal }: Context): Promise<void> {
+  const device = chosenDevice(chosen);
+  const { precision } = device;
   const note = cudaNote(device);
   if (note !== undefined) process.stderr.write(`${note}\n`);
   const options = {

@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { defined } from "../../defined.js";
-import { device as deviceOf } from "../../engine/device.js";
 import { check, oneOf } from "../../errors.js";
 import type { Prop2Options } from "../../experiments/verify/prop2.js";
 import { type Verdict, type VerificationName, verificationNames } from "../../experiments/verify/verdict.js";
@@ -9,7 +8,7 @@ import { writeAtomic } from "../../io/atomic.js";
 import { removeLitterOf } from "../../io/folders.js";
 import { significant } from "../../report/svg.js";
 import { bounds, renderVerdicts } from "../../report/verdicts.js";
-import { deviceFlag, progressFlag, threadsFlag } from "../run/flags.js";
+import { chosenDevice, deviceFlag, progressFlag, threadsFlag } from "../run/flags.js";
 import { created } from "../run/modelReport.js";
 import { type Context, withReporter } from "../terminal/context.js";
 import { type Given, integer, number, text } from "../terminal/flags.js";
@@ -28,8 +27,7 @@ export const verifyFlags = {
 export async function verify(name: string | undefined, flags: Given<typeof verifyFlags>, { out, signal }: Context): Promise<void> {
   const names = chosen(name);
   const options = prop2Options(flags, names);
-  if (flags.threads !== undefined) process.env["LCONV_THREADS"] = String(flags.threads);
-  const device = deviceOf(flags.device);
+  const device = chosenDevice(flags);
   const verdicts: Verdict[] = [];
   const start = performance.now();
   await withReporter(flags.progress, async (reporter) => {

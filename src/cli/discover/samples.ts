@@ -5,8 +5,8 @@ import { discoverPairs } from "../../discover/pairs.js";
 import { knownGenerators } from "../../discover/result.js";
 import { type Found, readSamples } from "../../discover/samples.js";
 import { breathe } from "../../engine/breathe.js";
-import { device as deviceOf } from "../../engine/device.js";
 import { check } from "../../errors.js";
+import { chosenDevice } from "../run/flags.js";
 import { type Context, withReporter } from "../terminal/context.js";
 import type { DiscoverValues } from "./flags.js";
 import { shortEvidence, showDiscovery, showNothing, summaryOf, writeDiscovery } from "./output.js";
@@ -40,7 +40,7 @@ export async function discoverSamples(values: DiscoverValues, context: Context):
   let done = 0;
   const found = await withReporter(values.progress, (reporter) => {
     const options = {
-      ...{ seed, device: deviceOf(values.device), signal: context.signal },
+      ...{ seed, device: chosenDevice(values), signal: context.signal },
       ...defined({ grid, known }),
       onStep: (name: string, value: number, total: number): void => reporter.event({ type: "task", name, value, total, unit: "steps" }),
       onEpoch: (_: number, each: number): void =>

@@ -62,8 +62,7 @@ export async function planOne(given: NetworkValues, { out, signal }: Context): P
   const counting = device === "cpu" && gpu === undefined ? undefined : countingDevice(device === "auto" && gpu === undefined);
   try {
     showCounts(out, planned, network, others);
-    if (threads !== undefined) process.env["LCONV_THREADS"] = String(threads);
-    if (!device.startsWith("cuda")) await showEstimate(out, planned, network, signal);
+    if (!device.startsWith("cuda")) await showEstimate(out, planned, network, deviceOf("cpu", defined({ threads })), signal);
     signal.throwIfAborted();
     if (counting) showPrediction(out, planned, counting, gpu ?? "h100");
   } finally {
@@ -163,8 +162,13 @@ function generatorText({ layer, n_L, d, m_in, m_out, forms, breakEvenRank, break
 const formName = ({ form, d_h, nnzPerRow }: FormPlan): string =>
   form === "lowRank" ? `low rank, d_h ${d_h}` : form === "dense" ? "dense" : `sparse, ${nnzPerRow} a row`;
 
-async function showEstimate(out: Output, { training, samples }: Planned, network: NetworkPlan, signal: AbortSignal): Promise<void> {
-  const device = deviceOf("cpu");
+async function showEstimate(
+  out: Output,
+  { training, samples }: Planned,
+  network: NetworkPlan,
+  device: Device,
+  signal: AbortSignal,
+): Promise<void> {
   const rates = await measureCpu(device, network, training.momentum, signal);
   const { estimatedMs, layerMs } = estimateOnCpu(network, rates);
   const samplesPerSecond = (1e3 * network.batch) / estimatedMs;

@@ -1,7 +1,8 @@
 import { datasetNames } from "../../data/catalog.js";
 import { variants } from "../../data/transform.js";
 import { defined } from "../../defined.js";
-import { precisions } from "../../engine/device.js";
+import { type Device, type DeviceOptions, device as deviceOf, precisions } from "../../engine/device.js";
+import { MOST_THREADS } from "../../engine/threads.js";
 import { modelNames, pools } from "../../models/models.js";
 import { optimizerNames } from "../../optim/optimizer.js";
 import { regularizerNames } from "../../symmetry/regularize.js";
@@ -38,7 +39,15 @@ export const precisionFlag = flag(
   "how matrices are multiplied, and convolutions on a CPU: fp32, bf16 (factors rounded), or on a GPU tf32",
   "fp32",
 );
-export const threadsFlag = flag("N", integer(1, 1024), "threads of the CPU backend (default: LCONV_THREADS, else all processors)");
+export const threadsFlag = flag(
+  "N",
+  integer(1, MOST_THREADS),
+  "threads of the CPU backend (default: LCONV_THREADS, else the processors that the process may use)",
+);
+/** The device that these three flags name. Throws as device(). */
+export const chosenDevice = ({ device, precision, threads }: DeviceOptions & { device?: string }): Device =>
+  deviceOf(device, defined({ precision, threads }));
+
 export const progressFlag = flag(
   "MODE",
   choice(["auto", "bar", "plain", "jsonl", "silent"]),

@@ -1,13 +1,12 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { datasetNames } from "../../data/catalog.js";
-import { device as deviceOf } from "../../engine/device.js";
 import { threadCount } from "../../engine/threads.js";
 import { check, clip, LconvError, unknownName } from "../../errors.js";
 import { quote, readBytes } from "../../io/files.js";
 import { duplicateKey, longKey, parseShallow } from "../../io/json.js";
 import { type Flag, type Flags, type Given, isObject, wrongValue } from "../terminal/flags.js";
-import { presets, type RunValues, runFlags, type TrainValues, trainFlags } from "./flags.js";
+import { chosenDevice, presets, type RunValues, runFlags, type TrainValues, trainFlags } from "./flags.js";
 
 type Optional = "samples" | "momentum" | "weightDecay" | "clipNorm" | "regularize";
 
@@ -43,8 +42,7 @@ function settle(values: RunValues): Settings {
     "ERR_LCONV_ARGUMENT",
     () => `--regularize goes with --model lconv only, as ${model} has no generators that are trained`,
   );
-  process.env["LCONV_THREADS"] = String(threads);
-  const device = deviceOf(values.device, { precision: values.precision ?? "fp32" }).name;
+  const device = chosenDevice({ ...values, threads }).name;
   const settled = {
     ...values,
     dataset: absolute(values.dataset ?? "mnist"),

@@ -4,7 +4,7 @@ import type { DownloadProgress } from "../../data/download.js";
 import { loadDataset } from "../../data/load.js";
 import { type PreparedData, pixelScale, prepare } from "../../data/transform.js";
 import { defined } from "../../defined.js";
-import { type Device, device as deviceOf } from "../../engine/device.js";
+import type { Device } from "../../engine/device.js";
 import { type Classifier, makeModel } from "../../models/models.js";
 import { constant, cosine, type Schedule, stepDecay, warmUp } from "../../optim/schedule.js";
 import type { SampleImages } from "../../report/html.js";
@@ -13,6 +13,7 @@ import type { ModelInfo } from "../../train/runFolder.js";
 import { type DeviceData, disposeData, upload } from "../../train/samples.js";
 import type { Reporter } from "../terminal/reporter.js";
 import { cudaNote } from "./examine.js";
+import { chosenDevice } from "./flags.js";
 import { sampleImages } from "./modelReport.js";
 import type { Settings } from "./settings.js";
 
@@ -36,7 +37,7 @@ export async function prepareWorkload(
   signal: AbortSignal,
   loaded?: LoadedDataset,
 ): Promise<Workload> {
-  const device = deviceOf(settings.device, { precision: settings.precision });
+  const device = chosenDevice(settings);
   const note = cudaNote(device);
   if (note !== undefined) reporter.line(note);
   const raw = loaded ?? (await loadDataset(settings.dataset, { signal, onProgress: downloadProgress(reporter) }));

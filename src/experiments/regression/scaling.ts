@@ -39,7 +39,7 @@ export async function regressionScaling(options: ScalingOptions = {}): Promise<S
   const { side = 7, samples = 20_000, degrees = 18, seed = 0, device = deviceOf(), signal } = options;
   checkInteger("regressionScaling", "side", side, 2, 32);
   checkInteger("regressionScaling", "samples", samples, 2 * side ** 2);
-  const R = rotationMatrix(side, degrees);
+  const R = rotationMatrix(side, degrees, device.threads);
   const uniform = new Philox(seed, streams.user).uniform(side ** 2 * samples);
   const X = Matrix.from1DArray(
     side ** 2,
@@ -64,10 +64,10 @@ export async function regressionScaling(options: ScalingOptions = {}): Promise<S
 }
 
 /** R [d, d]: column nu is the rotated image that is 1 at nu. Its rows sum to 1, so that y = R x holds for shifted pixels, too. */
-function rotationMatrix(side: number, degrees: number): Matrix {
+function rotationMatrix(side: number, degrees: number, threads: number): Matrix {
   const d = side ** 2;
   const images = Float32Array.from(Matrix.eye(d).to1DArray());
-  rotate(images, side, side, new Float64Array(d).fill(degrees), { order: 1 });
+  rotate(images, side, side, new Float64Array(d).fill(degrees), { order: 1, threads });
   return Matrix.from1DArray(d, d, images).transpose();
 }
 

@@ -58,13 +58,14 @@ function interval(values: readonly number[]): { mean: number; low: number; high:
 
 const input = { channels: 1, height: 28, width: 28, classes: 10 };
 
-async function images(count: number, variant: Variant, seed: number, signal: AbortSignal | undefined): Promise<PreparedData> {
+async function images(count: number, variant: Variant, seed: number, { device, signal }: Setting): Promise<PreparedData> {
   const raw = await breathing(drawGlyphs({ train: count, test: 1, seed }), signal);
-  return prepare(raw, { variant, seed, order: 1, ...defined({ signal }) });
+  return prepare(raw, { variant, seed, order: 1, threads: device.threads, ...defined({ signal }) });
 }
 
-async function accuracy({ device, signal }: Setting, name: ModelName, variant: Variant, seed: number): Promise<number> {
-  const { train, validation } = await images(SAMPLES, variant, seed, signal);
+async function accuracy(setting: Setting, name: ModelName, variant: Variant, seed: number): Promise<number> {
+  const { device, signal } = setting;
+  const { train, validation } = await images(SAMPLES, variant, seed, setting);
   const model = makeModel(name, input, device, { ...options, seed });
   try {
     const run = { device, epochs: EPOCHS, batch: BATCH, seed, ...defined({ signal }) };
@@ -75,8 +76,9 @@ async function accuracy({ device, signal }: Setting, name: ModelName, variant: V
 }
 
 /** The losses of a run, and of the run whose pixels and initial weights are permuted alike. */
-async function sameRun({ device, signal }: Setting): Promise<Check> {
-  const { train, validation } = await images(1000, "rotated", 9, signal);
+async function sameRun(setting: Setting): Promise<Check> {
+  const { device, signal } = setting;
+  const { train, validation } = await images(1000, "rotated", 9, setting);
   const d = input.height * input.width;
   const permutation = scramblePermutation(9, d);
   const scrambled = { ...train, x: train.x.slice() };
