@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { defined } from "../src/defined.js";
+import { defined, pick } from "../src/defined.js";
 
 const test = suite("defined");
 
@@ -35,6 +35,17 @@ test("the types are exact: what may be undefined is optional, what may not is re
   // @ts-expect-error that is why there is defined()
   const undefinedSeed: Options = { steps: 1, seed: maybe(2) };
   assert.equal([missing, wrong, undefinedSeed], [{ steps: 1 }, { steps: 1, seed: "2" }, { steps: 1, seed: 2 }]);
+});
+
+test("pick: the named entries that are there, in the order of the names", () => {
+  const names = ["seed", "name", "size"] as const;
+  const options: Partial<Options> = pick({ steps: 1, name: "a", seed: 2 }, names);
+  assert.equal(Object.entries(options), [
+    ["seed", 2],
+    ["name", "a"],
+  ]);
+  assert.equal(pick({ other: 1 }, names), {});
+  assert.equal(pick({}, ["toString"]), {});
 });
 
 test.run();

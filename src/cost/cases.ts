@@ -12,18 +12,12 @@ import { recordTrainStep } from "../train/step.js";
 import { networkCosts } from "./networkCost.js";
 
 /** One network of bench/peers: the same sizes in PyTorch and JAX. */
-interface BenchModel {
-  model: ModelName;
-  layers: 1 | 2;
-  generators: number;
-  rank: number;
-}
-const models: Record<string, BenchModel> = {
+const models: Record<string, ModelOptions & { model: ModelName }> = {
   lconv: { model: "lconv", layers: 1, generators: 9, rank: 16 },
   lconv2: { model: "lconv", layers: 2, generators: 9, rank: 8 },
   rand: { model: "lconv-random", layers: 1, generators: 9, rank: 16 },
-  cnn: { model: "cnn", layers: 1, generators: 9, rank: 16 },
-  cnn2: { model: "cnn", layers: 2, generators: 9, rank: 16 },
+  cnn: { model: "cnn", layers: 1, kernel: 3, padding: "same" },
+  cnn2: { model: "cnn", layers: 2, kernel: 3, padding: "same" },
   fc: { model: "fc", layers: 1, generators: 8, rank: 16 },
 };
 const inputs: Record<string, InputSize> = {
@@ -31,7 +25,9 @@ const inputs: Record<string, InputSize> = {
   cifar100: { channels: 3, height: 32, width: 32, classes: 100 },
 };
 const FILTERS = 32;
-const KERNEL = 3;
+
+/** Samples in a step where none are asked for. */
+export const BATCH = 64;
 
 export const benchCases: readonly string[] = Object.keys(inputs).flatMap((data) => Object.keys(models).map((model) => `${data}/${model}`));
 
@@ -44,7 +40,7 @@ export function checkCases(where: string, cases: readonly string[]): void {
 function caseModel(name: string): { model: ModelName; input: InputSize; options: ModelOptions } {
   const [dataName, modelName] = name.split("/");
   const { model, ...sizes } = models[modelName];
-  const options: ModelOptions = { filters: FILTERS, ...sizes, ...(model === "cnn" && { kernel: KERNEL, padding: "same" }) };
+  const options: ModelOptions = { filters: FILTERS, ...sizes };
   return { model, input: inputs[dataName], options };
 }
 

@@ -1,6 +1,7 @@
 import { architecture, type LConvSpec } from "../models/architecture.js";
 import type { InputSize, ModelName, ModelOptions } from "../models/models.js";
 import type { Form } from "../ops/order.js";
+import { BATCH } from "./cases.js";
 import { isTrained, lconvWork } from "./lconvWork.js";
 import { computingLayers } from "./networkCost.js";
 
@@ -41,7 +42,7 @@ const SPARSE = [1, 9];
  * Counts low-rank, dense and sparse generators for each L-conv layer of a network; layers of `pool: "strided"` know low rank alone and are left out.
  * Counts of work are not times: bench/planNetwork.ts measures both. Throws as architecture() does.
  */
-export function planGenerators(name: ModelName, input: InputSize, options: ModelOptions = {}, batch = 64): GeneratorPlan[] {
+export function planGenerators(name: ModelName, input: InputSize, options: ModelOptions = {}, batch = BATCH): GeneratorPlan[] {
   const specs = computingLayers(architecture(name, input, options));
   return specs.flatMap((spec, i) =>
     spec.layer === "lconv" || spec.layer === "lconv-max" ? [planLayerGenerators({ ...spec, layer: spec.layer }, i, batch)] : [],

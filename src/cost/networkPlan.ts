@@ -8,7 +8,7 @@ import { makeOptimizer, type OptimizerName } from "../optim/optimizer.js";
 import { keep, zeros } from "../tensor/tensor.js";
 import { samplesAPass } from "../train/passes.js";
 import { countStep, type StepCount } from "./casePlan.js";
-import { recordStep } from "./cases.js";
+import { BATCH, recordStep } from "./cases.js";
 import type { GpuName } from "./floors.js";
 import { heldValues, type LayerCost, networkCosts } from "./networkCost.js";
 
@@ -70,7 +70,7 @@ export interface TrainingOptions {
  */
 export function planNetwork(name: ModelName, input: InputSize, options: ModelOptions = {}, training: TrainingOptions = {}): NetworkPlan {
   checkOptions("planNetwork", training, { batch: 1, samples: 1, optimizer: 1, momentum: 1 });
-  const { batch = 64, optimizer = "rmsprop", samples = batch, momentum } = training;
+  const { batch = BATCH, optimizer = "rmsprop", samples = batch, momentum } = training;
   checkInteger("planNetwork", "batch", batch, 1, 1 << 20);
   checkInteger("planNetwork", "samples", samples, batch);
   const costs = networkCosts(architecture(name, input, options));
@@ -157,7 +157,7 @@ export function planOnGpu(
   name: ModelName,
   input: InputSize,
   options: ModelOptions = {},
-  { batch = 64, optimizer = "rmsprop", momentum }: TrainingOptions = {},
+  { batch = BATCH, optimizer = "rmsprop", momentum }: TrainingOptions = {},
 ): StepCount {
   const step = recordStep(name, input, { ...options, initializer: "zeros" }, device, {
     batch,

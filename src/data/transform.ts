@@ -10,14 +10,17 @@ export const variants = ["default", "rotated", "rotated-scrambled"] as const;
 export type Variant = (typeof variants)[number];
 
 export interface PrepareOptions {
-  variant?: Variant; // default "default"
-  seed?: number; // of angles, permutation and split; default 0
-  order?: 1 | 3; // spline order of the rotation; default 3
-  split?: "last" | "seeded"; // which samples are held out; default "last", the authors' way
-  holdOut?: number; // fraction of the training file for validation; default 0.2
-  threads?: number;
+  variant?: Variant;
+  seed?: number; // of angles, permutation and split
+  order?: 1 | 3; // spline order of the rotation
+  split?: "last" | "seeded"; // which samples are held out
+  holdOut?: number; // fraction of the training file for validation
+  threads?: number; // default as of device()
   signal?: AbortSignal;
 }
+
+/** The authors' way, but for the variant. */
+export const prepareDefaults = { variant: "default", seed: 0, order: 3, split: "last", holdOut: 0.2 } as const;
 
 export interface PreparedData {
   train: Dataset;
@@ -32,7 +35,7 @@ interface Recipe {
   degrees?: Float64Array; // [N]
   permutation?: Int32Array; // [d]
   order: 1 | 3;
-  threads?: number;
+  threads: number;
   signal?: AbortSignal;
 }
 
@@ -47,8 +50,7 @@ const BLOCK_PIXELS = 2 ** 19; // between two turns of the event loop: 2 MB, some
  * Throws ERR_LCONV_OPTION, ERR_LCONV_ARGUMENT, ERR_LCONV_DATA, ERR_LCONV_SHAPE; the signal's reason when aborted.
  */
 export async function prepare(data: { train: RawDataset; test?: RawDataset }, options: PrepareOptions = {}): Promise<PreparedData> {
-  checkPrepareOptions(options);
-  const { variant = "default", seed = 0, order = 3, split = "last", holdOut = 0.2, threads, signal } = options;
+  const { variant, seed, order, split, holdOut, threads, signal } = checkedOptions(options);
   const { train, test } = data;
   checkRaw(train);
   if (test) checkPair(train, test);
@@ -57,7 +59,8 @@ export async function prepare(data: { train: RawDataset; test?: RawDataset }, op
   const recipe = (raw: RawDataset, position: number): Recipe => ({
     scale,
     order,
-    ...defined({ degrees: variant === "default" ? undefined : rotationAngles(seed, raw.count, position), permutation, threads, signal }),
+    threads,
+    ...defined({ degrees: variant === "default" ? undefined : rotationAngles(seed, raw.count, position), permutation, signal }),
   });
   const scale = pixelScale(train);
   const samples = split === "seeded" ? new Philox(seed, streams.split).permutation(train.count) : undefined;
@@ -115,7 +118,7 @@ async function transform(raw: RawDataset, recipe: Recipe, samples?: Int32Array):
       rotate(block, height, width, degrees.subarray(start, end), {
         channels,
         order: recipe.order,
-        ...defined({ threads: recipe.threads }),
+        threads: recipe.threads,
       });
     if (recipe.permutation) scramble(block, recipe.permutation);
     await setImmediate();
@@ -170,13 +173,14 @@ function checkPair(train: RawDataset, test: RawDataset): void {
   }
 }
 
-function checkPrepareOptions(options: PrepareOptions): void {
+function checkedOptions(options: PrepareOptions) {
   checkOptions("prepare", options, { variant: 1, seed: 1, order: 1, split: 1, holdOut: 1, threads: 1, signal: 1 });
-  const { variant = "default", seed = 0, order = 3, split = "last", holdOut = 0.2, threads } = options;
+  const settled = { ...prepareDefaults, ...defined(options), threads: threadCount(options.threads, "prepare") };
+  const { variant, seed, order, split, holdOut } = settled;
   oneOf("prepare", "variant", variant, variants);
   checkInteger("prepare", "seed", seed, 0, Number.MAX_SAFE_INTEGER);
-  threadCount(threads, "prepare");
   check(order === 1 || order === 3, "ERR_LCONV_ARGUMENT", () => `prepare: order must be 1 or 3, got ${order}`);
   oneOf("prepare", "split", split, ["last", "seeded"]);
   check(holdOut > 0 && holdOut < 1, "ERR_LCONV_ARGUMENT", () => `prepare: holdOut must be between 0 and 1, got ${holdOut}`);
+  return settled;
 }

@@ -78,7 +78,7 @@ class Run {
     this.#settings = settings;
     try {
       const optimizer = this.#own(makeOptimizer(rule, model.parameters(), given(settings, ruleOptions)));
-      const rates = ratesOf(schedule, optimizer.lr.item(), epochs * stepsPerEpoch);
+      const rates = ratesOf(schedule, optimizer.learningRate, epochs * stepsPerEpoch);
       this.#rates = rates;
       if (checkpoint) {
         const fingerprint = fingerprintOf(model, data.train, settings);

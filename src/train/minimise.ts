@@ -61,7 +61,7 @@ export async function minimise(options: MinimiseOptions): Promise<number[]> {
   const rule = makeOptimizer(optimizer, parameters, defined({ lr }));
   const order = keep(zeros([steps * batch], { dtype: "int32", device }));
   const losses = keep(zeros([steps], { device }));
-  const rates = keep(tensor(ratesOf(schedule, rule.lr.item(), epochs * steps), { device }));
+  const rates = keep(tensor(ratesOf(schedule, rule.learningRate, epochs * steps), { device }));
   const program = record(() => {
     const value = loss(stepSlice(order, rule.steps, batch));
     stepWrite(losses, rule.steps, value);

@@ -43,6 +43,9 @@ export const fitOptions: OptionNames<FitOptions> = {
   ...{ schedule: 1, regularize: 1, checkpoint: 1, checkpointSeconds: 1, resume: 1, device: 1, signal: 1 },
 };
 
+/** Between two checkpoints. */
+export const CHECKPOINT_SECONDS = 60;
+
 type Defaults = "name" | "epochs" | "batch" | "seed" | "optimizer" | "schedule" | "checkpointSeconds" | "device";
 /** The options of a run with their defaults. */
 export type Settings = FitOptions & Required<Pick<FitOptions, Defaults>>;
@@ -56,7 +59,7 @@ export function settle({ regularize, ...options }: FitOptions, samples: number):
     seed = 0,
     optimizer = "rmsprop",
     schedule = constant,
-    checkpointSeconds = 60,
+    checkpointSeconds = CHECKPOINT_SECONDS,
     device = deviceOf(),
   } = options;
   checkInteger("fit", "epochs", epochs, 1);

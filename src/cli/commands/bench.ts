@@ -1,7 +1,7 @@
-import { benchCases } from "../../cost/cases.js";
+import { BATCH, benchCases } from "../../cost/cases.js";
 import { measurePeak } from "../../cost/measure.js";
 import { defined } from "../../defined.js";
-import { type BenchResult, benchSteps } from "../../experiments/bench/steps.js";
+import { type BenchResult, benchSteps, SECONDS } from "../../experiments/bench/steps.js";
 import { cudaNote } from "../run/examine.js";
 import { chosenDevice, deviceFlag, precisionFlag, threadsFlag } from "../run/flags.js";
 import type { Context } from "../terminal/context.js";
@@ -10,8 +10,8 @@ import { range } from "../terminal/output.js";
 
 export const benchFlags = {
   cases: { value: "A,B", kind: text("names of cases, with commas"), help: `which: ${benchCases.join(", ")} (default: all)` },
-  batch: { value: "N", kind: integer(1, 1 << 20), help: "samples in a step", default: 64 },
-  seconds: { value: "S", kind: positive, help: "time for each case, in seconds", default: 3 },
+  batch: { value: "N", kind: integer(1, 1 << 20), help: "samples in a step", default: BATCH },
+  seconds: { value: "S", kind: positive, help: "time for each case, in seconds", default: SECONDS },
   device: deviceFlag,
   precision: precisionFlag,
   threads: threadsFlag,

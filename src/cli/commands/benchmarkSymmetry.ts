@@ -6,7 +6,7 @@ import { Ledger } from "../../experiments/symbench/ledger.js";
 import { runCell } from "../../experiments/symbench/run.js";
 import { chosenDevice, deviceFlag, progressFlag, threadsFlag } from "../run/flags.js";
 import { type Context, withReporter } from "../terminal/context.js";
-import { type Given, text, toggle } from "../terminal/flags.js";
+import { type Given, text, toggle, withDefaults } from "../terminal/flags.js";
 import type { Reporter } from "../terminal/reporter.js";
 import { concludeSymmetry } from "./symmetryReport.js";
 
@@ -32,15 +32,7 @@ export const symmetryFlags = {
 
 /** `lconv benchmark symmetry`: discovery against truths, a ledger line for each system and cell, and what they come to. */
 export async function benchmarkSymmetry(flags: Given<typeof symmetryFlags>, context: Context): Promise<void> {
-  const {
-    quick,
-    truths,
-    share,
-    report,
-    out: folder = symmetryFlags.out.default,
-    threads = symmetryFlags.threads.default,
-    progress,
-  } = flags;
+  const { quick, truths, share, report, out: folder, threads, progress } = withDefaults(symmetryFlags, flags);
   const grid = cellsOf(quick ? "quick" : "full", truths?.split(","));
   const own = shareOf(grid, share);
   if (report) {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { defined } from "../../defined.js";
 import { check, oneOf } from "../../errors.js";
-import type { Prop2Options } from "../../experiments/verify/prop2.js";
+import { type Prop2Options, prop2Defaults } from "../../experiments/verify/prop2.js";
 import { type Verdict, type VerificationName, verificationNames } from "../../experiments/verify/verdict.js";
 import { verify as runVerifications } from "../../experiments/verify/verify.js";
 import { writeAtomic } from "../../io/atomic.js";
@@ -14,9 +14,14 @@ import { type Context, withReporter } from "../terminal/context.js";
 import { type Given, integer, number, text } from "../terminal/flags.js";
 
 export const verifyFlags = {
-  d: { value: "D", kind: integer(3, 512), help: "prop2: points of the circle", default: 20 },
-  shift: { value: "T", kind: number, help: "prop2: how far it is shifted", default: 2 },
-  n: { value: "N,N", kind: text("whole numbers with commas", /^\d+(,\d+)*$/), help: "prop2: numbers of layers", default: "8,16" },
+  d: { value: "D", kind: integer(3, 512), help: "prop2: points of the circle", default: prop2Defaults.d },
+  shift: { value: "T", kind: number, help: "prop2: how far it is shifted", default: prop2Defaults.shift },
+  n: {
+    value: "N,N",
+    kind: text("whole numbers with commas", /^\d+(,\d+)*$/),
+    help: "prop2: numbers of layers",
+    default: prop2Defaults.n.join(","),
+  },
   out: { value: "DIR", kind: text("a folder"), help: "also write verify.html and verify.json there" },
   device: deviceFlag,
   threads: threadsFlag,

@@ -8,7 +8,7 @@ import { denseBasis } from "../../lie/generators/basis.js";
 import { chosenDevice } from "../run/flags.js";
 import { type Context, withReporter } from "../terminal/context.js";
 import { list, table } from "../terminal/output.js";
-import type { DiscoverValues } from "./flags.js";
+import { type DiscoverValues, discoverFlags } from "./flags.js";
 import { writeDiscovery } from "./output.js";
 
 /** 0.3, pi, pi/10 */
@@ -19,7 +19,7 @@ function parseAngle(angle: string): number {
 
 /** Runs `one` for each seed, with a progress line; emits each result as soon as it is there. */
 async function overSeeds<T extends object>(
-  { seed = 0, seeds, progress }: DiscoverValues,
+  { seed = discoverFlags.seed.default, seeds, progress }: DiscoverValues,
   fallback: number,
   name: string,
   context: Context,

@@ -16,7 +16,7 @@ import type { Settings } from "../run/settings.js";
 import type { Workload } from "../run/workload.js";
 import { type Context, withReporter } from "../terminal/context.js";
 import { unfinished } from "../terminal/outFolder.js";
-import type { DiscoverValues } from "./flags.js";
+import { type DiscoverValues, discoverFlags } from "./flags.js";
 import { showDiscovery, summaryOf, writeDiscovery } from "./output.js";
 import { tell } from "./samples.js";
 
@@ -117,7 +117,7 @@ async function asFunction(
   };
   const found = await discoverFunction(`the network of ${values.run} on ${N} validation images`, model, samples, {
     ...{ device, grid: [height, width], output: "invariant" as const },
-    seed: values.seed ?? 0,
+    seed: values.seed ?? discoverFlags.seed.default,
     signal: context.signal,
     within: values.within as string,
     ...defined({ tolerance: values.tolerance, permutation, known: values.known?.split(",") }),

@@ -1,5 +1,5 @@
 import { defined } from "../../defined.js";
-import { discoverData, NETWORKS } from "../../discover/data.js";
+import { discoverData } from "../../discover/data.js";
 import { nothingFound } from "../../discover/evidence.js";
 import { discoverPairs } from "../../discover/pairs.js";
 import { knownGenerators } from "../../discover/result.js";
@@ -8,24 +8,16 @@ import { breathe } from "../../engine/breathe.js";
 import { check } from "../../errors.js";
 import { chosenDevice } from "../run/flags.js";
 import { type Context, withReporter } from "../terminal/context.js";
-import type { DiscoverValues } from "./flags.js";
+import { withDefaults } from "../terminal/flags.js";
+import { type DiscoverValues, discoverFlags } from "./flags.js";
 import { shortEvidence, showDiscovery, showNothing, summaryOf, writeDiscovery } from "./output.js";
 
 /** `lconv discover --pairs` and `--data`. */
 export async function discoverSamples(values: DiscoverValues, context: Context): Promise<void> {
-  const {
-    pairs,
-    data,
-    generators = 1,
-    channels = "shared",
-    output = "invariant",
-    affine,
-    within,
-    tolerance,
-    seed = 0,
-    networks,
-    epochs,
-  } = values;
+  const { pairs, data, generators, channels, output, affine, within, tolerance, seed, networks, epochs } = withDefaults(
+    discoverFlags,
+    values,
+  );
   const path = (pairs ?? data) as string;
   const grid = values.grid?.split(",").map(Number);
   check(
@@ -44,13 +36,13 @@ export async function discoverSamples(values: DiscoverValues, context: Context):
       ...defined({ grid, known }),
       onStep: (name: string, value: number, total: number): void => reporter.event({ type: "task", name, value, total, unit: "steps" }),
       onEpoch: (_: number, each: number): void =>
-        reporter.event({ type: "task", name: "train", value: ++done, total: (networks ?? NETWORKS) * each, unit: "epochs" }),
+        reporter.event({ type: "task", name: "train", value: ++done, total: networks * each, unit: "epochs" }),
     };
     if (pairs !== undefined) return discoverPairs(samples, generators, { ...options, channels, ...(affine && { affine }) });
     return discoverData(samples, {
       ...options,
-      output,
-      ...defined({ affine, tolerance, networks, epochs, within }),
+      ...{ output, tolerance, networks },
+      ...defined({ affine, epochs, within }),
     });
   });
   await breathe(context.signal);

@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import { check, LconvError } from "../../errors.js";
 import { flagName } from "../terminal/flags.js";
-import { chosenDevice, type RunValues, runFlags, type TrainValues } from "./flags.js";
+import { chosenDevice, type RunValues, runFlags } from "./flags.js";
 import { resolveSettings, type Settings } from "./settings.js";
+import type { TrainValues } from "./trainFlags.js";
 
 const rounding: readonly (keyof RunValues)[] = ["device", "precision", "threads"];
 

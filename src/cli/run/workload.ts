@@ -3,9 +3,10 @@ import type { Dataset, LoadedDataset } from "../../data/dataset.js";
 import type { DownloadProgress } from "../../data/download.js";
 import { loadDataset } from "../../data/load.js";
 import { type PreparedData, pixelScale, prepare } from "../../data/transform.js";
-import { defined } from "../../defined.js";
+import { defined, pick } from "../../defined.js";
 import type { Device } from "../../engine/device.js";
 import { type Classifier, makeModel } from "../../models/models.js";
+import { modelOptionNames } from "../../models/options.js";
 import { constant, cosine, type Schedule, stepDecay, warmUp } from "../../optim/schedule.js";
 import type { SampleImages } from "../../report/html.js";
 import type { FitOptions } from "../../train/options.js";
@@ -111,8 +112,7 @@ export function firstSamples(data: Dataset, count = data.count): Dataset {
 
 /** The model of a run with its initial weights. Throws ERR_LCONV_ARGUMENT. */
 export function buildModel(settings: Settings, { device, input }: Pick<Workload, "device" | "input">): Classifier {
-  const { model, layers, filters, generators, rank, kernel, padding, pool, stride, seed } = settings;
-  return makeModel(model, input, device, { layers, filters, generators, rank, kernel, padding, pool, stride, seed });
+  return makeModel(settings.model, input, device, pick(settings, modelOptionNames));
 }
 
 const STEP_EPOCHS = 10;

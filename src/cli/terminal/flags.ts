@@ -1,4 +1,5 @@
 import { Option } from "commander";
+import { defined } from "../../defined.js";
 import { clip, didYouMean, LconvError } from "../../errors.js";
 import { quote } from "../../io/files.js";
 
@@ -18,13 +19,22 @@ export interface Flag<T = unknown> {
   value: string;
   kind: Kind<T>;
   help: string;
-  /** For the help only; settings.ts fills it in, after flags, preset and configuration file. */
+  /** Shown by the help, and filled in by `withDefaults`: a value that commander passes on was typed. */
   default?: T;
 }
 export type Flags = Readonly<Record<string, Flag>>;
 
 /** The values that were given, by key. */
 export type Given<F extends Flags> = { [K in keyof F]?: F[K] extends Flag<infer T> ? T : never };
+
+type HavingDefault<F extends Flags> = { [K in keyof F]: F[K] extends { default: unknown } ? K : never }[keyof F];
+
+/** The values with the default of every flag that has one. */
+export type Settled<F extends Flags> = Required<Pick<Given<F>, HavingDefault<F>>> & Omit<Given<F>, HavingDefault<F>>;
+
+/** The values of these flags, which may be among others; the default where one was not given. */
+export const withDefaults = <F extends Flags>(flags: F, given: Given<F>): Settled<F> =>
+  defined(Object.fromEntries(Object.entries(flags).map(([key, flag]) => [key, given[key] ?? flag.default]))) as Settled<F>;
 
 // A number as people write it; Number() alone would take "", " 1", "0x10" and "Infinity".
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
@@ -62,7 +72,7 @@ export function choice<const T extends string>(choices: readonly T[]): Kind<T> {
 }
 
 /** One of a few whole numbers. */
-export const oneOf = <const T extends number>(choices: readonly T[]): Kind<T> => ({
+export const numberChoice = <const T extends number>(choices: readonly T[]): Kind<T> => ({
   what: choices.join(" or "),
   is: isOneOf(choices),
   read: readNumber,
@@ -144,7 +154,7 @@ export function wrongValue(kind: Kind<unknown>, value: unknown): string {
 /** "weightDecay" as "--weight-decay". */
 export const flagName = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
-/** The flags as commander's options. Their defaults are shown, not set, so that a value means that it was typed. */
+/** The flags as commander's options. Their defaults are shown, not set; see Flag. */
 export function toOptions(flags: Flags): Option[] {
   return Object.entries(flags).map(([key, { value, kind, help, default: normal }]) => {
     const shown = normal === undefined ? "" : ` (default: ${String(normal)})`;

@@ -26,6 +26,9 @@ import { closedForm, rotateEach, rotationMatrix, trueGenerator } from "./rotatio
 export const authorsExperiments = ["fixed-rot", "random-rot"] as const;
 export type AuthorsExperiment = (typeof authorsExperiments)[number];
 
+/** Side of the images. */
+export const SIZE = 7;
+
 export interface AuthorsOptions {
   /** Side of the images. Default 7. */
   size?: number;
@@ -64,7 +67,7 @@ const antisymmetric = (A: Matrix): Matrix => Matrix.sub(A, A.transpose()).mul(0.
 export async function runAuthors(experiment: AuthorsExperiment, options: AuthorsOptions): Promise<AuthorsResult> {
   oneOf("discover", "experiment", experiment, authorsExperiments);
   checkOptions(`discover ${experiment}`, options, { size: 1, angle: 1, samples: 1, epochs: 1, seed: 1, device: 1, signal: 1, onEpoch: 1 });
-  const { size = 7, angle = experiment === "fixed-rot" ? Math.PI / 10 : Math.PI / 8, samples = 50_000, epochs = 20, seed = 0 } = options;
+  const { size = SIZE, angle = experiment === "fixed-rot" ? Math.PI / 10 : Math.PI / 8, samples = 50_000, epochs = 20, seed = 0 } = options;
   checkInteger("discover", "size", size, 3, 32);
   checkInteger("discover", "samples", samples, 64);
   check(angle > 0 && angle <= Math.PI, "ERR_LCONV_ARGUMENT", () => `discover: angle must lie above 0 and at most pi, got ${angle}`);
