@@ -33,7 +33,7 @@ export async function discoverPairs(
   );
   const X = columnsOf(x, d);
   const fit = await breathing(
-    fitPairs(X, columnsOf(moved, d), { n_L, affine, channels: channels === "shared" ? m : 1, ...(onStep && { onStep }) }),
+    fitPairs(X, columnsOf(moved, d), { n_L, affine, channels: channels === "shared" ? m : 1, ...defined({ onStep }) }),
     options.signal,
   );
   const { basis, white, residual, directions, bound, notes } = fit;

@@ -16,7 +16,7 @@ import type { EquivarianceDefect } from "../symmetry/defect.js";
 import type { Evidence } from "./evidence.js";
 
 /** How far a model is from being equivariant under a generator, see symmetry/defect.ts; NaN where the samples say nothing of it. */
-export type Defect = Pick<EquivarianceDefect, "defect" | "upper">;
+export type BoundedDefect = Pick<EquivarianceDefect, "defect" | "upper">;
 
 /**
  * Measures the examined model under L = sum_k c_k L_k of the basis that was handed in; of a known generator, c is not there. Undefined where it cannot
@@ -33,7 +33,7 @@ export interface KnownAngles {
   /** Angles between the spans, ascending. */
   degrees: readonly number[];
   /** Of the model that was examined, under each known generator. */
-  defects?: readonly Defect[];
+  defects?: readonly BoundedDefect[];
   /** What of the model cannot be equivariant under them. */
   notes?: readonly string[];
 }
@@ -50,7 +50,7 @@ export interface Discovery {
   spectra: readonly (readonly Eigenvalue[])[];
   identification: Identification;
   /** Of the model that was examined, under each generator. */
-  defects?: readonly Defect[];
+  defects?: readonly BoundedDefect[];
   angles: readonly KnownAngles[];
   /** Whether algebra and angles were taken by what the generators do to data, rather than to all vectors. */
   onData: boolean;
@@ -166,7 +166,7 @@ function* measured(
 }
 
 /** NaN where it could not be measured. */
-const numbers = ({ defect, upper }: Defect = { defect: Number.NaN, upper: Number.NaN }): Defect => ({ defect, upper });
+const numbers = ({ defect, upper }: BoundedDefect = { defect: Number.NaN, upper: Number.NaN }): BoundedDefect => ({ defect, upper });
 
 const sets: Record<string, readonly AffineName[]> = {
   so2: ["rotate"],

@@ -84,7 +84,7 @@ export class LConv extends Module {
 
   protected override ownParameters(): Record<string, Tensor> {
     const g = this.generators;
-    const own: Record<string, Tensor> = g.kind === "lowRank" ? { U: g.U, V: g.V } : g.kind === "dense" ? { L: g.L } : {};
+    const own: Record<string, Tensor> = g.form === "lowRank" ? { U: g.U, V: g.V } : g.form === "dense" ? { L: g.L } : {};
     own["W"] = this.W;
     if (this.b) own["b"] = this.b;
     return own;
@@ -92,7 +92,7 @@ export class LConv extends Module {
 
   override dispose(): void {
     super.dispose();
-    if (this.generators.kind === "sparse") disposeGenerators(this.generators);
+    if (this.generators.form === "sparse") disposeGenerators(this.generators);
   }
 }
 
@@ -107,11 +107,11 @@ function makeGenerators(source: WeightSource, spec: GeneratorSpec, d: number, in
       const V = source.parameter([spec.n_L, spec.d_h, d], initializer);
       const U = source.parameter([spec.n_L, d, spec.d_h], initializer);
       U.requiresGrad = V.requiresGrad = spec.kind === "learned";
-      return { kind: "lowRank", U, V };
+      return { form: "lowRank", U, V };
     }
     case "dense":
       checkInteger("LConv", "generators (n_L)", spec.n_L, 1);
-      return { kind: "dense", L: source.parameter([spec.n_L, d, d], initializer) };
+      return { form: "dense", L: source.parameter([spec.n_L, d, d], initializer) };
     case "given":
       check(spec.basis.d === d, "ERR_LCONV_SHAPE", () => `LConv: the generators act on ${spec.basis.d} positions, the layer on d = ${d}`);
       return toTensors(source.device, spec.basis, spec.train ?? false);

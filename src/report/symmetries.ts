@@ -1,6 +1,6 @@
 import type { Matrix } from "ml-matrix";
 import { type Evidence, evidenceRows, nothingFound } from "../discover/evidence.js";
-import type { Defect, Discovery } from "../discover/result.js";
+import type { BoundedDefect, Discovery } from "../discover/result.js";
 import type { Found } from "../discover/samples.js";
 import type { Eigenvalue } from "../lie/functions/eigenvalues.js";
 import type { Basis } from "../lie/generators/basis.js";
@@ -227,7 +227,7 @@ function commutatorList(f: StructureConstants, tolerance: number): string {
 /** Of the model that was examined, under what was found and what is known. */
 function defectSection({ defects = [], angles }: Discovery): string {
   const show = (value: number): string => (Number.isFinite(value) ? significant(value) : "–");
-  const row = (name: string, { defect, upper }: Defect): string[] => [name, show(defect), show(upper)];
+  const row = (name: string, { defect, upper }: BoundedDefect): string[] => [name, show(defect), show(upper)];
   const rows = [
     ...defects.map((of, i) => row(`L${i + 1}`, of)),
     ...angles.flatMap(({ known, defects: ofKnown = [] }) =>

@@ -61,7 +61,7 @@ export function regularization(g: Generators, weights: Regularize): Tensor {
     isTrained(g),
     "ERR_LCONV_ARGUMENT",
     () =>
-      `regularization: these generators are ${g.kind === "sparse" ? "sparse and fixed" : "frozen"}; only trained ones can be regularised`,
+      `regularization: these generators are ${g.form === "sparse" ? "sparse and fixed" : "frozen"}; only trained ones can be regularised`,
   );
   const forms = formsOf("regularization", g);
   const wholeGram = "closure" in active || "orthogonality" in active; // its diagonal is then at hand

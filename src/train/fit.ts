@@ -163,7 +163,7 @@ class Run {
     }
   }
 
-  *#load(): Generator<TrainEvent> {
+  *#load(): Iterable<TrainEvent> {
     const loaded = this.#checkpoints?.load();
     if (!loaded) return;
     const { state, path, damage } = loaded;
@@ -171,7 +171,7 @@ class Run {
     if (damage) yield { type: "fallback", model: this.#settings.name, path, step: state.step, reason: damage.message };
   }
 
-  *#save(): Generator<TrainEvent> {
+  *#save(): Iterable<TrainEvent> {
     if (!this.#checkpoints) return;
     this.#checkpoints.save(this.#state);
     yield { type: "checkpoint", model: this.#settings.name, path: this.#checkpoints.path, step: this.#state.step };

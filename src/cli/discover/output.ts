@@ -1,6 +1,6 @@
 import { defined } from "../../defined.js";
 import { type Evidence, evidenceRows, nothingFound } from "../../discover/evidence.js";
-import type { Defect, Discovery } from "../../discover/result.js";
+import type { BoundedDefect, Discovery } from "../../discover/result.js";
 import type { Found } from "../../discover/samples.js";
 import { saveNothing, saveSymmetries } from "../../report/saveSymmetries.js";
 import { created } from "../run/modelReport.js";
@@ -80,7 +80,7 @@ function algebraLine({ identification: { name, certain, distance, alternatives }
   return `${name} (${certain ? "" : "not certain, "}distance ${distance.toPrecision(2)})${others}`;
 }
 
-const showDefects = (defects: readonly Defect[]): string =>
+const showDefects = (defects: readonly BoundedDefect[]): string =>
   defects
     .map(({ defect, upper }) =>
       Number.isNaN(defect) ? "not measurable on these samples" : `${defect.toPrecision(2)} (at most ${upper.toPrecision(2)})`,

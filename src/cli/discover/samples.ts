@@ -38,7 +38,7 @@ export async function discoverSamples(values: DiscoverValues, context: Context):
       onEpoch: (_: number, each: number): void =>
         reporter.event({ type: "task", name: "train", value: ++done, total: networks * each, unit: "epochs" }),
     };
-    if (pairs !== undefined) return discoverPairs(samples, generators, { ...options, channels, ...(affine && { affine }) });
+    if (pairs !== undefined) return discoverPairs(samples, generators, { ...options, channels, ...defined({ affine }) });
     return discoverData(samples, {
       ...options,
       ...{ output, tolerance, networks },

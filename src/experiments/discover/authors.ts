@@ -114,7 +114,7 @@ class Residual {
     this.#identity = keep(tensor(Float32Array.from({ length: m * m }, (_, k) => (k % (m + 1) === 0 ? 1 : 0)), { shape: [1, m, m], device })); // biome-ignore format: one tensor
   }
   forward(x: Tensor): Tensor {
-    return lconv(x, { kind: "dense", L: this.L }, concat([this.#identity, this.W]));
+    return lconv(x, { form: "dense", L: this.L }, concat([this.#identity, this.W]));
   }
   /** scale L */
   generator(scale: number): Matrix {

@@ -2,7 +2,7 @@ import { Matrix } from "ml-matrix";
 import { LconvError } from "../../errors.js";
 import { apply } from "../../lie/generators/generator.js";
 import { shifts } from "../../lie/generators/grids.js";
-import { cnnAsLConv } from "../../models/presets.js";
+import { cnnAsLConv } from "../../models/asLConv.js";
 import { WeightSource } from "../../nn/init.js";
 import { Conv2d } from "../../nn/layers.js";
 import { add } from "../../ops/arithmetic.js";

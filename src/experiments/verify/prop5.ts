@@ -1,7 +1,7 @@
 import { Matrix } from "ml-matrix";
 import { Philox, streams } from "../../engine/random.js";
 import { graphFlow } from "../../lie/generators/groups.js";
-import { gcnAsLConv } from "../../models/presets.js";
+import { gcnAsLConv } from "../../models/asLConv.js";
 import { WeightSource } from "../../nn/init.js";
 import { Module } from "../../nn/module.js";
 import { tanh } from "../../ops/elementwise.js";
