@@ -1,4 +1,4 @@
-import { defined } from "../defined.js";
+import { defined, pick } from "../defined.js";
 import { checkOptions } from "../errors.js";
 import type { Module } from "../nn/module.js";
 import { makeOptimizer } from "../optim/optimizer.js";
@@ -6,7 +6,7 @@ import { ratesOf } from "../optim/schedule.js";
 import { Checkpoints, type Fingerprint, nonFinite, type RunState } from "./checkpoint.js";
 import { type Evaluation, Evaluator } from "./evaluate.js";
 import type { DoneEvent, EpochEvent, StepEvent, TrainEvent } from "./events.js";
-import { type FitOptions, fitOptions, given, ruleOptions, type Settings, settle } from "./options.js";
+import { type FitOptions, fitOptionNames, ruleOptions, type Settings, settle } from "./options.js";
 import { checksumOf, countOf, type DeviceData, onDevice, type Samples } from "./samples.js";
 import { type Chunk, Trainer } from "./trainer.js";
 
@@ -28,7 +28,7 @@ export async function fit(
   data: FitData,
   options: FitOptions & { onEvent?: (event: TrainEvent) => void } = {},
 ): Promise<FitResult> {
-  checkOptions("fit", options, { ...fitOptions, onEvent: 1 });
+  checkOptions("fit", options, { ...fitOptionNames, onEvent: 1 });
   const { onEvent, ...rest } = options;
   const run = train(model, data, rest);
   for (;;) {
@@ -45,7 +45,7 @@ export async function fit(
  * finite, ERR_LCONV_CHECKPOINT for a checkpoint of another run or of more epochs, ERR_LCONV_IO for files, and the reason of `signal`.
  */
 export async function* train(model: Module, data: FitData, options: FitOptions = {}): AsyncGenerator<TrainEvent, FitResult> {
-  checkOptions("fit", options, fitOptions);
+  checkOptions("fit", options, fitOptionNames);
   const run = new Run(model, data, options);
   try {
     return yield* run.events();
@@ -77,14 +77,14 @@ class Run {
     this.#model = model;
     this.#settings = settings;
     try {
-      const optimizer = this.#own(makeOptimizer(rule, model.parameters(), given(settings, ruleOptions)));
+      const optimizer = this.#own(makeOptimizer(rule, model.parameters(), defined(pick(settings, ruleOptions))));
       const rates = ratesOf(schedule, optimizer.learningRate, epochs * stepsPerEpoch);
       this.#rates = rates;
       if (checkpoint) {
         const fingerprint = fingerprintOf(model, data.train, settings);
         this.#checkpoints = new Checkpoints(checkpoint, model, optimizer, { fingerprint, epochs, stepsPerEpoch, rates });
       }
-      const parts = { batch, seed, rates, ...given(settings, ["regularize"]) };
+      const parts = { batch, seed, rates, ...pick(settings, ["regularize"]) };
       this.#trainer = this.#own(new Trainer(model, optimizer, this.#onDevice(data.train), parts));
       this.#validation = data.validation && this.#own(new Evaluator(model, this.#onDevice(data.validation)));
       this.#test = data.test && this.#own(new Evaluator(model, this.#onDevice(data.test)));
@@ -249,7 +249,7 @@ class Run {
 
 function fingerprintOf(model: Module, train: Samples, settings: Settings): Fingerprint {
   return {
-    ...given(settings, ["optimizer", ...ruleOptions, "regularize", "batch", "seed"]),
+    ...defined(pick(settings, ["optimizer", ...ruleOptions, "regularize", "batch", "seed"])),
     samples: countOf(train),
     ...defined({ data: checksumOf(train) }),
     parameters: Object.fromEntries([...model.namedParameters()].map(([key, t]) => [key, [...t.shape]])),

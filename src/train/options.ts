@@ -37,8 +37,7 @@ export interface FitOptions {
   /** Stops after the chunk under way, of steps or of a validation, writes a checkpoint and throws the signal's reason. */
   signal?: AbortSignal;
 }
-/** Names of all options of train. */
-export const fitOptions: OptionNames<FitOptions> = {
+export const fitOptionNames: OptionNames<FitOptions> = {
   ...{ name: 1, epochs: 1, batch: 1, seed: 1, optimizer: 1, lr: 1, momentum: 1, nesterov: 1, weightDecay: 1, clipNorm: 1 },
   ...{ schedule: 1, regularize: 1, checkpoint: 1, checkpointSeconds: 1, resume: 1, device: 1, signal: 1 },
 };
@@ -77,8 +76,3 @@ export function settle({ regularize, ...options }: FitOptions, samples: number):
 
 /** Options that are the optimiser's. */
 export const ruleOptions = ["momentum", "nesterov", "weightDecay", "clipNorm", "lr"] as const;
-
-/** The named entries of `options` that were given. */
-export function given<T extends object, K extends keyof T>(options: T, names: readonly K[]): Pick<T, K> {
-  return Object.fromEntries(names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]])) as Pick<T, K>;
-}

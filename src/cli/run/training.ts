@@ -1,10 +1,10 @@
-import { defined } from "../../defined.js";
+import { defined, pick } from "../../defined.js";
 import { LconvError } from "../../errors.js";
 import type { Classifier } from "../../models/models.js";
 import { checkpointHistory } from "../../train/checkpoint.js";
 import type { DoneEvent, EpochEvent, TrainEvent } from "../../train/events.js";
 import { type FitResult, train } from "../../train/fit.js";
-import { type FitOptions, given } from "../../train/options.js";
+import type { FitOptions } from "../../train/options.js";
 import { type RunFolder, resumeCommand } from "../../train/runFolder.js";
 import type { Context } from "../terminal/context.js";
 import type { Reporter } from "../terminal/reporter.js";
@@ -106,4 +106,4 @@ const doneKeys = [
 ];
 
 /** The last line of a run, exactly the fields that programs may rely on. */
-export const doneLine = (done: DoneEvent): Omit<DoneEvent, "type" | "model"> => given(done, doneKeys);
+export const doneLine = (done: DoneEvent): Omit<DoneEvent, "type" | "model"> => pick(done, doneKeys);

@@ -9,7 +9,7 @@ import { type Classifier, makeModel } from "../../models/models.js";
 import { modelOptionNames } from "../../models/options.js";
 import { constant, cosine, type Schedule, stepDecay, warmUp } from "../../optim/schedule.js";
 import type { SampleImages } from "../../report/html.js";
-import type { FitOptions } from "../../train/options.js";
+import { type FitOptions, fitOptionNames } from "../../train/options.js";
 import type { ModelInfo } from "../../train/runFolder.js";
 import { type DeviceData, disposeData, upload } from "../../train/samples.js";
 import type { Reporter } from "../terminal/reporter.js";
@@ -117,12 +117,11 @@ export function buildModel(settings: Settings, { device, input }: Pick<Workload,
 
 const STEP_EPOCHS = 10;
 
-/** How `fit` is to train, without what concerns files and interruption. */
+/** How `fit` is to train, without what concerns files and interruption: by the settings that are named as its options. */
 export function fitOptions(settings: Settings, { device, data }: Workload): FitOptions {
-  const { model, epochs, batch, seed, optimizer, lr, momentum, weightDecay, clipNorm, regularize } = settings;
-  const stepsPerEpoch = Math.max(1, Math.floor(data.train.count / batch));
-  const optional = defined({ momentum, weightDecay, clipNorm, regularize });
-  return { name: model, epochs, batch, seed, optimizer, lr, ...optional, device, schedule: scheduleOf(settings, stepsPerEpoch) };
+  const stepsPerEpoch = Math.max(1, Math.floor(data.train.count / settings.batch));
+  const same = pick(settings, Object.keys(fitOptionNames) as (keyof FitOptions)[]);
+  return { ...same, name: settings.model, device, schedule: scheduleOf(settings, stepsPerEpoch) };
 }
 
 function scheduleOf({ schedule, warmup }: Settings, stepsPerEpoch: number): Schedule {
