@@ -108,11 +108,11 @@ async function transform(raw: RawDataset, recipe: Recipe, samples?: Int32Array):
   const size = channels * height * width;
   const x = new Float32Array(count * size);
   const degrees = recipe.degrees && gather(recipe.degrees, samples);
-  const normalise = normaliser(raw.pixels, recipe.scale);
+  const normalize = normalizer(raw.pixels, recipe.scale);
   const images = Math.max(1, Math.floor(BLOCK_PIXELS / size));
   for (let start = 0; start < count; start += images) {
     const end = Math.min(start + images, count);
-    for (let i = start; i < end; i++) normalise((samples ? samples[i] : i) * size, x.subarray(i * size, (i + 1) * size));
+    for (let i = start; i < end; i++) normalize((samples ? samples[i] : i) * size, x.subarray(i * size, (i + 1) * size));
     const block = x.subarray(start * size, end * size);
     if (degrees)
       rotate(block, height, width, degrees.subarray(start, end), {
@@ -128,7 +128,7 @@ async function transform(raw: RawDataset, recipe: Recipe, samples?: Int32Array):
 }
 
 /** Writes pixels from `offset` on as pixel / scale - 1/2; bytes go through a table. */
-function normaliser(pixels: Uint8Array | Float32Array, scale: number): (offset: number, out: Float32Array) => void {
+function normalizer(pixels: Uint8Array | Float32Array, scale: number): (offset: number, out: Float32Array) => void {
   if (pixels instanceof Uint8Array) {
     const table = Float32Array.from({ length: 256 }, (_, byte) => byte / scale - 0.5);
     return (offset, out) => {

@@ -5,7 +5,7 @@ import { add, mul } from "../ops/arithmetic.js";
 import { extracting } from "../symmetry/extraction.js";
 import type { Model } from "../symmetry/lieDerivative.js";
 import { keep, type Tensor, tensor } from "../tensor/tensor.js";
-import { type Analysis, analyse } from "./analysis.js";
+import { type Analysis, analyze } from "./analysis.js";
 import { type Evidence, evidenceOf } from "./evidence.js";
 import { defectOn } from "./measure.js";
 import { describing, knownGenerators } from "./result.js";
@@ -28,7 +28,7 @@ export const NETWORKS = 5;
 export const TOLERANCE = 0.2;
 
 /**
- * Labelled samples: fits plain networks to them and looks for the generators that leave these alone; see `analyse`. Throws ERR_LCONV_DATA for samples from which
+ * Labelled samples: fits plain networks to them and looks for the generators that leave these alone; see `analyze`. Throws ERR_LCONV_DATA for samples from which
  * nothing can be learned, and as fitNetwork and extractSymmetries do.
  */
 export async function discoverData(samples: Samples, options: DataOptions): Promise<Found> {
@@ -49,7 +49,7 @@ export async function discoverData(samples: Samples, options: DataOptions): Prom
   const ofSamples = sampleNotes(samples);
   const { targets, outputs, notes: ofTargets } = targetsOf(samples, output);
   const notes = [...ofSamples, ...ofTargets];
-  const analysis = await analyse({
+  const analysis = await analyze({
     ...{ x, N, m, d, y: targets, outputs, output, affine, tolerance, networks, seed, device },
     ...defined({ within: within === undefined ? undefined : knownGenerators(within, d, options.grid, options.permutation) }),
     ...defined({ epochs, signal, onEpoch, onStep }),

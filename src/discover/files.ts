@@ -81,7 +81,7 @@ function numbersOf(discovery: Discovery): object {
     noncommutativity: structure.noncommutativity,
     killing: structure.killing.to2DArray(),
     signature: structure.signature,
-    centre: structure.centre,
+    center: structure.center,
     derivedSeries: structure.derivedSeries,
     tolerance: structure.tolerance,
     angles,

@@ -185,7 +185,7 @@ function spectrumTable(spectra: readonly (readonly Eigenvalue[])[]): string {
 
 function algebraSection({ identification, basis }: Discovery): string {
   const { structure, alternatives } = identification;
-  const { signature, centre, derivedSeries, closureResidual, noncommutativity, tolerance } = structure;
+  const { signature, center, derivedSeries, closureResidual, noncommutativity, tolerance } = structure;
   const facts = [
     [
       "Closure residual",
@@ -193,7 +193,7 @@ function algebraSection({ identification, basis }: Discovery): string {
     ],
     ["Commutators", `${significant(noncommutativity)} by the norms of their factors`],
     ["Killing form", `${signature.positive} positive, ${signature.negative} negative, ${signature.zero} zero directions`],
-    ["Centre", `${centre} dimension${centre === 1 ? "" : "s"}`],
+    ["Centre", `${center} dimension${center === 1 ? "" : "s"}`],
     ["Derived series", derivedSeries.join(" → ")],
     ["Tolerance", significant(tolerance)],
   ];

@@ -18,7 +18,7 @@ import { mse } from "../../ops/loss.js";
 import { matmul } from "../../ops/matmul.js";
 import { concat, reshape } from "../../ops/shape.js";
 import { keep, type Tensor, tensor } from "../../tensor/tensor.js";
-import { minimise } from "../../train/minimise.js";
+import { minimize } from "../../train/minimize.js";
 import { closedForm, rotateEach, rotationMatrix, trueGenerator } from "./rotation.js";
 
 // The two experiments in which the paper's authors discover so(2) from random images and their rotations.
@@ -138,7 +138,7 @@ async function fixedRotation({ size, angle, samples, epochs, seed, device, signa
   const [x, y] = [pixels, moved].map((data) => keep(tensor(data, { shape: [samples, 1, d], device })));
   const layer = new Residual(1, d, seed, device);
   try {
-    const losses = await minimise({
+    const losses = await minimize({
       parameters: [layer.L, layer.W],
       loss: (index) => mul(mse(layer.forward(gather(x, index)), gather(y, index)), d),
       ...{ samples, epochs, seed, device, optimizer: "adam" as const, lr: 1e-2, batch: 32, schedule: decay(epochs) },
@@ -205,7 +205,7 @@ async function randomRotation({ size, angle, samples, epochs, seed, device, sign
         gather(t, index),
       );
     };
-    const losses = await minimise({
+    const losses = await minimize({
       parameters: [layer.L, layer.W, ...readers.flatMap((reader) => reader.parameters())],
       loss,
       ...{ samples, epochs, seed, device, optimizer: "adam" as const, lr: 1e-3, batch: 16, schedule: decay(epochs) },

@@ -1,7 +1,7 @@
 import { Matrix } from "ml-matrix";
 import { scramblePermutation } from "../../data/transform.js";
 import { defined } from "../../defined.js";
-import { type Analysis, analyse } from "../../discover/analysis.js";
+import { type Analysis, analyze } from "../../discover/analysis.js";
 import { NETWORKS, TOLERANCE } from "../../discover/data.js";
 import { type Evidence, evidenceOf } from "../../discover/evidence.js";
 import type { DescribeOptions } from "../../discover/result.js";
@@ -223,7 +223,7 @@ async function throughNetworks(
   const width = m * d;
   const x = Float32Array.from(new Philox(seed, streams.data).normal(N * width));
   const y = Array.from({ length: N }, (_, n) => f(Float64Array.from(x.subarray(n * width, (n + 1) * width))));
-  const analysis = await analyse({
+  const analysis = await analyze({
     ...{ x, N, m, d, y: Float32Array.from(y.flat()), outputs: y[0].length, output, affine: false },
     ...{ tolerance: TOLERANCE, networks: NETWORKS, seed, device, epochs: 40 },
     ...defined({ signal, onEpoch }),

@@ -24,7 +24,7 @@ export interface ScalingOptions {
 
 export interface ScalingRow {
   scaling: "none" | "(X - 127.5) / 255";
-  centred: boolean;
+  centered: boolean;
   /** Of the products Y X^T and X X^T; the data are rounded to float32 in every row, and the solution is computed in float64. */
   products: "float32" | "float64";
   /** Of H, in float64. */
@@ -52,11 +52,11 @@ export async function regressionScaling(options: ScalingOptions = {}): Promise<S
   for (const scaling of ["none", "(X - 127.5) / 255"] as const) {
     await breathe(signal);
     const [x, y] = [X, Y].map((M) => float32(M, (value) => (scaling === "none" ? value : (value - 127.5) / 255)));
-    for (const centred of [false, true]) {
-      const exact = await breathing(regressing(x, y, { center: centred }), signal);
+    for (const centered of [false, true]) {
+      const exact = await breathing(regressing(x, y, { center: centered }), signal);
       await breathe(signal);
-      const row = { scaling, centred, condition: exact.covariance.condition };
-      rows.push({ ...row, products: "float32", error: greatest(Matrix.sub(float32Regression(x, y, centred, device), R)) });
+      const row = { scaling, centered, condition: exact.covariance.condition };
+      rows.push({ ...row, products: "float32", error: greatest(Matrix.sub(float32Regression(x, y, centered, device), R)) });
       rows.push({ ...row, products: "float64", error: greatest(Matrix.sub(exact.regression(), R)) });
     }
   }
@@ -79,8 +79,8 @@ const float32 = (M: Matrix, f: (value: number) => number): Matrix =>
   );
 
 /** Y X^T (X X^T)^-1 with both products in float32 on the device. */
-function float32Regression(X: Matrix, Y: Matrix, centred: boolean, device: Device): Matrix {
-  const [x, y] = [X, Y].map((M) => (centred ? M.clone().subColumnVector(M.mean("row")) : M));
+function float32Regression(X: Matrix, Y: Matrix, centered: boolean, device: Device): Matrix {
+  const [x, y] = [X, Y].map((M) => (centered ? M.clone().subColumnVector(M.mean("row")) : M));
   return scope(() => {
     const upload = (M: Matrix): Tensor => tensor(Float32Array.from(M.to1DArray()), { shape: [M.rows, M.columns], device });
     const [a, b] = [upload(x), upload(y)];

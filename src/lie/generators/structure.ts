@@ -28,7 +28,7 @@ export interface Structure {
   /** Signs of the eigenvalues of the Killing form. */
   signature: { positive: number; negative: number; zero: number };
   /** Dimension of what commutes with everything. */
-  centre: number;
+  center: number;
   /** Dimensions of g, [g, g], [[g, g], [g, g]], ... until they stay. */
   derivedSeries: readonly number[];
   /** Values below this share of the greatest count as zero in the three above; where `noncommutativity` is below it, all commutators do. */
@@ -82,7 +82,7 @@ export function* structureOf(basis: Basis, options: StructureOptions = {}): Piec
     noncommutativity,
     killing: killingForm(f),
     signature: signatureOf(killingForm(counted), tolerance * size ** 2),
-    centre: basis.n_L - rank(adjoint(counted), tolerance * size),
+    center: basis.n_L - rank(adjoint(counted), tolerance * size),
     derivedSeries: derivedSeries(counted, tolerance * size),
     tolerance,
   };

@@ -141,7 +141,7 @@ function conclude(views: readonly View[], structure: Structure, { uncertainty: t
   const open = told === undefined && structure.closureResidual > CLEARLY_OPEN;
   const [best] = results;
   // Where the generic reading has no name, the degenerate one is a guess.
-  const commuting = best.levi.centre.length === structure.f.length;
+  const commuting = best.levi.center.length === structure.f.length;
   const contradicted = commuting && structure.noncommutativity > BEYOND * uncertainty;
   const name = (!contradicted && results.every((result) => result.name !== undefined) && best.name) || UNKNOWN;
   const wider = contractedFrom(best.name ?? UNKNOWN);
@@ -205,13 +205,13 @@ function* factsOf({ algebra, n }: Frame, { levi, ideals = [] }: Named): Pieces<s
   const solvable = levi.s === 0;
   const nilpotent = solvable && levi.a === 0 && levi.ends;
   const kind =
-    levi.centre.length === n ? "abelian" : nilpotent ? "nilpotent" : solvable ? "solvable" : radical === 0 ? "semisimple" : levi.centre.length === radical ? "reductive" : "neither solvable nor reductive"; // biome-ignore format: a ladder
+    levi.center.length === n ? "abelian" : nilpotent ? "nilpotent" : solvable ? "solvable" : radical === 0 ? "semisimple" : levi.center.length === radical ? "reductive" : "neither solvable nor reductive"; // biome-ignore format: a ladder
   const compact = ideals.length > 0 && ideals.every(({ ideal }) => ideal.noncompact === 0);
   return [
     `dimension ${n}`,
     kind,
     `Killing form: ${positive} positive, ${negative} negative, ${zero} zero`,
-    `centre of dimension ${levi.centre.length}`,
+    `centre of dimension ${levi.center.length}`,
     `radical of dimension ${radical}${levi.ends ? `, nilradical of dimension ${levi.m}` : ""}`,
     `derived series ${derived.join(", ")}`,
     ...(levi.m > 0 && levi.ends ? [`lower central series of the nilradical ${levi.descending.map((span) => span.length).join(", ")}`] : []),

@@ -250,8 +250,8 @@ export class RegressionSymmetries {
   }
 
   #noiseLevel(): number {
-    const { d, n, effectiveRank, centred } = this.covariance;
-    const left = n - effectiveRank - (centred ? 1 : 0);
+    const { d, n, effectiveRank, centered } = this.covariance;
+    const left = n - effectiveRank - (centered ? 1 : 0);
     if (left <= 0) return Number.NaN;
     const unexplained = this.cross.variance - this.singularValues.reduce((sum, s) => sum + s * s, 0);
     if (unexplained <= ROUNDING * this.cross.variance) return 0;

@@ -9,7 +9,7 @@ import { constant, ratesOf, type Schedule } from "../optim/schedule.js";
 import { record } from "../tensor/record.js";
 import { keep, type Tensor, tensor, zeros } from "../tensor/tensor.js";
 
-export interface MinimiseOptions {
+export interface MinimizeOptions {
   /** What is trained. */
   parameters: readonly Tensor[];
   /** The scalar loss of the samples whose numbers are in `index`, int32 [batch]; it is recorded, so it may hold nothing but operations. */
@@ -28,7 +28,7 @@ export interface MinimiseOptions {
   /** Hears of every epoch, with its mean loss. */
   onEpoch?: (epoch: number, loss: number) => void;
 }
-const optionNames: OptionNames<MinimiseOptions> = {
+const optionNames: OptionNames<MinimizeOptions> = {
   ...{ parameters: 1, loss: 1, samples: 1, batch: 1, epochs: 1, optimizer: 1 },
   ...{ lr: 1, schedule: 1, seed: 1, device: 1, signal: 1, onEpoch: 1 },
 };
@@ -37,8 +37,8 @@ const optionNames: OptionNames<MinimiseOptions> = {
  * Trains by any loss, where `fit` is for classifiers: each epoch takes the samples in a new random order, in whole batches. Returns the mean
  * loss of every epoch. Throws ERR_LCONV_ARGUMENT, ERR_LCONV_OPTION, ERR_LCONV_NONFINITE, and the reason of `signal`.
  */
-export async function minimise(options: MinimiseOptions): Promise<number[]> {
-  checkOptions("minimise", options, optionNames);
+export async function minimize(options: MinimizeOptions): Promise<number[]> {
+  checkOptions("minimize", options, optionNames);
   const {
     parameters,
     loss,
@@ -53,10 +53,10 @@ export async function minimise(options: MinimiseOptions): Promise<number[]> {
     onEpoch,
   } = options;
   const { device = deviceOf() } = options;
-  checkInteger("minimise", "epochs", epochs, 1);
-  checkInteger("minimise", "batch", batch, 1);
-  checkInteger("minimise", "samples", samples, 1);
-  check(batch <= samples, "ERR_LCONV_ARGUMENT", () => `minimise: batch is ${batch}, but there are only ${samples} samples`);
+  checkInteger("minimize", "epochs", epochs, 1);
+  checkInteger("minimize", "batch", batch, 1);
+  checkInteger("minimize", "samples", samples, 1);
+  check(batch <= samples, "ERR_LCONV_ARGUMENT", () => `minimize: batch is ${batch}, but there are only ${samples} samples`);
   const steps = Math.floor(samples / batch);
   const rule = makeOptimizer(optimizer, parameters, defined({ lr }));
   const order = keep(zeros([steps * batch], { dtype: "int32", device }));
@@ -74,7 +74,7 @@ export async function minimise(options: MinimiseOptions): Promise<number[]> {
       await program.run({ steps, ...defined({ signal }) });
       const mean = (losses.dataSync() as Float32Array).reduce((sum, value) => sum + value, 0) / steps;
       if (!Number.isFinite(mean))
-        throw new LconvError("ERR_LCONV_NONFINITE", `minimise: the loss is ${mean} in epoch ${epoch + 1}; take a smaller learning rate`);
+        throw new LconvError("ERR_LCONV_NONFINITE", `minimize: the loss is ${mean} in epoch ${epoch + 1}; take a smaller learning rate`);
       history.push(mean);
       onEpoch?.(epoch + 1, mean);
     }
