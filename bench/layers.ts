@@ -43,7 +43,7 @@ const trained = { U: true, V: true, W: true, h: true };
 
 /** Multiply-adds of the layer, forward and backward, in the orders that it takes. */
 function work(z: Layer): number {
-  const { forward, backward } = layerCost({ kind: "lowRank", d_h: z.d_h }, z, trained);
+  const { forward, backward } = layerCost({ form: "lowRank", d_h: z.d_h }, z, trained);
   return z.B * (forward + backward);
 }
 
@@ -77,7 +77,7 @@ function recordLayer(z: Layer, device: Device, options: { order: Order; backward
   const [W, b] = [made([z.n_L + 1, z.m, z.m_out]), made([z.m_out])];
   const all = [h, V, U, W, b];
   const program = record(() => {
-    const y = lconv(h, { kind: "lowRank", U, V }, W, b, { fn: { name: "relu" }, ...options });
+    const y = lconv(h, { form: "lowRank", U, V }, W, b, { fn: { name: "relu" }, ...options });
     gradients(sum(y), all);
   }, device);
   return {
@@ -96,7 +96,7 @@ async function orders(): Promise<void> {
   for (let i = 0; i < shapes; i++) {
     const z = randomLayer(random);
     const ms = await times(z, pairs);
-    const generators = { kind: "lowRank", U: { shape: [z.n_L, z.d, z.d_h] }, V: { shape: [z.n_L, z.d_h, z.d] } } as never;
+    const generators = { form: "lowRank", U: { shape: [z.n_L, z.d, z.d_h] }, V: { shape: [z.n_L, z.d_h, z.d] } } as never;
     const auto = chooseOrder(generators, { B: z.B, d: z.d, n_L: z.n_L, m: z.m }, z.m_out, trained, {});
     const chosen = pairs.findIndex(({ order, backwardOrder }) => order === auto.forward && backwardOrder === auto.backward);
     const best = ms.indexOf(Math.min(...ms));
@@ -142,7 +142,7 @@ async function growth(): Promise<void> {
   console.log(`growth: milliseconds, and GFLOP/s of the multiply-adds that the orders taken need; others: ${show(base)}`);
   for (const [axis, layers] of Object.entries(axes)) {
     for (const z of layers) {
-      const { order } = layerCost({ kind: "lowRank", d_h: z.d_h }, z, trained);
+      const { order } = layerCost({ form: "lowRank", d_h: z.d_h }, z, trained);
       const [ms] = await times(z, [{ order: order.forward, backwardOrder: order.backward }]);
       const gflops = (2 * work(z)) / ms / 1e6;
       lines.push({ part: "growth", axis, ...z, ms, gflops, order: `${order.forward} ${order.backward}` });

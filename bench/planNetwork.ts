@@ -20,7 +20,7 @@ import type { LConvSpec } from "../src/models/architecture.js";
 import type { ModelName, ModelOptions } from "../src/models/models.js";
 import { type Generators, parametersOf } from "../src/ops/generators.js";
 import { lconv } from "../src/ops/lconv.js";
-import type { Form } from "../src/ops/order.js";
+import type { GeneratorForm } from "../src/ops/order.js";
 import { sum } from "../src/ops/reduce.js";
 import type { OptimizerName } from "../src/optim/optimizer.js";
 import { disposeGenerators, toTensors } from "../src/symmetry/tensors.js";
@@ -118,30 +118,30 @@ async function forms(): Promise<void> {
 async function layerForms(side: number, m: number, m_out: number): Promise<void> {
   const d = side * side;
   const ranks = [...new Set([OWN, ...RANK_SHARES.map((share) => Math.round(share * d))])].sort((a, b) => a - b);
-  const tried: Form[] = [
-    ...ranks.map((d_h): Form => ({ kind: "lowRank", d_h })),
-    { kind: "dense" },
-    ...NNZ.map((nnz): Form => ({ kind: "sparse", nnz: nnz * d })),
+  const tried: GeneratorForm[] = [
+    ...ranks.map((d_h): GeneratorForm => ({ form: "lowRank", d_h })),
+    { form: "dense" },
+    ...NNZ.map((nnz): GeneratorForm => ({ form: "sparse", nnz: nnz * d })),
   ];
-  const jobs = tried.map((form) => layerJob(form, side, m, m_out));
+  const jobs = tried.map((g) => layerJob(g, side, m, m_out));
   const times = await medians(jobs);
-  const work = (form: Form): number => {
+  const work = (g: GeneratorForm): number => {
     const generators = { kind: "learned", n_L: N_L, d_h: OWN } as const;
     const spec: LConvSpec = { layer: "lconv", options: { d, m_in: m, m_out, generators } };
-    const { forward, backward } = lconvWork(spec, form, m > 1);
+    const { forward, backward } = lconvWork(spec, g, m > 1);
     return forward + backward;
   };
-  tried.forEach((form, i) => {
+  tried.forEach((g, i) => {
     const sizes = { d, m, m_out, n_L: N_L, batch: BATCH };
-    lines.push({ measure: "form", ...sizes, ...form, ms: times[i], gflop: (2 * BATCH * work(form)) / 1e9 });
+    lines.push({ measure: "form", ...sizes, ...g, ms: times[i], gflop: (2 * BATCH * work(g)) / 1e9 });
   });
-  const timeOf = (kind: Form["kind"], size?: number): number =>
-    times[tried.findIndex((f) => f.kind === kind && (f.kind === "dense" || size === (f.kind === "lowRank" ? f.d_h : f.nnz / d)))];
+  const timeOf = (form: GeneratorForm["form"], size?: number): number =>
+    times[tried.findIndex((f) => f.form === form && (f.form === "dense" || size === (f.form === "lowRank" ? f.d_h : f.nnz / d)))];
   const [own, dense] = [timeOf("lowRank", OWN), timeOf("dense")];
   const rank = ranks.filter((d_h) => timeOf("lowRank", d_h) <= dense).at(-1) ?? 0;
-  const countedRank = ranks.filter((d_h) => work({ kind: "lowRank", d_h }) <= work({ kind: "dense" })).at(-1) ?? 0;
+  const countedRank = ranks.filter((d_h) => work({ form: "lowRank", d_h }) <= work({ form: "dense" })).at(-1) ?? 0;
   const nnz = NNZ.filter((n) => timeOf("sparse", n) <= own).at(-1) ?? 0;
-  const countedNnz = NNZ.filter((n) => work({ kind: "sparse", nnz: n * d }) <= work({ kind: "lowRank", d_h: OWN })).at(-1) ?? 0;
+  const countedNnz = NNZ.filter((n) => work({ form: "sparse", nnz: n * d }) <= work({ form: "lowRank", d_h: OWN })).at(-1) ?? 0;
   const cells = [own, dense, timeOf("sparse", 1), timeOf("sparse", 9)].map((ms) => ms.toFixed(2));
   console.log(`| ${d} | ${m} -> ${m_out} | ${cells.join(" | ")} | ${countedRank}, ${rank} | ${countedNnz}, ${nnz} |`);
 }
@@ -152,11 +152,11 @@ interface Job {
 }
 
 /** The gradient of h is wanted where h has more channels than an image: behind another layer. */
-function layerJob(form: Form, side: number, m: number, m_out: number): Job {
+function layerJob(g: GeneratorForm, side: number, m: number, m_out: number): Job {
   const d = side * side;
   const h = keep(randn([BATCH, m, d]));
   const W = keep(randn([N_L + 1, m, m_out]));
-  const generators = makeGenerators(form, side);
+  const generators = makeGenerators(g, side);
   const leaves = [W, ...parametersOf(generators), ...(m > 1 ? [h] : [])];
   for (const leaf of leaves) leaf.requiresGrad = true;
   const program = record(() => gradients(sum(lconv(h, generators, W)), leaves), cpu);
@@ -169,11 +169,11 @@ function layerJob(form: Form, side: number, m: number, m_out: number): Job {
   };
 }
 
-function makeGenerators(form: Form, side: number): Generators {
+function makeGenerators(g: GeneratorForm, side: number): Generators {
   const d = side * side;
-  if (form.kind === "dense") return { kind: "dense", L: keep(randn([N_L, d, d])) };
-  if (form.kind === "lowRank") return { kind: "lowRank", U: keep(randn([N_L, d, form.d_h])), V: keep(randn([N_L, form.d_h, d])) };
-  return toTensors(cpu, new Basis(Array.from({ length: N_L }, (_, i) => stencil(side, form.nnz / d, i))), false);
+  if (g.form === "dense") return { form: "dense", L: keep(randn([N_L, d, d])) };
+  if (g.form === "lowRank") return { form: "lowRank", U: keep(randn([N_L, d, g.d_h])), V: keep(randn([N_L, g.d_h, d])) };
+  return toTensors(cpu, new Basis(Array.from({ length: N_L }, (_, i) => stencil(side, g.nnz / d, i))), false);
 }
 
 /** A stencil of nnz places on a circular grid, moved by `by`. */

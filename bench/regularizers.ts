@@ -65,7 +65,7 @@ async function growth(): Promise<void> {
 function regularizationJob({ d, n_L, d_h }: Sizes, device: Device): Job {
   const [U, V] = [randn([n_L, d, d_h], { device }), randn([n_L, d_h, d], { device })].map(keep);
   U.requiresGrad = V.requiresGrad = true;
-  const g: LowRank = { kind: "lowRank", U, V };
+  const g: LowRank = { form: "lowRank", U, V };
   const program = record(() => gradients(regularization(g, all), [U, V]), device);
   return { program, dispose: () => [program, U, V].forEach((thing) => void thing.dispose()) };
 }

@@ -1,12 +1,14 @@
 // Rotated MNIST with and without regularisers of the generators: accuracy, and what the generators are afterwards.
 //
 //   LCONV_DATA=… npx tsx bench/regularizersAblation.ts [--seeds 0,1,2] [--epochs 5] [--samples 12000] [--layers 1] [--out FILE.jsonl]
+
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { EigenvalueDecomposition, Matrix, pseudoInverse } from "ml-matrix";
 import { firstSamples } from "../src/cli/run/workload.js";
 import { loadDataset } from "../src/data/load.js";
 import { prepare } from "../src/data/transform.js";
+import { defined } from "../src/defined.js";
 import { inOneGo } from "../src/engine/breathe.js";
 import { device as deviceOf } from "../src/engine/device.js";
 import { native } from "../src/engine/native.js";
@@ -99,7 +101,7 @@ for (const seed of values.seeds.split(",").map(Number)) {
     const model = makeModel("lconv", train, cpu, { ...sizes, seed });
     const result = await fit(
       model,
-      { train: firstSamples(train, samples), ...(test && { test }) },
+      { train: firstSamples(train, samples), ...defined({ test }) },
       { ...training, seed, regularize, device: cpu },
     );
     const testAccuracy = result.testAccuracy ?? Number.NaN;

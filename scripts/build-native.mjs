@@ -3,13 +3,13 @@
 // AddressSanitizer and UBSan, into build-sanitized. With CMake into build/Release; with --gyp, or where CMake is missing, by node-gyp into native/gyp/build/Release.
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { usableProcessors } from "./processors.mjs";
 import { haveCMake, haveCompiler, haveGyp, haveOneDnn, intact, main, root, run, SetupError, say, sha256 } from "./support.mjs";
 
 const args = process.argv.slice(2);
 const require = createRequire(join(root, "package.json"));
-const jobs = String(availableParallelism());
+const jobs = String(usableProcessors());
 const sanitized = args.includes("--sanitized");
 const leanSettings = ["--CDLCONV_BASELINE_ONLY=ON", ...["LCONV_ONEDNN", "LCONV_CUDA", "LCONV_PARITY"].map((name) => `--CD${name}=OFF`)];
 

@@ -24,7 +24,7 @@ const { values } = parseArgs({ options: { out: { type: "string" }, check: { type
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const name = `lconv-${version}-${process.platform}-${process.arch}`;
 
-const files = ["dist", "scripts/lockFile.mjs", "package.json", "LICENSE", "README.md"];
+const files = ["dist", "scripts/lockFile.mjs", "scripts/processors.mjs", "package.json", "LICENSE", "README.md"];
 const binaries = ["lconv.node", "lconv.node.sha256"];
 const optionalBinaries = ["lconv_onednn.so", "lconv_cuda.so", "parity"];
 const checkFiles = ["src", "test", "bench", "tsconfig.json"];

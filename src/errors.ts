@@ -55,10 +55,53 @@ export function clip(text: string, most = MOST_SHOWN): string {
   return shown.replace(/\p{C}/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
+/** The names of all options in T, as the keys of an object: an option that is missing here, or is none of T, does not compile. */
+export type OptionNames<T> = Readonly<Record<keyof T, unknown>>;
+
+/** Throws ERR_LCONV_OPTION for an option that is none of `known`, such as `{ steps: 1, signal: 1 }`. */
+export function checkOptions<T extends object>(where: string, options: T, known: OptionNames<NoInfer<T>>): void {
+  for (const name of Object.keys(options))
+    if (!Object.hasOwn(known, name)) throw new LconvError("ERR_LCONV_OPTION", unknownName(where, "option", name, Object.keys(known)));
+}
+
+/** `value` as one of the names `known`. Throws ERR_LCONV_ARGUMENT, with the text of `unknownName`. */
+export function oneOf<T extends string>(where: string, what: string, value: string, known: readonly T[], list?: string): T {
+  const found = known.find((name) => name === value);
+  if (found === undefined) throw new LconvError("ERR_LCONV_ARGUMENT", unknownName(where, what, String(value), known, list));
+  return found;
+}
+
+/** `fit: unknown option "epoch"; did you mean "epochs"? known: batch, epochs`. `list` stands in place of the known names. */
+export function unknownName(
+  where: string,
+  what: string,
+  name: string,
+  known: readonly string[],
+  list = `known: ${known.join(", ")}`,
+): string {
+  const hint = didYouMean(name, known);
+  return `${where}: unknown ${what} "${clip(name)}"${hint}${hint === "" ? ";" : ""} ${list}`;
+}
+
+/** `; did you mean "epochs"?`; empty where none of the known names is near. */
+export function didYouMean(name: string, known: readonly string[]): string {
+  const near = nearest(name, known);
+  return near === undefined ? "" : `; did you mean "${near}"?`;
+}
+
+/** Throws ERR_LCONV_ARGUMENT unless `value` is an integer in [min, max]. */
+export function checkInteger(where: string, name: string, value: unknown, min: number, max = 2 ** 31 - 1): asserts value is number {
+  check(
+    Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
+    "ERR_LCONV_ARGUMENT",
+    () => `${where}: ${name} must be an integer from ${min} to ${max}, got ${clip(String(value))}`,
+  );
+}
+
 const LONGEST_NAME = 64;
 
-/** The known name nearest to `name` by edit distance, for "did you mean"; undefined when none is near, and for names above 64 characters. */
-export function nearest(name: string, known: readonly string[]): string | undefined {
+/** The known name nearest to `name` by edit distance; undefined when none is near, and for names above 64 characters. */
+function nearest(name: string, known: readonly string[]): string | undefined {
   if (name.length > LONGEST_NAME) return undefined;
   let best: string | undefined;
   let bestDistance = Math.max(2, Math.ceil(name.length / 3)) + 1;
@@ -71,25 +114,6 @@ export function nearest(name: string, known: readonly string[]): string | undefi
     }
   }
   return best;
-}
-
-/** Rejects option names that are not in `known`. Throws ERR_LCONV_OPTION naming the nearest known one. */
-export function checkOptions(where: string, options: object, known: readonly string[]): void {
-  for (const name of Object.keys(options)) {
-    if (known.includes(name)) continue;
-    const near = nearest(name, known);
-    const hint = near ? `did you mean "${near}"?` : `known options: ${known.join(", ")}`;
-    throw new LconvError("ERR_LCONV_OPTION", `${where}: unknown option "${clip(name)}"; ${hint}`);
-  }
-}
-
-/** Throws ERR_LCONV_ARGUMENT unless `value` is an integer in [min, max]. */
-export function checkInteger(where: string, name: string, value: unknown, min: number, max = 2 ** 31 - 1): asserts value is number {
-  check(
-    Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
-    "ERR_LCONV_ARGUMENT",
-    () => `${where}: ${name} must be an integer from ${min} to ${max}, got ${clip(String(value))}`,
-  );
 }
 
 function editDistance(a: string, b: string): number {

@@ -23,10 +23,10 @@ const rows = [
   ["tensor"],
   ["lie"],
   ["engine"],
-  ["errors.ts"],
+  ["errors.ts", "defined.ts"],
 ];
 const facade = "index.ts"; // the public face imports from everywhere and nothing imports it
-const shared = ["../scripts/lockFile.mjs"]; // what the set-up needs too, which runs before src/ is compiled
+const shared = ["../scripts/lockFile.mjs", "../scripts/processors.mjs"]; // what the set-up needs too, which runs before src/ is compiled
 
 const files = readdirSync(src, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
 const layerOf = (path: string): string => path.split("/")[0]!;
@@ -98,6 +98,13 @@ test("only the engine, the command line and the codes of errors know the word CU
     (file) => !["engine", "cli", "errors.ts"].includes(layerOf(file)) && /cuda/i.test(readFileSync(join(src, file), "utf8")),
   );
   assert.equal(knowing, []);
+});
+
+test("settings of the environment are read, never written", () => {
+  const wrong = files.filter((file) =>
+    /process\.env(\.\w+|\[[^\]]+\])\s*(\?\?|\|\||&&)?=[^=]|delete process\.env/.test(readFileSync(join(src, file), "utf8")),
+  );
+  assert.equal(wrong, []);
 });
 
 test.run();

@@ -87,13 +87,13 @@ function activated(name: FunctionName, layer: (fn: commands.Fn | undefined) => T
 function checkLconv(given: Case): void {
   const activation = given.attrs["activation"] as FunctionName;
   if (given.kind === "lconv.dense") {
-    checkLayer(given, ({ h, L, W, b }) => activated(activation, (fn) => lconv(h, { kind: "dense", L }, W, b, { fn })));
+    checkLayer(given, ({ h, L, W, b }) => activated(activation, (fn) => lconv(h, { form: "dense", L }, W, b, { fn })));
     return;
   }
   for (const order of ["auto", "VWU", "VUW"] as (Order | "auto")[]) {
     for (const backwardOrder of ["auto", "VWU", "VUW"] as (Order | "auto")[]) {
       checkLayer(given, ({ h, U, V, W, b }) =>
-        activated(activation, (fn) => lconv(h, { kind: "lowRank", U, V }, W, b, { fn, order, backwardOrder })),
+        activated(activation, (fn) => lconv(h, { form: "lowRank", U, V }, W, b, { fn, order, backwardOrder })),
       );
     }
   }
@@ -152,7 +152,7 @@ function checkNetwork(given: Case): void {
     const { data: want } = given.array("losses");
     const losses = Array.from(want, () =>
       scope(() => {
-        const y = lconv(x, { kind: "lowRank", U, V }, W, b, { fn: { name: "relu" } });
+        const y = lconv(x, { form: "lowRank", U, V }, W, b, { fn: { name: "relu" } });
         const loss = crossEntropy(linear(flatten(y), Wc, bc), labels);
         optimizer.step(gradients(loss, parameters));
         return loss.item();

@@ -2,8 +2,8 @@ import { breathe } from "../engine/breathe.js";
 import type { Device } from "../engine/device.js";
 import type { Program } from "../engine/program.js";
 import { check, checkInteger } from "../errors.js";
-import { benchCases, checkCases, recordCase } from "./cases.js";
-import { type Floors, fitsCache, floors, type GpuName } from "./floors.js";
+import { BATCH, benchCases, checkCases, recordCase } from "./cases.js";
+import { type Floors, fitsCache, floors, GPU, type GpuName } from "./floors.js";
 
 /** What a program would do on a GPU, counted from its commands; only the floors and the prediction are about time. */
 export interface StepCount extends Floors {
@@ -37,7 +37,7 @@ export interface PlanOptions {
 
 /** Records the train step of each case on a device that counts and does not run. Throws ERR_LCONV_ARGUMENT, and the reason of `signal`. */
 export async function* planSteps(device: Device, options: PlanOptions = {}): AsyncGenerator<PlanResult> {
-  const { cases = benchCases, batch = 64, gpu = "h100", signal } = options;
+  const { cases = benchCases, batch = BATCH, gpu = GPU, signal } = options;
   checkInteger("plan", "batch", batch, 1, 1 << 20);
   checkCases("plan", cases);
   for (const name of cases) {

@@ -1,7 +1,8 @@
+import { defined } from "../defined.js";
 import type { Device } from "../engine/device.js";
 import type { Program } from "../engine/program.js";
 import { Philox, streams } from "../engine/random.js";
-import { LconvError, nearest } from "../errors.js";
+import { oneOf } from "../errors.js";
 import { architecture } from "../models/architecture.js";
 import { type InputSize, type ModelName, type ModelOptions, makeModel } from "../models/models.js";
 import { makeOptimizer, type OptimizerName } from "../optim/optimizer.js";
@@ -11,18 +12,12 @@ import { recordTrainStep } from "../train/step.js";
 import { networkCosts } from "./networkCost.js";
 
 /** One network of bench/peers: the same sizes in PyTorch and JAX. */
-interface BenchModel {
-  model: ModelName;
-  layers: 1 | 2;
-  generators: number;
-  rank: number;
-}
-const models: Record<string, BenchModel> = {
+const models: Record<string, ModelOptions & { model: ModelName }> = {
   lconv: { model: "lconv", layers: 1, generators: 9, rank: 16 },
   lconv2: { model: "lconv", layers: 2, generators: 9, rank: 8 },
   rand: { model: "lconv-random", layers: 1, generators: 9, rank: 16 },
-  cnn: { model: "cnn", layers: 1, generators: 9, rank: 16 },
-  cnn2: { model: "cnn", layers: 2, generators: 9, rank: 16 },
+  cnn: { model: "cnn", layers: 1, kernel: 3, padding: "same" },
+  cnn2: { model: "cnn", layers: 2, kernel: 3, padding: "same" },
   fc: { model: "fc", layers: 1, generators: 8, rank: 16 },
 };
 const inputs: Record<string, InputSize> = {
@@ -30,27 +25,22 @@ const inputs: Record<string, InputSize> = {
   cifar100: { channels: 3, height: 32, width: 32, classes: 100 },
 };
 const FILTERS = 32;
-const KERNEL = 3;
+
+/** Samples in a step where none are asked for. */
+export const BATCH = 64;
 
 export const benchCases: readonly string[] = Object.keys(inputs).flatMap((data) => Object.keys(models).map((model) => `${data}/${model}`));
 
 /** Throws ERR_LCONV_ARGUMENT for a name that is not in `benchCases`. */
 export function checkCases(where: string, cases: readonly string[]): void {
-  for (const name of cases) {
-    if (benchCases.includes(name)) continue;
-    const near = nearest(name, benchCases);
-    throw new LconvError(
-      "ERR_LCONV_ARGUMENT",
-      `${where}: unknown case "${name}"; ${near ? `did you mean "${near}"?` : `known: ${benchCases.join(", ")}`}`,
-    );
-  }
+  for (const name of cases) oneOf(where, "case", name, benchCases);
 }
 
 /** What `makeModel` takes for a case. */
 function caseModel(name: string): { model: ModelName; input: InputSize; options: ModelOptions } {
   const [dataName, modelName] = name.split("/");
   const { model, ...sizes } = models[modelName];
-  const options: ModelOptions = { filters: FILTERS, ...sizes, ...(model === "cnn" && { kernel: KERNEL, padding: "same" }) };
+  const options: ModelOptions = { filters: FILTERS, ...sizes };
   return { model, input: inputs[dataName], options };
 }
 
@@ -70,7 +60,7 @@ export interface RecordedStep {
 /** The step of a case, with SGD. */
 export function recordCase(name: string, batch: number, device: Device, regularize?: Regularize): RecordedStep {
   const { model, input, options } = caseModel(name);
-  return recordStep(model, input, options, device, { batch, optimizer: "sgd", ...(regularize && { regularize }) });
+  return recordStep(model, input, options, device, { batch, optimizer: "sgd", ...defined({ regularize }) });
 }
 
 export interface StepOptions {
@@ -88,9 +78,9 @@ export function recordStep(
   { batch, optimizer: rule, momentum, regularize }: StepOptions,
 ): RecordedStep {
   const model = makeModel(name, input, device, options);
-  const optimizer = makeOptimizer(rule, model.parameters(), { lr: 1e-2, ...(momentum !== undefined && { momentum }) });
+  const optimizer = makeOptimizer(rule, model.parameters(), { lr: 1e-2, ...defined({ momentum }) });
   const { data, order, rates, metrics } = randomData(input, batch, device);
-  const program = recordTrainStep({ model, optimizer, data, batch, order, rates, metrics, ...(regularize && { regularize }) });
+  const program = recordTrainStep({ model, optimizer, data, batch, order, rates, metrics, ...defined({ regularize }) });
   const all = [program, model, optimizer, order, rates, data.x, data.labels, metrics.loss, metrics.correct];
   return {
     program,

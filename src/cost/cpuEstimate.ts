@@ -1,3 +1,4 @@
+import { defined } from "../defined.js";
 import * as commands from "../engine/commands.js";
 import type { Device } from "../engine/device.js";
 import { makeOptimizer } from "../optim/optimizer.js";
@@ -86,7 +87,7 @@ async function measureUpdate(
 ): Promise<number> {
   const n = Math.min(Math.max(params, 1 << 16), MOST_UPDATED);
   const [w, g] = [zeros([n], { device, requiresGrad: true }), full([n], 1e-3, { device })];
-  const made = makeOptimizer(optimizer, [w], momentum === undefined ? {} : { momentum });
+  const made = makeOptimizer(optimizer, [w], defined({ momentum }));
   const ms = await measured(device, signal, [made, w, g], () => made.step([g]));
   return (1e6 * ms) / n;
 }

@@ -19,6 +19,8 @@ const gpus = {
 
 export type GpuName = keyof typeof gpus;
 export const gpuNames = Object.keys(gpus) as GpuName[];
+/** Whose figures count where no other is asked for. */
+export const GPU: GpuName = "h100";
 
 /** From one graph node to the next that depends on it, at best and at worst. */
 const NODE_US = [1.5, 2.5] as const;

@@ -1,12 +1,13 @@
 import { architecture, type LConvSpec } from "../models/architecture.js";
 import type { InputSize, ModelName, ModelOptions } from "../models/models.js";
-import type { Form } from "../ops/order.js";
+import type { GeneratorForm } from "../ops/order.js";
+import { BATCH } from "./cases.js";
 import { isTrained, lconvWork } from "./lconvWork.js";
 import { computingLayers } from "./networkCost.js";
 
 /** One form that the generators of a layer could have. */
 export interface FormPlan {
-  form: Form["kind"];
+  form: GeneratorForm["form"];
   /** Of low rank. */
   d_h?: number;
   /** Entries of a row that are not zero, of sparse ones. */
@@ -41,7 +42,7 @@ const SPARSE = [1, 9];
  * Counts low-rank, dense and sparse generators for each L-conv layer of a network; layers of `pool: "strided"` know low rank alone and are left out.
  * Counts of work are not times: bench/planNetwork.ts measures both. Throws as architecture() does.
  */
-export function planGenerators(name: ModelName, input: InputSize, options: ModelOptions = {}, batch = 64): GeneratorPlan[] {
+export function planGenerators(name: ModelName, input: InputSize, options: ModelOptions = {}, batch = BATCH): GeneratorPlan[] {
   const specs = computingLayers(architecture(name, input, options));
   return specs.flatMap((spec, i) =>
     spec.layer === "lconv" || spec.layer === "lconv-max" ? [planLayerGenerators({ ...spec, layer: spec.layer }, i, batch)] : [],
@@ -51,17 +52,17 @@ export function planGenerators(name: ModelName, input: InputSize, options: Model
 function planLayerGenerators(spec: LConvSpec, index: number, batch: number): GeneratorPlan {
   const { d, m_in, m_out, generators } = spec.options;
   const { n_L, d_h } = generators;
-  const own: Form = { kind: "lowRank", d_h };
-  const work = (form: Form): number => {
-    const { forward, backward } = lconvWork(spec, form, index > 0);
+  const own: GeneratorForm = { form: "lowRank", d_h };
+  const work = (g: GeneratorForm): number => {
+    const { forward, backward } = lconvWork(spec, g, index > 0);
     return forward + backward;
   };
-  const plan = (form: Form, sizes: Pick<FormPlan, "d_h" | "nnzPerRow">): FormPlan => ({
-    form: form.kind,
+  const plan = (g: GeneratorForm, sizes: Pick<FormPlan, "d_h" | "nnzPerRow">): FormPlan => ({
+    form: g.form,
     ...sizes,
-    trained: isTrained(spec, form),
-    stepFlops: 2 * batch * work(form),
-    generatorBytes: n_L * generatorBytes(form, d),
+    trained: isTrained(spec, g),
+    stepFlops: 2 * batch * work(g),
+    generatorBytes: n_L * generatorBytes(g, d),
   });
   const few = SPARSE.filter((nnz) => nnz <= d);
   return {
@@ -70,9 +71,9 @@ function planLayerGenerators(spec: LConvSpec, index: number, batch: number): Gen
     d,
     m_in,
     m_out,
-    forms: [plan(own, { d_h }), plan({ kind: "dense" }, {}), ...few.map((n) => plan({ kind: "sparse", nnz: n * d }, { nnzPerRow: n }))],
-    breakEvenRank: greatest(d, (rank) => work({ kind: "lowRank", d_h: rank }) <= work({ kind: "dense" })),
-    breakEvenNnz: greatest(d, (nnz) => work({ kind: "sparse", nnz: nnz * d }) <= work(own)),
+    forms: [plan(own, { d_h }), plan({ form: "dense" }, {}), ...few.map((n) => plan({ form: "sparse", nnz: n * d }, { nnzPerRow: n }))],
+    breakEvenRank: greatest(d, (rank) => work({ form: "lowRank", d_h: rank }) <= work({ form: "dense" })),
+    breakEvenNnz: greatest(d, (nnz) => work({ form: "sparse", nnz: nnz * d }) <= work(own)),
   };
 }
 
@@ -84,8 +85,8 @@ function greatest(most: number, fits: (n: number) => boolean): number {
 }
 
 /** Of one generator: float32 values; and in both CSR forms of a sparse one, int32 columns and row starts. */
-function generatorBytes(form: Form, d: number): number {
+function generatorBytes(g: GeneratorForm, d: number): number {
   const BYTES = 4;
-  if (form.kind === "sparse") return 2 * BYTES * (2 * form.nnz + d + 1);
-  return BYTES * (form.kind === "dense" ? d * d : 2 * d * form.d_h);
+  if (g.form === "sparse") return 2 * BYTES * (2 * g.nnz + d + 1);
+  return BYTES * (g.form === "dense" ? d * d : 2 * d * g.d_h);
 }

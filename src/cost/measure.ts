@@ -1,3 +1,4 @@
+import { defined } from "../defined.js";
 import { breathe } from "../engine/breathe.js";
 import { type Device, device as deviceOf } from "../engine/device.js";
 import type { Program } from "../engine/program.js";
@@ -41,7 +42,7 @@ export async function measurePeak(device: Device = deviceOf(), signal?: AbortSig
 export const groups =
   (program: Program, signal?: AbortSignal) =>
   (steps: number): Promise<number> =>
-    program.run({ steps, chunkMs: 1e9, ...(signal && { signal }) });
+    program.run({ steps, chunkMs: 1e9, ...defined({ signal }) });
 
 /** Median and best milliseconds of one step, over groups of steps of at least `groupMs`; the search for their size warms up. */
 export async function timeSteps(

@@ -70,7 +70,7 @@ function lconv(spec: LConvSpec, tracked: boolean, activated: boolean): Cost {
   const { d, m_in: m, m_out, generators } = spec.options;
   const { n_L, d_h, kind } = generators;
   const learned = kind === "learned";
-  const { forward, backward, order } = lconvWork(spec, { kind: "lowRank", d_h }, tracked);
+  const { forward, backward, order } = lconvWork(spec, { form: "lowRank", d_h }, tracked);
   const [h, y, T] = [m * d, m_out * d, (n_L + 1) * m * d];
   const [z, s, W] = [m * n_L * d_h, m_out * n_L * d_h, (n_L + 1) * m * m_out];
   const [hasT, needsT] = [order.forward === "VUW", order.backward === "VUW"];
@@ -101,7 +101,7 @@ function lconvMax(spec: LConvSpec, tracked: boolean): Cost {
   const maximum = T + 2 * y; // with the places of the maxima
   return {
     ...inner,
-    ...lconvWork(spec, { kind: "lowRank", d_h }, tracked),
+    ...lconvWork(spec, { form: "lowRank", d_h }, tracked),
     kept: inner.kept + y + (learned ? y + z : 0),
     forwardHeld: Math.max(inner.forwardHeld, inner.kept + z + T + 2 * y),
     backwardHeld: Math.max(inner.backwardHeld, T + y + z),

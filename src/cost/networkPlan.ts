@@ -1,3 +1,4 @@
+import { defined } from "../defined.js";
 import { type Device, device as deviceOf } from "../engine/device.js";
 import { checkInteger, checkOptions } from "../errors.js";
 import { architecture } from "../models/architecture.js";
@@ -7,7 +8,7 @@ import { makeOptimizer, type OptimizerName } from "../optim/optimizer.js";
 import { keep, zeros } from "../tensor/tensor.js";
 import { samplesAPass } from "../train/passes.js";
 import { countStep, type StepCount } from "./casePlan.js";
-import { recordStep } from "./cases.js";
+import { BATCH, recordStep } from "./cases.js";
 import type { GpuName } from "./floors.js";
 import { heldValues, type LayerCost, networkCosts } from "./networkCost.js";
 
@@ -68,8 +69,8 @@ export interface TrainingOptions {
  * Throws ERR_LCONV_OPTION and ERR_LCONV_ARGUMENT as makeModel and makeOptimizer do.
  */
 export function planNetwork(name: ModelName, input: InputSize, options: ModelOptions = {}, training: TrainingOptions = {}): NetworkPlan {
-  checkOptions("planNetwork", training, ["batch", "samples", "optimizer", "momentum"]);
-  const { batch = 64, optimizer = "rmsprop", samples = batch, momentum } = training;
+  checkOptions("planNetwork", training, { batch: 1, samples: 1, optimizer: 1, momentum: 1 });
+  const { batch = BATCH, optimizer = "rmsprop", samples = batch, momentum } = training;
   checkInteger("planNetwork", "batch", batch, 1, 1 << 20);
   checkInteger("planNetwork", "samples", samples, batch);
   const costs = networkCosts(architecture(name, input, options));
@@ -131,7 +132,7 @@ function planLayer(cost: LayerCost, batch: number, slots: number): LayerPlan {
     frozen,
     forwardFlops: 2 * batch * forward,
     stepFlops: 2 * batch * (forward + backward),
-    ...(order && { forwardOrder: order.forward, backwardOrder: order.backward }),
+    ...defined({ forwardOrder: order?.forward, backwardOrder: order?.backward }),
     paramBytes: BYTES * (parameters + frozen),
     activationBytes: BYTES * batch * cost.kept,
     optimizerBytes: BYTES * slots * parameters,
@@ -143,7 +144,7 @@ function planLayer(cost: LayerCost, batch: number, slots: number): LayerPlan {
 /** Values of state that an optimiser keeps for each parameter. Throws as makeOptimizer does. */
 function stateSlots(optimizer: OptimizerName, momentum: number | undefined): number {
   const parameter = keep(zeros([1], { device: deviceOf("cpu"), requiresGrad: true }));
-  const made = makeOptimizer(optimizer, [parameter], momentum === undefined ? {} : { momentum });
+  const made = makeOptimizer(optimizer, [parameter], defined({ momentum }));
   const slots = made.namedState().size - 1; // but for the step count
   for (const thing of [made, parameter]) thing.dispose();
   return slots;
@@ -156,12 +157,12 @@ export function planOnGpu(
   name: ModelName,
   input: InputSize,
   options: ModelOptions = {},
-  { batch = 64, optimizer = "rmsprop", momentum }: TrainingOptions = {},
+  { batch = BATCH, optimizer = "rmsprop", momentum }: TrainingOptions = {},
 ): StepCount {
   const step = recordStep(name, input, { ...options, initializer: "zeros" }, device, {
     batch,
     optimizer,
-    ...(momentum !== undefined && { momentum }),
+    ...defined({ momentum }),
   });
   try {
     return countStep(step.program, device, gpu);

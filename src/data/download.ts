@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { check, checkOptions, LconvError } from "../errors.js";
+import { defined } from "../defined.js";
+import { check, checkOptions, LconvError, type OptionNames } from "../errors.js";
 import { ioError } from "../io/files.js";
 import { makeFolder } from "../io/folders.js";
 import type { Checksum } from "./catalog.js";
@@ -26,10 +27,10 @@ export interface DownloadOptions extends DownloadLimits {
   idleTimeout?: number; // ms without a byte, or, once connected, without an answer; default 30,000
 }
 
-export const downloadOptions: readonly (keyof DownloadOptions)[] = [
-  ...(["onProgress", "signal", "size", "retries", "backoff", "connectTimeout", "idleTimeout"] as const),
-  ...(["maxBytes", "minRate", "rateWindow"] as const),
-];
+export const downloadOptions: OptionNames<DownloadOptions> = {
+  ...{ onProgress: 1, signal: 1, size: 1, retries: 1, backoff: 1, connectTimeout: 1, idleTimeout: 1 },
+  ...{ maxBytes: 1, minRate: 1, rateWindow: 1 },
+};
 
 /**
  * Downloads a file from the first of `urls` that gives it, through HTTP_PROXY, HTTPS_PROXY and NO_PROXY where set. The bytes go to `<path>.part`,
@@ -55,7 +56,7 @@ export async function downloadOnce(
   signal?.throwIfAborted();
   prepareFolder(dirname(path));
   const part = new PartFile(path);
-  const onWait = (): void => onProgress?.({ received: part.size, ...(size !== undefined && { total: size }) });
+  const onWait = (): void => onProgress?.({ received: part.size, ...defined({ total: size }) });
   await doOnce(`${path}.lock`, { isDone, work, onWait }, signal);
 }
 
@@ -70,7 +71,7 @@ export async function receiveFile(urls: readonly string[], path: string, checksu
     "ERR_LCONV_DOWNLOAD",
     () => `${path} has ${size} bytes, at most ${limits.maxBytes} are allowed (maxBytes, LCONV_DOWNLOAD_MAX_BYTES)`,
   );
-  const report = (received: number, total: number | undefined): void => onProgress?.({ received, ...(total !== undefined && { total }) });
+  const report = (received: number, total: number | undefined): void => onProgress?.({ received, ...defined({ total }) });
   const agent = await openHttpAgent(connectTimeout, idleTimeout);
   try {
     await fromFirst(urls, { path, checksum, size, ...limits, answerTimeout, report, signal, dispatcher: agent.dispatcher }, options);

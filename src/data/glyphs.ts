@@ -27,7 +27,7 @@ type Glyphs = LoadedDataset & { test: RawDataset };
 
 /** The same in pieces. */
 export function* drawGlyphs(options: GlyphsOptions = {}): Pieces<Glyphs> {
-  checkOptions("glyphs", options, ["train", "test", "seed"]);
+  checkOptions("glyphs", options, { train: 1, test: 1, seed: 1 });
   const { train = glyphsShape.count, test = 2_000, seed = 0 } = options;
   checkInteger("glyphs", "train", train, 1, 10_000_000);
   checkInteger("glyphs", "test", test, 1, 10_000_000);

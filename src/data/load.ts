@@ -1,7 +1,7 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { breathing } from "../engine/breathe.js";
-import { checkOptions, clip, LconvError, nearest } from "../errors.js";
+import { checkOptions, clip, LconvError, type OptionNames, unknownName } from "../errors.js";
 import { removeLitterOf } from "../io/folders.js";
 import { extractTar } from "../io/tar.js";
 import { readArrays } from "./arrays.js";
@@ -39,7 +39,8 @@ export interface ChosenDataset extends LoadedDataset {
 
 export interface FetchOptions extends Omit<DownloadOptions, "onProgress" | "size">, Pick<LoadOptions, "root" | "onProgress"> {}
 
-const known = ["root", "download", "onProgress", "signal", "maxBytes", "minRate", "rateWindow"];
+const loadOptions: OptionNames<LoadOptions> = { root: 1, download: 1, onProgress: 1, signal: 1, maxBytes: 1, minRate: 1, rateWindow: 1 };
+const { size: _, ...fetchOptions } = { ...downloadOptions, root: 1 };
 
 /**
  * Loads a data set by name, from LCONV_DATA, the cache, a system folder, or, when it is nowhere, its official address;
@@ -47,14 +48,13 @@ const known = ["root", "download", "onProgress", "signal", "maxBytes", "minRate"
  * ERR_LCONV_SHAPE, ERR_LCONV_DOWNLOAD.
  */
 export async function loadDataset(name: string, options: LoadOptions = {}): Promise<LoadedDataset> {
-  checkOptions("loadDataset", options, known);
+  checkOptions("loadDataset", options, loadOptions);
   if (name === "glyphs") return breathing(drawGlyphs(), options.signal);
   if (isOfficial(name)) return readOfficial(name, findDataset(name, options.root) ?? (await fetchMissing(name, options)));
   if (existsSync(name)) return readArrays(name);
   if (/[/\\]|\.npz$/.test(name)) throw new LconvError("ERR_LCONV_IO", `cannot read ${clip(name, 300)}: no such file or folder`);
-  const near = nearest(name, datasetNames);
-  const hint = near ? `did you mean "${near}"?` : `known: ${datasetNames.join(", ")}, a folder of .npy files or an .npz archive`;
-  throw new LconvError("ERR_LCONV_ARGUMENT", `unknown data set "${clip(name)}"; ${hint}`);
+  const list = `known: ${datasetNames.join(", ")}, a folder of .npy files or an .npz archive`;
+  throw new LconvError("ERR_LCONV_ARGUMENT", unknownName("loadDataset", "data set", name, datasetNames, list));
 }
 
 /**
@@ -62,7 +62,7 @@ export async function loadDataset(name: string, options: LoadOptions = {}): Prom
  * Throws as `download` does, ERR_LCONV_FORMAT.
  */
 export async function fetchDataset(name: OfficialName, options: FetchOptions = {}): Promise<string> {
-  checkOptions("fetchDataset", options, ["root", ...downloadOptions.filter((option) => option !== "size")]);
+  checkOptions("fetchDataset", options, fetchOptions);
   const folder = join(dataRoots(options.root)[0], name);
   for (const file of catalog[name].files) await fetchFile(file, folder, options);
   return folder;
@@ -73,7 +73,7 @@ export async function fetchDataset(name: OfficialName, options: FetchOptions = {
  * MNIST from its official address, giving up within seconds when offline; else glyphs. Damaged files are an error, not a reason to go on.
  */
 export async function chooseDataset(options: LoadOptions = {}): Promise<ChosenDataset> {
-  checkOptions("chooseDataset", options, known);
+  checkOptions("chooseDataset", options, loadOptions);
   const mnist = findDataset("mnist", options.root);
   if (mnist) return { name: "mnist", ...(await readOfficial("mnist", mnist)), reason: `MNIST from ${mnist}, where it already is` };
   const fashion = findDataset("fashion-mnist", options.root);

@@ -1,17 +1,17 @@
-import { availableParallelism } from "node:os";
 import { type Native, native } from "../engine/native.js";
+import { threadCount } from "../engine/threads.js";
 import { check } from "../errors.js";
 
 export interface RotateOptions {
   channels?: number; // images that share an angle; default 1
   order?: 1 | 3; // of the spline; default 3
-  threads?: number; // default LCONV_THREADS, else all cores
+  threads?: number; // default as of device()
 }
 
 /**
  * Rotates images [N, m, p, q] in place, image i with all its channels by degrees[i], as scipy.ndimage.rotate with reshape=False and
  * mode="nearest": spline interpolation of the order, about the centre, counter-clockwise on screen.
- * Throws ERR_LCONV_SHAPE, ERR_LCONV_ARGUMENT (order, angles that are not finite).
+ * Throws ERR_LCONV_SHAPE, ERR_LCONV_ARGUMENT (order, threads, angles that are not finite).
  */
 export function rotate(
   images: Float32Array,
@@ -21,7 +21,8 @@ export function rotate(
   options: RotateOptions = {},
   engine: Pick<Native, "rotate"> = native(),
 ): void {
-  const { channels = 1, order = 3, threads = defaultThreads() } = options;
+  const { channels = 1, order = 3 } = options;
+  const threads = threadCount(options.threads, "rotate");
   const planes = degrees.length * channels;
   const fits = images.length === planes * height * width;
   check(
@@ -34,5 +35,3 @@ export function rotate(
   check(degrees.every(Number.isFinite), "ERR_LCONV_ARGUMENT", () => "rotate: every angle must be a finite number");
   engine.rotate(images, planes, height, width, degrees, channels, order, threads);
 }
-
-const defaultThreads = (): number => Number.parseInt(process.env["LCONV_THREADS"] ?? "", 10) || availableParallelism();

@@ -1,6 +1,8 @@
 import { setImmediate } from "node:timers/promises";
+import { defined } from "../defined.js";
 import { Philox, streams } from "../engine/random.js";
-import { check, checkInteger, checkOptions, LconvError, nearest } from "../errors.js";
+import { threadCount } from "../engine/threads.js";
+import { check, checkInteger, checkOptions, oneOf } from "../errors.js";
 import { checkRaw, type Dataset, type RawDataset } from "./dataset.js";
 import { rotate } from "./rotate.js";
 
@@ -8,14 +10,17 @@ export const variants = ["default", "rotated", "rotated-scrambled"] as const;
 export type Variant = (typeof variants)[number];
 
 export interface PrepareOptions {
-  variant?: Variant; // default "default"
-  seed?: number; // of angles, permutation and split; default 0
-  order?: 1 | 3; // spline order of the rotation; default 3
-  split?: "last" | "seeded"; // which samples are held out; default "last", the authors' way
-  holdOut?: number; // fraction of the training file for validation; default 0.2
-  threads?: number;
+  variant?: Variant;
+  seed?: number; // of angles, permutation and split
+  order?: 1 | 3; // spline order of the rotation
+  split?: "last" | "seeded"; // which samples are held out
+  holdOut?: number; // fraction of the training file for validation
+  threads?: number; // default as of device()
   signal?: AbortSignal;
 }
+
+/** The authors' way, but for the variant. */
+export const prepareDefaults = { variant: "default", seed: 0, order: 3, split: "last", holdOut: 0.2 } as const;
 
 export interface PreparedData {
   train: Dataset;
@@ -30,15 +35,13 @@ interface Recipe {
   degrees?: Float64Array; // [N]
   permutation?: Int32Array; // [d]
   order: 1 | 3;
-  threads?: number;
+  threads: number;
   signal?: AbortSignal;
 }
 
 // Test images have angles of their own, however many training images there are.
 const TEST_POSITION = 2 ** 40;
 const BLOCK_PIXELS = 2 ** 19; // between two turns of the event loop: 2 MB, some 10 ms to rotate on two cores
-
-const known = ["variant", "seed", "order", "split", "holdOut", "threads", "signal"];
 
 /**
  * The authors' recipe: x = pixel / max(first 100 training images) - 1/2; each image turned by its own angle ~ U(-90, 90) degrees; one
@@ -47,8 +50,7 @@ const known = ["variant", "seed", "order", "split", "holdOut", "threads", "signa
  * Throws ERR_LCONV_OPTION, ERR_LCONV_ARGUMENT, ERR_LCONV_DATA, ERR_LCONV_SHAPE; the signal's reason when aborted.
  */
 export async function prepare(data: { train: RawDataset; test?: RawDataset }, options: PrepareOptions = {}): Promise<PreparedData> {
-  checkPrepareOptions(options);
-  const { variant = "default", seed = 0, order = 3, split = "last", holdOut = 0.2, threads, signal } = options;
+  const { variant, seed, order, split, holdOut, threads, signal } = checkedOptions(options);
   const { train, test } = data;
   checkRaw(train);
   if (test) checkPair(train, test);
@@ -57,10 +59,8 @@ export async function prepare(data: { train: RawDataset; test?: RawDataset }, op
   const recipe = (raw: RawDataset, position: number): Recipe => ({
     scale,
     order,
-    ...(variant !== "default" && { degrees: rotationAngles(seed, raw.count, position) }),
-    ...(permutation && { permutation }),
-    ...(threads !== undefined && { threads }),
-    ...(signal && { signal }),
+    threads,
+    ...defined({ degrees: variant === "default" ? undefined : rotationAngles(seed, raw.count, position), permutation, signal }),
   });
   const scale = pixelScale(train);
   const samples = split === "seeded" ? new Philox(seed, streams.split).permutation(train.count) : undefined;
@@ -69,8 +69,7 @@ export async function prepare(data: { train: RawDataset; test?: RawDataset }, op
   return {
     train: kept,
     validation: held,
-    ...(test && { test: await transform(test, recipe(test, TEST_POSITION)) }),
-    ...(permutation && { permutation }),
+    ...defined({ test: test && (await transform(test, recipe(test, TEST_POSITION))), permutation }),
   };
 }
 
@@ -109,17 +108,17 @@ async function transform(raw: RawDataset, recipe: Recipe, samples?: Int32Array):
   const size = channels * height * width;
   const x = new Float32Array(count * size);
   const degrees = recipe.degrees && gather(recipe.degrees, samples);
-  const normalise = normaliser(raw.pixels, recipe.scale);
+  const normalize = normalizer(raw.pixels, recipe.scale);
   const images = Math.max(1, Math.floor(BLOCK_PIXELS / size));
   for (let start = 0; start < count; start += images) {
     const end = Math.min(start + images, count);
-    for (let i = start; i < end; i++) normalise((samples ? samples[i] : i) * size, x.subarray(i * size, (i + 1) * size));
+    for (let i = start; i < end; i++) normalize((samples ? samples[i] : i) * size, x.subarray(i * size, (i + 1) * size));
     const block = x.subarray(start * size, end * size);
     if (degrees)
       rotate(block, height, width, degrees.subarray(start, end), {
         channels,
         order: recipe.order,
-        ...(recipe.threads !== undefined && { threads: recipe.threads }),
+        threads: recipe.threads,
       });
     if (recipe.permutation) scramble(block, recipe.permutation);
     await setImmediate();
@@ -129,7 +128,7 @@ async function transform(raw: RawDataset, recipe: Recipe, samples?: Int32Array):
 }
 
 /** Writes pixels from `offset` on as pixel / scale - 1/2; bytes go through a table. */
-function normaliser(pixels: Uint8Array | Float32Array, scale: number): (offset: number, out: Float32Array) => void {
+function normalizer(pixels: Uint8Array | Float32Array, scale: number): (offset: number, out: Float32Array) => void {
   if (pixels instanceof Uint8Array) {
     const table = Float32Array.from({ length: 256 }, (_, byte) => byte / scale - 0.5);
     return (offset, out) => {
@@ -174,19 +173,14 @@ function checkPair(train: RawDataset, test: RawDataset): void {
   }
 }
 
-function checkPrepareOptions(options: PrepareOptions): void {
-  checkOptions("prepare", options, known);
-  const { variant = "default", seed = 0, order = 3, split = "last", holdOut = 0.2, threads = 1 } = options;
-  if (!variants.includes(variant)) {
-    const near = nearest(String(variant), variants);
-    throw new LconvError(
-      "ERR_LCONV_ARGUMENT",
-      `prepare: variant must be ${variants.join(", ")}, got "${variant}"${near ? `; did you mean "${near}"?` : ""}`,
-    );
-  }
+function checkedOptions(options: PrepareOptions) {
+  checkOptions("prepare", options, { variant: 1, seed: 1, order: 1, split: 1, holdOut: 1, threads: 1, signal: 1 });
+  const settled = { ...prepareDefaults, ...defined(options), threads: threadCount(options.threads, "prepare") };
+  const { variant, seed, order, split, holdOut } = settled;
+  oneOf("prepare", "variant", variant, variants);
   checkInteger("prepare", "seed", seed, 0, Number.MAX_SAFE_INTEGER);
-  checkInteger("prepare", "threads", threads, 1, 1024);
   check(order === 1 || order === 3, "ERR_LCONV_ARGUMENT", () => `prepare: order must be 1 or 3, got ${order}`);
-  check(split === "last" || split === "seeded", "ERR_LCONV_ARGUMENT", () => `prepare: split must be "last" or "seeded", got "${split}"`);
+  oneOf("prepare", "split", split, ["last", "seeded"]);
   check(holdOut > 0 && holdOut < 1, "ERR_LCONV_ARGUMENT", () => `prepare: holdOut must be between 0 and 1, got ${holdOut}`);
+  return settled;
 }

@@ -48,7 +48,7 @@ const MOST_ENTRIES = 1.2e7;
  * Fits an ensemble, looks for the symmetries of its mean and puts each to a finite check on samples held out. The caller disposes of `ensemble`.
  * Throws as fitEnsemble and extractSymmetries do.
  */
-export async function analyse(options: AnalysisOptions): Promise<Analysis> {
+export async function analyze(options: AnalysisOptions): Promise<Analysis> {
   const { m, d, output, affine, within, tolerance, device, signal, onStep } = options;
   check(
     !(affine && within),

@@ -1,10 +1,11 @@
+import { defined } from "../defined.js";
 import { breathing } from "../engine/breathe.js";
 import { check } from "../errors.js";
 import { add, mul } from "../ops/arithmetic.js";
 import { extracting } from "../symmetry/extraction.js";
 import type { Model } from "../symmetry/lieDerivative.js";
 import { keep, type Tensor, tensor } from "../tensor/tensor.js";
-import { type Analysis, analyse } from "./analysis.js";
+import { type Analysis, analyze } from "./analysis.js";
 import { type Evidence, evidenceOf } from "./evidence.js";
 import { defectOn } from "./measure.js";
 import { describing, knownGenerators } from "./result.js";
@@ -27,7 +28,7 @@ export const NETWORKS = 5;
 export const TOLERANCE = 0.2;
 
 /**
- * Labelled samples: fits plain networks to them and looks for the generators that leave these alone; see `analyse`. Throws ERR_LCONV_DATA for samples from which
+ * Labelled samples: fits plain networks to them and looks for the generators that leave these alone; see `analyze`. Throws ERR_LCONV_DATA for samples from which
  * nothing can be learned, and as fitNetwork and extractSymmetries do.
  */
 export async function discoverData(samples: Samples, options: DataOptions): Promise<Found> {
@@ -48,13 +49,10 @@ export async function discoverData(samples: Samples, options: DataOptions): Prom
   const ofSamples = sampleNotes(samples);
   const { targets, outputs, notes: ofTargets } = targetsOf(samples, output);
   const notes = [...ofSamples, ...ofTargets];
-  const analysis = await analyse({
+  const analysis = await analyze({
     ...{ x, N, m, d, y: targets, outputs, output, affine, tolerance, networks, seed, device },
-    ...(within !== undefined && { within: knownGenerators(within, d, options.grid, options.permutation) }),
-    ...(epochs !== undefined && { epochs }),
-    ...(signal && { signal }),
-    ...(onEpoch && { onEpoch }),
-    ...(onStep && { onStep }),
+    ...defined({ within: within === undefined ? undefined : knownGenerators(within, d, options.grid, options.permutation) }),
+    ...defined({ epochs, signal, onEpoch, onStep }),
   });
   try {
     onStep?.("name", 0, 1);
@@ -143,16 +141,18 @@ async function foundBy(source: string, samples: Samples, analysis: Analysis, bef
   const evidence: Evidence = {
     ...{ r2, heldOut, residuals: [] },
     ...(extraction && evidenceOf(extraction, dimension !== undefined && dimension > 0)),
-    ...(checks.length > 0 && { checks }),
+    ...defined({ checks: checks.length > 0 ? checks : undefined }),
   };
   if (!extraction?.basis || !dimension) return { source, dimension, discovery: undefined, evidence, notes };
   const { basis, whitened, inputs, labels } = extraction;
   const affine = options.affine ?? false;
   const description = describing(basis, {
     ...{ source, evidence, notes },
-    ...(whitened && inputs && { whitened: { basis: whitened, inputs, affine } }),
-    ...(options.within !== undefined && { data: firstColumns(samples) }),
-    ...(!affine && { defect: defectOn(meanOf(ensemble.models), samples, options.device, labels) }),
+    ...defined({
+      whitened: whitened && inputs && { basis: whitened, inputs, affine },
+      data: options.within === undefined ? undefined : firstColumns(samples),
+      defect: affine ? undefined : defectOn(meanOf(ensemble.models), samples, options.device, labels),
+    }),
     ...shared(options),
   });
   const discovery = await breathing(description, options.signal);
@@ -192,9 +192,11 @@ export async function discoverFunction(source: string, model: Model, samples: Sa
     if (!basis) return { source, dimension: rest.undecided > 0 ? undefined : dimension, discovery: undefined, evidence, notes };
     const description = describing(basis, {
       ...{ source, evidence, notes },
-      ...(whitened && inputs && { whitened: { basis: whitened, inputs, affine } }),
-      ...(within !== undefined && { data: firstColumns(samples) }),
-      ...(!affine && { defect: defectOn(model, samples, device, labels) }),
+      ...defined({
+        whitened: whitened && inputs && { basis: whitened, inputs, affine },
+        data: within === undefined ? undefined : firstColumns(samples),
+        defect: affine ? undefined : defectOn(model, samples, device, labels),
+      }),
       ...shared(options),
     });
     const discovery = await breathing(description, signal);

@@ -1,5 +1,6 @@
 import { Matrix } from "ml-matrix";
 import { noGrad } from "../autograd/autograd.js";
+import { defined } from "../defined.js";
 import type { Device } from "../engine/device.js";
 import { Philox, streams } from "../engine/random.js";
 import { check } from "../errors.js";
@@ -83,9 +84,7 @@ export async function fitEnsemble(options: EnsembleOptions): Promise<Ensemble> {
           ...of(drawn),
           ...{ inputs: given.width, outputs: targets.outputs, seed: seed * networks + k, device, epochs },
           batch: Math.min(batch, drawn.length),
-          ...(left.length > 0 && { validation: of(left) }),
-          ...(signal && { signal }),
-          ...(onEpoch && { onEpoch }),
+          ...defined({ validation: left.length > 0 ? of(left) : undefined, signal, onEpoch }),
         }),
       );
     }

@@ -1,3 +1,4 @@
+import { defined } from "../defined.js";
 import type { Extraction } from "../symmetry/extraction.js";
 import type { FiniteCheck } from "../symmetry/finiteCheck.js";
 
@@ -24,14 +25,17 @@ export interface Evidence {
 
 const degrees = (radians: number): number => (180 * radians) / Math.PI;
 
-export const evidenceOf = ({ residuals, noise, undecided, ignored, bound, resampled }: Extraction, claimed: boolean): Evidence => ({
-  residuals,
-  ...(noise && { noise }),
-  ...(undecided > 0 && { undecided }),
-  ...(ignored && { ignored: ignored.transpose().to2DArray() }),
-  ...(claimed && Number.isFinite(bound) && { bound: degrees(bound) }),
-  ...(claimed && Number.isFinite(resampled) && { resampled: degrees(resampled) }),
-});
+export function evidenceOf({ residuals, noise, undecided, ignored, bound, resampled }: Extraction, claimed: boolean): Evidence {
+  const angle = (radians: number): number | undefined => (claimed && Number.isFinite(radians) ? degrees(radians) : undefined);
+  return defined({
+    residuals,
+    noise,
+    undecided: undecided > 0 ? undecided : undefined,
+    ignored: ignored?.transpose().to2DArray(),
+    bound: angle(bound),
+    resampled: angle(resampled),
+  });
+}
 
 /** Of no symmetry, or no claim; also what may be called the algebra then. */
 export function nothingFound(dimension: number | undefined, { ignored }: Evidence): { text: string; algebra: "none" | null } {

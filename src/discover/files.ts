@@ -1,4 +1,5 @@
 import { Matrix } from "ml-matrix";
+import { defined } from "../defined.js";
 import { clip, LconvError, showShape } from "../errors.js";
 import { checkFormat, readBytes } from "../io/files.js";
 import type { NpyArray } from "../io/npy.js";
@@ -80,15 +81,12 @@ function numbersOf(discovery: Discovery): object {
     noncommutativity: structure.noncommutativity,
     killing: structure.killing.to2DArray(),
     signature: structure.signature,
-    centre: structure.centre,
+    center: structure.center,
     derivedSeries: structure.derivedSeries,
     tolerance: structure.tolerance,
     angles,
-    ...(grid && { grid }),
-    ...(permutation && { permutation: Array.from(permutation) }),
-    ...(defects && { defects }),
-    ...(affine && { affine }),
-    ...(standard && { standard: { ...standard, basis: undefined, generators: standard.basis.dense().map((L) => L.to2DArray()) } }),
+    ...defined({ grid, permutation: permutation && Array.from(permutation), defects, affine }),
+    ...defined({ standard: standard && { ...standard, basis: undefined, generators: standard.basis.dense().map((L) => L.to2DArray()) } }),
     ...evidence,
     notes,
   };

@@ -1,4 +1,5 @@
 import { noGrad } from "../autograd/autograd.js";
+import { defined } from "../defined.js";
 import type { Device } from "../engine/device.js";
 import { WeightSource } from "../nn/init.js";
 import { Flatten, Linear } from "../nn/layers.js";
@@ -10,7 +11,7 @@ import { crossEntropy, mse } from "../ops/loss.js";
 import { cosine } from "../optim/schedule.js";
 import { scope } from "../tensor/scope.js";
 import { keep, type Tensor, tensor } from "../tensor/tensor.js";
-import { minimise } from "../train/minimise.js";
+import { minimize } from "../train/minimize.js";
 
 export interface NetworkOptions {
   x: Float32Array; // [samples, inputs]
@@ -41,7 +42,7 @@ const LEARNING_RATE = 5e-3;
 
 /**
  * A plain smooth network (three hidden layers, SiLU) fitted with Adam to y by least squares, or to classes by cross-entropy: it knows nothing of
- * symmetries, so what is found in it comes from the data. Throws as `minimise` does.
+ * symmetries, so what is found in it comes from the data. Throws as `minimize` does.
  */
 export async function fitNetwork(options: NetworkOptions): Promise<Sequential> {
   const { samples, inputs, outputs, seed, device, epochs, batch, validation, signal, onEpoch } = options;
@@ -62,11 +63,11 @@ export async function fitNetwork(options: NetworkOptions): Promise<Sequential> {
   const loss = classes ? crossEntropy : mse;
   const best = seen && new BestEpoch(network, () => loss(network.forward(seen[0]), seen[1]), epochs);
   try {
-    await minimise({
+    await minimize({
       parameters: network.parameters(),
       loss: (index) => loss(network.forward(gather(x, index)), gather(y, index)),
       ...{ samples, epochs, batch, seed, device, optimizer: "adam" as const, lr: LEARNING_RATE, schedule: cosine() },
-      ...(signal && { signal }),
+      ...defined({ signal }),
       onEpoch: (epoch, value) => {
         best?.after(epoch);
         onEpoch?.(epoch, epochs, value);

@@ -1,3 +1,4 @@
+import { defined } from "../defined.js";
 import { breathing } from "../engine/breathe.js";
 import { check, showShape } from "../errors.js";
 import { fitPairs } from "../lie/pairs/pairs.js";
@@ -32,14 +33,14 @@ export async function discoverPairs(
   );
   const X = columnsOf(x, d);
   const fit = await breathing(
-    fitPairs(X, columnsOf(moved, d), { n_L, affine, channels: channels === "shared" ? m : 1, ...(onStep && { onStep }) }),
+    fitPairs(X, columnsOf(moved, d), { n_L, affine, channels: channels === "shared" ? m : 1, ...defined({ onStep }) }),
     options.signal,
   );
   const { basis, white, residual, directions, bound, notes } = fit;
   const many = fit.n_L === undefined ? "" : `, ${fit.n_L} generator${fit.n_L > 1 ? "s" : ""}`;
   const sharing = m === 1 ? "" : ` of ${m} channels with ${channels === "shared" ? "one group element" : "group elements of their own"}`;
   const source = `${N} pairs (x, g x)${sharing} of ${path}${many}${affine ? ", affine" : ""} in ${directions} principal directions`;
-  const evidence = { residuals: [residual], ...(bound !== undefined && { bound: (180 * bound) / Math.PI }) };
+  const evidence = defined({ residuals: [residual], bound: bound === undefined ? undefined : (180 * bound) / Math.PI });
   if (!basis) return { source, dimension: undefined, discovery: undefined, evidence, notes };
   const description = describing(basis, {
     source,

@@ -1,6 +1,7 @@
 import type { Matrix } from "ml-matrix";
+import { defined } from "../defined.js";
 import { inOneGo, inPieces, type Pieces } from "../engine/breathe.js";
-import { check, LconvError, nearest } from "../errors.js";
+import { check, unknownName } from "../errors.js";
 import type { Eigenvalue } from "../lie/functions/eigenvalues.js";
 import { spectrum } from "../lie/functions/spectrum.js";
 import { generatorFrom, generatorIn, type Whitening } from "../lie/functions/whitening.js";
@@ -15,7 +16,7 @@ import type { EquivarianceDefect } from "../symmetry/defect.js";
 import type { Evidence } from "./evidence.js";
 
 /** How far a model is from being equivariant under a generator, see symmetry/defect.ts; NaN where the samples say nothing of it. */
-export type Defect = Pick<EquivarianceDefect, "defect" | "upper">;
+export type BoundedDefect = Pick<EquivarianceDefect, "defect" | "upper">;
 
 /**
  * Measures the examined model under L = sum_k c_k L_k of the basis that was handed in; of a known generator, c is not there. Undefined where it cannot
@@ -32,7 +33,7 @@ export interface KnownAngles {
   /** Angles between the spans, ascending. */
   degrees: readonly number[];
   /** Of the model that was examined, under each known generator. */
-  defects?: readonly Defect[];
+  defects?: readonly BoundedDefect[];
   /** What of the model cannot be equivariant under them. */
   notes?: readonly string[];
 }
@@ -49,7 +50,7 @@ export interface Discovery {
   spectra: readonly (readonly Eigenvalue[])[];
   identification: Identification;
   /** Of the model that was examined, under each generator. */
-  defects?: readonly Defect[];
+  defects?: readonly BoundedDefect[];
   angles: readonly KnownAngles[];
   /** Whether algebra and angles were taken by what the generators do to data, rather than to all vectors. */
   onData: boolean;
@@ -98,7 +99,7 @@ export function* describing(found: Basis, options: DescribeOptions): Pieces<Disc
   const form = yield* canonicalOf(whitened?.basis ?? found, weights);
   const { strengths, coefficients } = form;
   const basis = whitened ? combined(found, coefficients) : form.basis;
-  const compared = data ? { data } : {};
+  const compared = defined({ data });
   const identification = yield* matchKnown(form.basis, { ...compared, ...uncertaintyOf(evidence) });
   const spectra = yield* inPieces(basis.generators, spectrum);
   const defects = defect && (yield* measured(basis.generators, (L, i) => defect(L, coefficients.getRow(i)))).map(numbers);
@@ -110,7 +111,7 @@ export function* describing(found: Basis, options: DescribeOptions): Pieces<Disc
     );
     const found = defect && (yield* measured(seen.generators, (L) => defect(L)));
     const notes = found && [...new Set(found.flatMap((one) => one?.notes ?? []))];
-    angles.push({ known: name, degrees, ...(found && notes && { defects: found.map(numbers), notes }) });
+    angles.push({ known: name, degrees, ...defined({ defects: found?.map(numbers), notes }) });
   }
   const { standard } = identification;
   return {
@@ -119,14 +120,11 @@ export function* describing(found: Basis, options: DescribeOptions): Pieces<Disc
     strengths,
     spectra,
     identification,
-    ...(defects && { defects }),
+    ...defined({ defects }),
     angles,
     onData: data !== undefined,
-    ...(grid && { grid }),
-    ...(permutation && { permutation }),
-    ...(whitened?.affine && { affine: true }),
-    ...(standard && { standard: whitened ? { ...standard, basis: inUnits(standard.basis, whitened) } : standard }),
-    ...(evidence && { evidence }),
+    ...defined({ grid, permutation, affine: whitened?.affine ? true : undefined }),
+    ...defined({ standard: standard && whitened ? { ...standard, basis: inUnits(standard.basis, whitened) } : standard, evidence }),
     notes: [...notes, ...identification.notes],
   };
 }
@@ -168,7 +166,7 @@ function* measured(
 }
 
 /** NaN where it could not be measured. */
-const numbers = ({ defect, upper }: Defect = { defect: Number.NaN, upper: Number.NaN }): Defect => ({ defect, upper });
+const numbers = ({ defect, upper }: BoundedDefect = { defect: Number.NaN, upper: Number.NaN }): BoundedDefect => ({ defect, upper });
 
 const sets: Record<string, readonly AffineName[]> = {
   so2: ["rotate"],
@@ -202,13 +200,7 @@ function unscrambled(name: string, d: number, grid?: readonly number[]): Basis {
   );
   const make = algebraNamed(name);
   const names = [...Object.keys(sets), ...algebraNames];
-  if (!make) {
-    const near = nearest(name, names);
-    throw new LconvError(
-      "ERR_LCONV_ARGUMENT",
-      `unknown generators "${name}"; ${near ? `did you mean "${near}"? ` : ""}known: ${names.join(", ")}`,
-    );
-  }
+  check(make !== undefined, "ERR_LCONV_ARGUMENT", () => unknownName("knownGenerators", "generators", name, names));
   const basis = make();
   check(basis.d === d, "ERR_LCONV_ARGUMENT", () => `known "${name}" acts on ${basis.d} positions, what was found on ${d}`);
   return basis;

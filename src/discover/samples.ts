@@ -1,5 +1,6 @@
 import { Matrix } from "ml-matrix";
 import { openArrays } from "../data/arrays.js";
+import { defined } from "../defined.js";
 import type { Device } from "../engine/device.js";
 import { check, showShape } from "../errors.js";
 import type { NpyArray } from "../io/npy.js";
@@ -74,7 +75,5 @@ export const columnsOf = (values: ArrayLike<number>, d: number): Matrix =>
 
 /** What every source hands on to `describe`. */
 export const shared = ({ known, grid, permutation }: SourceOptions): Pick<DescribeOptions, "known" | "grid" | "permutation"> => ({
-  ...(known && { known }),
-  ...(grid && { grid }),
-  ...(permutation && { permutation }),
+  ...defined({ known, grid, permutation }),
 });

@@ -1,4 +1,4 @@
-import { check, checkOptions, LconvError, nearest } from "../errors.js";
+import { check, checkOptions, LconvError, oneOf } from "../errors.js";
 import type { CudaFault, DeviceInfo, MemoryInfo, NativeDevice } from "./addon.js";
 import { native } from "./native.js";
 import { Program } from "./program.js";
@@ -19,6 +19,8 @@ export const precisions: readonly Precision[] = ["fp32", "tf32", "bf16"];
 export interface DeviceOptions {
   /** Default "fp32". */
   precision?: Precision;
+  /** Threads of the CPU, 1 to 1024; a GPU has none. Default LCONV_THREADS, else the processors that this process may use. */
+  threads?: number;
 }
 
 /** Where a command finds an operand: a buffer of the device and an offset in elements. */
@@ -45,6 +47,11 @@ export class Device {
   /** Whether commands are only queued when the call returns, so that their results have to be waited for. */
   get asynchronous(): boolean {
     return this.name !== "cpu";
+  }
+
+  /** The name with what else tells devices apart, for messages. */
+  get title(): string {
+    return this.name === "cpu" ? `cpu (${this.precision}, ${this.threads} threads)` : `${this.name} (${this.precision})`;
   }
 
   get recording(): boolean {
@@ -131,43 +138,52 @@ export function gpuModel({ name }: Device): string | undefined {
 export const planningDevice = (): Device => new Device("cuda:plan", 1);
 
 const opened = new Map<string, Device>();
-const automatic = new Map<Precision, Device>();
+/** What "auto" stands for. */
+const automatic = new Map<Precision, string>();
 let passedOver: CudaFault | undefined;
+/** LCONV_THREADS counts as it is at the first use: what takes no device has to find the same one every time. */
+let usualThreads: number | undefined;
 
 /**
  * A device by name: "cpu", "cuda:k" (the k-th GPU; "cuda" is "cuda:0"), or "auto" (the first usable GPU, else the CPU). Without a
- * name LCONV_DEVICE decides, else "auto". The same name and precision give the same device every time.
- * Throws ERR_LCONV_DEVICE for an unknown name, ERR_LCONV_ARGUMENT for a precision that is unknown or tf32 on the CPU, and one of
- * ERR_LCONV_CUDA_... or ERR_LCONV_OOM for a GPU that cannot be used.
+ * name LCONV_DEVICE decides, else "auto". The same name, precision and, on the CPU, threads give the same device every time; tensors of
+ * different devices do not go together.
+ * Throws ERR_LCONV_DEVICE for an unknown name, ERR_LCONV_ARGUMENT for a precision that is unknown or tf32 on the CPU and for an impossible number of
+ * threads, and one of ERR_LCONV_CUDA_... or ERR_LCONV_OOM for a GPU that cannot be used.
  */
 export function device(name: string = process.env["LCONV_DEVICE"] || "auto", options: DeviceOptions = {}): Device {
-  checkOptions("device", options, ["precision"]);
-  const { precision = "fp32" } = options;
-  check(precisions.includes(precision), "ERR_LCONV_ARGUMENT", () => unknownPrecision(precision));
-  if (name === "auto") return firstUsable(precision);
+  checkOptions("device", options, { precision: 1, threads: 1 });
+  const settings = { precision: oneOf("device", "precision", options.precision ?? "fp32", precisions), threads: threadsOf(options) };
+  if (name === "auto") return firstUsable(settings);
   const gpu = /^cuda(?::(\d{1,4}))?$/.exec(name);
   check(name === "cpu" || gpu !== null, "ERR_LCONV_DEVICE", () => unknownDevice(name));
-  return gpu ? openNamed(`cuda:${Number(gpu[1] ?? 0)}`, precision) : open("cpu", precision);
+  return gpu ? openNamed(`cuda:${Number(gpu[1] ?? 0)}`, settings) : open("cpu", settings);
 }
+
+function threadsOf({ threads }: DeviceOptions): number {
+  if (threads !== undefined) return threadCount(threads, "device");
+  usualThreads ??= threadCount();
+  return usualThreads;
+}
+
+type Settings = Required<DeviceOptions>;
 
 /** Why "auto" passed over CUDA, or the first of its GPUs; undefined where it did not, or was not asked for yet. */
 export const autoFault = (): CudaFault | undefined => passedOver;
 
-function firstUsable(precision: Precision): Device {
-  let found = automatic.get(precision);
-  if (!found) {
-    found = firstGpu(precision) ?? open("cpu", precision);
-    automatic.set(precision, found);
-  }
+function firstUsable(settings: Settings): Device {
+  const known = automatic.get(settings.precision);
+  const found = known === undefined ? (firstGpu(settings) ?? open("cpu", settings)) : open(known, settings);
+  automatic.set(settings.precision, found.name);
   return found;
 }
 
-function firstGpu(precision: Precision): Device | undefined {
+function firstGpu(settings: Settings): Device | undefined {
   const { gpus, fault } = native().probeCuda();
   passedOver = fault;
   for (const { ordinal } of fault ? [] : gpus) {
     try {
-      return open(`cuda:${ordinal}`, precision);
+      return open(`cuda:${ordinal}`, settings);
     } catch (error) {
       if (!(error instanceof LconvError)) throw error;
       passedOver ??= error;
@@ -176,9 +192,9 @@ function firstGpu(precision: Precision): Device | undefined {
   return undefined;
 }
 
-function openNamed(name: string, precision: Precision): Device {
+function openNamed(name: string, settings: Settings): Device {
   try {
-    return open(name, precision);
+    return open(name, settings);
   } catch (error) {
     const refused = error instanceof LconvError && /^ERR_LCONV_(CUDA|OOM)/.test(error.code);
     if (!refused || error.message.includes("--device cpu")) throw error;
@@ -186,8 +202,8 @@ function openNamed(name: string, precision: Precision): Device {
   }
 }
 
-function open(name: string, precision: Precision): Device {
-  const key = `${name} ${precision}`;
+function open(name: string, { precision, threads }: Settings): Device {
+  const key = name === "cpu" ? `cpu ${precision} ${threads}` : `${name} ${precision}`;
   let found = opened.get(key);
   if (!found) {
     check(
@@ -195,15 +211,10 @@ function open(name: string, precision: Precision): Device {
       "ERR_LCONV_ARGUMENT",
       () => `the CPU multiplies in fp32 or bf16, got precision "${precision}"; use --precision fp32 or bf16, or a GPU`,
     );
-    found = new Device(name, threadCount(), precision);
+    found = new Device(name, threads, precision);
     opened.set(key, found);
   }
   return found;
-}
-
-function unknownPrecision(precision: string): string {
-  const near = nearest(precision, precisions);
-  return `device: precision must be one of ${precisions.join(", ")}, got "${precision}"${near ? `; did you mean "${near}"?` : ""}`;
 }
 
 const unknownDevice = (name: string): string =>

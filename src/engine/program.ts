@@ -42,7 +42,7 @@ export class Program {
 
   /** Replays the program. Resolves to the number of steps done. Throws ERR_LCONV_BUSY, or the reason of `signal`. */
   async run(options: RunOptions = {}): Promise<number> {
-    checkOptions("program.run", options, ["steps", "signal", "onChunk", "chunkMs"]);
+    checkOptions("program.run", options, { steps: 1, signal: 1, onChunk: 1, chunkMs: 1 });
     const { steps = 1, signal, onChunk, chunkMs = 100 } = options;
     checkInteger("program.run", "steps", steps, 0, 2 ** 53 - 1);
     check(chunkMs > 0, "ERR_LCONV_ARGUMENT", () => `program.run: chunkMs must be a positive number, got ${chunkMs}`);

@@ -60,7 +60,7 @@ export {
 export { type Identification, type IdentifyOptions, identify } from "./identify/identify.js";
 export { generatorsFromPairs, type PairsOptions, type PairsResult } from "./pairs/pairs.js";
 export type { CovarianceOptions, MatrixLike } from "./regression/covariance.js";
-export { type CovarianceSymmetries, covarianceSymmetries, type Defect } from "./regression/covarianceSymmetries.js";
+export { type CovarianceDefect, type CovarianceSymmetries, covarianceSymmetries } from "./regression/covarianceSymmetries.js";
 export {
   type Pair,
   type PairKind,

@@ -1,42 +1,8 @@
-import { check, checkInteger, checkOptions, LconvError, nearest } from "../errors.js";
-import type { Initializer } from "../nn/init.js";
+import { check, checkInteger, LconvError, oneOf } from "../errors.js";
 import type { Conv2dOptions, LinearOptions } from "../nn/layers.js";
 import type { LConvOptions } from "../nn/lconv.js";
 import { type LConvStridedOptions, stridedPositions } from "../nn/pooling.js";
-import type { Order } from "../ops/order.js";
-
-/** The images a model takes: [B, m, p q]. */
-export interface InputSize {
-  channels: number;
-  height: number;
-  width: number;
-  classes: number;
-}
-
-export const modelNames = ["lconv", "lconv-random", "cnn", "cnn-pool", "fc", "fc-shallow"] as const;
-export type ModelName = (typeof modelNames)[number];
-export const pools = ["none", "max", "strided"] as const;
-export type Pool = (typeof pools)[number];
-
-export interface ModelOptions {
-  layers?: 1 | 2;
-  filters?: number;
-  /** n_L learned generators; L_0 = I comes on top. */
-  generators?: number;
-  /** d_h */
-  rank?: number;
-  /** Side of the kernel of cnn and cnn-pool. */
-  kernel?: number;
-  padding?: "valid" | "same";
-  /** Of lconv and lconv-random: a maximum over generators in every layer, or a strided layer behind every one. */
-  pool?: Pool;
-  /** The strided layers' d / d_out. */
-  stride?: number;
-  initializer?: Initializer;
-  order?: Order | "auto";
-  seed?: number;
-}
-const known = ["layers", "filters", "generators", "rank", "kernel", "padding", "pool", "stride", "initializer", "order", "seed"];
+import { type InputSize, type ModelOptions, settleOptions } from "./options.js";
 
 /** Generators of low rank, trained or frozen as drawn. */
 type LowRankSpec = LConvStridedOptions["generators"];
@@ -85,72 +51,67 @@ export interface Architecture {
 
 /** The layers of `makeModel` with these arguments, without making them. Throws ERR_LCONV_OPTION, ERR_LCONV_ARGUMENT. */
 export function architecture(name: ModelName, input: InputSize, options: ModelOptions = {}): Architecture {
-  checkOptions(`model ${name}`, options, known);
-  const { layers = 1, filters = 32, generators = 8, rank = 16, kernel = 3, pool = "none", stride = 2, seed = 0 } = options;
-  checkInteger(`model ${name}`, "layers", layers, 1, 2);
-  checkInteger(`model ${name}`, "filters", filters, 1, 1 << 16);
-  checkInteger(`model ${name}`, "seed", seed, 0, 2 ** 53 - 1);
-  checkInteger(`model ${name}`, "classes", input.classes, 1);
-  checkInteger(`model ${name}`, "channels", input.channels, 1);
-  checkInteger(`model ${name}`, "generators (n_L)", generators, 1, (input.height * input.width) ** 2);
-  checkInteger(`model ${name}`, "rank (d_h)", rank, 1, input.height * input.width);
-  const side = name === "cnn" || name === "cnn-pool" ? Math.min(input.height, input.width) : Number.MAX_SAFE_INTEGER; // others have none
-  checkInteger(`model ${name}`, "kernel", kernel, 1, side);
-  checkInteger(`model ${name}`, "stride", stride, 1);
-  checkPool(name, pool);
-  const sizes = { layers, filters, generators, rank, kernel, pool, stride };
-  const parts: Parts = { input, ...options, ...sizes };
-  const build = builders[name];
-  if (!build) {
-    const near = nearest(String(name), modelNames);
-    throw new LconvError(
-      "ERR_LCONV_ARGUMENT",
-      `unknown model "${String(name)}"; ${near ? `did you mean "${near}"?` : `known: ${modelNames.join(", ")}`}`,
-    );
-  }
+  const { pools, build }: ModelEntry = modelTable[oneOf("makeModel", "model", name, modelNames)];
+  const where = `model ${name}`;
+  checkInteger(where, "classes", input.classes, 1);
+  checkInteger(where, "channels", input.channels, 1);
+  const parts = { where, input, ...settleOptions(where, options, input) };
+  check(
+    parts.pool === "none" || pools === true,
+    "ERR_LCONV_ARGUMENT",
+    () => `${where}: pool "${parts.pool}" is for ${modelsWith("pools").join(" and ")}; a CNN with pooling is the model cnn-pool`,
+  );
   const { hidden, features } = build(parts);
   return { hidden, head: linear(parts, features, input.classes, "linear") };
 }
 
-function checkPool(name: ModelName, pool: Pool): void {
-  check(pools.includes(pool), "ERR_LCONV_ARGUMENT", () => `model ${name}: unknown pool "${String(pool)}"; known: ${pools.join(", ")}`);
-  check(
-    pool === "none" || name === "lconv" || name === "lconv-random",
-    "ERR_LCONV_ARGUMENT",
-    () => `model ${name}: pool "${pool}" is for lconv and lconv-random; a CNN with pooling is the model cnn-pool`,
-  );
+/** What a model is built from. */
+interface Parts extends Required<ModelOptions> {
+  /** For messages. */
+  where: string;
+  input: InputSize;
 }
-
-type Sizes = "layers" | "filters" | "generators" | "rank" | "kernel" | "pool" | "stride";
-type Parts = Omit<ModelOptions, "seed"> & Required<Pick<ModelOptions, Sizes>> & { input: InputSize };
 interface Hidden {
   hidden: LayerSpec[];
   /** Values that reach the head. */
   features: number;
 }
-const initOf = ({ initializer }: Parts): { initializer?: Initializer } => (initializer ? { initializer } : {});
+interface ModelEntry {
+  build(p: Parts): Hidden;
+  /** Takes `pool` and `stride`. */
+  pools?: true;
+  /** Has generators that are trained, so that they can be regularised. */
+  trainsGenerators?: true;
+}
 
-const builders: Record<ModelName, (p: Parts) => Hidden> = {
-  lconv: (p) => lconvLayers(p, "learned"),
-  "lconv-random": (p) => lconvLayers(p, "random"),
-  cnn: (p) => convLayers(p, false),
-  "cnn-pool": (p) => convLayers(p, true),
-  fc: fullyConnected,
-  "fc-shallow": shallow,
-};
+const modelTable = {
+  lconv: { build: (p) => lconvLayers(p, "learned"), pools: true, trainsGenerators: true },
+  "lconv-random": { build: (p) => lconvLayers(p, "random"), pools: true },
+  cnn: { build: (p) => convLayers(p, false) },
+  "cnn-pool": { build: (p) => convLayers(p, true) },
+  fc: { build: fullyConnected },
+  "fc-shallow": { build: shallow },
+} satisfies Record<string, ModelEntry>;
+
+export type ModelName = keyof typeof modelTable;
+export const modelNames = Object.keys(modelTable) as ModelName[];
+
+/** The models that have this property. */
+export const modelsWith = (property: "pools" | "trainsGenerators"): ModelName[] =>
+  modelNames.filter((name) => (modelTable[name] as ModelEntry)[property]);
 
 const linear = (p: Parts, n_in: number, n_out: number, activation: "relu" | "linear"): LinearSpec => ({
   layer: "linear",
   n_in,
   n_out,
-  options: { activation, ...initOf(p) },
+  options: { activation, initializer: p.initializer },
 });
 
 /** Channels into each hidden layer. */
 const channelsIn = ({ input, filters, layers }: Parts): number[] => [input.channels, ...new Array<number>(layers - 1).fill(filters)];
 
 function lconvLayers(p: Parts, kind: "learned" | "random"): Hidden {
-  const shared = { m_out: p.filters, generators: { kind, n_L: p.generators, d_h: p.rank }, ...initOf(p) };
+  const shared = { m_out: p.filters, generators: { kind, n_L: p.generators, d_h: p.rank }, initializer: p.initializer };
   const hidden: LayerSpec[] = [];
   let d = p.input.height * p.input.width;
   for (const m_in of channelsIn(p)) {
@@ -164,16 +125,17 @@ function lconvLayers(p: Parts, kind: "learned" | "random"): Hidden {
 }
 
 function convLayers(p: Parts, pooled: boolean): Hidden {
-  const { kernel, padding = "valid" } = p;
+  const { where, kernel, padding } = p;
+  checkInteger(where, "kernel", kernel, 1, Math.min(p.input.height, p.input.width));
   check(
     padding !== "same" || kernel % 2 === 1,
     "ERR_LCONV_ARGUMENT",
-    () => `model cnn: padding "same" needs a kernel of odd size, got ${kernel}`,
+    () => `${where}: padding "same" needs a kernel of odd size, got ${kernel}`,
   );
   const hidden: LayerSpec[] = [{ layer: "reshape", shape: [p.input.channels, p.input.height, p.input.width] }];
   let [height, width] = [p.input.height, p.input.width];
   for (const m_in of channelsIn(p)) {
-    const options = { kernel, padding, activation: "relu", ...initOf(p) } as const;
+    const options = { kernel, padding, activation: "relu", initializer: p.initializer } as const;
     hidden.push({ layer: "conv", m_in, m_out: p.filters, image: [height, width], options });
     const lost = padding === "same" ? 0 : kernel - 1;
     height -= lost;
@@ -186,7 +148,7 @@ function convLayers(p: Parts, pooled: boolean): Hidden {
     if (height < 1 || width < 1)
       throw new LconvError(
         "ERR_LCONV_ARGUMENT",
-        `model cnn: ${p.layers} layers with kernel ${kernel} leave nothing of images ${p.input.height} x ${p.input.width}; take a smaller kernel, or padding "same"`,
+        `${where}: ${p.layers} layers with kernel ${kernel} leave nothing of images ${p.input.height} x ${p.input.width}; take a smaller kernel, or padding "same"`,
       );
   }
   return { hidden, features: height * width * p.filters };

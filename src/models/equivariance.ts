@@ -60,7 +60,7 @@ export const layerEquivariance = (layer: LConv, L: Generator, options: LayerEqui
   inOneGo(ofLayer(layer, L, options));
 
 function* ofLayer(layer: LConv, L: Generator, options: LayerEquivarianceOptions): Pieces<LayerEquivariance> {
-  checkOptions("layerEquivariance", options, ["tolerance"]);
+  checkOptions("layerEquivariance", options, { tolerance: 1 });
   const { tolerance = 1e-5 } = options;
   const { d } = generatorSizes("layerEquivariance", layer.generators);
   check(L.d === d, "ERR_LCONV_SHAPE", () => `layerEquivariance: L acts on ${L.d} positions, the layer on ${d}`);
@@ -85,7 +85,7 @@ export const equivarianceNotes = (model: Module, L: Generator, options: LayerEqu
 
 /** The same in pieces. */
 export function* notesOn(model: Module, L: Generator, options: LayerEquivarianceOptions = {}): Pieces<string[]> {
-  checkOptions("equivarianceNotes", options, ["tolerance"]);
+  checkOptions("equivarianceNotes", options, { tolerance: 1 });
   const { tolerance = 1e-5 } = options;
   let layers = 0;
   const all: string[] = [];

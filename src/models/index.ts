@@ -1,3 +1,3 @@
+export * from "./asLConv.js";
 export * from "./equivariance.js";
 export * from "./models.js";
-export * from "./presets.js";

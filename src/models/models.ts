@@ -4,9 +4,11 @@ import { Conv2d, Flatten, Linear, MaxPool2d, Reshape } from "../nn/layers.js";
 import { LConv } from "../nn/lconv.js";
 import { type Module, Sequential } from "../nn/module.js";
 import { LConvMax, LConvStrided } from "../nn/pooling.js";
-import { architecture, type InputSize, type LayerSpec, type ModelName, type ModelOptions } from "./architecture.js";
+import { architecture, type LayerSpec, type ModelName } from "./architecture.js";
+import type { InputSize, ModelOptions } from "./options.js";
 
-export { type InputSize, type ModelName, type ModelOptions, modelNames, type Pool, pools } from "./architecture.js";
+export { type ModelName, modelNames } from "./architecture.js";
+export { type InputSize, type ModelOptions, type Pool, pools } from "./options.js";
 
 /** A classifier of the paper's comparison: one or two hidden layers, then a linear head. */
 export class Classifier extends Sequential {

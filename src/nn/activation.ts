@@ -1,5 +1,5 @@
 import * as commands from "../engine/commands.js";
-import { LconvError, nearest } from "../errors.js";
+import { oneOf } from "../errors.js";
 import { biasActivation } from "../ops/conv.js";
 import { applyFunction } from "../ops/elementwise.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -19,13 +19,7 @@ export interface Activation {
 
 /** Throws ERR_LCONV_ARGUMENT for an unknown name. */
 export function activation(where: string, name: ActivationName): Activation {
-  if (!activationNames.includes(name)) {
-    const near = nearest(String(name), activationNames);
-    throw new LconvError(
-      "ERR_LCONV_ARGUMENT",
-      `${where}: unknown activation "${String(name)}"; ${near ? `did you mean "${near}"?` : `known: ${activationNames.join(", ")}`}`,
-    );
-  }
+  oneOf(where, "activation", name, activationNames);
   const fn: commands.Fn = name === "leakyRelu" ? { name, parameter: LEAKY_SLOPE } : { name };
   if (commands.fusable.includes(name)) return { fused: name === "linear" ? undefined : fn, after: (y) => y };
   return { fused: undefined, after: (y) => applyFunction(fn, y) };

@@ -2,7 +2,7 @@ import { totalmem } from "node:os";
 import { Matrix, QrDecomposition } from "ml-matrix";
 import type { Device } from "../engine/device.js";
 import { Philox, streams } from "../engine/random.js";
-import { LconvError, nearest, showShape } from "../errors.js";
+import { LconvError, oneOf, showShape } from "../errors.js";
 import { numel, type Shape } from "../tensor/shape.js";
 import { keep, type Tensor, tensor } from "../tensor/tensor.js";
 
@@ -73,7 +73,7 @@ export class WeightSource {
 
   #draw(shape: Shape, initializer: Initializer, { fanIn, fanOut }: Fans): Float32Array {
     const n = numel(shape);
-    switch (initializer) {
+    switch (oneOf("WeightSource", "initializer", initializer, initializers)) {
       case "glorotNormal":
         return this.#truncatedNormal(n, Math.sqrt(2 / (fanIn + fanOut)));
       case "heNormal":
@@ -88,13 +88,6 @@ export class WeightSource {
         return this.#orthogonal(shape);
       case "zeros":
         return new Float32Array(n);
-      default: {
-        const near = nearest(String(initializer), initializers);
-        throw new LconvError(
-          "ERR_LCONV_ARGUMENT",
-          `unknown initializer "${String(initializer)}"; ${near ? `did you mean "${near}"?` : `known: ${initializers.join(", ")}`}`,
-        );
-      }
     }
   }
 

@@ -21,7 +21,7 @@ export class Linear extends Module {
 
   constructor(source: WeightSource, n_in: number, n_out: number, options: LinearOptions = {}) {
     super();
-    checkOptions("Linear", options, ["bias", "activation", "initializer"]);
+    checkOptions("Linear", options, { bias: 1, activation: 1, initializer: 1 });
     checkInteger("Linear", "n_in", n_in, 1);
     checkInteger("Linear", "n_out", n_out, 1);
     this.#f = activation("Linear", options.activation ?? "linear");
@@ -53,7 +53,7 @@ export class Conv2d extends Module {
 
   constructor(source: WeightSource, m_in: number, m_out: number, options: Conv2dOptions = {}) {
     super();
-    checkOptions("Conv2d", options, ["kernel", "padding", "bias", "activation", "initializer"]);
+    checkOptions("Conv2d", options, { kernel: 1, padding: 1, bias: 1, activation: 1, initializer: 1 });
     const { kernel = 3, padding = "valid", initializer = "glorotNormal" } = options;
     checkInteger("Conv2d", "m_in", m_in, 1);
     checkInteger("Conv2d", "m_out", m_out, 1);
@@ -78,7 +78,7 @@ export class MaxPool2d extends Module {
 
   constructor(options: { size?: number; stride?: number } = {}) {
     super();
-    checkOptions("MaxPool2d", options, ["size", "stride"]);
+    checkOptions("MaxPool2d", options, { size: 1, stride: 1 });
     this.#options = options;
   }
   override forward(x: Tensor): Tensor {

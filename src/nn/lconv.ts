@@ -1,4 +1,4 @@
-import { check, checkInteger, checkOptions, LconvError } from "../errors.js";
+import { check, checkInteger, checkOptions, LconvError, unknownName } from "../errors.js";
 import { Basis } from "../lie/generators/basis.js";
 import { denseGenerators, type Generators, generatorSizes } from "../ops/generators.js";
 import { lconv, type LconvOptions as OpOptions } from "../ops/lconv.js";
@@ -49,7 +49,17 @@ export class LConv extends Module {
 
   constructor(source: WeightSource, options: LConvOptions) {
     super();
-    checkOptions("LConv", options, ["d", "m_in", "m_out", "generators", "bias", "activation", "initializer", "order", "backwardOrder"]);
+    checkOptions("LConv", options, {
+      d: 1,
+      m_in: 1,
+      m_out: 1,
+      generators: 1,
+      bias: 1,
+      activation: 1,
+      initializer: 1,
+      order: 1,
+      backwardOrder: 1,
+    });
     const { d, m_in, m_out, initializer = "glorotNormal" } = options;
     checkInteger("LConv", "d", d, 1);
     checkInteger("LConv", "m_in", m_in, 1);
@@ -74,7 +84,7 @@ export class LConv extends Module {
 
   protected override ownParameters(): Record<string, Tensor> {
     const g = this.generators;
-    const own: Record<string, Tensor> = g.kind === "lowRank" ? { U: g.U, V: g.V } : g.kind === "dense" ? { L: g.L } : {};
+    const own: Record<string, Tensor> = g.form === "lowRank" ? { U: g.U, V: g.V } : g.form === "dense" ? { L: g.L } : {};
     own["W"] = this.W;
     if (this.b) own["b"] = this.b;
     return own;
@@ -82,7 +92,7 @@ export class LConv extends Module {
 
   override dispose(): void {
     super.dispose();
-    if (this.generators.kind === "sparse") disposeGenerators(this.generators);
+    if (this.generators.form === "sparse") disposeGenerators(this.generators);
   }
 }
 
@@ -97,18 +107,20 @@ function makeGenerators(source: WeightSource, spec: GeneratorSpec, d: number, in
       const V = source.parameter([spec.n_L, spec.d_h, d], initializer);
       const U = source.parameter([spec.n_L, d, spec.d_h], initializer);
       U.requiresGrad = V.requiresGrad = spec.kind === "learned";
-      return { kind: "lowRank", U, V };
+      return { form: "lowRank", U, V };
     }
     case "dense":
       checkInteger("LConv", "generators (n_L)", spec.n_L, 1);
-      return { kind: "dense", L: source.parameter([spec.n_L, d, d], initializer) };
+      return { form: "dense", L: source.parameter([spec.n_L, d, d], initializer) };
     case "given":
       check(spec.basis.d === d, "ERR_LCONV_SHAPE", () => `LConv: the generators act on ${spec.basis.d} positions, the layer on d = ${d}`);
       return toTensors(source.device, spec.basis, spec.train ?? false);
     default:
-      throw new LconvError(
-        "ERR_LCONV_ARGUMENT",
-        `LConv: unknown kind of generators "${String((spec as { kind: unknown }).kind)}"; known: learned, random, dense, given, or a Basis`,
-      );
+      throw new LconvError("ERR_LCONV_ARGUMENT", unknownKind((spec as { kind: unknown }).kind));
   }
 }
+
+const kinds: readonly Exclude<GeneratorSpec, Basis>["kind"][] = ["learned", "random", "dense", "given"];
+
+const unknownKind = (kind: unknown): string =>
+  unknownName("LConv", "kind of generators", String(kind), kinds, `known: ${kinds.join(", ")}, or a Basis`);

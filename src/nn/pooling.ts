@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions, LconvError } from "../errors.js";
+import { checkInteger, checkOptions, oneOf } from "../errors.js";
 import { checkExact } from "../ops/check.js";
 import { generatorApply, lconv, weightContract } from "../ops/lconv.js";
 import { matmul } from "../ops/matmul.js";
@@ -74,7 +74,7 @@ export class LConvStrided extends Module {
 
   constructor(source: WeightSource, options: LConvStridedOptions) {
     super();
-    checkOptions("LConvStrided", options, ["d", "m_in", "m_out", "stride", "generators", "bias", "activation", "initializer"]);
+    checkOptions("LConvStrided", options, { d: 1, m_in: 1, m_out: 1, stride: 1, generators: 1, bias: 1, activation: 1, initializer: 1 });
     const { d, m_in, m_out, stride, generators, initializer = "glorotNormal" } = options;
     checkInteger("LConvStrided", "d", d, 1);
     checkInteger("LConvStrided", "m_in", m_in, 1);
@@ -117,8 +117,7 @@ function strided(
   d_out: number,
   initializer: Initializer,
 ): { U: Tensor; V: Tensor } {
-  if (kind !== "learned" && kind !== "random")
-    throw new LconvError("ERR_LCONV_ARGUMENT", `LConvStrided: unknown kind of generators "${String(kind)}"; known: learned, random`);
+  oneOf("LConvStrided", "kind of generators", kind, ["learned", "random"]);
   const V = source.parameter([n_L, d_h, d], initializer);
   const U = source.parameter([n_L, d_out, d_h], initializer);
   U.requiresGrad = V.requiresGrad = kind === "learned";

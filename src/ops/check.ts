@@ -40,7 +40,7 @@ export function sameDevice(op: string, ...tensors: readonly (Tensor | undefined)
     check(
       other.device === first.device,
       "ERR_LCONV_DEVICE",
-      () => `${op}: operands are on ${first.device.name} and on ${other.device.name}; move one of them`,
+      () => `${op}: operands are on ${first.device.title} and on ${other.device.title}; move one of them`,
     );
   }
   return first.device;

@@ -9,18 +9,18 @@ import { checkExact, checkRank } from "./check.js";
 
 /** L_i = U_i V_i: U [n_L, d, d_h], V [n_L, d_h, d]. The products U_i V_i are never formed. */
 export interface LowRank {
-  kind: "lowRank";
+  form: "lowRank";
   U: Tensor;
   V: Tensor;
 }
 /** L [n_L, d, d] */
 export interface Dense {
-  kind: "dense";
+  form: "dense";
   L: Tensor;
 }
 /** Fixed sparse matrices L_i, each in CSR form together with its transpose. */
 export interface Sparse {
-  kind: "sparse";
+  form: "sparse";
   matrices: readonly { forward: Csr; transposed: Csr }[];
   d: number;
 }
@@ -39,12 +39,12 @@ export interface Sizes {
 }
 
 /** The tensors of `g` that can be trained, in the order in which gradients are returned. */
-export const parametersOf = (g: Generators): Tensor[] => (g.kind === "lowRank" ? [g.U, g.V] : g.kind === "dense" ? [g.L] : []);
+export const parametersOf = (g: Generators): Tensor[] => (g.form === "lowRank" ? [g.U, g.V] : g.form === "dense" ? [g.L] : []);
 
 /** n_L and d of `g`. Throws ERR_LCONV_SHAPE when its parts do not fit together. */
 export function generatorSizes(op: string, g: Generators): { n_L: number; d: number } {
-  if (g.kind === "sparse") return { n_L: g.matrices.length, d: g.d };
-  if (g.kind === "dense") {
+  if (g.form === "sparse") return { n_L: g.matrices.length, d: g.d };
+  if (g.form === "dense") {
     checkRank(op, "L", g.L, 3, "[n_L, d, d]");
     const [n_L, d] = g.L.shape;
     checkExact(op, "L", g.L, [n_L, d, d], "generators are square");
@@ -132,12 +132,12 @@ export function applyGenerators(h: Tensor, g: Generators, s: Sizes, z?: Tensor):
   const T = Tensor.empty(h.device, [s.B, s.n_L + 1, s.m, s.d]);
   const { row, slot } = slots(s);
   commands.copy(h.device, [s.B, slot], h, [slot, 1], T, [row, 1]);
-  if (g.kind === "lowRank") {
+  if (g.form === "lowRank") {
     const encoded = z ?? encode(h, g.V);
     decode(encoded, g.U, s, T);
     return { T, z: encoded };
   }
-  if (g.kind === "dense") applyDense(h, g.L, s, T);
+  if (g.form === "dense") applyDense(h, g.L, s, T);
   else applySparse(h.device, g, s, { x: h, xb: slot, xc: s.d }, T, false);
   return { T };
 }
@@ -162,8 +162,8 @@ export function applyGeneratorsGrad(
   wantInput: boolean,
 ): { dh: Tensor | undefined; parts: (Tensor | undefined)[] } {
   const dh = wantInput ? slotZero(dT, s, h) : undefined;
-  if (g.kind === "lowRank") return { dh, parts: lowRankGrad(h, g, s, z as Tensor, dT, dh) };
-  if (g.kind === "dense") return { dh, parts: denseGrad(h, g.L, s, dT, dh) };
+  if (g.form === "lowRank") return { dh, parts: lowRankGrad(h, g, s, z as Tensor, dT, dh) };
+  if (g.form === "dense") return { dh, parts: denseGrad(h, g.L, s, dT, dh) };
   if (dh) applySparse(h.device, g, s, { x: dT, xb: slots(s).row, xc: s.d }, dh, true);
   return { dh, parts: [] };
 }
@@ -272,8 +272,8 @@ function applySparse(device: Device, g: Sparse, s: Sizes, from: { x: Tensor; xb:
 
 /** The d x d matrices L_i as one tensor [n_L, d, d], for display and checks. */
 export function denseGenerators(g: Generators): Tensor {
-  if (g.kind === "dense") return g.L.detach();
-  if (g.kind === "lowRank") {
+  if (g.form === "dense") return g.L.detach();
+  if (g.form === "lowRank") {
     const [n_L, d, d_h] = g.U.shape;
     const L = Tensor.empty(g.U.device, [n_L, d, d]);
     commands.gemm(L.device, { batch: n_L, M: d, N: d, K: d_h }, g.U, g.V, L);

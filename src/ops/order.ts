@@ -1,4 +1,4 @@
-import { LconvError } from "../errors.js";
+import { LconvError, oneOf } from "../errors.js";
 import type { Generators, Sizes } from "./generators.js";
 
 /**
@@ -64,35 +64,35 @@ function ordersOf(sizes: OrderCost, trained: Trained, { order, backwardOrder }: 
 }
 
 /** How a generator L_i is held: as U_i V_i of rank d_h, in full, or as its nnz entries that are not zero. */
-export type Form = { kind: "lowRank"; d_h: number } | { kind: "dense" } | { kind: "sparse"; nnz: number };
+export type GeneratorForm = { form: "lowRank"; d_h: number } | { form: "dense" } | { form: "sparse"; nnz: number };
 
 /** Multiply-adds of L_i h for one generator, sample and channel. */
-export const applyCost = (form: Form, d: number): number =>
-  form.kind === "lowRank" ? 2 * d * form.d_h : form.kind === "dense" ? d * d : form.nnz;
+export const applyCost = (g: GeneratorForm, d: number): number =>
+  g.form === "lowRank" ? 2 * d * g.d_h : g.form === "dense" ? d * d : g.nnz;
 
 /**
  * Multiply-adds of a whole L-conv layer for one sample, L_0 included, in the orders that `chooseOrder` takes. `trained.U` stands for L where the
  * generators are dense; sparse ones are never trained.
  */
 export function layerCost(
-  form: Form,
+  g: GeneratorForm,
   { n_L, d, m, m_out }: Omit<OrderCost, "d_h">,
   trained: Trained,
   wanted: Wanted = {},
 ): { forward: number; backward: number; order: { forward: Order; backward: Order } } {
   const identity = m * m_out * d;
   const shared = (trained.h ? identity : 0) + (trained.W ? identity : 0);
-  if (form.kind === "lowRank") {
-    const sizes = { n_L, d_h: form.d_h, d, m, m_out };
+  if (g.form === "lowRank") {
+    const sizes = { n_L, d_h: g.d_h, d, m, m_out };
     const order = ordersOf(sizes, trained, wanted);
-    const encode = n_L * form.d_h * d * m;
+    const encode = n_L * g.d_h * d * m;
     const backward =
       shared + (trained.V ? encode : 0) + (trained.h ? encode : 0) + backwardCost(sizes, trained, order.forward)[order.backward];
     return { forward: identity + encode + forwardCost(sizes)[order.forward], backward, order };
   }
-  const apply = n_L * applyCost(form, d) * m;
+  const apply = n_L * applyCost(g, d) * m;
   const mix = n_L * identity;
-  const L = form.kind === "dense" && trained.U;
+  const L = g.form === "dense" && trained.U;
   const backward = shared + (trained.h || L ? mix : 0) + (trained.W ? mix : 0) + (trained.h ? apply : 0) + (L ? apply : 0);
   return { forward: identity + apply + mix, backward, order: { forward: "VUW", backward: "VUW" } };
 }
@@ -106,13 +106,11 @@ export function chooseOrder(
   wanted: Wanted,
 ): { forward: Order; backward: Order } {
   for (const order of [wanted.order, wanted.backwardOrder]) {
-    if (order !== undefined && !["auto", "VWU", "VUW"].includes(order)) {
-      throw new LconvError("ERR_LCONV_ARGUMENT", `lconv: order must be "auto", "VWU" or "VUW", got "${String(order)}"`);
-    }
-    if (order === "VWU" && g.kind !== "lowRank") {
-      throw new LconvError("ERR_LCONV_ARGUMENT", `lconv: order "VWU" needs low-rank generators L_i = U_i V_i; these are ${g.kind}`);
+    if (order !== undefined) oneOf("lconv", "order", order, ["auto", "VWU", "VUW"]);
+    if (order === "VWU" && g.form !== "lowRank") {
+      throw new LconvError("ERR_LCONV_ARGUMENT", `lconv: order "VWU" needs low-rank generators L_i = U_i V_i; these are ${g.form}`);
     }
   }
-  if (g.kind !== "lowRank") return { forward: "VUW", backward: "VUW" };
+  if (g.form !== "lowRank") return { forward: "VUW", backward: "VUW" };
   return ordersOf({ n_L, d_h: g.U.shape[2], d, m, m_out }, trained, wanted);
 }

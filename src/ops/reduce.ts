@@ -1,7 +1,7 @@
 import { attach } from "../autograd/autograd.js";
 import * as commands from "../engine/commands.js";
 import { check, showShape } from "../errors.js";
-import { broadcastStrides, collapse, normaliseAxis, numel, type Shape, stridesOf } from "../tensor/shape.js";
+import { broadcastStrides, collapse, normalizeAxis, numel, type Shape, stridesOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { checkDtype, sameDevice } from "./check.js";
 import { scale } from "./elementwise.js";
@@ -19,7 +19,7 @@ interface Reduction {
 /** Brings the reduced axes together (a permutation where they are apart) and works out the sizes. */
 function plan(op: string, x: Tensor, axes: readonly number[] | number | undefined, keepDims: boolean): Reduction {
   checkDtype(op, "x", x);
-  const list = axes === undefined ? x.shape.map((_, i) => i) : [axes].flat().map((axis) => normaliseAxis(op, axis, x.rank));
+  const list = axes === undefined ? x.shape.map((_, i) => i) : [axes].flat().map((axis) => normalizeAxis(op, axis, x.rank));
   const reduced = [...new Set(list)].sort((i, j) => i - j);
   const kept = x.shape.map((size, i) => (reduced.includes(i) ? 1 : size));
   const free = x.shape.map((_, i) => i).filter((i) => !reduced.includes(i));

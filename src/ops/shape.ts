@@ -2,7 +2,7 @@ import { attach } from "../autograd/autograd.js";
 import * as commands from "../engine/commands.js";
 import type { Device, Ref } from "../engine/device.js";
 import { check, showShape } from "../errors.js";
-import { collapse, normaliseAxis, numel, type Shape, stridesOf } from "../tensor/shape.js";
+import { collapse, normalizeAxis, numel, type Shape, stridesOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { checkDtype, sameDevice } from "./check.js";
 
@@ -24,7 +24,7 @@ export const flatten = (x: Tensor): Tensor => reshape(x, [x.shape[0], numel(x.sh
 
 /** Axes in the order `axes`: y.shape[i] = x.shape[axes[i]]. */
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
-  const order = axes.map((axis) => normaliseAxis("permute", axis, x.rank));
+  const order = axes.map((axis) => normalizeAxis("permute", axis, x.rank));
   check(
     new Set(order).size === x.rank && axes.length === x.rank,
     "ERR_LCONV_SHAPE",
@@ -85,7 +85,7 @@ export function concat(xs: readonly Tensor[], axis = 0): Tensor {
   check(xs.length > 0, "ERR_LCONV_ARGUMENT", () => "concat: needs at least one tensor");
   const [first] = xs;
   const device = sameDevice("concat", ...xs);
-  const along = normaliseAxis("concat", axis, first.rank);
+  const along = normalizeAxis("concat", axis, first.rank);
   for (const x of xs) {
     const fits = x.dtype === first.dtype && x.rank === first.rank && x.shape.every((size, i) => i === along || size === first.shape[i]);
     check(

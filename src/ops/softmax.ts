@@ -1,7 +1,7 @@
 import { attach } from "../autograd/autograd.js";
 import * as commands from "../engine/commands.js";
 import { check, showShape } from "../errors.js";
-import { normaliseAxis } from "../tensor/shape.js";
+import { normalizeAxis } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
 import { checkDtype } from "./check.js";
 import { permute } from "./shape.js";
@@ -14,12 +14,12 @@ export const logSoftmax = (x: Tensor, axis = -1): Tensor => along("logSoftmax", 
 function along(op: string, x: Tensor, axis: number, log: boolean): Tensor {
   checkDtype(op, "x", x);
   check(
-    x.rank >= 1 && x.shape[normaliseAxis(op, axis, x.rank)] > 0,
+    x.rank >= 1 && x.shape[normalizeAxis(op, axis, x.rank)] > 0,
     "ERR_LCONV_SHAPE",
     () => `${op}: axis ${axis} of ${showShape(x.shape)} is empty`,
   );
   const last = x.rank - 1;
-  const at = normaliseAxis(op, axis, x.rank);
+  const at = normalizeAxis(op, axis, x.rank);
   if (at === last) return lastAxis(op, x, log);
   const swap = x.shape.map((_, i) => (i === at ? last : i === last ? at : i));
   return permute(lastAxis(op, permute(x, swap), log), swap);

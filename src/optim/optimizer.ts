@@ -1,6 +1,7 @@
+import { defined } from "../defined.js";
 import * as commands from "../engine/commands.js";
 import type { Device } from "../engine/device.js";
-import { check, checkOptions, LconvError, nearest } from "../errors.js";
+import { check, checkOptions, LconvError, type OptionNames, oneOf } from "../errors.js";
 import { sumSquares } from "../ops/reduce.js";
 import { scope } from "../tensor/scope.js";
 import { full, keep, Tensor, tensor, zeros } from "../tensor/tensor.js";
@@ -28,6 +29,7 @@ export class Optimizer {
   readonly #one: Tensor;
   readonly #scratch: Tensor;
   readonly #clipNorm: number | undefined;
+  #learningRate: number;
 
   constructor(parameters: readonly Tensor[], rule: Rule, lr: number, clipNorm?: number) {
     check(parameters.length > 0, "ERR_LCONV_ARGUMENT", () => `${rule.name}: there is nothing to train: no parameter has requiresGrad`);
@@ -39,6 +41,7 @@ export class Optimizer {
     this.#rule = rule;
     this.#clipNorm = clipNorm;
     this.lr = keep(tensor([lr], { device }));
+    this.#learningRate = Math.fround(lr);
     this.steps = keep(zeros([1], { device, dtype: "int32" }));
     this.#one = keep(full([1], 1, { device }));
     this.#scratch = keep(zeros([2], { device }));
@@ -73,6 +76,12 @@ export class Optimizer {
   setLearningRate(lr: number): void {
     checkPositive(this.name, "lr", lr);
     this.lr.set([lr]);
+    this.#learningRate = Math.fround(lr);
+  }
+
+  /** As `lr` has it, in float32; reads nothing from the device. */
+  get learningRate(): number {
+    return this.#learningRate;
   }
 
   /** State tensors under names such as "velocity.0", with the step count, for a checkpoint. */
@@ -121,7 +130,15 @@ interface CommonOptions {
   /** Gradients are scaled down together so that their norm is at most this. */
   clipNorm?: number;
 }
-const commonOptions = ["lr", "weightDecay", "clipNorm"];
+const commonOptions: OptionNames<CommonOptions> = { lr: 1, weightDecay: 1, clipNorm: 1 };
+
+/** What an option is where it is left out. */
+export const optimizerDefaults = {
+  sgd: { lr: 0.01, momentum: 0, nesterov: false, weightDecay: 0 },
+  adam: { lr: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
+  adamw: { lr: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 },
+  rmsprop: { lr: 1e-3, rho: 0.9, epsilon: 1e-7, weightDecay: 0 },
+} as const;
 
 export interface SgdOptions extends CommonOptions {
   momentum?: number;
@@ -130,8 +147,8 @@ export interface SgdOptions extends CommonOptions {
 
 /** g' = g + weightDecay w;  v = momentum v + g';  w -= lr (nesterov ? g' + momentum v : v). As PyTorch. */
 export function sgd(parameters: readonly Tensor[], options: SgdOptions = {}): Optimizer {
-  checkOptions("sgd", options, [...commonOptions, "momentum", "nesterov"]);
-  const { lr = 0.01, momentum = 0, nesterov = false, weightDecay = 0, clipNorm } = options;
+  checkOptions("sgd", options, { ...commonOptions, momentum: 1, nesterov: 1 });
+  const { lr, momentum, nesterov, weightDecay, clipNorm } = { ...optimizerDefaults.sgd, ...defined(options) };
   checkRange("sgd", "momentum", momentum, 1);
   checkRange("sgd", "weightDecay", weightDecay, Number.POSITIVE_INFINITY);
   check(!nesterov || momentum > 0, "ERR_LCONV_ARGUMENT", () => "sgd: nesterov needs a momentum above 0");
@@ -146,34 +163,32 @@ export interface AdamOptions extends CommonOptions {
   epsilon?: number;
 }
 
-function adamLike(name: string, decoupled: boolean, parameters: readonly Tensor[], options: AdamOptions, defaultDecay: number): Optimizer {
-  checkOptions(name, options, [...commonOptions, "beta1", "beta2", "epsilon"]);
-  const { lr = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = defaultDecay, clipNorm } = options;
+function adamLike(name: "adam" | "adamw", parameters: readonly Tensor[], options: AdamOptions): Optimizer {
+  checkOptions(name, options, { ...commonOptions, beta1: 1, beta2: 1, epsilon: 1 });
+  const { lr, beta1, beta2, epsilon, weightDecay, clipNorm } = { ...optimizerDefaults[name], ...defined(options) };
   checkRange(name, "beta1", beta1, 1);
   checkRange(name, "beta2", beta2, 1);
   checkRange(name, "epsilon", epsilon, 1);
   checkRange(name, "weightDecay", weightDecay, Number.POSITIVE_INFINITY);
-  const constants = { beta1, beta2, epsilon, decay: weightDecay, decoupled };
+  const constants = { beta1, beta2, epsilon, decay: weightDecay, decoupled: name === "adamw" };
   const update: Rule["update"] = (device, u, [m, v], step, scratch) => commands.adam(device, u, constants, { step, m, v, scratch });
   return new Optimizer(parameters, { name, slots: ["m", "v"], update }, lr, clipNorm);
 }
 
 /** Adam (Kingma and Ba, 2015), weight decay added to the gradient. As PyTorch. */
-export const adam = (parameters: readonly Tensor[], options: AdamOptions = {}): Optimizer =>
-  adamLike("adam", false, parameters, options, 0);
+export const adam = (parameters: readonly Tensor[], options: AdamOptions = {}): Optimizer => adamLike("adam", parameters, options);
 /** AdamW (Loshchilov and Hutter, 2019), weight decay applied to the weights. As PyTorch. */
-export const adamw = (parameters: readonly Tensor[], options: AdamOptions = {}): Optimizer =>
-  adamLike("adamw", true, parameters, options, 0.01);
+export const adamw = (parameters: readonly Tensor[], options: AdamOptions = {}): Optimizer => adamLike("adamw", parameters, options);
 
 export interface RmspropOptions extends CommonOptions {
   rho?: number;
   epsilon?: number;
 }
 
-/** v = rho v + (1 - rho) g'^2;  w -= lr g' / (sqrt(v) + epsilon). As Keras: defaults lr 1e-3, rho 0.9, epsilon 1e-7 outside the root. */
+/** v = rho v + (1 - rho) g'^2;  w -= lr g' / (sqrt(v) + epsilon). As Keras, with its defaults and epsilon outside the root. */
 export function rmsprop(parameters: readonly Tensor[], options: RmspropOptions = {}): Optimizer {
-  checkOptions("rmsprop", options, [...commonOptions, "rho", "epsilon"]);
-  const { lr = 1e-3, rho = 0.9, epsilon = 1e-7, weightDecay = 0, clipNorm } = options;
+  checkOptions("rmsprop", options, { ...commonOptions, rho: 1, epsilon: 1 });
+  const { lr, rho, epsilon, weightDecay, clipNorm } = { ...optimizerDefaults.rmsprop, ...defined(options) };
   checkRange("rmsprop", "rho", rho, 1);
   checkRange("rmsprop", "epsilon", epsilon, 1);
   checkRange("rmsprop", "weightDecay", weightDecay, Number.POSITIVE_INFINITY);
@@ -196,11 +211,5 @@ export function makeOptimizer(
   parameters: readonly Tensor[],
   options: SgdOptions & AdamOptions & RmspropOptions,
 ): Optimizer {
-  const make = optimizers[name];
-  if (make) return make(parameters, options);
-  const near = nearest(String(name), optimizerNames);
-  throw new LconvError(
-    "ERR_LCONV_ARGUMENT",
-    `unknown optimizer "${String(name)}"; ${near ? `did you mean "${near}"?` : `known: ${optimizerNames.join(", ")}`}`,
-  );
+  return optimizers[oneOf("makeOptimizer", "optimizer", name, optimizerNames)](parameters, options);
 }

@@ -52,7 +52,7 @@ export function colormap(kind: "diverging" | "sequential"): Uint8Array {
 }
 
 /** The level of each value in [min, max]; values outside take the end levels. */
-export function quantise(values: ArrayLike<number>, min: number, max: number): Uint8Array {
+export function quantize(values: ArrayLike<number>, min: number, max: number): Uint8Array {
   const out = new Uint8Array(values.length);
   const slope = max > min ? (levels - 1) / (max - min) : 0;
   for (let i = 0; i < values.length; i++) {

@@ -1,3 +1,4 @@
+import { defined } from "../defined.js";
 import { lineChart, type Series, standalone } from "./chart.js";
 
 /** What one epoch gave; a value that was not measured is null or NaN and leaves a gap. */
@@ -39,7 +40,13 @@ export function learningCurve(models: readonly Curve[], metric: Metric = "valAcc
         .filter(hasPoints),
     );
   const named = metric === "loss" && series.length === models.length ? "Training loss" : title;
-  return lineChart({ title: named, xLabel: "epoch", yLabel: y, series, ...(y === "accuracy" ? { yFormat: tickPercent } : {}) });
+  return lineChart({
+    title: named,
+    xLabel: "epoch",
+    yLabel: y,
+    series,
+    ...defined({ yFormat: y === "accuracy" ? tickPercent : undefined }),
+  });
 }
 
 /** The same chart as the text of a stand-alone .svg file. */

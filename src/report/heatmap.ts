@@ -1,5 +1,5 @@
 import { check } from "../errors.js";
-import { colormap, levels, quantise } from "./colormap.js";
+import { colormap, levels, quantize } from "./colormap.js";
 import { pngDataUri } from "./png.js";
 import { clip, element, escapeText, significant, svg } from "./svg.js";
 
@@ -23,7 +23,7 @@ export function heatmap(values: ArrayLike<number>, rows: number, cols: number, o
   );
   const [min, max] = symmetric ? symmetricRange(values, options.limit) : range(values);
   const palette = colormap(symmetric ? "diverging" : "sequential");
-  const drawn = pngDataUri({ width: cols, height: rows, pixels: quantise(values, min, max), palette });
+  const drawn = pngDataUri({ width: cols, height: rows, pixels: quantize(values, min, max), palette });
   const bar = pngDataUri({ width: 1, height: levels, pixels: Uint8Array.from({ length: levels }, (_, i) => levels - 1 - i), palette });
 
   const unit = size / Math.max(rows, cols);

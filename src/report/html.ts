@@ -1,3 +1,4 @@
+import { defined } from "../defined.js";
 import { check, showShape } from "../errors.js";
 import { type EpochMetrics, learningCurve, percent } from "./curves.js";
 import { generatorSection } from "./generatorSection.js";
@@ -142,7 +143,7 @@ function sampleRows({ shape, seen, unscrambled, labels }: SampleImages, permutat
   const length = shown.reduce((product, n) => product * n, 1);
   const original = unscrambled ?? (permutation && unscramble(seen, permutation));
   const row = (images: Float32Array, title: string, caption: string): string => {
-    const grid = imageGrid(images.subarray(0, length), { title, shape: shown, ...(labels ? { labels } : {}) });
+    const grid = imageGrid(images.subarray(0, length), { title, shape: shown, ...defined({ labels }) });
     return element("figure", {}, element("figcaption", {}, caption), grid);
   };
   const rows = [row(seen, "Input images as the networks see them", "As the networks see them")];

@@ -1,3 +1,4 @@
+import { defined } from "../defined.js";
 import { reportCss } from "./style.js";
 import { element, escapeText } from "./svg.js";
 
@@ -42,11 +43,11 @@ export interface Column {
 
 /** A table whose first column are row headings; cells are plain text. */
 export function textTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const align = ({ number }: Column): { class?: string } => (number ? { class: "number" } : {});
-  const head = columns.map((column) => element("th", { scope: "col", ...align(column) }, escapeText(column.heading)));
+  const align = ({ number }: Column) => (number ? "number" : undefined);
+  const head = columns.map((column) => element("th", defined({ scope: "col", class: align(column) }), escapeText(column.heading)));
   const body = rows.map((row) => {
     const cells = row.map((cell, k) =>
-      element(k === 0 ? "th" : "td", { ...(k === 0 && { scope: "row" }), ...align(columns[k]) }, escapeText(cell)),
+      element(k === 0 ? "th" : "td", defined({ scope: k === 0 ? "row" : undefined, class: align(columns[k]) }), escapeText(cell)),
     );
     return element("tr", {}, ...cells);
   });

@@ -1,6 +1,6 @@
 import type { Matrix } from "ml-matrix";
 import { type Evidence, evidenceRows, nothingFound } from "../discover/evidence.js";
-import type { Defect, Discovery } from "../discover/result.js";
+import type { BoundedDefect, Discovery } from "../discover/result.js";
 import type { Found } from "../discover/samples.js";
 import type { Eigenvalue } from "../lie/functions/eigenvalues.js";
 import type { Basis } from "../lie/generators/basis.js";
@@ -185,7 +185,7 @@ function spectrumTable(spectra: readonly (readonly Eigenvalue[])[]): string {
 
 function algebraSection({ identification, basis }: Discovery): string {
   const { structure, alternatives } = identification;
-  const { signature, centre, derivedSeries, closureResidual, noncommutativity, tolerance } = structure;
+  const { signature, center, derivedSeries, closureResidual, noncommutativity, tolerance } = structure;
   const facts = [
     [
       "Closure residual",
@@ -193,7 +193,7 @@ function algebraSection({ identification, basis }: Discovery): string {
     ],
     ["Commutators", `${significant(noncommutativity)} by the norms of their factors`],
     ["Killing form", `${signature.positive} positive, ${signature.negative} negative, ${signature.zero} zero directions`],
-    ["Centre", `${centre} dimension${centre === 1 ? "" : "s"}`],
+    ["Centre", `${center} dimension${center === 1 ? "" : "s"}`],
     ["Derived series", derivedSeries.join(" → ")],
     ["Tolerance", significant(tolerance)],
   ];
@@ -227,7 +227,7 @@ function commutatorList(f: StructureConstants, tolerance: number): string {
 /** Of the model that was examined, under what was found and what is known. */
 function defectSection({ defects = [], angles }: Discovery): string {
   const show = (value: number): string => (Number.isFinite(value) ? significant(value) : "–");
-  const row = (name: string, { defect, upper }: Defect): string[] => [name, show(defect), show(upper)];
+  const row = (name: string, { defect, upper }: BoundedDefect): string[] => [name, show(defect), show(upper)];
   const rows = [
     ...defects.map((of, i) => row(`L${i + 1}`, of)),
     ...angles.flatMap(({ known, defects: ofKnown = [] }) =>

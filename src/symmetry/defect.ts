@@ -69,7 +69,7 @@ export const equivarianceDefect = (model: Model, L: Generator, data: Tensor, opt
 
 /** The same in pieces of one batch. */
 export function* defectInPieces(model: Model, L: Generator, data: Tensor, options: DefectOptions = {}): Pieces<EquivarianceDefect> {
-  checkOptions("equivarianceDefect", options, ["output", "floor", "batch", "step"]);
+  checkOptions("equivarianceDefect", options, { output: 1, floor: 1, batch: 1, step: 1 });
   const { batch = 256, step = 0.005 } = options;
   checkInteger("equivarianceDefect", "batch", batch, 1);
   check(step > 0 && step <= 1, "ERR_LCONV_ARGUMENT", () => `equivarianceDefect: step must lie in (0, 1], got ${step}`);

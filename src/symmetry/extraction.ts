@@ -1,7 +1,7 @@
 import { EigenvalueDecomposition, type Matrix } from "ml-matrix";
 import { inOneGo, type Pieces } from "../engine/breathe.js";
 import { Philox, streams } from "../engine/random.js";
-import { check, checkInteger, checkOptions, showShape } from "../errors.js";
+import { check, checkInteger, checkOptions, oneOf, showShape } from "../errors.js";
 import type { Whitening } from "../lie/functions/whitening.js";
 import { Basis, denseBasis } from "../lie/generators/basis.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -26,7 +26,6 @@ export interface ExtractionOptions {
   /** Of the bootstrap. */
   seed?: number;
 }
-const known = ["output", "affine", "within", "tolerance", "bootstrap", "seed"];
 
 export interface Extraction {
   dimension: number;
@@ -112,13 +111,9 @@ export function* extractingFrom(
 }
 
 function checkedOptions(options: ExtractionOptions) {
-  checkOptions("extractSymmetries", options, known);
+  checkOptions("extractSymmetries", options, { output: 1, affine: 1, within: 1, tolerance: 1, bootstrap: 1, seed: 1 });
   const { output = "invariant", affine = false, within, tolerance = 0.2, bootstrap = 10, seed = 0 } = options;
-  check(
-    output === "invariant" || output === "equivariant",
-    "ERR_LCONV_ARGUMENT",
-    () => `extractSymmetries: output must be "invariant" or "equivariant", got "${output}"`,
-  );
+  oneOf("extractSymmetries", "output", output, ["invariant", "equivariant"]);
   check(
     tolerance > 0 && tolerance < 1,
     "ERR_LCONV_ARGUMENT",

@@ -31,12 +31,12 @@ export interface Forms {
 /** Throws ERR_LCONV_ARGUMENT for sparse generators, ERR_LCONV_SHAPE for parts that do not fit together or are not square. */
 export function formsOf(where: string, g: Generators): Forms {
   check(
-    g.kind !== "sparse",
+    g.form !== "sparse",
     "ERR_LCONV_ARGUMENT",
     () => `${where}: needs low-rank or dense generators, got sparse ones, which are never trained`,
   );
   const { n_L, d } = generatorSizes(where, g);
-  return { n_L, d, ...(g.kind === "dense" ? denseForms(g, n_L, d) : lowRankForms(g, n_L, d)) };
+  return { n_L, d, ...(g.form === "dense" ? denseForms(g, n_L, d) : lowRankForms(g, n_L, d)) };
 }
 
 /** `make`, called at most once. */

@@ -61,7 +61,7 @@ export function regularization(g: Generators, weights: Regularize): Tensor {
     isTrained(g),
     "ERR_LCONV_ARGUMENT",
     () =>
-      `regularization: these generators are ${g.kind === "sparse" ? "sparse and fixed" : "frozen"}; only trained ones can be regularised`,
+      `regularization: these generators are ${g.form === "sparse" ? "sparse and fixed" : "frozen"}; only trained ones can be regularised`,
   );
   const forms = formsOf("regularization", g);
   const wholeGram = "closure" in active || "orthogonality" in active; // its diagonal is then at hand
@@ -76,7 +76,7 @@ export const isTrained = (g: Generators): boolean => parametersOf(g).some((t) =>
 
 /** The weights above 0, in the order of `regularizerNames`. Throws ERR_LCONV_OPTION for unknown names, ERR_LCONV_ARGUMENT for weights that are not finite or below 0. */
 export function activeWeights(where: string, weights: Regularize): Regularize {
-  checkOptions(where, weights, regularizerNames);
+  checkOptions(where, weights, regularizers);
   for (const [name, weight] of Object.entries(weights))
     check(
       Number.isFinite(weight) && weight >= 0,

@@ -16,16 +16,16 @@ export function toTensors(device: Device, basis: Basis, train: boolean): Generat
   const parameter = (data: Float32Array, shape: number[]): Tensor => keep(tensor(data, { shape, device, requiresGrad: train }));
   if (generators.every((g) => g.form === "lowRank")) {
     const { U, V, d_h } = packLowRank(generators as readonly LowRankGenerator[], d);
-    return { kind: "lowRank", U: parameter(Float32Array.from(U), [n_L, d, d_h]), V: parameter(Float32Array.from(V), [n_L, d_h, d]) };
+    return { form: "lowRank", U: parameter(Float32Array.from(U), [n_L, d, d_h]), V: parameter(Float32Array.from(V), [n_L, d_h, d]) };
   }
   if (!train && generators.every((g) => g.form === "sparse"))
-    return { kind: "sparse", d, matrices: (generators as readonly SparseGenerator[]).map((g) => sparsePair(device, g)) };
+    return { form: "sparse", d, matrices: (generators as readonly SparseGenerator[]).map((g) => sparsePair(device, g)) };
   checkDenseFits("LConv: generators", d, n_L);
   const L = new Float32Array(n_L * d * d);
   generators.forEach((g, i) => {
     L.set(toDense(g).to1DArray(), i * d * d);
   });
-  return { kind: "dense", L: parameter(L, [n_L, d, d]) };
+  return { form: "dense", L: parameter(L, [n_L, d, d]) };
 }
 
 const sparsePair = (device: Device, { d, rows, columns, values }: SparseGenerator): { forward: Csr; transposed: Csr } => {
@@ -48,9 +48,9 @@ function toCsr(device: Device, rows: Int32Array, columns: Int32Array, values: Fl
 /** Frees what `toTensors` put on the device. */
 export function disposeGenerators(g: Generators): void {
   const tensors =
-    g.kind === "lowRank"
+    g.form === "lowRank"
       ? [g.U, g.V]
-      : g.kind === "dense"
+      : g.form === "dense"
         ? [g.L]
         : g.matrices.flatMap(({ forward, transposed }) =>
             [forward, transposed].flatMap(({ rowStart, column, value }) => [rowStart, column, value]),
@@ -61,17 +61,17 @@ export function disposeGenerators(g: Generators): void {
 /** The generators of a layer on the host, for analysis. Throws ERR_LCONV_ARGUMENT for values that are not finite. */
 export function fromTensors(g: Generators): Basis {
   const { n_L, d } = generatorSizes("fromTensors", g);
-  if (g.kind === "sparse") return new Basis(g.matrices.map(({ forward }) => fromCsr(forward, d)));
+  if (g.form === "sparse") return new Basis(g.matrices.map(({ forward }) => fromCsr(forward, d)));
   const part = (t: Tensor, i: number): Matrix => {
     const [, rows, columns] = t.shape;
     return Matrix.from1DArray(rows, columns, [...(t.slice(i * rows * columns, rows * columns) as Float32Array)]);
   };
   const all = Array.from({ length: n_L }, (_, i) => i);
-  const finite = [g.kind === "dense" ? g.L : g.U, ...(g.kind === "lowRank" ? [g.V] : [])].every((t) => t.dataSync().every(Number.isFinite));
+  const finite = [g.form === "dense" ? g.L : g.U, ...(g.form === "lowRank" ? [g.V] : [])].every((t) => t.dataSync().every(Number.isFinite));
   check(finite, "ERR_LCONV_ARGUMENT", () => "fromTensors: the generators hold NaN or infinite values; training has diverged");
   return new Basis(
     all.map((i) =>
-      g.kind === "dense"
+      g.form === "dense"
         ? { form: "dense" as const, d, L: part(g.L, i) }
         : { form: "lowRank" as const, d, U: part(g.U, i), V: part(g.V, i) },
     ),

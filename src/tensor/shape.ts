@@ -27,7 +27,7 @@ export function checkShape(where: string, shape: Shape): void {
 }
 
 /** `axis` counted from the front. Throws ERR_LCONV_ARGUMENT when it is out of range. */
-export function normaliseAxis(where: string, axis: number, rank: number): number {
+export function normalizeAxis(where: string, axis: number, rank: number): number {
   check(
     Number.isInteger(axis) && axis >= -rank && axis < rank,
     "ERR_LCONV_ARGUMENT",

@@ -1,3 +1,4 @@
+import { defined } from "../defined.js";
 import type { Device } from "../engine/device.js";
 import type { Program } from "../engine/program.js";
 import { checkInteger } from "../errors.js";
@@ -46,7 +47,7 @@ export class Evaluator {
   /** Throws the reason of `signal`. */
   async run(signal?: AbortSignal): Promise<Evaluation> {
     const steps = Math.floor(this.#count / this.#batch);
-    const options = signal ? { signal } : {};
+    const options = defined({ signal });
     this.#step.set([0]);
     await this.#whole?.run({ steps, ...options });
     if (this.#rest) await this.#rest.run({ steps: 1, ...options });

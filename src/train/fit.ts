@@ -1,3 +1,4 @@
+import { defined, pick } from "../defined.js";
 import { checkOptions } from "../errors.js";
 import type { Module } from "../nn/module.js";
 import { makeOptimizer } from "../optim/optimizer.js";
@@ -5,7 +6,7 @@ import { ratesOf } from "../optim/schedule.js";
 import { Checkpoints, type Fingerprint, nonFinite, type RunState } from "./checkpoint.js";
 import { type Evaluation, Evaluator } from "./evaluate.js";
 import type { DoneEvent, EpochEvent, StepEvent, TrainEvent } from "./events.js";
-import { type FitOptions, fitOptions, given, ruleOptions, type Settings, settle } from "./options.js";
+import { type FitOptions, fitOptionNames, ruleOptions, type Settings, settle } from "./options.js";
 import { checksumOf, countOf, type DeviceData, onDevice, type Samples } from "./samples.js";
 import { type Chunk, Trainer } from "./trainer.js";
 
@@ -27,6 +28,7 @@ export async function fit(
   data: FitData,
   options: FitOptions & { onEvent?: (event: TrainEvent) => void } = {},
 ): Promise<FitResult> {
+  checkOptions("fit", options, { ...fitOptionNames, onEvent: 1 });
   const { onEvent, ...rest } = options;
   const run = train(model, data, rest);
   for (;;) {
@@ -43,7 +45,7 @@ export async function fit(
  * finite, ERR_LCONV_CHECKPOINT for a checkpoint of another run or of more epochs, ERR_LCONV_IO for files, and the reason of `signal`.
  */
 export async function* train(model: Module, data: FitData, options: FitOptions = {}): AsyncGenerator<TrainEvent, FitResult> {
-  checkOptions("fit", options, fitOptions);
+  checkOptions("fit", options, fitOptionNames);
   const run = new Run(model, data, options);
   try {
     return yield* run.events();
@@ -75,14 +77,14 @@ class Run {
     this.#model = model;
     this.#settings = settings;
     try {
-      const optimizer = this.#own(makeOptimizer(rule, model.parameters(), given(settings, ruleOptions)));
-      const rates = ratesOf(schedule, optimizer.lr.item(), epochs * stepsPerEpoch);
+      const optimizer = this.#own(makeOptimizer(rule, model.parameters(), defined(pick(settings, ruleOptions))));
+      const rates = ratesOf(schedule, optimizer.learningRate, epochs * stepsPerEpoch);
       this.#rates = rates;
       if (checkpoint) {
         const fingerprint = fingerprintOf(model, data.train, settings);
         this.#checkpoints = new Checkpoints(checkpoint, model, optimizer, { fingerprint, epochs, stepsPerEpoch, rates });
       }
-      const parts = { batch, seed, rates, ...given(settings, ["regularize"]) };
+      const parts = { batch, seed, rates, ...pick(settings, ["regularize"]) };
       this.#trainer = this.#own(new Trainer(model, optimizer, this.#onDevice(data.train), parts));
       this.#validation = data.validation && this.#own(new Evaluator(model, this.#onDevice(data.validation)));
       this.#test = data.test && this.#own(new Evaluator(model, this.#onDevice(data.test)));
@@ -161,7 +163,7 @@ class Run {
     }
   }
 
-  *#load(): Generator<TrainEvent> {
+  *#load(): Iterable<TrainEvent> {
     const loaded = this.#checkpoints?.load();
     if (!loaded) return;
     const { state, path, damage } = loaded;
@@ -169,7 +171,7 @@ class Run {
     if (damage) yield { type: "fallback", model: this.#settings.name, path, step: state.step, reason: damage.message };
   }
 
-  *#save(): Generator<TrainEvent> {
+  *#save(): Iterable<TrainEvent> {
     if (!this.#checkpoints) return;
     this.#checkpoints.save(this.#state);
     yield { type: "checkpoint", model: this.#settings.name, path: this.#checkpoints.path, step: this.#state.step };
@@ -246,11 +248,10 @@ class Run {
 }
 
 function fingerprintOf(model: Module, train: Samples, settings: Settings): Fingerprint {
-  const data = checksumOf(train);
   return {
-    ...given(settings, ["optimizer", ...ruleOptions, "regularize", "batch", "seed"]),
+    ...defined(pick(settings, ["optimizer", ...ruleOptions, "regularize", "batch", "seed"])),
     samples: countOf(train),
-    ...(data !== undefined && { data }),
+    ...defined({ data: checksumOf(train) }),
     parameters: Object.fromEntries([...model.namedParameters()].map(([key, t]) => [key, [...t.shape]])),
   };
 }

@@ -1,5 +1,5 @@
 import { type Device, device as deviceOf } from "../engine/device.js";
-import { check, checkInteger } from "../errors.js";
+import { check, checkInteger, type OptionNames } from "../errors.js";
 import type { OptimizerName } from "../optim/optimizer.js";
 import { constant, type Schedule } from "../optim/schedule.js";
 import { activeWeights, type Regularize } from "../symmetry/regularize.js";
@@ -37,11 +37,13 @@ export interface FitOptions {
   /** Stops after the chunk under way, of steps or of a validation, writes a checkpoint and throws the signal's reason. */
   signal?: AbortSignal;
 }
-/** Names of all options of fit. */
-export const fitOptions = [
-  ...["name", "epochs", "batch", "seed", "optimizer", "lr", "momentum", "nesterov", "weightDecay", "clipNorm", "schedule", "regularize"],
-  ...["checkpoint", "checkpointSeconds", "resume", "device", "signal", "onEvent"],
-];
+export const fitOptionNames: OptionNames<FitOptions> = {
+  ...{ name: 1, epochs: 1, batch: 1, seed: 1, optimizer: 1, lr: 1, momentum: 1, nesterov: 1, weightDecay: 1, clipNorm: 1 },
+  ...{ schedule: 1, regularize: 1, checkpoint: 1, checkpointSeconds: 1, resume: 1, device: 1, signal: 1 },
+};
+
+/** Between two checkpoints. */
+export const CHECKPOINT_SECONDS = 60;
 
 type Defaults = "name" | "epochs" | "batch" | "seed" | "optimizer" | "schedule" | "checkpointSeconds" | "device";
 /** The options of a run with their defaults. */
@@ -56,7 +58,7 @@ export function settle({ regularize, ...options }: FitOptions, samples: number):
     seed = 0,
     optimizer = "rmsprop",
     schedule = constant,
-    checkpointSeconds = 60,
+    checkpointSeconds = CHECKPOINT_SECONDS,
     device = deviceOf(),
   } = options;
   checkInteger("fit", "epochs", epochs, 1);
@@ -74,8 +76,3 @@ export function settle({ regularize, ...options }: FitOptions, samples: number):
 
 /** Options that are the optimiser's. */
 export const ruleOptions = ["momentum", "nesterov", "weightDecay", "clipNorm", "lr"] as const;
-
-/** The named entries of `options` that were given. */
-export function given<T extends object, K extends keyof T>(options: T, names: readonly K[]): Pick<T, K> {
-  return Object.fromEntries(names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]])) as Pick<T, K>;
-}

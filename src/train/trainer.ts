@@ -1,3 +1,4 @@
+import { defined } from "../defined.js";
 import type { Device } from "../engine/device.js";
 import type { Program } from "../engine/program.js";
 import { Philox, streams } from "../engine/random.js";
@@ -52,7 +53,7 @@ export class Trainer {
     this.#metrics = { loss: keep(zeros([this.stepsPerEpoch], { device })), correct: keep(zeros([this.stepsPerEpoch], { device })) };
     const lists = { order: this.#order, rates: this.#rates, metrics: this.#metrics };
     try {
-      this.#program = recordTrainStep({ model, optimizer, data, batch, ...lists, ...(regularize && { regularize }) });
+      this.#program = recordTrainStep({ model, optimizer, data, batch, ...lists, ...defined({ regularize }) });
     } catch (error) {
       this.#disposeLists();
       throw error;

@@ -16,7 +16,7 @@ import { type InputSize, type ModelName, type ModelOptions, makeModel, modelName
 import { WeightSource } from "../../src/nn/init.js";
 import { LConv } from "../../src/nn/lconv.js";
 import { LConvMax } from "../../src/nn/pooling.js";
-import type { Form } from "../../src/ops/order.js";
+import type { GeneratorForm } from "../../src/ops/order.js";
 import { sum } from "../../src/ops/reduce.js";
 import { makeOptimizer } from "../../src/optim/optimizer.js";
 import { toTensors } from "../../src/symmetry/tensors.js";
@@ -171,15 +171,15 @@ const positions = shifts(
 );
 
 test("the work of dense and sparse generators is that of the commands, with a maximum behind them too", () => {
-  const forms: [Form, { kind: "dense"; n_L: number } | Basis][] = [
-    [{ kind: "dense" }, { kind: "dense", n_L: 2 }],
-    [{ kind: "sparse", nnz: 42 }, positions],
+  const forms: [GeneratorForm, { kind: "dense"; n_L: number } | Basis][] = [
+    [{ form: "dense" }, { kind: "dense", n_L: 2 }],
+    [{ form: "sparse", nnz: 42 }, positions],
   ];
-  for (const [form, generators] of forms) {
+  for (const [g, generators] of forms) {
     for (const layer of ["lconv", "lconv-max"] as const) {
       for (const tracked of [false, true]) {
         const sizes = { d: 42, m_in: 2, m_out: 5 };
-        const work = lconvWork({ layer, options: { ...sizes, generators: { kind: "learned", n_L: 2, d_h: 1 } } }, form, tracked);
+        const work = lconvWork({ layer, options: { ...sizes, generators: { kind: "learned", n_L: 2, d_h: 1 } } }, g, tracked);
         const Layer = layer === "lconv" ? LConv : LConvMax;
         const made = new Layer(new WeightSource(cpu, 0), { ...sizes, generators });
         scope(() => {
@@ -190,7 +190,7 @@ test("the work of dense and sparse generators is that of the commands, with a ma
           });
           const leaves = [...made.parameters(), ...(tracked ? [h] : [])];
           const backward = countMultiplyAdds(cpu, () => gradients(sum(y), leaves));
-          assert.equal([3 * work.forward, 3 * work.backward], [forward, backward], `${form.kind} ${layer} ${tracked}`);
+          assert.equal([3 * work.forward, 3 * work.backward], [forward, backward], `${g.form} ${layer} ${tracked}`);
         });
         made.dispose();
       }
@@ -223,7 +223,7 @@ test("generators: the own form first, its flops those of the layer, bytes those 
       );
       assert.equal([forms[0].generatorBytes, forms[1].generatorBytes], [4 * 2 * 2 * 42 * 2, 4 * 2 * 42 * 42]);
       const shift = toTensors(cpu, positions, false);
-      const csr = shift.kind === "sparse" ? shift.matrices.flatMap(({ forward, transposed }) => [forward, transposed]) : [];
+      const csr = shift.form === "sparse" ? shift.matrices.flatMap(({ forward, transposed }) => [forward, transposed]) : [];
       const values = csr.reduce((n, { rowStart, column, value }) => n + rowStart.size + column.size + value.size, 0);
       assert.is(forms[2].generatorBytes, 4 * values);
     }

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { rotate } from "../../src/data/rotate.js";
+import { usableProcessors } from "../../scripts/processors.mjs";
+import { type RotateOptions, rotate } from "../../src/data/rotate.js";
 import { readSafetensors } from "../../src/io/safetensors.js";
 import { fails } from "../io/helpers.js";
 import { skip } from "../support/skip.js";
@@ -47,6 +48,27 @@ test("every channel of an image turns by its angle, other images by theirs", () 
   const alone = plane.slice();
   rotate(alone, 7, 7, Float64Array.of(-50));
   assert.equal(x.slice(147), alone);
+});
+
+test("threads: as of device(), and checked alike", async () => {
+  const threadsOf = (options: RotateOptions): number => {
+    let threads = 0;
+    rotate(new Float32Array(4), 2, 2, Float64Array.of(1), options, { rotate: (...args) => void (threads = args[7]) });
+    return threads;
+  };
+  const before = process.env["LCONV_THREADS"];
+  try {
+    process.env["LCONV_THREADS"] = "3";
+    assert.equal([threadsOf({}), threadsOf({ threads: 5 })], [3, 5]);
+    delete process.env["LCONV_THREADS"];
+    assert.is(threadsOf({}), usableProcessors());
+    process.env["LCONV_THREADS"] = "12abc";
+    await fails(() => threadsOf({}), "ERR_LCONV_ARGUMENT", /LCONV_THREADS must be an integer from 1 to 1024, got "12abc"/);
+  } finally {
+    if (before === undefined) delete process.env["LCONV_THREADS"];
+    else process.env["LCONV_THREADS"] = before;
+  }
+  await fails(() => threadsOf({ threads: 0 }), "ERR_LCONV_ARGUMENT", /rotate: threads must be an integer from 1 to 1024, got 0/);
 });
 
 test("a quarter turn moves every pixel of a square to its place", () => {

@@ -147,10 +147,10 @@ test("refuses options nobody knows", async () => {
   const train = rawDataset(10);
   const prepareWith = (options: object): Promise<unknown> => prepare({ train }, options as PrepareOptions);
   await fails(() => prepareWith({ varient: "rotated" }), "ERR_LCONV_OPTION", /unknown option "varient"; did you mean "variant"/);
-  await fails(() => prepareWith({ variant: "rotate" }), "ERR_LCONV_ARGUMENT", /got "rotate"; did you mean "rotated"/);
+  await fails(() => prepareWith({ variant: "rotate" }), "ERR_LCONV_ARGUMENT", /unknown variant "rotate"; did you mean "rotated"/);
   await fails(() => prepareWith({ seed: -1 }), "ERR_LCONV_ARGUMENT", /seed must be an integer/);
   await fails(() => prepareWith({ order: 2 }), "ERR_LCONV_ARGUMENT", /order must be 1 or 3, got 2/);
-  await fails(() => prepareWith({ split: "first" }), "ERR_LCONV_ARGUMENT", /split must be/);
+  await fails(() => prepareWith({ split: "first" }), "ERR_LCONV_ARGUMENT", /unknown split "first"; known: last, seeded/);
   await fails(() => prepareWith({ holdOut: 1 }), "ERR_LCONV_ARGUMENT", /holdOut must be between 0 and 1, got 1/);
   await fails(() => prepareWith({ holdOut: Number.NaN }), "ERR_LCONV_ARGUMENT", /holdOut/);
 });

@@ -77,7 +77,7 @@ test("an L-conv layer in bf16 is that of float32 within the rounding, and elemen
       [2, 60, 5],
       [3, 3, 8],
     ].map((shape, i) => reference.randn(shape, i, 0.3));
-    const layer = (where = bf16) => lconv(on(h, where), { kind: "lowRank", U: on(U, where), V: on(V, where) }, on(W, where)).dataSync();
+    const layer = (where = bf16) => lconv(on(h, where), { form: "lowRank", U: on(U, where), V: on(V, where) }, on(W, where)).dataSync();
     const error = reference.relError(layer(), layer(device("cpu")));
     assert.ok(error > 1e-5 && error < 1e-2, `${error}`);
     const square = (where = bf16) => mul(on(h, where), on(h, where)).dataSync();

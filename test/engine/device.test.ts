@@ -1,10 +1,14 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { usableProcessors } from "../../scripts/processors.mjs";
 import { autoFault, device } from "../../src/engine/device.js";
 import { native } from "../../src/engine/native.js";
 import { threadCount } from "../../src/engine/threads.js";
 import { add } from "../../src/ops/arithmetic.js";
+import { matmul } from "../../src/ops/matmul.js";
 import { record } from "../../src/tensor/record.js";
 import { scope } from "../../src/tensor/scope.js";
 import { Tensor, tensor, zeros } from "../../src/tensor/tensor.js";
@@ -62,6 +66,53 @@ test("the precision is known, and the CPU's is fp32 or bf16", () => {
   throwsCode(() => device("cpu", { precison: "fp32" } as never), "ERR_LCONV_OPTION", 'did you mean "precision"?');
 });
 
+test("threads: a CPU device for each number, the usual one without", () => {
+  const [one, three] = [device("cpu", { threads: 1 }), device("cpu", { threads: 3 })];
+  assert.equal([one.threads, three.threads], [1, 3]);
+  assert.is(device("cpu", { threads: 3, precision: "fp32" }), three);
+  assert.is.not(device("cpu", { threads: 3, precision: "bf16" }), three);
+  const usual = device("cpu");
+  assert.is(device("cpu", { threads: usual.threads }), usual);
+  withEnv("LCONV_THREADS", String(usual.threads + 1), () => assert.is(device("cpu"), usual, "LCONV_THREADS counts at the first use"));
+  if (native().probeCuda().fault) assert.is(device("auto", { threads: 3 }), three);
+  for (const threads of [0, -1, 1.5, 1025, Number.NaN, "2" as never, null as never])
+    throwsCode(
+      () => device("cpu", { threads }),
+      "ERR_LCONV_ARGUMENT",
+      "device: threads must be an integer from 1 to 1024",
+      String(threads),
+    );
+});
+
+test("devices with other threads: side by side the results of each alone, and no mixing", async () => {
+  const [m, k, n] = [70, 300, 90];
+  const values = (count: number) => Float32Array.from({ length: count }, (_, i) => Math.sin(i));
+  const make = (threads: number) => {
+    const cpu = device("cpu", { threads });
+    const a = tensor(values(m * k), { shape: [m, k], device: cpu });
+    const b = tensor(values(k * n), { shape: [k, n], device: cpu });
+    let product = a;
+    const program = record(() => {
+      product = matmul(a, b);
+      return product;
+    }, cpu);
+    return { a, program, result: () => Buffer.from(product.dataSync().buffer).toString("hex") };
+  };
+  const runs = [1, 2, 3].map(make);
+  const alone: string[] = [];
+  for (const { program, result } of runs) {
+    await program.run({ steps: 1 });
+    alone.push(result());
+  }
+  await Promise.all(runs.map(({ program }) => program.run({ steps: 300 })));
+  assert.equal(
+    runs.map(({ result }) => result()),
+    alone,
+  );
+  throwsCode(() => add(runs[0].a, runs[1].a), "ERR_LCONV_DEVICE", "cpu (fp32, 1 threads)", "cpu (fp32, 2 threads)");
+  for (const { program } of runs) program.dispose();
+});
+
 test("the native engine refuses a device it does not know, and impossible thread counts", () => {
   throwsCode(() => native().openDevice("tpu", 1, 0), "ERR_LCONV_DEVICE", "tpu");
   for (const threads of [0, -1, 1025]) throwsCode(() => native().openDevice("cpu", threads, 0), "ERR_LCONV_ARGUMENT", "1 to 1024");
@@ -78,6 +129,25 @@ test("LCONV_THREADS: an integer from 1 to 1024, or nothing", () => {
   for (const value of ["0", "-1", "1.5", "1025", "many", " ", "1e9", "NaN"])
     withEnv("LCONV_THREADS", value, () => throwsCode(threadCount, "ERR_LCONV_ARGUMENT", "LCONV_THREADS", `"${value}"`));
   for (const value of ["", undefined]) withEnv("LCONV_THREADS", value, () => assert.ok(threadCount() >= 1));
+});
+
+test("the processors of a process: those it may run on, within the quota of its container", () => {
+  const file = join(mkdtempSync(join(tmpdir(), "lconv-quota-")), "cpu.max");
+  const all = usableProcessors("/nowhere/cpu.max");
+  assert.ok(all >= 1);
+  for (const [text, quota] of [
+    ["max 100000\n", all],
+    ["100000 100000\n", 1],
+    ["50000 100000\n", 1],
+    [`${100_000 * (all + 7)} 100000\n`, all],
+    [`${100_000 * all - 1} 100000\n`, all],
+    ["", all],
+    ["what? no\n", all],
+    ["0 0\n", all],
+  ] as const) {
+    writeFileSync(file, text);
+    assert.is(usableProcessors(file), quota, text);
+  }
 });
 
 test("a request that no machine can serve: ERR_LCONV_OOM, and the work goes on", async () => {

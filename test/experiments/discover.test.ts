@@ -190,7 +190,7 @@ test("dense generators read back equal, with all that was said of them", () => {
   assert.equal([metadata["algebra"], metadata["source"], metadata["d"]], ["so(3)", "a test", "3"]);
   const keys =
     "source d n_L algebra distance certain alternatives facts uncertainty strengths spectra structureConstants closureResidual noncommutativity killing signature";
-  for (const key of `${keys} centre derivedSeries tolerance angles residuals bound r2 heldOut notes`.split(" "))
+  for (const key of `${keys} center derivedSeries tolerance angles residuals bound r2 heldOut notes`.split(" "))
     assert.ok(key in json, key);
   assert.equal([json["source"], json["d"], json["n_L"], json["algebra"], json["bound"]], ["a test", 3, 3, "so(3)", 2]);
   assert.equal(json["residuals"], [0, 0.1, null]);

@@ -9,7 +9,7 @@ import { cellsOf } from "../../src/experiments/symbench/grid.js";
 import { Ledger, readLedgers } from "../../src/experiments/symbench/ledger.js";
 import type { Row } from "../../src/experiments/symbench/score.js";
 import { quantile, shareOf } from "../../src/experiments/symbench/statistics.js";
-import { type SystemSummary, summarise } from "../../src/experiments/symbench/summary.js";
+import { type SystemSummary, summarize } from "../../src/experiments/symbench/summary.js";
 import { systems, systemsFor } from "../../src/experiments/symbench/systems.js";
 import { renderSymbench } from "../../src/report/symbench.js";
 import { assertWellFormed } from "../report/wellFormed.js";
@@ -68,7 +68,7 @@ const someRows: Row[] = [
 ];
 
 const onlyOf = (rows: readonly Row[]): SystemSummary => {
-  const all = summarise(rows);
+  const all = summarize(rows);
   assert.is(all.length, 1);
   return all[0];
 };
@@ -167,7 +167,7 @@ test("ROC: thresholds, ties, rows without residuals", () => {
 
 test("the page is well-formed, also of nothing and of strangers with odd names", () => {
   for (const rows of [[], someRows, someRows.map((row) => ({ ...row, system: '<b onload="x">' }))]) {
-    const html = renderSymbench({ title: "SymBench" }, summarise(rows), { done: 1, of: 2, rows: 3 });
+    const html = renderSymbench({ title: "SymBench" }, summarize(rows), { done: 1, of: 2, rows: 3 });
     assertWellFormed(html);
     assert.not.match(html, "<b onload");
   }

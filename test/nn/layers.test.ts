@@ -142,7 +142,7 @@ test("given generators may be the start of training, in each form", () => {
     const [d, m_in, m_out] = [6, 1, 2];
     for (const basis of [so(d), denseBasis(so(d).dense()), randomLowRank(3, d, 2, 1), mixedRanks(d)]) {
       const layer = new LConv(source(), { d, m_in, m_out, generators: { kind: "given", basis, train: true }, activation: "tanh" });
-      const lowRank = layer.generators.kind === "lowRank";
+      const lowRank = layer.generators.form === "lowRank";
       assert.equal(layer.parameters().length, lowRank ? 4 : 3);
       fromTensors(layer.generators)
         .dense()
@@ -162,7 +162,7 @@ const mixedRanks = (d: number): Basis => new Basis([...randomLowRank(1, d, 1, 5)
 test("sparse generators on 16,384 positions never become dense, and refuse to where they would", () => {
   const basis = shifts([128, 128], [[0, 1]]);
   const layer = new LConv(source(), { d: 16_384, m_in: 1, m_out: 1, generators: basis });
-  assert.is(layer.generators.kind, "sparse");
+  assert.is(layer.generators.form, "sparse");
   layer.dispose();
   const train = () => new LConv(source(), { d: 16_384, m_in: 1, m_out: 1, generators: { kind: "given", basis, train: true } });
   assert.throws(train, (error: unknown) => error instanceof LconvError && /2\.1 GB.*low rank/.test(error.message));

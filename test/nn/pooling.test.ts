@@ -30,7 +30,7 @@ const test = suite("nn/pooling");
 const source = (device: Device = deviceOf()): WeightSource => new WeightSource(device, 0);
 
 /** Random values for all parameters of `layer`, the bias too; returns them. */
-function randomise(layer: Module): Array64[] {
+function randomize(layer: Module): Array64[] {
   return [...layer.namedParameters().values()].map((t, i) => {
     const value = randn(t.shape, 40 + i, t.rank > 1 ? 0.5 : 0.2);
     t.set(Float32Array.from(value.data));
@@ -41,7 +41,7 @@ function randomise(layer: Module): Array64[] {
 /** Value and all gradients of `layer`, whose parameters are U, V, W and b where it has one, against a float64 reference. */
 function checkLayer(layer: Module, h: Array64, reference: (h: Array64, ...parameters: Array64[]) => Array64, device: Device): void {
   scope(() => {
-    const inputs = [h, ...randomise(layer)];
+    const inputs = [h, ...randomize(layer)];
     const want = reference(...(inputs as [Array64]));
     const c = randn(want.shape, 4711);
     const x = onDevice(h, device, true);
@@ -199,7 +199,7 @@ const taps = permutationBasis(torus(0, 1), torus(1, 0));
 everyDevice(test, "max: permutations that commute with every L_i are left, others are not", (device) => {
   for (const activation of activations) {
     const layer = new LConvMax(source(device), { d: P * Q, m_in: 2, m_out: 3, activation, generators: taps });
-    randomise(layer);
+    randomize(layer);
     const h = randn([2, 2, P * Q], 5);
     const y = outputs(layer, h, device);
     for (let u = 0; u < P; u++) {
@@ -225,13 +225,13 @@ everyDevice(test, "max: fractional shifts, which linear L-conv keeps, are lost; 
   };
   const options = { d: P * Q, m_in: 2, m_out: 3, generators: taps, bias: false, activation: "linear" as const };
   const [linear, largest] = [new LConv(source(device), options), new LConvMax(source(device), options)];
-  for (const layer of [linear, largest]) randomise(layer);
+  for (const layer of [linear, largest]) randomize(layer);
   assert.ok(error(linear, fractional) < 1e-5);
   assert.ok(error(largest, fractional) > 0.1);
   assert.ok(error(largest, (h) => times(h, 3)) < 1e-5);
   assert.ok(error(largest, (h) => times(h, -1)) > 0.1);
   const biased = new LConvMax(source(device), { ...options, bias: true });
-  randomise(biased);
+  randomize(biased);
   assert.ok(error(biased, (h) => times(h, 3)) > 0.1);
   for (const layer of [linear, largest, biased]) layer.dispose();
 });
@@ -240,7 +240,7 @@ everyDevice(test, "max: with the shifts of a 2 x 2 window it is a convolution an
   const [B, m_in, m_out] = [2, 2, 3];
   const generators = permutationBasis(torus(0, 1), torus(1, 0), torus(1, 1));
   const layer = new LConvMax(source(device), { d: P * Q, m_in, m_out, generators, bias: false, activation: "linear" });
-  const [W] = randomise(layer);
+  const [W] = randomize(layer);
   const kernel = build([m_out, m_in, 2, 2], ([a, c, u, v]) => W.data[((2 * u + v) * m_in + c) * m_out + a]);
   const h = randn([B, m_in, P * Q], 5);
   const pooled = scope(() =>
@@ -257,7 +257,7 @@ function stridedShifts(device: Device, d: number, stride: number, shifts: readon
   const d_out = d / stride;
   const generators = { kind: "learned" as const, n_L: shifts.length, d_h: d_out };
   const layer = new LConvStrided(source(device), { d, m_in: 2, m_out: 3, stride, generators, activation });
-  randomise(layer);
+  randomize(layer);
   layer.U.set(Float32Array.from(build(layer.U.shape, ([, mu, k]) => (mu === k ? 1 : 0)).data));
   layer.V.set(Float32Array.from(build(layer.V.shape, ([i, k, nu]) => (nu === (stride * k + shifts[i]) % d ? 1 : 0)).data));
   return layer;

@@ -55,7 +55,7 @@ for (const order of orders) {
     everyDevice(test, `low rank, ${order} forward and ${backwardOrder} backward: value and gradient`, (device) => {
       for (const size of sizes) {
         checkOp({
-          op: (h, U, V, W, b) => lconv(h, { kind: "lowRank", U, V }, W, b, { order, backwardOrder }),
+          op: (h, U, V, W, b) => lconv(h, { form: "lowRank", U, V }, W, b, { order, backwardOrder }),
           reference: (h, U, V, W, b) => lconv64(h, generators64(U, V), W, b),
           inputs: layer(...size),
           device,
@@ -78,13 +78,13 @@ for (const fn of [
     const f = pointwise[fn?.name ?? "linear"];
     for (const order of [...orders, "auto"] as const) {
       checkOp({
-        op: (h, U, V, W, b) => lconv(h, { kind: "lowRank", U, V }, W, b, { order, fn }),
+        op: (h, U, V, W, b) => lconv(h, { form: "lowRank", U, V }, W, b, { order, fn }),
         reference: (h, U, V, W, b) => lconv64(h, generators64(U, V), W, b, f),
         inputs: [h, U, V, W, b],
         device,
       });
       checkOp({
-        op: (h, U, V, W) => lconv(h, { kind: "lowRank", U, V }, W, undefined, { order, fn }),
+        op: (h, U, V, W) => lconv(h, { form: "lowRank", U, V }, W, undefined, { order, fn }),
         reference: (h, U, V, W) => lconv64(h, generators64(U, V), W, undefined, f),
         inputs: [h, U, V, W],
         device,
@@ -115,7 +115,7 @@ test("every combination of trained and frozen parts in every pair of orders", ()
         const got = trainedSubset(
           inputs,
           bits,
-          (h, U, V, W, b) => lconv(h, { kind: "lowRank", U, V }, W, b, { order, backwardOrder, fn: { name: "tanh" } }),
+          (h, U, V, W, b) => lconv(h, { form: "lowRank", U, V }, W, b, { order, backwardOrder, fn: { name: "tanh" } }),
           c,
         );
         got.forEach((grad, i) => {
@@ -130,13 +130,13 @@ everyDevice(test, "dense generators: value and gradient, with every part trained
   const reference = (...[h, L, W, b]: Array64[]) => lconv64(h, L, W, b);
   for (const [B, m, o, d, n_L] of sizes) {
     const inputs = [randn([B, m, d], 1), randn([n_L, d, d], 2), randn([n_L + 1, m, o], 3), randn([o], 4)];
-    checkOp({ op: (h, L, W, b) => lconv(h, { kind: "dense", L }, W, b), reference, inputs, device });
+    checkOp({ op: (h, L, W, b) => lconv(h, { form: "dense", L }, W, b), reference, inputs, device });
   }
   const inputs = [randn([2, 3, 4], 1), randn([2, 4, 4], 2), randn([3, 3, 2], 3), randn([2], 4)];
   const c = randn([2, 2, 4], 5);
   const want = differences(reference, inputs, c);
   for (let bits = 1; bits < 16; bits++) {
-    trainedSubset(inputs, bits, (h, L, W, b) => lconv(h, { kind: "dense", L }, W, b), c).forEach((grad, i) => {
+    trainedSubset(inputs, bits, (h, L, W, b) => lconv(h, { form: "dense", L }, W, b), c).forEach((grad, i) => {
       if (grad) assertNear(`trained ${bits.toString(2)}, input ${i}`, grad, want[i], 1e-4);
     });
   }
@@ -146,12 +146,12 @@ everyDevice(test, "low rank equals dense with L = U V, at the sizes of a network
   scope(() => {
     const [h, U, V, W, b] = layer(3, 8, 16, 64, 5, 7).map((x) => onDevice(x, device, true));
     const fn = { name: "relu" } as const;
-    const L = denseGenerators({ kind: "lowRank", U, V });
+    const L = denseGenerators({ form: "lowRank", U, V });
     assertNear("U V", toArray64(L), generators64(toArray64(U), toArray64(V)), 1e-6);
-    const dense = lconv(h, { kind: "dense", L: tensor(L.dataSync() as Float32Array, { shape: L.shape, device }) }, W, b, { fn });
+    const dense = lconv(h, { form: "dense", L: tensor(L.dataSync() as Float32Array, { shape: L.shape, device }) }, W, b, { fn });
     const want = gradients(sum(mul(dense, dense)), [h, W, b]).map(toArray64);
     for (const order of orders) {
-      const y = lconv(h, { kind: "lowRank", U, V }, W, b, { fn, order });
+      const y = lconv(h, { form: "lowRank", U, V }, W, b, { fn, order });
       assertNear(order, toArray64(y), toArray64(dense), 1e-5);
       gradients(sum(mul(y, y)), [h, W, b]).forEach((grad, i) => {
         assertNear(`${order}, gradient ${i}`, toArray64(grad), want[i], 1e-4);
@@ -204,7 +204,7 @@ everyDevice(test, "shift generators make L-conv a convolution (zero padding: eve
     const L = shifts(p, q, moves);
     const same = toArray64(conv2d(x, onDevice(K, device), { padding: "same" }));
     const valid = toArray64(conv2d(x, onDevice(K, device)));
-    for (const g of [sparseOf(L, device), { kind: "dense" as const, L: onDevice(L, device) }]) {
+    for (const g of [sparseOf(L, device), { form: "dense" as const, L: onDevice(L, device) }]) {
       const y = toArray64(lconv(onDevice({ shape: [B, m, p * q], data: Float64Array.from(x.dataSync()) }, device), g, onDevice(W, device)));
       assertNear("same", y, same, 1e-6);
       const interior = array64(valid.shape, (n) => {
@@ -221,12 +221,12 @@ everyDevice(test, "generatorApply and weightContract: value and gradient, and to
     const [h, U, V, W] = layer(...size);
     const L = generators64(U, V);
     checkOp({
-      op: (h, U, V) => generatorApply(h, { kind: "lowRank", U, V }),
+      op: (h, U, V) => generatorApply(h, { form: "lowRank", U, V }),
       reference: (h, U, V) => apply64(h, generators64(U, V)),
       inputs: [h, U, V],
       device,
     });
-    checkOp({ op: (h, L) => generatorApply(h, { kind: "dense", L }), reference: apply64, inputs: [h, map(L, Math.fround)], device });
+    checkOp({ op: (h, L) => generatorApply(h, { form: "dense", L }), reference: apply64, inputs: [h, map(L, Math.fround)], device });
     const S = thinned(L);
     const rounded = map(S, Math.fround);
     checkOp({ op: (h) => generatorApply(h, sparseOf(rounded, device)), reference: (h) => apply64(h, rounded), inputs: [h], device });
@@ -236,21 +236,21 @@ everyDevice(test, "generatorApply and weightContract: value and gradient, and to
 
 test("differences of the float32 forward pass", () => {
   for (const order of orders)
-    checkDirections((h, U, V, W, b) => lconv(h, { kind: "lowRank", U, V }, W, b, { order, fn: { name: "tanh" } }), layer(2, 2, 3, 6, 2, 3));
+    checkDirections((h, U, V, W, b) => lconv(h, { form: "lowRank", U, V }, W, b, { order, fn: { name: "tanh" } }), layer(2, 2, 3, 6, 2, 3));
 });
 
 test("misuse: code and both shapes", () => {
   scope(() => {
     const z = (...shape: number[]) => zeros(shape);
-    const g = { kind: "lowRank", U: z(2, 5, 3), V: z(2, 3, 5) } as const;
+    const g = { form: "lowRank", U: z(2, 5, 3), V: z(2, 3, 5) } as const;
     throwsCode(() => lconv(z(1, 2, 6), g, z(3, 2, 4)), "ERR_LCONV_SHAPE", "[1, 2, 6]", "d = 6", "d = 5");
     throwsCode(() => lconv(z(2, 5), g, z(3, 2, 4)), "ERR_LCONV_SHAPE", "[2, 5]");
     throwsCode(() => lconv(z(1, 2, 5), { ...g, V: z(2, 5, 3) }, z(3, 2, 4)), "ERR_LCONV_SHAPE", "[2, 5, 3]", "[2, 3, 5]");
     throwsCode(() => lconv(z(1, 2, 5), g, z(2, 2, 4)), "ERR_LCONV_SHAPE", "[2, 2, 4]", "[3, 2, 4]", "[1, 2, 5]");
     throwsCode(() => lconv(z(1, 3, 5), g, z(3, 2, 4)), "ERR_LCONV_SHAPE", "[3, 2, 4]", "[1, 3, 5]");
     throwsCode(() => lconv(z(1, 2, 5), g, z(3, 2, 4), z(3)), "ERR_LCONV_SHAPE", "b must be [4]", "[3]");
-    throwsCode(() => lconv(z(1, 2, 5), { kind: "dense", L: z(2, 5, 4) }, z(3, 2, 4)), "ERR_LCONV_SHAPE", "[2, 5, 4]", "[2, 5, 5]");
-    throwsCode(() => lconv(z(1, 2, 5), { kind: "lowRank", U: z(2, 5, 0), V: z(2, 0, 5) }, z(3, 2, 4)), "ERR_LCONV_SHAPE", "[2, 5, 0]");
+    throwsCode(() => lconv(z(1, 2, 5), { form: "dense", L: z(2, 5, 4) }, z(3, 2, 4)), "ERR_LCONV_SHAPE", "[2, 5, 4]", "[2, 5, 5]");
+    throwsCode(() => lconv(z(1, 2, 5), { form: "lowRank", U: z(2, 5, 0), V: z(2, 0, 5) }, z(3, 2, 4)), "ERR_LCONV_SHAPE", "[2, 5, 0]");
     throwsCode(() => lconv(z(1, 0, 5), g, z(3, 0, 4)), "ERR_LCONV_SHAPE", "[1, 0, 5]");
     throwsCode(() => lconv(z(0, 2, 5), g, z(3, 2, 4)), "ERR_LCONV_SHAPE", "[0, 2, 5]", "sample");
     throwsCode(() => lconv(z(1, 2, 5), g, z(3, 2, 4), undefined, { fn: { name: "gelu" } }), "ERR_LCONV_ARGUMENT", "gelu");

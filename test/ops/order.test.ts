@@ -51,7 +51,7 @@ function counted(
     const { h, U, V, W } = makeLayer(s, trained);
     let y: Tensor | undefined;
     const forward = countMultiplyAdds(device, () => {
-      y = lconv(h, { kind: "lowRank", U, V }, W, undefined, { order, backwardOrder });
+      y = lconv(h, { form: "lowRank", U, V }, W, undefined, { order, backwardOrder });
     });
     const leaves = [h, U, V, W].filter((t) => t.requiresGrad);
     const backward = leaves.length === 0 ? 0 : countMultiplyAdds(device, () => gradients(sum(y as Tensor), leaves));
@@ -93,11 +93,11 @@ test("auto takes the cheaper order, for forward and for backward", () => {
     for (const trained of trainedSets) {
       scope(() => {
         const { h, U, V, W } = makeLayer(s, trained);
-        const chosen = chooseOrder({ kind: "lowRank", U, V }, s, s.m_out, trained, { order: "auto" });
+        const chosen = chooseOrder({ form: "lowRank", U, V }, s, s.m_out, trained, { order: "auto" });
         const [forward, backward] = [forwardCost(s), backwardCost(s, trained, chosen.forward)];
         assert.is(forward[chosen.forward], Math.min(forward.VWU, forward.VUW));
         assert.is(backward[chosen.backward], Math.min(backward.VWU, backward.VUW));
-        const work = countMultiplyAdds(device, () => lconv(h, { kind: "lowRank", U, V }, W));
+        const work = countMultiplyAdds(device, () => lconv(h, { form: "lowRank", U, V }, W));
         assert.is(work / s.B, counted(s, {}, chosen.forward, chosen.backward).forward);
       });
     }
@@ -116,9 +116,9 @@ test("a forced order is taken; the backward pass follows it unless forced itself
     const { U, V } = makeLayer(s, {});
     const trained = trainedSets[14];
     for (const order of orders) {
-      assert.equal(chooseOrder({ kind: "lowRank", U, V }, s, s.m_out, trained, { order }), { forward: order, backward: order });
+      assert.equal(chooseOrder({ form: "lowRank", U, V }, s, s.m_out, trained, { order }), { forward: order, backward: order });
       for (const backwardOrder of orders)
-        assert.equal(chooseOrder({ kind: "lowRank", U, V }, s, s.m_out, trained, { order, backwardOrder }), {
+        assert.equal(chooseOrder({ form: "lowRank", U, V }, s, s.m_out, trained, { order, backwardOrder }), {
           forward: order,
           backward: backwardOrder,
         });
@@ -130,10 +130,10 @@ test("misuse: unknown orders, orders that these generators cannot take", () => {
   scope(() => {
     const [h, L, W] = [zeros([1, 1, 3]), zeros([2, 3, 3]), zeros([3, 1, 1])];
     const { U, V } = makeLayer(layers[1], {});
-    throwsCode(() => lconv(h, { kind: "dense", L }, W, undefined, { order: "VWU" }), "ERR_LCONV_ARGUMENT", "VWU", "dense");
-    throwsCode(() => lconv(h, { kind: "dense", L }, W, undefined, { backwardOrder: "VWU" }), "ERR_LCONV_ARGUMENT", "VWU", "dense");
+    throwsCode(() => lconv(h, { form: "dense", L }, W, undefined, { order: "VWU" }), "ERR_LCONV_ARGUMENT", "VWU", "dense");
+    throwsCode(() => lconv(h, { form: "dense", L }, W, undefined, { backwardOrder: "VWU" }), "ERR_LCONV_ARGUMENT", "VWU", "dense");
     throwsCode(
-      () => lconv(zeros([1, 3, 7]), { kind: "lowRank", U, V }, zeros([3, 3, 5]), undefined, { order: "UVW" as Order }),
+      () => lconv(zeros([1, 3, 7]), { form: "lowRank", U, V }, zeros([3, 3, 5]), undefined, { order: "UVW" as Order }),
       "ERR_LCONV_ARGUMENT",
       "UVW",
     );

@@ -2,7 +2,17 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { LconvError } from "../../src/errors.js";
-import { adam, adamw, makeOptimizer, type Optimizer, type OptimizerName, rmsprop, sgd } from "../../src/optim/optimizer.js";
+import {
+  adam,
+  adamw,
+  makeOptimizer,
+  type Optimizer,
+  type OptimizerName,
+  optimizerDefaults,
+  optimizerNames,
+  rmsprop,
+  sgd,
+} from "../../src/optim/optimizer.js";
 import { constant, cosine, ratesOf, stepDecay, warmUp } from "../../src/optim/schedule.js";
 import { scope } from "../../src/tensor/scope.js";
 import { type Tensor, tensor } from "../../src/tensor/tensor.js";
@@ -139,6 +149,19 @@ test("schedules: values at the places that matter", () => {
   );
   assert.ok(Math.abs(warm(54, 104) - 0.5) < 1e-12);
   assert.equal([...ratesOf(stepDecay(2, 0.5), 0.5, 4)], [0.5, 0.5, 0.25, 0.25]);
+});
+
+test("the learning rate on the host is the device's, in float32; the default is that of optimizerDefaults", () => {
+  for (const name of optimizerNames)
+    scope(() => {
+      const optimizer = makeOptimizer(name, [tensor([1], { requiresGrad: true })], {});
+      assert.is(optimizer.learningRate, optimizer.lr.item());
+      assert.is(optimizer.learningRate, Math.fround(optimizerDefaults[name].lr));
+      optimizer.setLearningRate(0.3);
+      assert.is(optimizer.learningRate, optimizer.lr.item());
+      assert.is(optimizer.learningRate, Math.fround(0.3));
+      optimizer.dispose();
+    });
 });
 
 const misuse: [string, () => unknown, string, RegExp][] = [

@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { colormap, levels, quantise } from "../../src/report/colormap.js";
+import { colormap, levels, quantize } from "../../src/report/colormap.js";
 import { heatmap } from "../../src/report/heatmap.js";
 import { imageGrid } from "../../src/report/images.js";
 import { assertWellFormed } from "./wellFormed.js";
@@ -12,8 +12,8 @@ const isShapeError = (error: { code: string }): boolean => error.code === "ERR_L
 
 test("zero is the middle level, out of range saturates, NaN has its own colour", () => {
   const middle = (levels - 1) / 2;
-  assert.equal([...quantise([-9, -1, 0, 1, 9, Number.NaN, Infinity], -1, 1)], [0, 0, middle, levels - 1, levels - 1, missing, levels - 1]);
-  assert.equal([...quantise([0, 0, Number.NaN], 0, 0)], [middle, middle, missing]);
+  assert.equal([...quantize([-9, -1, 0, 1, 9, Number.NaN, Infinity], -1, 1)], [0, 0, middle, levels - 1, levels - 1, missing, levels - 1]);
+  assert.equal([...quantize([0, 0, Number.NaN], 0, 0)], [middle, middle, missing]);
   const map = colormap("diverging");
   assert.equal([...map.subarray(3 * middle, 3 * middle + 3)], [247, 247, 247]);
   assert.is(map.length, 3 * 256);

@@ -27,5 +27,5 @@ export function sparseOf(L: Array64, device: Device = deviceOf()): Sparse {
     const entry = (row: number, col: number) => L.data[(i * d + row) * d + col];
     return { forward: compress(d, entry, device), transposed: compress(d, (row, col) => entry(col, row), device) };
   });
-  return { kind: "sparse", matrices, d };
+  return { form: "sparse", matrices, d };
 }

@@ -49,7 +49,7 @@ export function smallTraining(seed: number): SmallTraining {
 
   const step = () => {
     const index = stepSlice(order, optimizer.steps, B);
-    const h = lconv(gather(x, index), { kind: "lowRank", U, V }, W, b, { fn: { name: "relu" } });
+    const h = lconv(gather(x, index), { form: "lowRank", U, V }, W, b, { fn: { name: "relu" } });
     const images = maxPool2d(biasActivation(conv2d(reshape(h, [B, o, p, p]), K), bK, { name: "relu" }));
     const loss = crossEntropy(linear(flatten(images), Wc, bc), gather(labels, index));
     optimizer.step(gradients(loss, parameters));

@@ -53,9 +53,9 @@ export function validCommands(): { commands: Command[]; elements: number[]; dtyp
   const [h, U, V, W, b] = [leaf(2, 3, 6), leaf(2, 6, 3), leaf(2, 3, 6), leaf(3, 3, 4), leaf(4)];
   const [x, K, L] = [leaf(2, 3, 5, 5), leaf(4, 3, 3, 3), leaf(2, 6, 6)];
   const results = [
-    lconv(h, { kind: "lowRank", U, V }, W, b, { order: "VWU", fn: { name: "relu" } }),
-    lconv(h, { kind: "lowRank", U, V }, W, b, { order: "VUW", fn: { name: "tanh" } }),
-    weightContract(generatorApply(h, { kind: "dense", L }), W),
+    lconv(h, { form: "lowRank", U, V }, W, b, { order: "VWU", fn: { name: "relu" } }),
+    lconv(h, { form: "lowRank", U, V }, W, b, { order: "VUW", fn: { name: "tanh" } }),
+    weightContract(generatorApply(h, { form: "dense", L }), W),
     lconv(h, sparseOf(randn([2, 6, 6], 1)), W),
     maxPool2d(biasActivation(conv2d(x, K, { padding: 1 }), b, { name: "sigmoid" })),
     linear(leaf(3, 4), leaf(4, 2), leaf(2), { name: "leakyRelu", parameter: 0.1 }),

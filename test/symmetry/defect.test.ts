@@ -129,7 +129,7 @@ function defect64(
   difference?: { L: Matrix; L_out: Matrix | undefined },
 ) {
   const total = (M: Matrix): number => M.to1DArray().reduce((all, value) => all + value ** 2, 0);
-  const centred = (M: Matrix): Matrix => {
+  const centered = (M: Matrix): Matrix => {
     const out = M.clone();
     for (let i = 0; i < M.rows; i++)
       out.setRow(
@@ -144,7 +144,7 @@ function defect64(
   const F = A.mmul(Matrix.tanh(inner));
   const along = (V: Matrix): Matrix => A.mmul(Matrix.mul(slope, B.mmul(V)));
   const acted = (M: Matrix | undefined): Matrix => (M ? M.mmul(F) : Matrix.zeros(F.rows, F.columns));
-  const scale2 = (total(centred(F)) / total(centred(X))) * total(L.mmul(X)) + total(acted(L_out));
+  const scale2 = (total(centered(F)) / total(centered(X))) * total(L.mmul(X)) + total(acted(L_out));
   const share = (P: Matrix, Q: Matrix | undefined): number => Math.sqrt(total(Matrix.sub(along(P.mmul(X)), acted(Q))) / scale2);
   return { defect: share(L, L_out), floor: difference && share(difference.L, difference.L_out) };
 }

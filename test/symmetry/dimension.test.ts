@@ -10,9 +10,9 @@ test("by noise: residuals that it explains count, those far beyond do not, and b
     [0.11, 0.1, 0.1, 0.1],
   ];
   assert.equal([dimensionByNoise(residuals, noise, 0.2).dimension, dimensionByNoise(residuals, noise, 0.2).undecided], [2, 0]);
-  const grey = dimensionByNoise([0.03, 0.15, 1], [0.03, 0.067, 0.1], 0.2); // 5 times its noise in square
-  assert.equal([grey.dimension, grey.undecided], [1, 1]);
-  assert.match(grey.notes[0], /undecided: 1 more direction may be.*0\.15 with a noise of 0\.067/);
+  const gray = dimensionByNoise([0.03, 0.15, 1], [0.03, 0.067, 0.1], 0.2); // 5 times its noise in square
+  assert.equal([gray.dimension, gray.undecided], [1, 1]);
+  assert.match(gray.notes[0], /undecided: 1 more direction may be.*0\.15 with a noise of 0\.067/);
   const noisy = dimensionByNoise([0.4, 0.5], [0.4, 0.4], 0.2); // too much noise for anything
   assert.equal([noisy.dimension, noisy.undecided], [0, 2]);
   const none = dimensionByNoise([0.3, 0.5], [0.01, 0.01], 0.2);

@@ -50,8 +50,8 @@ const naive: Record<RegularizerName, (L: Array64) => number> = {
 const unitMatrices = (L: Array64): Matrix[] => matrices(L).map((A) => Matrix.div(A, Math.sqrt(squared(A))));
 const meanOf = (Ls: Matrix[], of: (A: Matrix, B: Matrix) => number): number => table(Ls, of).mean();
 
-const lowRank = (U: Tensor, V: Tensor): Generators => ({ kind: "lowRank", U, V });
-const dense = (L: Tensor): Generators => ({ kind: "dense", L });
+const lowRank = (U: Tensor, V: Tensor): Generators => ({ form: "lowRank", U, V });
+const dense = (L: Tensor): Generators => ({ form: "dense", L });
 const factors = (n: number, d: number, h: number, seed = 1): [Array64, Array64] => [randn([n, d, h], seed), randn([n, h, d], seed + 50)];
 const trainedLowRank = (U: Array64, V: Array64, device?: Device): Generators =>
   lowRank(onDevice(U, device, true), onDevice(V, device, true));

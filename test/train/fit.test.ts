@@ -193,6 +193,13 @@ for (const [title, options, code, message] of misuse) {
   });
 }
 
+test("misuse: train() is an iterator of events and calls nobody", async () => {
+  const model = tinyModel();
+  const options = { ...settings, onEvent: () => {} };
+  await rejectsCode(train(model, data, options as FitOptions).next(), "ERR_LCONV_OPTION", '"onEvent"');
+  model.dispose();
+});
+
 test("misuse: no samples, arrays that do not fit", async () => {
   const model = tinyModel();
   const none = { ...data.train, x: new Float32Array(0), labels: new Int32Array(0), count: 0 };

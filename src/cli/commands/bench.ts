@@ -1,37 +1,32 @@
-import { benchCases } from "../../cost/cases.js";
+import { BATCH, benchCases } from "../../cost/cases.js";
 import { measurePeak } from "../../cost/measure.js";
-import { device as deviceOf } from "../../engine/device.js";
-import { type BenchResult, benchSteps } from "../../experiments/bench/steps.js";
+import { defined } from "../../defined.js";
+import { type BenchResult, benchSteps, SECONDS } from "../../experiments/bench/steps.js";
 import { cudaNote } from "../run/examine.js";
-import { deviceFlag, precisionFlag, threadsFlag } from "../run/flags.js";
+import { chosenDevice, deviceFlag, precisionFlag, threadsFlag } from "../run/flags.js";
 import type { Context } from "../terminal/context.js";
 import { type Given, integer, positive, text } from "../terminal/flags.js";
 import { range } from "../terminal/output.js";
 
 export const benchFlags = {
   cases: { value: "A,B", kind: text("names of cases, with commas"), help: `which: ${benchCases.join(", ")} (default: all)` },
-  batch: { value: "N", kind: integer(1, 1 << 20), help: "samples in a step", default: 64 },
-  seconds: { value: "S", kind: positive, help: "time for each case, in seconds", default: 3 },
+  batch: { value: "N", kind: integer(1, 1 << 20), help: "samples in a step", default: BATCH },
+  seconds: { value: "S", kind: positive, help: "time for each case, in seconds", default: SECONDS },
   device: deviceFlag,
   precision: precisionFlag,
   threads: threadsFlag,
 } as const;
 
 /** `lconv bench steps`: a line for each case as soon as it is measured. */
-export async function bench(
-  { cases, batch, seconds, device: name, precision = "fp32", threads }: Given<typeof benchFlags>,
-  { out, signal }: Context,
-): Promise<void> {
-  if (threads !== undefined) process.env["LCONV_THREADS"] = String(threads);
-  const device = deviceOf(name, { precision });
+export async function bench({ cases, batch, seconds, ...chosen }: Given<typeof benchFlags>, { out, signal }: Context): Promise<void> {
+  const device = chosenDevice(chosen);
+  const { precision } = device;
   const note = cudaNote(device);
   if (note !== undefined) process.stderr.write(`${note}\n`);
   const options = {
     device,
     signal,
-    ...(cases !== undefined && { cases: cases.split(",") }),
-    ...(batch !== undefined && { batch }),
-    ...(seconds !== undefined && { seconds }),
+    ...defined({ cases: cases?.split(","), batch, seconds }),
   };
   const peak = await measurePeak(device, signal);
   const how = device.name === "cpu" ? `${device.threads} threads, ${precision}` : precision;

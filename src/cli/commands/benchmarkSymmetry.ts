@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
-import { type Device, device as deviceOf } from "../../engine/device.js";
+import type { Device } from "../../engine/device.js";
 import { check } from "../../errors.js";
 import { type Cell, cellsOf } from "../../experiments/symbench/grid.js";
 import { Ledger } from "../../experiments/symbench/ledger.js";
 import { runCell } from "../../experiments/symbench/run.js";
-import { deviceFlag, progressFlag, threadsFlag } from "../run/flags.js";
+import { chosenDevice, deviceFlag, progressFlag, threadsFlag } from "../run/flags.js";
 import { type Context, withReporter } from "../terminal/context.js";
-import { type Given, text, toggle } from "../terminal/flags.js";
+import { type Given, text, toggle, withDefaults } from "../terminal/flags.js";
 import type { Reporter } from "../terminal/reporter.js";
 import { concludeSymmetry } from "./symmetryReport.js";
 
@@ -26,21 +26,20 @@ export const symmetryFlags = {
     default: "symbench",
   },
   device: deviceFlag,
-  threads: threadsFlag,
+  threads: { ...threadsFlag, help: "threads of the CPU backend", default: 1 },
   progress: progressFlag,
 } as const;
 
 /** `lconv benchmark symmetry`: discovery against truths, a ledger line for each system and cell, and what they come to. */
 export async function benchmarkSymmetry(flags: Given<typeof symmetryFlags>, context: Context): Promise<void> {
-  const { quick, truths, share, report, out: folder = symmetryFlags.out.default, threads = 1, progress } = flags;
+  const { quick, truths, share, report, out: folder, threads, progress } = withDefaults(symmetryFlags, flags);
   const grid = cellsOf(quick ? "quick" : "full", truths?.split(","));
   const own = shareOf(grid, share);
   if (report) {
     check(existsSync(folder), "ERR_LCONV_ARGUMENT", () => `benchmark symmetry: there is no folder ${folder} to report on`);
     return concludeSymmetry(folder, grid, context.out);
   }
-  process.env["LCONV_THREADS"] = String(threads);
-  const device = deviceOf(flags.device);
+  const device = chosenDevice({ ...flags, threads });
   const ledger = new Ledger(folder, share?.replace("/", "of"));
   try {
     await withReporter(progress, (reporter) => runCells(own, ledger, device, reporter, context));

@@ -2,7 +2,7 @@ import { catalog, findDataset, type OfficialName, officialNames } from "../../da
 import { drawGlyphs } from "../../data/glyphs.js";
 import { fetchDataset } from "../../data/load.js";
 import { breathing } from "../../engine/breathe.js";
-import { LconvError, nearest } from "../../errors.js";
+import { check, LconvError, oneOf } from "../../errors.js";
 import { writeAtomic } from "../../io/atomic.js";
 import { deflateNpz } from "../../io/npz.js";
 import { progressFlag } from "../run/flags.js";
@@ -13,8 +13,6 @@ import { list } from "../terminal/output.js";
 
 export const dataFlags = { progress: progressFlag } as const;
 
-const actions = ["list", "fetch", "glyphs"];
-
 /** `lconv data`: which data sets are here, and where more come from. */
 export async function data(
   action: string,
@@ -22,15 +20,14 @@ export async function data(
   { progress }: Given<typeof dataFlags>,
   context: Context,
 ): Promise<void> {
-  if (action === "list") return listDatasets(context);
-  if (action === "glyphs") return writeGlyphs(name, context);
-  if (action === "fetch")
-    return withReporter(progress, async (reporter) => fetch(official(name), { ...context, onProgress: downloadProgress(reporter) }));
-  const near = nearest(action, actions);
-  throw new LconvError(
-    "ERR_LCONV_ARGUMENT",
-    `lconv data: expected ${actions.join(", ")}, got "${action}"${near ? `; did you mean "${near}"?` : ""}`,
-  );
+  switch (oneOf("lconv data", "action", action, ["list", "fetch", "glyphs"])) {
+    case "list":
+      return listDatasets(context);
+    case "glyphs":
+      return writeGlyphs(name, context);
+    case "fetch":
+      return withReporter(progress, async (reporter) => fetch(official(name), { ...context, onProgress: downloadProgress(reporter) }));
+  }
 }
 
 function listDatasets({ out }: Context): void {
@@ -69,11 +66,6 @@ async function writeGlyphs(path: string | undefined, { out, signal }: Context): 
 }
 
 function official(name: string | undefined): OfficialName {
-  const known = officialNames.find((candidate) => candidate === name);
-  if (known) return known;
-  const near = name === undefined ? undefined : nearest(name, officialNames);
-  throw new LconvError(
-    "ERR_LCONV_ARGUMENT",
-    `lconv data fetch: expected ${officialNames.join(", ")}, got ${name ?? "none"}${near ? `; did you mean "${near}"?` : ""}`,
-  );
+  check(name !== undefined, "ERR_LCONV_ARGUMENT", () => `lconv data fetch: expected one of ${officialNames.join(", ")}, got none`);
+  return oneOf("lconv data fetch", "data set", name, officialNames);
 }

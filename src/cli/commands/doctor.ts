@@ -2,6 +2,7 @@ import { accessSync, constants, existsSync } from "node:fs";
 import { availableParallelism, cpus, freemem, release, totalmem } from "node:os";
 import { dirname } from "node:path";
 import { cacheFolder, findDataset, officialNames } from "../../data/catalog.js";
+import { defined } from "../../defined.js";
 import { native } from "../../engine/native.js";
 import { threadCount } from "../../engine/threads.js";
 import { attempt, type CudaFindings, type DeviceState, examineCuda, examineDevice, showCuda } from "../run/examine.js";
@@ -67,7 +68,7 @@ function examineCache(): Findings["cache"] {
   let nearest = folder;
   while (!existsSync(nearest) && dirname(nearest) !== nearest) nearest = dirname(nearest);
   const { problem } = attempt(() => accessSync(nearest, constants.W_OK));
-  return { folder, writable: problem === undefined, ...(problem !== undefined && { problem }) };
+  return { folder, writable: problem === undefined, ...defined({ problem }) };
 }
 
 function show(found: Findings): string {

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { GoalResult } from "../../experiments/symbench/goals.js";
 import type { Cell } from "../../experiments/symbench/grid.js";
 import { answeredCells, readLedgers } from "../../experiments/symbench/ledger.js";
-import { type SystemSummary, summarise } from "../../experiments/symbench/summary.js";
+import { type SystemSummary, summarize } from "../../experiments/symbench/summary.js";
 import { writeAtomic } from "../../io/atomic.js";
 import { removeLitterOf } from "../../io/folders.js";
 import { renderSymbench, verdict } from "../../report/symbench.js";
@@ -18,7 +18,7 @@ export function concludeSymmetry(folder: string, grid: readonly Cell[], out: Out
   const { rows, cut } = readLedgers(folder);
   const answered = answeredCells(rows);
   const cells = { done: grid.filter(answered).length, of: grid.length };
-  const systems = summarise(rows);
+  const systems = summarize(rows);
   const files = {
     "symbench.html": renderSymbench({ title: TITLE, summary: SUMMARY, created: created() }, systems, { ...cells, rows: rows.length }),
     "summary.json": `${JSON.stringify({ created: created(), rows: rows.length, cells, systems: systems.map(forFile) }, null, 2)}\n`,

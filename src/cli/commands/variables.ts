@@ -1,9 +1,10 @@
 import { existsSync, statSync } from "node:fs";
 import { downloadLimits } from "../../data/limits.js";
+import { defined } from "../../defined.js";
 import { device } from "../../engine/device.js";
 import { elfFault } from "../../engine/elf.js";
 import { threadCount } from "../../engine/threads.js";
-import { LconvError, nearest } from "../../errors.js";
+import { didYouMean, LconvError } from "../../errors.js";
 
 /** An environment variable in force, and what is wrong with its value. */
 export interface Variable {
@@ -38,14 +39,9 @@ export function variablesInForce(): Variable[] {
   );
   return set.sort().map(([name, value]) => {
     const check = checks[name];
-    const problem = check ? check(value) : unknown(name);
-    return { name, value, ...(problem !== undefined && { problem }) };
+    const problem = check ? check(value) : `unknown to lconv${didYouMean(name, Object.keys(checks))}`;
+    return { name, value, ...defined({ problem }) };
   });
-}
-
-function unknown(name: string): string {
-  const near = nearest(name, Object.keys(checks));
-  return `unknown to lconv${near ? `; did you mean ${near}?` : ""}`;
 }
 
 /** Why a value is refused. That the engine does not load is told elsewhere. */

@@ -1,22 +1,27 @@
 import { join } from "node:path";
-import { device as deviceOf } from "../../engine/device.js";
-import { check, LconvError, nearest } from "../../errors.js";
-import type { Prop2Options } from "../../experiments/verify/prop2.js";
+import { defined } from "../../defined.js";
+import { check, oneOf } from "../../errors.js";
+import { type Prop2Options, prop2Defaults } from "../../experiments/verify/prop2.js";
 import { type Verdict, type VerificationName, verificationNames } from "../../experiments/verify/verdict.js";
 import { verify as runVerifications } from "../../experiments/verify/verify.js";
 import { writeAtomic } from "../../io/atomic.js";
 import { removeLitterOf } from "../../io/folders.js";
 import { significant } from "../../report/svg.js";
 import { bounds, renderVerdicts } from "../../report/verdicts.js";
-import { deviceFlag, progressFlag, threadsFlag } from "../run/flags.js";
+import { chosenDevice, deviceFlag, progressFlag, threadsFlag } from "../run/flags.js";
 import { created } from "../run/modelReport.js";
 import { type Context, withReporter } from "../terminal/context.js";
 import { type Given, integer, number, text } from "../terminal/flags.js";
 
 export const verifyFlags = {
-  d: { value: "D", kind: integer(3, 512), help: "prop2: points of the circle", default: 20 },
-  shift: { value: "T", kind: number, help: "prop2: how far it is shifted", default: 2 },
-  n: { value: "N,N", kind: text("whole numbers with commas", /^\d+(,\d+)*$/), help: "prop2: numbers of layers", default: "8,16" },
+  d: { value: "D", kind: integer(3, 512), help: "prop2: points of the circle", default: prop2Defaults.d },
+  shift: { value: "T", kind: number, help: "prop2: how far it is shifted", default: prop2Defaults.shift },
+  n: {
+    value: "N,N",
+    kind: text("whole numbers with commas", /^\d+(,\d+)*$/),
+    help: "prop2: numbers of layers",
+    default: prop2Defaults.n.join(","),
+  },
   out: { value: "DIR", kind: text("a folder"), help: "also write verify.html and verify.json there" },
   device: deviceFlag,
   threads: threadsFlag,
@@ -27,8 +32,7 @@ export const verifyFlags = {
 export async function verify(name: string | undefined, flags: Given<typeof verifyFlags>, { out, signal }: Context): Promise<void> {
   const names = chosen(name);
   const options = prop2Options(flags, names);
-  if (flags.threads !== undefined) process.env["LCONV_THREADS"] = String(flags.threads);
-  const device = deviceOf(flags.device);
+  const device = chosenDevice(flags);
   const verdicts: Verdict[] = [];
   const start = performance.now();
   await withReporter(flags.progress, async (reporter) => {
@@ -50,22 +54,11 @@ export async function verify(name: string | undefined, flags: Given<typeof verif
 }
 
 function chosen(name: string | undefined): readonly VerificationName[] {
-  if (name === undefined) return verificationNames;
-  const found = verificationNames.find((known) => known === name);
-  if (found) return [found];
-  const near = nearest(name, verificationNames);
-  throw new LconvError(
-    "ERR_LCONV_ARGUMENT",
-    `verify: unknown statement "${name}"; ${near ? `did you mean "${near}"?` : `known: ${verificationNames.join(", ")}`}`,
-  );
+  return name === undefined ? verificationNames : [oneOf("verify", "statement", name, verificationNames)];
 }
 
 function prop2Options({ d, shift, n }: Given<typeof verifyFlags>, names: readonly VerificationName[]): Prop2Options {
-  const given = {
-    ...(d !== undefined && { d }),
-    ...(shift !== undefined && { shift }),
-    ...(n !== undefined && { n: n.split(",").map(Number) }),
-  };
+  const given = defined({ d, shift, n: n?.split(",").map(Number) });
   check(
     Object.keys(given).length === 0 || names.includes("prop2"),
     "ERR_LCONV_ARGUMENT",

@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import type { LoadedDataset } from "../../data/dataset.js";
 import { chooseDataset, loadDataset } from "../../data/load.js";
 import { variants } from "../../data/transform.js";
+import { defined } from "../../defined.js";
 import { writeAtomic } from "../../io/atomic.js";
 import { writeLearningCurve } from "../../report/curves.js";
 import { renderReport } from "../../report/html.js";
@@ -9,14 +10,15 @@ import { configText } from "../../train/configText.js";
 import type { FitResult } from "../../train/fit.js";
 import { checkNoPart, comparedModels, RunFolder, saveModel } from "../../train/runFolder.js";
 import { readComparison } from "../run/config.js";
-import { controlFlags, nameFlag, outFlag, progressFlag, runFlags, stealLockFlag } from "../run/flags.js";
+import { nameFlag, outFlag, progressFlag, runFlags, stealLockFlag } from "../run/flags.js";
 import { created, modelReport } from "../run/modelReport.js";
 import { refuseWithResume, resumedSettings } from "../run/resume.js";
 import { resolveSettings, type Settings } from "../run/settings.js";
+import { controlFlags } from "../run/trainFlags.js";
 import { doneLine, inTurns, type Job, type Trained, trainJob } from "../run/training.js";
 import { downloadProgress, firstSamples, prepareWorkload, type Workload } from "../run/workload.js";
 import { type Context, withReporter } from "../terminal/context.js";
-import { choice, type Given, integer, positive } from "../terminal/flags.js";
+import { choice, type Given, integer, positive, withDefaults } from "../terminal/flags.js";
 import { count, percent, seconds, table } from "../terminal/output.js";
 import type { Reporter } from "../terminal/reporter.js";
 import { planRuns } from "./budget.js";
@@ -126,16 +128,9 @@ async function choose(
 }
 
 function bothSettings(given: CompareValues): Settings[] {
-  const { variant, epochs, filters, generators, rank } = compareFlags;
-  const common = {
-    variant: variant.default,
-    epochs: epochs.default,
-    filters: filters.default,
-    generators: generators.default,
-    rank: rank.default,
-  };
-  const lconv = resolveSettings({ ...common, ...given, model: "lconv" });
-  return [lconv, { ...lconv, model: "cnn", filters: given.cnnFilters ?? compareFlags.cnnFilters.default }];
+  const { cnnFilters, ...values } = withDefaults(compareFlags, given);
+  const lconv = resolveSettings({ ...values, model: "lconv" });
+  return [lconv, { ...lconv, model: "cnn", filters: cnnFilters }];
 }
 
 /** So that nobody holds the raw images any longer, 55 MB for MNIST. */
@@ -188,7 +183,7 @@ function writeReports({ runs, folder }: Job, data: string, { models, results, up
       config,
       models: reports,
       samples,
-      ...(permutation && { permutation }),
+      ...defined({ permutation }),
     }),
   );
   writeAtomic(folder.file("accuracy"), writeLearningCurve(reports, "valAccuracy"));

@@ -43,7 +43,6 @@ export async function discover(values: DiscoverValues, context: Context): Promis
       () => `discover: --${flag} does not go with ${values.experiment === undefined ? `--${kind}` : `--experiment ${values.experiment}`}`,
     );
   if (values.out !== undefined) checkOut(values.out);
-  if (values.threads !== undefined) process.env["LCONV_THREADS"] = String(values.threads);
   if (kind === "authors") return discoverAuthors(values.experiment as AuthorsExperiment, values, context);
   if (kind === "truths") return discoverTruths(values.experiment as TruthName, values, context);
   return kind === "run" ? discoverRun(values, context) : discoverSamples(values, context);

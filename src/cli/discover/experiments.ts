@@ -1,13 +1,14 @@
+import { defined } from "../../defined.js";
 import { type DescribeOptions, describing } from "../../discover/result.js";
 import { breathe, breathing } from "../../engine/breathe.js";
-import { device as deviceOf } from "../../engine/device.js";
 import { type AuthorsExperiment, type AuthorsResult, runAuthors } from "../../experiments/discover/authors.js";
 import { runTruth, type TruthName, type TruthResult } from "../../experiments/discover/truths.js";
 import type { Basis } from "../../lie/generators/basis.js";
 import { denseBasis } from "../../lie/generators/basis.js";
+import { chosenDevice } from "../run/flags.js";
 import { type Context, withReporter } from "../terminal/context.js";
 import { list, table } from "../terminal/output.js";
-import type { DiscoverValues } from "./flags.js";
+import { type DiscoverValues, discoverFlags } from "./flags.js";
 import { writeDiscovery } from "./output.js";
 
 /** 0.3, pi, pi/10 */
@@ -18,7 +19,7 @@ function parseAngle(angle: string): number {
 
 /** Runs `one` for each seed, with a progress line; emits each result as soon as it is there. */
 async function overSeeds<T extends object>(
-  { seed = 0, seeds, progress }: DiscoverValues,
+  { seed = discoverFlags.seed.default, seeds, progress }: DiscoverValues,
   fallback: number,
   name: string,
   context: Context,
@@ -42,13 +43,8 @@ async function overSeeds<T extends object>(
 /** `lconv discover --experiment fixed-rot|random-rot`. */
 export async function discoverAuthors(name: AuthorsExperiment, values: DiscoverValues, context: Context): Promise<void> {
   const { size, angle, samples, epochs } = values;
-  const device = deviceOf(values.device);
-  const given = {
-    ...(size !== undefined && { size }),
-    ...(angle !== undefined && { angle: parseAngle(angle) }),
-    ...(samples !== undefined && { samples }),
-    ...(epochs !== undefined && { epochs }),
-  };
+  const device = chosenDevice(values);
+  const given = defined({ size, angle: angle === undefined ? undefined : parseAngle(angle), samples, epochs });
   const withoutL = ({ L: _, ...rest }: AuthorsResult): object => rest;
   const run = (seed: number, onEpoch: (epoch: number, epochs: number) => void): Promise<AuthorsResult> =>
     runAuthors(name, { ...given, seed, device, signal: context.signal, onEpoch });
@@ -92,7 +88,7 @@ function spreadOf(values: readonly number[]): { mean: number; sd: number } {
 
 /** `lconv discover --experiment so2|...`: problems with a known answer. */
 export async function discoverTruths(name: TruthName, values: DiscoverValues, context: Context): Promise<void> {
-  const device = deviceOf(values.device);
+  const device = chosenDevice(values);
   const run = (seed: number, onEpoch: (epoch: number, epochs: number) => void): Promise<TruthResult> =>
     runTruth(name, { seed, device, signal: context.signal, onEpoch });
   const results = await overSeeds(values, 5, name, context, run, ({ basis: _, layout: __, ...rest }) => rest);

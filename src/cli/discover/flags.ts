@@ -1,6 +1,6 @@
 import { NETWORKS, TOLERANCE } from "../../discover/data.js";
 import { channelModes } from "../../discover/pairs.js";
-import { authorsExperiments } from "../../experiments/discover/authors.js";
+import { authorsExperiments, SIZE } from "../../experiments/discover/authors.js";
 import { truthNames } from "../../experiments/discover/truths.js";
 import { deviceFlag, progressFlag, threadsFlag } from "../run/flags.js";
 import { choice, fraction, type Given, integer, type Kind, text, toggle } from "../terminal/flags.js";
@@ -25,7 +25,7 @@ export const discoverFlags = {
     kind: text("a folder"),
     help: "folder of a run of lconv train: its layers' generators, and its network as a function",
   },
-  size: { value: "SIDE", kind: integer(3, 32), help: "fixed-rot, random-rot: side of the images", default: 7 },
+  size: { value: "SIDE", kind: integer(3, 32), help: "fixed-rot, random-rot: side of the images", default: SIZE },
   angle: {
     value: "ANGLE",
     kind: text("an angle such as pi/10 or 0.3", /^(\d*\.?\d+|pi(\/\d+)?)$/),

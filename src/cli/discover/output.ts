@@ -1,5 +1,6 @@
+import { defined } from "../../defined.js";
 import { type Evidence, evidenceRows, nothingFound } from "../../discover/evidence.js";
-import type { Defect, Discovery } from "../../discover/result.js";
+import type { BoundedDefect, Discovery } from "../../discover/result.js";
 import type { Found } from "../../discover/samples.js";
 import { saveNothing, saveSymmetries } from "../../report/saveSymmetries.js";
 import { created } from "../run/modelReport.js";
@@ -31,7 +32,7 @@ export function summaryOf({
     signature: structure.signature,
     strengths,
     angles,
-    ...(defects && { defects }),
+    ...defined({ defects }),
     ...(evidence && shortEvidence(evidence, basis.n_L)),
     notes,
   };
@@ -41,7 +42,7 @@ export function summaryOf({
 export const shortEvidence = ({ residuals, noise, ...rest }: Evidence, n_L: number): Evidence => ({
   ...rest,
   residuals: residuals.slice(0, n_L + 3),
-  ...(noise && { noise: noise.slice(0, n_L + 3) }),
+  ...defined({ noise: noise?.slice(0, n_L + 3) }),
 });
 
 /** The same for people. */
@@ -79,7 +80,7 @@ function algebraLine({ identification: { name, certain, distance, alternatives }
   return `${name} (${certain ? "" : "not certain, "}distance ${distance.toPrecision(2)})${others}`;
 }
 
-const showDefects = (defects: readonly Defect[]): string =>
+const showDefects = (defects: readonly BoundedDefect[]): string =>
   defects
     .map(({ defect, upper }) =>
       Number.isNaN(defect) ? "not measurable on these samples" : `${defect.toPrecision(2)} (at most ${upper.toPrecision(2)})`,

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { Matrix } from "ml-matrix";
 import { scramblePermutation } from "../../data/transform.js";
+import { defined } from "../../defined.js";
 import { discoverFunction } from "../../discover/data.js";
 import { defectOn, type MeasuredSamples } from "../../discover/measure.js";
 import { type Discovery, describing } from "../../discover/result.js";
@@ -15,7 +16,7 @@ import type { Settings } from "../run/settings.js";
 import type { Workload } from "../run/workload.js";
 import { type Context, withReporter } from "../terminal/context.js";
 import { unfinished } from "../terminal/outFolder.js";
-import type { DiscoverValues } from "./flags.js";
+import { type DiscoverValues, discoverFlags } from "./flags.js";
 import { showDiscovery, summaryOf, writeDiscovery } from "./output.js";
 import { tell } from "./samples.js";
 
@@ -25,7 +26,7 @@ const SAMPLES = 500;
 export async function discoverRun(values: DiscoverValues, context: Context): Promise<void> {
   const run = values.run as string;
   const { device, threads } = values;
-  const changes = { ...(device !== undefined && { device }), ...(threads !== undefined && { threads }) };
+  const changes = defined({ device, threads });
   await withReporter(values.progress, async (reporter) => {
     const { settings, work, model } = await loadRun(run, changes, reporter, context.signal);
     try {
@@ -43,7 +44,7 @@ export async function discoverRun(values: DiscoverValues, context: Context): Pro
         context.out.text(showDiscovery(discovery));
         const folder = values.out === undefined ? undefined : layers.length > 1 ? join(values.out, `layer${k + 1}`) : values.out;
         if (folder !== undefined) writeDiscovery(folder, `Generators of layer ${k + 1}, ${settings.dataset}`, discovery, context);
-        context.out.emit({ event: "layer", layer: k + 1, ...summaryOf(discovery), ...(folder !== undefined && { out: folder }) });
+        context.out.emit({ event: "layer", layer: k + 1, ...summaryOf(discovery), ...defined({ out: folder }) });
       }
       finished?.();
       context.out.emit({ event: "done", layers: layers.length, run });
@@ -78,10 +79,9 @@ function ofLayer(
       data: imagesOf(work, basis.d),
       defect: defectOn(model, validationOf(work, basis.d), work.device),
     }),
-    ...(pixels && { grid: [work.input.height, work.input.width] }),
-    ...(pixels && permutation && { permutation }),
-    ...(pixels && values.known !== undefined && { known: values.known.split(",") }),
-    ...(!pixels && { notes: ["its positions are those that a strided layer left, not the pixels: nothing known to compare with"] }),
+    ...(pixels
+      ? { grid: [work.input.height, work.input.width], ...defined({ permutation, known: values.known?.split(",") }) }
+      : { notes: ["its positions are those that a strided layer left, not the pixels: nothing known to compare with"] }),
   });
 }
 
@@ -117,12 +117,10 @@ async function asFunction(
   };
   const found = await discoverFunction(`the network of ${values.run} on ${N} validation images`, model, samples, {
     ...{ device, grid: [height, width], output: "invariant" as const },
-    seed: values.seed ?? 0,
+    seed: values.seed ?? discoverFlags.seed.default,
     signal: context.signal,
-    ...(values.tolerance !== undefined && { tolerance: values.tolerance }),
     within: values.within as string,
-    ...(permutation && { permutation }),
-    ...(values.known !== undefined && { known: values.known.split(",") }),
+    ...defined({ tolerance: values.tolerance, permutation, known: values.known?.split(",") }),
   });
   tell(found, `Symmetries of the network of ${values.run}`, values.out, context);
 }

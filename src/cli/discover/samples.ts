@@ -1,30 +1,23 @@
-import { discoverData, NETWORKS } from "../../discover/data.js";
+import { defined } from "../../defined.js";
+import { discoverData } from "../../discover/data.js";
 import { nothingFound } from "../../discover/evidence.js";
 import { discoverPairs } from "../../discover/pairs.js";
 import { knownGenerators } from "../../discover/result.js";
 import { type Found, readSamples } from "../../discover/samples.js";
 import { breathe } from "../../engine/breathe.js";
-import { device as deviceOf } from "../../engine/device.js";
 import { check } from "../../errors.js";
+import { chosenDevice } from "../run/flags.js";
 import { type Context, withReporter } from "../terminal/context.js";
-import type { DiscoverValues } from "./flags.js";
+import { withDefaults } from "../terminal/flags.js";
+import { type DiscoverValues, discoverFlags } from "./flags.js";
 import { shortEvidence, showDiscovery, showNothing, summaryOf, writeDiscovery } from "./output.js";
 
 /** `lconv discover --pairs` and `--data`. */
 export async function discoverSamples(values: DiscoverValues, context: Context): Promise<void> {
-  const {
-    pairs,
-    data,
-    generators = 1,
-    channels = "shared",
-    output = "invariant",
-    affine,
-    within,
-    tolerance,
-    seed = 0,
-    networks,
-    epochs,
-  } = values;
+  const { pairs, data, generators, channels, output, affine, within, tolerance, seed, networks, epochs } = withDefaults(
+    discoverFlags,
+    values,
+  );
   const path = (pairs ?? data) as string;
   const grid = values.grid?.split(",").map(Number);
   check(
@@ -39,22 +32,17 @@ export async function discoverSamples(values: DiscoverValues, context: Context):
   let done = 0;
   const found = await withReporter(values.progress, (reporter) => {
     const options = {
-      ...{ seed, device: deviceOf(values.device), signal: context.signal },
-      ...(grid && { grid }),
-      ...(known && { known }),
+      ...{ seed, device: chosenDevice(values), signal: context.signal },
+      ...defined({ grid, known }),
       onStep: (name: string, value: number, total: number): void => reporter.event({ type: "task", name, value, total, unit: "steps" }),
       onEpoch: (_: number, each: number): void =>
-        reporter.event({ type: "task", name: "train", value: ++done, total: (networks ?? NETWORKS) * each, unit: "epochs" }),
+        reporter.event({ type: "task", name: "train", value: ++done, total: networks * each, unit: "epochs" }),
     };
-    if (pairs !== undefined) return discoverPairs(samples, generators, { ...options, channels, ...(affine && { affine }) });
+    if (pairs !== undefined) return discoverPairs(samples, generators, { ...options, channels, ...defined({ affine }) });
     return discoverData(samples, {
       ...options,
-      output,
-      ...(affine && { affine }),
-      ...(tolerance !== undefined && { tolerance }),
-      ...(networks !== undefined && { networks }),
-      ...(epochs !== undefined && { epochs }),
-      ...(within !== undefined && { within }),
+      ...{ output, tolerance, networks },
+      ...defined({ affine, epochs, within }),
     });
   });
   await breathe(context.signal);
@@ -65,7 +53,7 @@ export async function discoverSamples(values: DiscoverValues, context: Context):
 export function tell(found: Found, title: string, folder: string | undefined, context: Context): void {
   const { out } = context;
   const { discovery, source, dimension, evidence, notes } = found;
-  const where = folder === undefined ? {} : { out: folder };
+  const where = defined({ out: folder });
   if (discovery) {
     out.text(showDiscovery(discovery));
     if (folder !== undefined) writeDiscovery(folder, title, discovery, context);

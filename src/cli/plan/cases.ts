@@ -1,9 +1,10 @@
 import { type PlanResult, planSteps } from "../../cost/casePlan.js";
-import { benchCases } from "../../cost/cases.js";
-import { type GpuName, gpuNames } from "../../cost/floors.js";
+import { BATCH, benchCases } from "../../cost/cases.js";
+import { GPU, type GpuName, gpuNames } from "../../cost/floors.js";
+import { defined } from "../../defined.js";
 import { planningDevice } from "../../engine/device.js";
 import type { Context } from "../terminal/context.js";
-import { choice, type Given, integer, text } from "../terminal/flags.js";
+import { choice, type Given, integer, text, withDefaults } from "../terminal/flags.js";
 import { range, table } from "../terminal/output.js";
 
 export const caseFlags = {
@@ -12,16 +13,17 @@ export const caseFlags = {
     kind: text("names of cases, with commas"),
     help: `in place of one network: ${benchCases.join(", ")} (default: all)`,
   },
-  batch: { value: "N", kind: integer(1, 1 << 20), help: "samples in a step", default: 64 },
-  gpu: { value: "NAME", kind: choice(gpuNames), help: "whose figures to take: h100 or h200", default: "h100" },
+  batch: { value: "N", kind: integer(1, 1 << 20), help: "samples in a step", default: BATCH },
+  gpu: { value: "NAME", kind: choice(gpuNames), help: "whose figures to take: h100 or h200", default: GPU },
 } as const;
 
 /** `lconv plan --cases`: what the train steps of `lconv bench steps` would launch on a GPU, and no faster than what they can be; needs no GPU. */
-export async function planCases({ cases, batch, gpu = "h100" }: Given<typeof caseFlags>, { out, signal }: Context): Promise<void> {
+export async function planCases(given: Given<typeof caseFlags>, { out, signal }: Context): Promise<void> {
+  const { cases, batch, gpu } = withDefaults(caseFlags, given);
   const device = planningDevice();
   try {
     const rows = [header];
-    for await (const result of planSteps(device, { gpu, signal, ...(cases && { cases: cases.split(",") }), ...(batch && { batch }) })) {
+    for await (const result of planSteps(device, { gpu, batch, signal, ...defined({ cases: cases?.split(",") }) })) {
       out.emit(result);
       rows.push(row(result));
     }

@@ -5,14 +5,16 @@ import { type LayerPlan, type NetworkPlan, planNetwork, planOnGpu, type Training
 import { imageShapes } from "../../data/catalog.js";
 import type { ImageShape } from "../../data/dataset.js";
 import { loadDataset } from "../../data/load.js";
+import { defined, pick } from "../../defined.js";
 import { type Device, device as deviceOf, planningDevice } from "../../engine/device.js";
 import { check, LconvError, showShape } from "../../errors.js";
-import type { InputSize, ModelName, ModelOptions } from "../../models/models.js";
+import type { ModelName } from "../../models/models.js";
+import { type InputSize, type ModelOptions, modelOptionNames } from "../../models/options.js";
 import { deviceFlag, runFlags } from "../run/flags.js";
 import type { Context } from "../terminal/context.js";
-import { type Given, integer, type Kind } from "../terminal/flags.js";
+import { type Given, integer, type Kind, withDefaults } from "../terminal/flags.js";
 import { count, list, type Output, range, table } from "../terminal/output.js";
-import { type caseFlags, prediction } from "./cases.js";
+import { caseFlags, prediction } from "./cases.js";
 
 const side = integer(1, 1 << 20);
 const inputSize: Kind<[number, number, number, number]> = {
@@ -21,9 +23,8 @@ const inputSize: Kind<[number, number, number, number]> = {
   read: (text) => text.split(",").map(side.read),
 };
 
-const { dataset, samples, model, layers, filters, generators, rank, kernel, padding, pool, stride, optimizer, momentum, threads } =
-  runFlags;
-const modelFlags = { layers, filters, generators, rank, kernel, padding, pool, stride } as const;
+const { dataset, samples, model, optimizer, momentum, threads } = runFlags;
+const { seed: _, ...modelFlags } = pick(runFlags, modelOptionNames);
 export const networkFlags = {
   dataset: { ...dataset, help: `whose images: ${dataset.help}; those with a name need not be there` },
   input: { value: "C,H,W,CLASSES", kind: inputSize, help: "images in place of --dataset: channels, height, width and classes" },
@@ -34,7 +35,8 @@ export const networkFlags = {
   momentum,
   device: {
     ...deviceFlag,
-    help: "cpu: an estimate for this machine; cuda: a prediction for --gpu; auto: both where they can be had (default: auto)",
+    help: "cpu: an estimate for this machine; cuda: a prediction for --gpu; auto: both where they can be had",
+    default: "auto",
   },
   threads,
 } as const;
@@ -57,25 +59,24 @@ export async function planOne(given: NetworkValues, { out, signal }: Context): P
   const { name, input, options, training } = planned;
   const network = planNetwork(name, input, options, training);
   const others = planGenerators(name, input, options, network.batch);
-  const { device = "auto", threads, gpu } = given;
+  const { device, threads } = withDefaults(networkFlags, given);
+  const { gpu } = given;
   const counting = device === "cpu" && gpu === undefined ? undefined : countingDevice(device === "auto" && gpu === undefined);
   try {
     showCounts(out, planned, network, others);
-    if (threads !== undefined) process.env["LCONV_THREADS"] = String(threads);
-    if (!device.startsWith("cuda")) await showEstimate(out, planned, network, signal);
+    if (!device.startsWith("cuda")) await showEstimate(out, planned, network, deviceOf("cpu", defined({ threads })), signal);
     signal.throwIfAborted();
-    if (counting) showPrediction(out, planned, counting, gpu ?? "h100");
+    if (counting) showPrediction(out, planned, counting, gpu ?? caseFlags.gpu.default);
   } finally {
     counting?.dispose();
   }
 }
 
 async function whatToPlan(given: NetworkValues): Promise<Planned> {
-  const { model: name = "lconv", batch = 64, optimizer: rule = "rmsprop", momentum } = given;
-  const entries = Object.keys(modelFlags).map((key) => [key, given[key as keyof typeof modelFlags]]);
-  const options: ModelOptions = Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+  const { model: name, batch, optimizer: rule, momentum } = withDefaults({ ...caseFlags, ...networkFlags }, given);
+  const options: ModelOptions = pick(given, modelOptionNames);
   const { input, samples } = await inputOf(given);
-  const training = { batch, optimizer: rule, ...(samples !== undefined && { samples }), ...(momentum !== undefined && { momentum }) };
+  const training = { batch, optimizer: rule, ...defined({ samples, momentum }) };
   return { name, input, options, training, samples };
 }
 
@@ -86,7 +87,7 @@ async function inputOf({ dataset, input, samples }: NetworkValues): Promise<Pick
     const [channels, height, width, classes] = input;
     return { input: { channels, height, width, classes }, samples };
   }
-  const { count: all, channels, height, width, classes } = await shapeOf(dataset ?? "mnist");
+  const { count: all, channels, height, width, classes } = await shapeOf(dataset ?? networkFlags.dataset.default);
   return { input: { channels, height, width, classes }, samples: Math.min(samples ?? all, all) };
 }
 
@@ -162,8 +163,13 @@ function generatorText({ layer, n_L, d, m_in, m_out, forms, breakEvenRank, break
 const formName = ({ form, d_h, nnzPerRow }: FormPlan): string =>
   form === "lowRank" ? `low rank, d_h ${d_h}` : form === "dense" ? "dense" : `sparse, ${nnzPerRow} a row`;
 
-async function showEstimate(out: Output, { training, samples }: Planned, network: NetworkPlan, signal: AbortSignal): Promise<void> {
-  const device = deviceOf("cpu");
+async function showEstimate(
+  out: Output,
+  { training, samples }: Planned,
+  network: NetworkPlan,
+  device: Device,
+  signal: AbortSignal,
+): Promise<void> {
   const rates = await measureCpu(device, network, training.momentum, signal);
   const { estimatedMs, layerMs } = estimateOnCpu(network, rates);
   const samplesPerSecond = (1e3 * network.batch) / estimatedMs;

@@ -3,8 +3,9 @@ import { check } from "../../errors.js";
 import { checkedConfig } from "../../train/configText.js";
 import { commandOf, resumeCommand, runFiles } from "../../train/runFolder.js";
 import { type Flag, isObject } from "../terminal/flags.js";
-import { type RunValues, runFlags, type TrainValues, trainFlags } from "./flags.js";
+import { type RunValues, runFlags } from "./flags.js";
 import { mergeSettings, readConfig, readJson, settingsIn } from "./settings.js";
+import { type TrainValues, trainFlags } from "./trainFlags.js";
 
 /** What `lconv compare` keeps in config.json: why it took its data, and the settings of each model. */
 export interface Comparison {

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { defined } from "../../defined.js";
 import type { CudaFault, CudaLibraries, CudaProbe } from "../../engine/addon.js";
 import { autoFault, type Device, device as deviceOf } from "../../engine/device.js";
 import { native } from "../../engine/native.js";
@@ -23,7 +24,8 @@ export function attempt<T>(work: () => T): { value?: T; problem?: string; code?:
   try {
     return { value: work() };
   } catch (error) {
-    return { problem: error instanceof Error ? error.message : String(error), ...(error instanceof LconvError && { code: error.code }) };
+    const code = error instanceof LconvError ? error.code : undefined;
+    return { problem: error instanceof Error ? error.message : String(error), ...defined({ code }) };
   }
 }
 
@@ -38,7 +40,7 @@ export function examineDevice(name: string): DeviceState {
   );
   if (value === "7 10 15 22") return { name, available: true, reason: "works" };
   const reason = problem ?? `gives wrong results: a product is ${value}`;
-  return { name, available: false, reason: withLink(code, reason), ...(code !== undefined && { code }) };
+  return { name, available: false, reason: withLink(code, reason), ...defined({ code }) };
 }
 
 /** Every GPU, or one entry that says why there is none. Libraries are only looked for where there is a driver to use them. */

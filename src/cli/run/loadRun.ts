@@ -5,8 +5,8 @@ import type { Classifier } from "../../models/models.js";
 import { commandOf, loadModel, resumeCommand, runFiles } from "../../train/runFolder.js";
 import type { Reporter } from "../terminal/reporter.js";
 import { readRun } from "./config.js";
-import type { TrainValues } from "./flags.js";
 import { resolveSettings, type Settings } from "./settings.js";
+import type { TrainValues } from "./trainFlags.js";
 import { buildModel, prepareWorkload, type Workload } from "./workload.js";
 
 /** Settings, data and model of a finished run; `changes` win over its own settings. Dispose the model. Throws ERR_LCONV_IO, ERR_LCONV_CHECKPOINT, and as loading data does. */

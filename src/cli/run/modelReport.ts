@@ -18,7 +18,7 @@ function generatorLayers(model: Classifier): GeneratorLayer[] {
   const pooled = model.hidden.findIndex((layer) => layer instanceof LConvStrided);
   return model.lconvLayers().flatMap((layer, i): GeneratorLayer[] => {
     const { generators, W } = layer;
-    if (generators.kind !== "lowRank") return [];
+    if (generators.form !== "lowRank") return [];
     const { U, V } = generators;
     const [count, d, rank] = U.shape;
     const [w, u, v] = [W, U, V].map((t) => t.dataSync() as Float32Array);

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
-import { device as deviceOf } from "../../engine/device.js";
 import { check, LconvError } from "../../errors.js";
 import { flagName } from "../terminal/flags.js";
-import { type RunValues, runFlags, type TrainValues } from "./flags.js";
+import { chosenDevice, type RunValues, runFlags } from "./flags.js";
 import { resolveSettings, type Settings } from "./settings.js";
+import type { TrainValues } from "./trainFlags.js";
 
 const rounding: readonly (keyof RunValues)[] = ["device", "precision", "threads"];
 
@@ -31,8 +31,8 @@ export function resumedSettings(folder: string, before: RunValues, given: TrainV
   return resolveSettings(changes, before);
 }
 
-const deviceName = ({ device, precision }: TrainValues, before: RunValues): string | undefined =>
-  device && deviceOf(device, { precision: precision ?? before.precision ?? "fp32" }).name;
+const deviceName = (given: TrainValues, before: RunValues): string | undefined =>
+  given.device && chosenDevice({ ...before, ...given }).name;
 
 const show = (value: unknown): string => (typeof value === "object" ? JSON.stringify(value) : String(value ?? "unset"));
 

@@ -1,58 +1,48 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { datasetNames } from "../../data/catalog.js";
-import { device as deviceOf } from "../../engine/device.js";
+import { pick } from "../../defined.js";
 import { threadCount } from "../../engine/threads.js";
-import { check, clip, LconvError, nearest } from "../../errors.js";
+import { check, clip, LconvError, unknownName } from "../../errors.js";
 import { quote, readBytes } from "../../io/files.js";
 import { duplicateKey, longKey, parseShallow } from "../../io/json.js";
-import { type Flag, type Flags, type Given, isObject, wrongValue } from "../terminal/flags.js";
-import { presets, type RunValues, runFlags, type TrainValues, trainFlags } from "./flags.js";
+import { modelsWith } from "../../models/architecture.js";
+import { optimizerDefaults } from "../../optim/optimizer.js";
+import { type Flags, type Given, isObject, type Settled, withDefaults, wrongValue } from "../terminal/flags.js";
+import { chosenDevice, type RunValues, runFlags } from "./flags.js";
+import { presets } from "./presets.js";
+import { type TrainValues, trainFlags } from "./trainFlags.js";
 
-type Optional = "samples" | "momentum" | "weightDecay" | "clipNorm" | "regularize";
+type Merged = Settled<typeof runFlags>;
 
 /** Everything that decides a run, with nothing left open. */
-export type Settings = Required<Omit<RunValues, Optional>> & Pick<RunValues, Optional>;
+export type Settings = Merged & { lr: number; device: string; threads: number };
 
 /** Flags win over --preset, that over the keys of --config, these over the preset that the file names, and all over the defaults. */
 export const resolveSettings = (given: TrainValues, config: TrainValues = {}): Settings => settle(mergeSettings(given, config));
 
 /** The same with all left open that depends on other settings or on this machine. */
-export function mergeSettings(given: TrainValues, config: TrainValues): RunValues {
-  const merged: TrainValues = {
-    ...(config.preset && presets[config.preset]),
-    ...config,
-    ...(given.preset && presets[given.preset]),
-    ...given,
-  };
-  const settings: Record<string, unknown> = {};
-  for (const [key, flag] of Object.entries(runFlags)) settings[key] = merged[key as keyof RunValues] ?? (flag as Flag).default;
-  return settings as RunValues;
-}
+export const mergeSettings = (given: TrainValues, config: TrainValues): Merged =>
+  withDefaults(runFlags, { ...valuesOf(config.preset), ...config, ...valuesOf(given.preset), ...given });
+
+const valuesOf = (preset: TrainValues["preset"]): RunValues => (preset === undefined ? {} : presets[preset].values);
 
 /** Fills in what depends on other settings or on this machine. Throws ERR_LCONV_ARGUMENT, and as device() does. */
-function settle(values: RunValues): Settings {
-  const { optimizer = "rmsprop", momentum, regularize, model, threads = threadCount() } = values;
+function settle(values: Merged): Settings {
+  const { optimizer, momentum, regularize, model, lr = optimizerDefaults[optimizer].lr, threads = threadCount() } = values;
   check(
     momentum === undefined || optimizer === "sgd",
     "ERR_LCONV_ARGUMENT",
     () => `--momentum goes with --optimizer sgd only, got ${optimizer}`,
   );
+  const regular = modelsWith("trainsGenerators");
   check(
-    regularize === undefined || model === "lconv",
+    regularize === undefined || regular.includes(model),
     "ERR_LCONV_ARGUMENT",
-    () => `--regularize goes with --model lconv only, as ${model} has no generators that are trained`,
+    () => `--regularize goes with --model ${regular.join(" or ")} only, as ${model} has no generators that are trained`,
   );
-  process.env["LCONV_THREADS"] = String(threads);
-  const device = deviceOf(values.device, { precision: values.precision ?? "fp32" }).name;
-  const settled = {
-    ...values,
-    dataset: absolute(values.dataset ?? "mnist"),
-    lr: values.lr ?? (optimizer === "sgd" ? 0.01 : 1e-3),
-    threads,
-    device,
-  };
-  return Object.fromEntries(Object.entries(settled).filter(([, value]) => value !== undefined)) as unknown as Settings;
+  const { name: device } = chosenDevice({ ...values, threads });
+  return pick({ ...values, dataset: absolute(values.dataset), lr, threads, device }, Object.keys(runFlags) as (keyof Settings)[]);
 }
 
 /** A path is kept in full, so that the run can be resumed from another folder. */
@@ -70,19 +60,11 @@ export function settingsIn<F extends Flags>(value: unknown, flags: F, where: str
     throw new LconvError("ERR_LCONV_FORMAT", `${where}: expected a JSON object of settings, got ${got}`);
   }
   for (const [key, setting] of Object.entries(value)) {
-    if (!Object.hasOwn(flags, key)) throw unknownKey(where, key, Object.keys(flags));
+    if (!Object.hasOwn(flags, key)) throw new LconvError("ERR_LCONV_OPTION", unknownName(where, "key", key, Object.keys(flags)));
     const { kind } = flags[key];
     if (!kind.is(setting)) throw new LconvError("ERR_LCONV_ARGUMENT", `${where}: ${key}: ${wrongValue(kind, setting)}`);
   }
   return value as Given<F>;
-}
-
-function unknownKey(path: string, key: string, known: readonly string[]): LconvError {
-  const near = nearest(key, known);
-  return new LconvError(
-    "ERR_LCONV_OPTION",
-    `${path}: unknown key "${clip(key)}"; ${near ? `did you mean "${near}"?` : `known: ${known.join(", ")}`}`,
-  );
 }
 
 /** A JSON file without double keys. Throws ERR_LCONV_IO, ERR_LCONV_FORMAT, ERR_LCONV_OPTION. */

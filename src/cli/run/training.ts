@@ -1,9 +1,10 @@
+import { defined, pick } from "../../defined.js";
 import { LconvError } from "../../errors.js";
 import type { Classifier } from "../../models/models.js";
 import { checkpointHistory } from "../../train/checkpoint.js";
 import type { DoneEvent, EpochEvent, TrainEvent } from "../../train/events.js";
 import { type FitResult, train } from "../../train/fit.js";
-import { type FitOptions, given } from "../../train/options.js";
+import type { FitOptions } from "../../train/options.js";
 import { type RunFolder, resumeCommand } from "../../train/runFolder.js";
 import type { Context } from "../terminal/context.js";
 import type { Reporter } from "../terminal/reporter.js";
@@ -75,7 +76,7 @@ async function fitAll(job: Job, models: readonly Classifier[], { data }: Uploade
     reporter.line(`resuming ${folder.path} after epoch ${histories.map((history) => history.length).join(" and ")}`);
   const { signal } = context;
   const generators = models.map((model, i) => {
-    const control = { checkpoint: checkpoints[i], resume: true, signal, ...(checkpointSeconds !== undefined && { checkpointSeconds }) };
+    const control = { checkpoint: checkpoints[i], resume: true, signal, ...defined({ checkpointSeconds }) };
     return train(model, data, { ...given[i], ...control });
   });
   return sideBySide(generators, listen(job, histories), signal);
@@ -105,4 +106,4 @@ const doneKeys = [
 ];
 
 /** The last line of a run, exactly the fields that programs may rely on. */
-export const doneLine = (done: DoneEvent): Omit<DoneEvent, "type" | "model"> => given(done, doneKeys);
+export const doneLine = (done: DoneEvent): Omit<DoneEvent, "type" | "model"> => pick(done, doneKeys);

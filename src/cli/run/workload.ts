@@ -3,15 +3,18 @@ import type { Dataset, LoadedDataset } from "../../data/dataset.js";
 import type { DownloadProgress } from "../../data/download.js";
 import { loadDataset } from "../../data/load.js";
 import { type PreparedData, pixelScale, prepare } from "../../data/transform.js";
-import { type Device, device as deviceOf } from "../../engine/device.js";
+import { defined, pick } from "../../defined.js";
+import type { Device } from "../../engine/device.js";
 import { type Classifier, makeModel } from "../../models/models.js";
+import { modelOptionNames } from "../../models/options.js";
 import { constant, cosine, type Schedule, stepDecay, warmUp } from "../../optim/schedule.js";
 import type { SampleImages } from "../../report/html.js";
-import type { FitOptions } from "../../train/options.js";
+import { type FitOptions, fitOptionNames } from "../../train/options.js";
 import type { ModelInfo } from "../../train/runFolder.js";
 import { type DeviceData, disposeData, upload } from "../../train/samples.js";
 import type { Reporter } from "../terminal/reporter.js";
 import { cudaNote } from "./examine.js";
+import { chosenDevice } from "./flags.js";
 import { sampleImages } from "./modelReport.js";
 import type { Settings } from "./settings.js";
 
@@ -35,7 +38,7 @@ export async function prepareWorkload(
   signal: AbortSignal,
   loaded?: LoadedDataset,
 ): Promise<Workload> {
-  const device = deviceOf(settings.device, { precision: settings.precision });
+  const device = chosenDevice(settings);
   const note = cudaNote(device);
   if (note !== undefined) reporter.line(note);
   const raw = loaded ?? (await loadDataset(settings.dataset, { signal, onProgress: downloadProgress(reporter) }));
@@ -83,8 +86,8 @@ export async function uploadWorkload(data: PreparedData, device: Device, signal:
   };
   try {
     const test = data.test && (await take("test"));
-    const all = { validation: await take("validation"), train: await take("train"), ...(test && { test }) };
-    return { data: all, samples, ...(data.permutation && { permutation: data.permutation }), dispose };
+    const all = { validation: await take("validation"), train: await take("train"), ...defined({ test }) };
+    return { data: all, samples, ...defined({ permutation: data.permutation }), dispose };
   } catch (error) {
     dispose();
     throw error;
@@ -109,23 +112,16 @@ export function firstSamples(data: Dataset, count = data.count): Dataset {
 
 /** The model of a run with its initial weights. Throws ERR_LCONV_ARGUMENT. */
 export function buildModel(settings: Settings, { device, input }: Pick<Workload, "device" | "input">): Classifier {
-  const { model, layers, filters, generators, rank, kernel, padding, pool, stride, seed } = settings;
-  return makeModel(model, input, device, { layers, filters, generators, rank, kernel, padding, pool, stride, seed });
+  return makeModel(settings.model, input, device, pick(settings, modelOptionNames));
 }
 
 const STEP_EPOCHS = 10;
 
-/** How `fit` is to train, without what concerns files and interruption. */
+/** How `fit` is to train, without what concerns files and interruption: by the settings that are named as its options. */
 export function fitOptions(settings: Settings, { device, data }: Workload): FitOptions {
-  const { model, epochs, batch, seed, optimizer, lr, momentum, weightDecay, clipNorm, regularize } = settings;
-  const stepsPerEpoch = Math.max(1, Math.floor(data.train.count / batch));
-  const optional = {
-    ...(momentum !== undefined && { momentum }),
-    ...(weightDecay !== undefined && { weightDecay }),
-    ...(clipNorm !== undefined && { clipNorm }),
-    ...(regularize !== undefined && { regularize }),
-  };
-  return { name: model, epochs, batch, seed, optimizer, lr, ...optional, device, schedule: scheduleOf(settings, stepsPerEpoch) };
+  const stepsPerEpoch = Math.max(1, Math.floor(data.train.count / settings.batch));
+  const same = pick(settings, Object.keys(fitOptionNames) as (keyof FitOptions)[]);
+  return { ...same, name: settings.model, device, schedule: scheduleOf(settings, stepsPerEpoch) };
 }
 
 function scheduleOf({ schedule, warmup }: Settings, stepsPerEpoch: number): Schedule {

@@ -1,5 +1,5 @@
 import type { Command, CommanderError, Option } from "commander";
-import { clip, LconvError, nearest } from "../../errors.js";
+import { clip, LconvError, oneOf, unknownName } from "../../errors.js";
 
 /**
  * Finds the mistakes in a command line that commander lets pass, or names without help: a command or flag nobody knows (with the
@@ -31,13 +31,7 @@ const findOption = (command: Command, name: string): Option | undefined =>
 
 function subcommand(command: Command, name: string): Command {
   const names = command.commands.map((sub) => sub.name());
-  const found = command.commands.find((sub) => sub.name() === name);
-  if (found) return found;
-  const near = nearest(name, names);
-  throw new LconvError(
-    "ERR_LCONV_ARGUMENT",
-    `${fullName(command)}: unknown command "${clip(name)}"; ${near ? `did you mean "${near}"?` : `known: ${names.join(", ")}`}`,
-  );
+  return command.commands[names.indexOf(oneOf(fullName(command), "command", name, names))];
 }
 
 function checkValue(command: Command, option: Option, value: string | undefined): void {
@@ -46,12 +40,11 @@ function checkValue(command: Command, option: Option, value: string | undefined)
 }
 
 function unknownFlag(command: Command, name: string): LconvError {
-  const near = nearest(
-    name,
-    options(command).map((option) => option.long ?? ""),
+  const names = options(command).map((option) => option.long ?? "");
+  return new LconvError(
+    "ERR_LCONV_OPTION",
+    unknownName(fullName(command), "flag", name, names, `all of them: ${fullName(command)} --help`),
   );
-  const help = `see: ${fullName(command)} --help`;
-  return new LconvError("ERR_LCONV_OPTION", `${fullName(command)}: unknown flag ${clip(name)}; ${near ? `did you mean ${near}?` : help}`);
 }
 
 const fullName = (command: Command): string => (command.parent ? `${fullName(command.parent)} ${command.name()}` : command.name());

@@ -1,3 +1,4 @@
+import { defined } from "../../defined.js";
 import type { Output } from "./output.js";
 import { createReporter, type Reporter, type ReporterMode } from "./reporter.js";
 
@@ -9,7 +10,7 @@ export interface Context {
 
 /** Runs `work` with a reporter on stderr that always gives the terminal back. */
 export async function withReporter<T>(mode: ReporterMode | undefined, work: (reporter: Reporter) => Promise<T>): Promise<T> {
-  const reporter = createReporter(mode ? { mode } : {});
+  const reporter = createReporter(defined({ mode }));
   try {
     return await work(reporter);
   } finally {

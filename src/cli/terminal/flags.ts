@@ -1,5 +1,6 @@
 import { Option } from "commander";
-import { clip, LconvError, nearest } from "../../errors.js";
+import { defined } from "../../defined.js";
+import { clip, didYouMean, LconvError } from "../../errors.js";
 import { quote } from "../../io/files.js";
 
 /** What a flag's value may be: in words for messages, as a check, and how it is read from the command line. */
@@ -18,13 +19,22 @@ export interface Flag<T = unknown> {
   value: string;
   kind: Kind<T>;
   help: string;
-  /** For the help only; settings.ts fills it in, after flags, preset and configuration file. */
+  /** Shown by the help, and filled in by `withDefaults`: a value that commander passes on was typed. */
   default?: T;
 }
 export type Flags = Readonly<Record<string, Flag>>;
 
 /** The values that were given, by key. */
 export type Given<F extends Flags> = { [K in keyof F]?: F[K] extends Flag<infer T> ? T : never };
+
+type HavingDefault<F extends Flags> = { [K in keyof F]: F[K] extends { default: unknown } ? K : never }[keyof F];
+
+/** The values with the default of every flag that has one. */
+export type Settled<F extends Flags> = Required<Pick<Given<F>, HavingDefault<F>>> & Omit<Given<F>, HavingDefault<F>>;
+
+/** The values of these flags, which may be among others; the default where one was not given. */
+export const withDefaults = <F extends Flags>(flags: F, given: Given<F>): Settled<F> =>
+  defined(Object.fromEntries(Object.entries(flags).map(([key, flag]) => [key, given[key] ?? flag.default]))) as Settled<F>;
 
 // A number as people write it; Number() alone would take "", " 1", "0x10" and "Infinity".
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
@@ -62,7 +72,7 @@ export function choice<const T extends string>(choices: readonly T[]): Kind<T> {
 }
 
 /** One of a few whole numbers. */
-export const oneOf = <const T extends number>(choices: readonly T[]): Kind<T> => ({
+export const numberChoice = <const T extends number>(choices: readonly T[]): Kind<T> => ({
   what: choices.join(" or "),
   is: isOneOf(choices),
   read: readNumber,
@@ -111,8 +121,7 @@ export function weights<const N extends string>(names: readonly N[]): Kind<{ [K 
     fault: (value) => {
       const entries = typeof value === "string" ? readWeights(value) : Object.entries(value ?? {});
       for (const [i, [name, number]] of entries.entries()) {
-        const near = nearest(name, names);
-        if (!isName(name)) return `there is no "${clip(name)}"${near ? `; did you mean "${near}"?` : ""}`;
+        if (!isName(name)) return `there is no "${clip(name)}"${didYouMean(name, names)}`;
         if (!isWeight(number)) return `the weight of ${name} is no number from 0 on`;
         if (entries.findIndex(([other]) => other === name) < i) return `${name} is there twice`;
       }
@@ -137,15 +146,15 @@ export function parseFlag<T>(key: string, kind: Kind<T>, value: string): T {
 
 /** `expected an integer from 1 to 8, got "12abc"`, with the nearest choice, or what is wrong, where that is known. */
 export function wrongValue(kind: Kind<unknown>, value: unknown): string {
-  const near = typeof value === "string" && kind.choices ? nearest(value, kind.choices) : undefined;
-  const more = near ? `did you mean "${near}"?` : kind.fault?.(value);
-  return `expected ${kind.what}, got ${quote(value)}${more ? `; ${more}` : ""}`;
+  const hint = typeof value === "string" && kind.choices ? didYouMean(value, kind.choices) : "";
+  const fault = kind.fault?.(value);
+  return `expected ${kind.what}, got ${quote(value)}${hint}${fault === undefined ? "" : `; ${fault}`}`;
 }
 
 /** "weightDecay" as "--weight-decay". */
 export const flagName = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
-/** The flags as commander's options. Their defaults are shown, not set, so that a value means that it was typed. */
+/** The flags as commander's options. Their defaults are shown, not set; see Flag. */
 export function toOptions(flags: Flags): Option[] {
   return Object.entries(flags).map(([key, { value, kind, help, default: normal }]) => {
     const shown = normal === undefined ? "" : ` (default: ${String(normal)})`;

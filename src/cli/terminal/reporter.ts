@@ -1,4 +1,4 @@
-import { check, checkOptions, nearest } from "../../errors.js";
+import { checkOptions, oneOf } from "../../errors.js";
 import type { FallbackEvent } from "../../train/events.js";
 import { Bars, type ReporterStream } from "./bars.js";
 import { epochLine, plainLine, type TaskState } from "./progressText.js";
@@ -32,9 +32,9 @@ export interface ReporterOptions {
 
 /** Throws ERR_LCONV_OPTION for an unknown option, ERR_LCONV_ARGUMENT for an unknown mode. */
 export function createReporter(options: ReporterOptions = {}): Reporter {
-  checkOptions("createReporter", options, ["mode", "stream"]);
+  checkOptions("createReporter", options, { mode: 1, stream: 1 });
   const { mode = "auto", stream = process.stderr } = options;
-  check(modes.includes(mode), "ERR_LCONV_ARGUMENT", () => unknownMode(mode));
+  oneOf("createReporter", "mode", mode, modes);
   // a reader of the progress that goes away must not end the work
   if (!stream.listeners("error").includes(ignore)) stream.on("error", ignore);
   if (mode === "silent") return new SilentReporter(stream);
@@ -44,11 +44,6 @@ export function createReporter(options: ReporterOptions = {}): Reporter {
 }
 
 const ignore = (): void => {};
-
-function unknownMode(mode: string): string {
-  const near = nearest(mode, modes);
-  return `createReporter: mode must be one of ${modes.join(", ")}, got "${mode}"${near ? `; did you mean "${near}"?` : ""}`;
-}
 
 /** The line of a note, or of an event that has to be known as one. */
 function noteLine(event: NoteEvent | FallbackEvent): string {

@@ -1,13 +1,14 @@
 import { basename } from "node:path";
+import { defined } from "../../defined.js";
 import { check } from "../../errors.js";
 import { renderReport } from "../../report/html.js";
 import type { FitResult } from "../../train/fit.js";
 import { checkNoPart, RunFolder, saveModel } from "../../train/runFolder.js";
 import { readGivenConfig, readRun } from "../run/config.js";
-import type { TrainValues } from "../run/flags.js";
 import { created, modelReport } from "../run/modelReport.js";
 import { refuseWithResume, resumedSettings } from "../run/resume.js";
 import { resolveSettings, type Settings } from "../run/settings.js";
+import type { TrainValues } from "../run/trainFlags.js";
 import { doneLine, type Job, type Trained, trainJob } from "../run/training.js";
 import { prepareWorkload } from "../run/workload.js";
 import { type Context, withReporter } from "../terminal/context.js";
@@ -63,7 +64,7 @@ function write({ runs: [settings], folder, context: { out } }: Job, { models: [m
       config: settings,
       models: [modelReport(model, result)],
       samples,
-      ...(permutation && { permutation }),
+      ...defined({ permutation }),
     }),
   );
   out.text(summary(result, folder.path));

@@ -1,4 +1,4 @@
-import { benchCases, checkCases, forwardFlops, recordCase } from "../../cost/cases.js";
+import { BATCH, benchCases, checkCases, forwardFlops, recordCase } from "../../cost/cases.js";
 import { type Floors, floors, gpuOf } from "../../cost/floors.js";
 import { GPU_GROUP_MS, GROUP_MS, groups, measurePeak, timeSteps } from "../../cost/measure.js";
 import type { ProgramStats } from "../../engine/addon.js";
@@ -31,6 +31,9 @@ export interface GpuResult extends Partial<Floors> {
   tflops: number;
 }
 
+/** Time spent on a case where none is asked for. */
+export const SECONDS = 3;
+
 export interface BenchOptions {
   /** Names such as "mnist/lconv"; all by default. */
   cases?: readonly string[];
@@ -45,7 +48,7 @@ export interface BenchOptions {
 
 /** Times full train steps (gather, forward, backward, SGD) on random data, one case after the other. Throws ERR_LCONV_ARGUMENT for an unknown case. */
 export async function* benchSteps(options: BenchOptions = {}): AsyncGenerator<BenchResult> {
-  const { cases = benchCases, batch = 64, seconds = 3, device = deviceOf(), signal } = options;
+  const { cases = benchCases, batch = BATCH, seconds = SECONDS, device = deviceOf(), signal } = options;
   checkInteger("bench steps", "batch", batch, 1, 1 << 20);
   checkCases("bench steps", cases);
   const peak = options.peak ?? (await measurePeak(device, signal));

@@ -1,8 +1,9 @@
 import { Matrix } from "ml-matrix";
+import { defined } from "../../defined.js";
 import { breathing, type Pieces } from "../../engine/breathe.js";
 import type { Device } from "../../engine/device.js";
 import { Philox, streams } from "../../engine/random.js";
-import { check, checkInteger, checkOptions } from "../../errors.js";
+import { check, checkInteger, checkOptions, oneOf } from "../../errors.js";
 import { log } from "../../lie/functions/logarithm.js";
 import { denseBasis } from "../../lie/generators/basis.js";
 import { cosines } from "../../lie/generators/canonical.js";
@@ -17,13 +18,16 @@ import { mse } from "../../ops/loss.js";
 import { matmul } from "../../ops/matmul.js";
 import { concat, reshape } from "../../ops/shape.js";
 import { keep, type Tensor, tensor } from "../../tensor/tensor.js";
-import { minimise } from "../../train/minimise.js";
+import { minimize } from "../../train/minimize.js";
 import { closedForm, rotateEach, rotationMatrix, trueGenerator } from "./rotation.js";
 
 // The two experiments in which the paper's authors discover so(2) from random images and their rotations.
 
 export const authorsExperiments = ["fixed-rot", "random-rot"] as const;
 export type AuthorsExperiment = (typeof authorsExperiments)[number];
+
+/** Side of the images. */
+export const SIZE = 7;
 
 export interface AuthorsOptions {
   /** Side of the images. Default 7. */
@@ -37,7 +41,6 @@ export interface AuthorsOptions {
   signal?: AbortSignal;
   onEpoch?: (epoch: number, epochs: number, loss: number) => void;
 }
-const known = ["size", "angle", "samples", "epochs", "seed", "device", "signal", "onEpoch"];
 
 export interface AuthorsResult {
   experiment: AuthorsExperiment;
@@ -62,13 +65,9 @@ const antisymmetric = (A: Matrix): Matrix => Matrix.sub(A, A.transpose()).mul(0.
 
 /** Throws ERR_LCONV_ARGUMENT, ERR_LCONV_OPTION, ERR_LCONV_NONFINITE, and the reason of `signal`. */
 export async function runAuthors(experiment: AuthorsExperiment, options: AuthorsOptions): Promise<AuthorsResult> {
-  check(
-    authorsExperiments.includes(experiment),
-    "ERR_LCONV_ARGUMENT",
-    () => `discover: experiment must be one of ${authorsExperiments.join(", ")}, got "${experiment}"`,
-  );
-  checkOptions(`discover ${experiment}`, options, known);
-  const { size = 7, angle = experiment === "fixed-rot" ? Math.PI / 10 : Math.PI / 8, samples = 50_000, epochs = 20, seed = 0 } = options;
+  oneOf("discover", "experiment", experiment, authorsExperiments);
+  checkOptions(`discover ${experiment}`, options, { size: 1, angle: 1, samples: 1, epochs: 1, seed: 1, device: 1, signal: 1, onEpoch: 1 });
+  const { size = SIZE, angle = experiment === "fixed-rot" ? Math.PI / 10 : Math.PI / 8, samples = 50_000, epochs = 20, seed = 0 } = options;
   checkInteger("discover", "size", size, 3, 32);
   checkInteger("discover", "samples", samples, 64);
   check(angle > 0 && angle <= Math.PI, "ERR_LCONV_ARGUMENT", () => `discover: angle must lie above 0 and at most pi, got ${angle}`);
@@ -115,7 +114,7 @@ class Residual {
     this.#identity = keep(tensor(Float32Array.from({ length: m * m }, (_, k) => (k % (m + 1) === 0 ? 1 : 0)), { shape: [1, m, m], device })); // biome-ignore format: one tensor
   }
   forward(x: Tensor): Tensor {
-    return lconv(x, { kind: "dense", L: this.L }, concat([this.#identity, this.W]));
+    return lconv(x, { form: "dense", L: this.L }, concat([this.#identity, this.W]));
   }
   /** scale L */
   generator(scale: number): Matrix {
@@ -139,11 +138,11 @@ async function fixedRotation({ size, angle, samples, epochs, seed, device, signa
   const [x, y] = [pixels, moved].map((data) => keep(tensor(data, { shape: [samples, 1, d], device })));
   const layer = new Residual(1, d, seed, device);
   try {
-    const losses = await minimise({
+    const losses = await minimize({
       parameters: [layer.L, layer.W],
       loss: (index) => mul(mse(layer.forward(gather(x, index)), gather(y, index)), d),
       ...{ samples, epochs, seed, device, optimizer: "adam" as const, lr: 1e-2, batch: 32, schedule: decay(epochs) },
-      ...(signal && { signal }),
+      ...defined({ signal }),
       onEpoch: (epoch, loss) => onEpoch?.(epoch, epochs, loss),
     });
     const learned = layer.generator(layer.W.item() / angle);
@@ -206,11 +205,11 @@ async function randomRotation({ size, angle, samples, epochs, seed, device, sign
         gather(t, index),
       );
     };
-    const losses = await minimise({
+    const losses = await minimize({
       parameters: [layer.L, layer.W, ...readers.flatMap((reader) => reader.parameters())],
       loss,
       ...{ samples, epochs, seed, device, optimizer: "adam" as const, lr: 1e-3, batch: 16, schedule: decay(epochs) },
-      ...(signal && { signal }),
+      ...defined({ signal }),
       onEpoch: (epoch, value) => onEpoch?.(epoch, epochs, value),
     });
     const learned = layer.generator(1);

@@ -62,7 +62,7 @@ export function closedForm(side: number, angle: number): Matrix {
  * x d/dy - y d/dx with Shannon-Whittaker derivatives of period 2 side, as the paper's authors have it. They count coordinates from side / 2;
  * the rotation that is learned turns about (side - 1) / 2, which is what "middle" gives.
  */
-export function trueGenerator(side: number, centre: "authors" | "middle"): Matrix {
-  const at = centre === "authors" ? side / 2 : (side - 1) / 2;
+export function trueGenerator(side: number, center: "authors" | "middle"): Matrix {
+  const at = center === "authors" ? side / 2 : (side - 1) / 2;
   return toDense(affine(side, side, { only: ["rotate"], center: [at, at] }).generators[0]);
 }

@@ -1,13 +1,14 @@
 import { Matrix } from "ml-matrix";
 import { scramblePermutation } from "../../data/transform.js";
-import { type Analysis, analyse } from "../../discover/analysis.js";
+import { defined } from "../../defined.js";
+import { type Analysis, analyze } from "../../discover/analysis.js";
 import { NETWORKS, TOLERANCE } from "../../discover/data.js";
 import { type Evidence, evidenceOf } from "../../discover/evidence.js";
 import type { DescribeOptions } from "../../discover/result.js";
 import { breathing, type Pieces } from "../../engine/breathe.js";
 import type { Device } from "../../engine/device.js";
 import { Philox, streams } from "../../engine/random.js";
-import { check, checkOptions } from "../../errors.js";
+import { checkOptions, oneOf } from "../../errors.js";
 import { exp } from "../../lie/functions/exponential.js";
 import { Basis } from "../../lie/generators/basis.js";
 import { principalAngles } from "../../lie/generators/canonical.js";
@@ -53,12 +54,8 @@ const degrees = (radians: number): number => (180 * radians) / Math.PI;
 
 /** Throws ERR_LCONV_ARGUMENT, ERR_LCONV_OPTION, ERR_LCONV_NONFINITE, and the reason of `signal`. */
 export async function runTruth(name: TruthName, options: TruthOptions): Promise<TruthResult> {
-  check(
-    truthNames.includes(name),
-    "ERR_LCONV_ARGUMENT",
-    () => `discover: experiment must be one of ${truthNames.join(", ")}, got "${name}"`,
-  );
-  checkOptions(`discover ${name}`, options, ["seed", "device", "samples", "signal", "onEpoch"]);
+  oneOf("discover", "experiment", name, truthNames);
+  checkOptions(`discover ${name}`, options, { seed: 1, device: 1, samples: 1, signal: 1, onEpoch: 1 });
   const { seed, signal } = options;
   if (name === "so3" || name === "so13" || name === "none") return { so3, so13: lorentz, none }[name](options);
   return breathing({ so2, translations, "scrambled-so2": scrambledSo2 }[name](seed), signal);
@@ -208,10 +205,10 @@ async function fromAnalysis(
   const layout = {
     evidence,
     whitened: { basis: whitened, inputs, affine: false },
-    ...(truth && { known: [KNOWN[experiment] ?? experiment] }),
+    ...defined({ known: truth && [KNOWN[experiment] ?? experiment] }),
   };
-  const uncertainty = Number.isFinite(extraction?.bound) ? { uncertainty: Math.max(1e-6, extraction?.bound as number) } : {};
-  const { name, distance } = await breathing(matchKnown(whitened, uncertainty), signal);
+  const uncertainty = Number.isFinite(extraction?.bound) ? Math.max(1e-6, extraction?.bound as number) : undefined;
+  const { name, distance } = await breathing(matchKnown(whitened, defined({ uncertainty })), signal);
   const angle = truth ? degrees(Math.max(...principalAngles(found, truth))) : Number.NaN;
   return { ...shared, basis: found, layout, found: name, distance, angle, bound: degrees(extraction?.bound ?? Number.NaN) };
 }
@@ -226,11 +223,10 @@ async function throughNetworks(
   const width = m * d;
   const x = Float32Array.from(new Philox(seed, streams.data).normal(N * width));
   const y = Array.from({ length: N }, (_, n) => f(Float64Array.from(x.subarray(n * width, (n + 1) * width))));
-  const analysis = await analyse({
+  const analysis = await analyze({
     ...{ x, N, m, d, y: Float32Array.from(y.flat()), outputs: y[0].length, output, affine: false },
     ...{ tolerance: TOLERANCE, networks: NETWORKS, seed, device, epochs: 40 },
-    ...(signal && { signal }),
-    ...(onEpoch && { onEpoch }),
+    ...defined({ signal, onEpoch }),
   });
   analysis.ensemble.dispose();
   return analysis;

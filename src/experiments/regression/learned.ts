@@ -1,8 +1,9 @@
 import { Matrix, QrDecomposition } from "ml-matrix";
 import { gradients } from "../../autograd/autograd.js";
+import { defined } from "../../defined.js";
 import { type Device, device as deviceOf } from "../../engine/device.js";
 import { Philox, streams } from "../../engine/random.js";
-import { check, checkInteger, checkOptions } from "../../errors.js";
+import { checkInteger, checkOptions, type OptionNames, oneOf } from "../../errors.js";
 import { exp } from "../../lie/functions/exponential.js";
 import { type Basis, denseBasis } from "../../lie/generators/basis.js";
 import { principalAngles } from "../../lie/generators/canonical.js";
@@ -111,13 +112,15 @@ interface Problem {
 const LABELS = 2;
 const CHANNELS = 4;
 const LEARNING_RATES = [1e-2, 1e-3]; // each for half of the steps
-const known = ["problem", "d", "n_L", "rank", "angle", "samples", "seeds", "steps", "device", "signal"];
+const optionNames: OptionNames<LearnedOptions> = {
+  ...{ problem: 1, d: 1, n_L: 1, rank: 1, angle: 1, samples: 1, seeds: 1, steps: 1, device: 1, signal: 1 },
+};
 
 /** Trains once a seed, each with its own H, R and weights. Throws ERR_LCONV_OPTION, ERR_LCONV_ARGUMENT; the reason of `signal`. */
 export async function regressionLearned(options: LearnedOptions = {}): Promise<LearnedResult> {
-  checkOptions("regressionLearned", options, known);
+  checkOptions("regressionLearned", options, optionNames);
   const { problem = "rotation", d = 8, n_L = 2, angle = 0.3, samples = 128, seeds = 8, steps = 3000, rank } = options;
-  check(problem === "rotation" || problem === "labels", "ERR_LCONV_ARGUMENT", () => `regressionLearned: unknown problem "${problem}"`);
+  oneOf("regressionLearned", "problem", problem, ["rotation", "labels"]);
   checkInteger("regressionLearned", "d", d, 4, 64);
   checkInteger("regressionLearned", "n_L", n_L, 1, d);
   checkInteger("regressionLearned", "samples", samples, d + 2);
@@ -229,7 +232,7 @@ async function trainOn({ X, Y }: Problem, model: Module, { problem, d, steps, de
     for (const [k, rate] of LEARNING_RATES.entries()) {
       optimizer.setLearningRate(rate);
       const share = Math.floor(steps / LEARNING_RATES.length);
-      await program.run({ steps: k === 0 ? steps - share : share, ...(signal && { signal }) });
+      await program.run({ steps: k === 0 ? steps - share : share, ...defined({ signal }) });
     }
     return (losses.dataSync()[steps - 1] * Y.rows * n) / Y.norm() ** 2;
   } finally {
@@ -279,7 +282,7 @@ function overSeeds(d: number, dimensions: LearnedResult["dimensions"], seeds: Le
       learned: summaryOf(seeds.map(({ learned }) => learned)),
       initial: summaryOf(seeds.map(({ initial }) => initial)),
       random: summaryOf(seeds.map(({ random }) => random)),
-      ...(sums.length > 0 && { sum: summaryOf(sums) }),
+      ...defined({ sum: sums.length > 0 ? summaryOf(sums) : undefined }),
     },
     nearer: { covariance: nearer("covariance"), symmetry: nearer("symmetry") },
   };

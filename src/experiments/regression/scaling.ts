@@ -24,7 +24,7 @@ export interface ScalingOptions {
 
 export interface ScalingRow {
   scaling: "none" | "(X - 127.5) / 255";
-  centred: boolean;
+  centered: boolean;
   /** Of the products Y X^T and X X^T; the data are rounded to float32 in every row, and the solution is computed in float64. */
   products: "float32" | "float64";
   /** Of H, in float64. */
@@ -35,11 +35,11 @@ export interface ScalingRow {
 
 /** Recovers the rotation matrix R of images (bilinear) from pairs y = R x in each way. Throws ERR_LCONV_OPTION, ERR_LCONV_ARGUMENT, and the reason of `signal`. */
 export async function regressionScaling(options: ScalingOptions = {}): Promise<ScalingRow[]> {
-  checkOptions("regressionScaling", options, ["side", "samples", "degrees", "seed", "device", "signal"]);
+  checkOptions("regressionScaling", options, { side: 1, samples: 1, degrees: 1, seed: 1, device: 1, signal: 1 });
   const { side = 7, samples = 20_000, degrees = 18, seed = 0, device = deviceOf(), signal } = options;
   checkInteger("regressionScaling", "side", side, 2, 32);
   checkInteger("regressionScaling", "samples", samples, 2 * side ** 2);
-  const R = rotationMatrix(side, degrees);
+  const R = rotationMatrix(side, degrees, device.threads);
   const uniform = new Philox(seed, streams.user).uniform(side ** 2 * samples);
   const X = Matrix.from1DArray(
     side ** 2,
@@ -52,11 +52,11 @@ export async function regressionScaling(options: ScalingOptions = {}): Promise<S
   for (const scaling of ["none", "(X - 127.5) / 255"] as const) {
     await breathe(signal);
     const [x, y] = [X, Y].map((M) => float32(M, (value) => (scaling === "none" ? value : (value - 127.5) / 255)));
-    for (const centred of [false, true]) {
-      const exact = await breathing(regressing(x, y, { center: centred }), signal);
+    for (const centered of [false, true]) {
+      const exact = await breathing(regressing(x, y, { center: centered }), signal);
       await breathe(signal);
-      const row = { scaling, centred, condition: exact.covariance.condition };
-      rows.push({ ...row, products: "float32", error: greatest(Matrix.sub(float32Regression(x, y, centred, device), R)) });
+      const row = { scaling, centered, condition: exact.covariance.condition };
+      rows.push({ ...row, products: "float32", error: greatest(Matrix.sub(float32Regression(x, y, centered, device), R)) });
       rows.push({ ...row, products: "float64", error: greatest(Matrix.sub(exact.regression(), R)) });
     }
   }
@@ -64,10 +64,10 @@ export async function regressionScaling(options: ScalingOptions = {}): Promise<S
 }
 
 /** R [d, d]: column nu is the rotated image that is 1 at nu. Its rows sum to 1, so that y = R x holds for shifted pixels, too. */
-function rotationMatrix(side: number, degrees: number): Matrix {
+function rotationMatrix(side: number, degrees: number, threads: number): Matrix {
   const d = side ** 2;
   const images = Float32Array.from(Matrix.eye(d).to1DArray());
-  rotate(images, side, side, new Float64Array(d).fill(degrees), { order: 1 });
+  rotate(images, side, side, new Float64Array(d).fill(degrees), { order: 1, threads });
   return Matrix.from1DArray(d, d, images).transpose();
 }
 
@@ -79,8 +79,8 @@ const float32 = (M: Matrix, f: (value: number) => number): Matrix =>
   );
 
 /** Y X^T (X X^T)^-1 with both products in float32 on the device. */
-function float32Regression(X: Matrix, Y: Matrix, centred: boolean, device: Device): Matrix {
-  const [x, y] = [X, Y].map((M) => (centred ? M.clone().subColumnVector(M.mean("row")) : M));
+function float32Regression(X: Matrix, Y: Matrix, centered: boolean, device: Device): Matrix {
+  const [x, y] = [X, Y].map((M) => (centered ? M.clone().subColumnVector(M.mean("row")) : M));
   return scope(() => {
     const upload = (M: Matrix): Tensor => tensor(Float32Array.from(M.to1DArray()), { shape: [M.rows, M.columns], device });
     const [a, b] = [upload(x), upload(y)];

@@ -1,4 +1,4 @@
-import { LconvError, nearest } from "../../errors.js";
+import { oneOf } from "../../errors.js";
 import type { Setting } from "./problem.js";
 import type { Truth } from "./truth.js";
 import { truths } from "./truths.js";
@@ -30,7 +30,8 @@ const ORDER = [3000, 10_000, 30_000, 1000, 300, 100];
 
 /** All cells of a grid, in that order. */
 export function cellsOf(kind: keyof typeof grids, only: readonly string[] = []): Cell[] {
-  for (const name of only) checkTruth(name);
+  const names = truths.map((truth) => truth.name);
+  for (const name of only) oneOf("benchmark symmetry", "truth", name, names);
   const { samples, noise, seeds } = grids[kind];
   const cells: Cell[] = [];
   for (let seed = 0; seed < seeds; seed++)
@@ -42,14 +43,4 @@ export function cellsOf(kind: keyof typeof grids, only: readonly string[] = []):
               cells.push({ truth, samples: N, noise: level, cond: CONDITIONS[seed % CONDITIONS.length], seed });
   const rank = ({ samples: N, noise: level }: Cell): number => ORDER.indexOf(N) + (level <= 0.1 ? 0 : ORDER.length);
   return cells.sort((a, b) => rank(a) - rank(b) || a.seed - b.seed);
-}
-
-function checkTruth(name: string): void {
-  const names = truths.map((truth) => truth.name);
-  if (names.includes(name)) return;
-  const near = nearest(name, names);
-  throw new LconvError(
-    "ERR_LCONV_ARGUMENT",
-    `benchmark symmetry: unknown truth "${name}"; ${near ? `did you mean "${near}"? ` : ""}known: ${names.join(", ")}`,
-  );
 }

@@ -10,11 +10,11 @@ import type { Truth } from "./truth.js";
 /** One cell: the answers of those systems that `wanted` names, or whose networks it needs, scored. Throws as answersOf does. */
 export async function runCell(cell: Cell, device: Device, wanted: readonly string[], signal?: AbortSignal): Promise<Row[]> {
   const { truth, ...setting } = cell;
-  const rows = systems.some((system) => wanted.includes(system)) ? await labelled(truth, setting, device, signal) : [];
+  const rows = systems.some((system) => wanted.includes(system)) ? await labeled(truth, setting, device, signal) : [];
   return wanted.includes(PAIRS) ? [...rows, await paired(truth, setting, signal)] : rows;
 }
 
-async function labelled(truth: Truth, setting: Setting, device: Device, signal?: AbortSignal): Promise<Row[]> {
+async function labeled(truth: Truth, setting: Setting, device: Device, signal?: AbortSignal): Promise<Row[]> {
   const start = performance.now();
   const problem = problemOf(truth, setting);
   const answers = await answersOf(truth, problem, setting, device, signal);

@@ -73,7 +73,7 @@ export interface SystemSummary {
 }
 
 /** What a ledger says, a system after the other in order of appearance. */
-export const summarise = (rows: readonly Row[]): SystemSummary[] =>
+export const summarize = (rows: readonly Row[]): SystemSummary[] =>
   [...groupBy(rows, ({ system }) => system)].map(([system, own]) => summaryOf(system, own));
 
 function summaryOf(system: string, own: readonly Row[]): SystemSummary {

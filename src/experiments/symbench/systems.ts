@@ -1,5 +1,6 @@
 import { Matrix } from "ml-matrix";
-import { type Analysis, analyse } from "../../discover/analysis.js";
+import { defined } from "../../defined.js";
+import { type Analysis, analyze } from "../../discover/analysis.js";
 import { breathing } from "../../engine/breathe.js";
 import type { Device } from "../../engine/device.js";
 import { Philox, streams } from "../../engine/random.js";
@@ -59,7 +60,7 @@ export interface Answer {
 const TOLERANCE = 0.2;
 const EXAMINED = 1000;
 
-/** The answers of all systems, which share the networks. Throws as `analyse` does, and the reason of `signal`. */
+/** The answers of all systems, which share the networks. Throws as `analyze` does, and the reason of `signal`. */
 export async function answersOf(
   truth: Truth,
   problem: Problem,
@@ -69,9 +70,9 @@ export async function answersOf(
 ): Promise<Record<System, Answer>> {
   const { m, d, output, affine } = truth;
   const { x, y, k } = problem;
-  const analysis = await analyse({
+  const analysis = await analyze({
     ...{ x, N: setting.samples, m, d, y, outputs: k, output, affine, tolerance: TOLERANCE, networks: 5, seed: setting.seed, device },
-    ...(signal && { signal }),
+    ...defined({ signal }),
   });
   try {
     return {

@@ -1,4 +1,5 @@
 import { Matrix } from "ml-matrix";
+import { defined } from "../../defined.js";
 import { Philox, streams } from "../../engine/random.js";
 import { check, checkInteger, checkOptions } from "../../errors.js";
 import { denseBasis } from "../../lie/generators/basis.js";
@@ -9,13 +10,13 @@ import { convolve, type GroupConvolution, throughLayers } from "./groupConvoluti
 import { atMost, type Check, logSlope, near, relativeError, type Setting, type Verdict, verdict } from "./verdict.js";
 
 export interface Prop2Options {
-  /** Points of the circle. Default 20. */
+  /** Points of the circle. */
   d?: number;
-  /** Default 2. */
   shift?: number;
-  /** Layers. Default 8 and 16. */
+  /** Layers. */
   n?: readonly number[];
 }
+export const prop2Defaults = { d: 20, shift: 2, n: [8, 16] } satisfies Prop2Options;
 
 /** corr((I + (t / n) L)^n, exp(t L)) of the authors' demonstration, by [d, shift, n]. */
 const golden: Record<string, number> = { "20,2,8": 0.7721, "20,2,16": 0.9314 };
@@ -26,8 +27,8 @@ const golden: Record<string, number> = { "20,2,8": 0.7721, "20,2,16": 0.9314 };
  * Throws ERR_LCONV_ARGUMENT, ERR_LCONV_OPTION.
  */
 export function prop2(setting: Setting, options: Prop2Options = {}): Verdict & { correlations: readonly Correlation[] } {
-  checkOptions("verify prop2", options, ["d", "shift", "n"]);
-  const { d = 20, shift = 2, n = [8, 16] } = options;
+  checkOptions("verify prop2", options, { d: 1, shift: 1, n: 1 });
+  const { d, shift, n } = { ...prop2Defaults, ...defined(options) };
   checkInteger("verify prop2", "d", d, 3, 512);
   check(
     Number.isFinite(shift) && shift !== 0,

@@ -1,5 +1,5 @@
 import { gradients } from "../../autograd/autograd.js";
-import { fcAsLConv } from "../../models/presets.js";
+import { fcAsLConv } from "../../models/asLConv.js";
 import { WeightSource } from "../../nn/init.js";
 import { Linear } from "../../nn/layers.js";
 import type { Module } from "../../nn/module.js";

@@ -2,7 +2,7 @@ import { Matrix } from "ml-matrix";
 import { LconvError } from "../../errors.js";
 import { apply } from "../../lie/generators/generator.js";
 import { shifts } from "../../lie/generators/grids.js";
-import { cnnAsLConv } from "../../models/presets.js";
+import { cnnAsLConv } from "../../models/asLConv.js";
 import { WeightSource } from "../../nn/init.js";
 import { Conv2d } from "../../nn/layers.js";
 import { add } from "../../ops/arithmetic.js";
@@ -91,10 +91,10 @@ function fractional(): Check {
   const d = 41;
   const bump = Matrix.columnVector(Array.from({ length: d }, (_, x) => Math.exp(-((x - 20) ** 2) / 18)));
   const [L] = shifts([d], [[1]]).generators;
-  const centre = (h: Matrix): number => h.to1DArray().reduce((sum, value, x) => sum + value * x, 0) / h.sum();
+  const center = (h: Matrix): number => h.to1DArray().reduce((sum, value, x) => sum + value * x, 0) / h.sum();
   const errors = [0.25, 1, 4].map((alpha) => {
     const moved = Matrix.add(bump, Matrix.mul(apply(L, bump), alpha)).mul(1 / (1 + alpha));
-    return Math.abs(centre(moved) - centre(bump) - alpha / (1 + alpha));
+    return Math.abs(center(moved) - center(bump) - alpha / (1 + alpha));
   });
   return atMost("error of a shift by alpha / (1 + alpha), in positions", Math.max(...errors), 1e-6);
 }

@@ -1,7 +1,7 @@
 import { Matrix } from "ml-matrix";
 import { Philox, streams } from "../../engine/random.js";
 import { graphFlow } from "../../lie/generators/groups.js";
-import { gcnAsLConv } from "../../models/presets.js";
+import { gcnAsLConv } from "../../models/asLConv.js";
 import { WeightSource } from "../../nn/init.js";
 import { Module } from "../../nn/module.js";
 import { tanh } from "../../ops/elementwise.js";
@@ -54,7 +54,7 @@ function compare({ device }: Setting, normalization: "none" | "symmetric" | "ran
       activation: "tanh",
       bias: false,
     });
-    const A = tensor(Float32Array.from(normalised(edges, normalization).to1DArray()), { shape: [NODES, NODES], device });
+    const A = tensor(Float32Array.from(normalized(edges, normalization).to1DArray()), { shape: [NODES, NODES], device });
     const W = keep(tensor(model.W.dataSync() as Float32Array, { shape: [M_IN, M_OUT], device, requiresGrad: true }));
     const plain = new GraphConvolution(A, W);
     const [x, target] = [randn([8, M_IN, NODES], { seed: 3, device }), randn([8, M_OUT, NODES], { seed: 4, device })];
@@ -82,7 +82,7 @@ function randomGraph(): Edge[] {
 }
 
 /** A, D^-1/2 A D^-1/2 or D^-1 A, from the definition. */
-function normalised(edges: readonly Edge[], normalization: "none" | "symmetric" | "randomWalk"): Matrix {
+function normalized(edges: readonly Edge[], normalization: "none" | "symmetric" | "randomWalk"): Matrix {
   const A = Matrix.zeros(NODES, NODES);
   for (const [a, b, weight] of edges) A.set(a, b, A.get(a, b) + weight);
   const degrees = A.sum("row");

@@ -1,5 +1,6 @@
 import { drawGlyphs } from "../../data/glyphs.js";
 import { type PreparedData, prepare, scramble, scramblePermutation, type Variant } from "../../data/transform.js";
+import { defined } from "../../defined.js";
 import { breathing } from "../../engine/breathe.js";
 import { type Classifier, type ModelName, makeModel } from "../../models/models.js";
 import type { LConv } from "../../nn/lconv.js";
@@ -57,16 +58,17 @@ function interval(values: readonly number[]): { mean: number; low: number; high:
 
 const input = { channels: 1, height: 28, width: 28, classes: 10 };
 
-async function images(count: number, variant: Variant, seed: number, signal: AbortSignal | undefined): Promise<PreparedData> {
+async function images(count: number, variant: Variant, seed: number, { device, signal }: Setting): Promise<PreparedData> {
   const raw = await breathing(drawGlyphs({ train: count, test: 1, seed }), signal);
-  return prepare(raw, { variant, seed, order: 1, ...(signal && { signal }) });
+  return prepare(raw, { variant, seed, order: 1, threads: device.threads, ...defined({ signal }) });
 }
 
-async function accuracy({ device, signal }: Setting, name: ModelName, variant: Variant, seed: number): Promise<number> {
-  const { train, validation } = await images(SAMPLES, variant, seed, signal);
+async function accuracy(setting: Setting, name: ModelName, variant: Variant, seed: number): Promise<number> {
+  const { device, signal } = setting;
+  const { train, validation } = await images(SAMPLES, variant, seed, setting);
   const model = makeModel(name, input, device, { ...options, seed });
   try {
-    const run = { device, epochs: EPOCHS, batch: BATCH, seed, ...(signal && { signal }) };
+    const run = { device, epochs: EPOCHS, batch: BATCH, seed, ...defined({ signal }) };
     return (await fit(model, { train, validation }, run)).valAccuracy ?? Number.NaN;
   } finally {
     model.dispose();
@@ -74,8 +76,9 @@ async function accuracy({ device, signal }: Setting, name: ModelName, variant: V
 }
 
 /** The losses of a run, and of the run whose pixels and initial weights are permuted alike. */
-async function sameRun({ device, signal }: Setting): Promise<Check> {
-  const { train, validation } = await images(1000, "rotated", 9, signal);
+async function sameRun(setting: Setting): Promise<Check> {
+  const { device, signal } = setting;
+  const { train, validation } = await images(1000, "rotated", 9, setting);
   const d = input.height * input.width;
   const permutation = scramblePermutation(9, d);
   const scrambled = { ...train, x: train.x.slice() };
@@ -85,7 +88,7 @@ async function sameRun({ device, signal }: Setting): Promise<Check> {
   try {
     const losses: number[][] = [];
     for (const [k, data] of [train, scrambled].entries()) {
-      const run = { device, epochs: 6, batch: BATCH, seed: 9, optimizer: "sgd" as const, lr: 0.02, ...(signal && { signal }) };
+      const run = { device, epochs: 6, batch: BATCH, seed: 9, optimizer: "sgd" as const, lr: 0.02, ...defined({ signal }) };
       losses.push((await fit(models[k], { train: data, validation }, run)).history.map(({ loss }) => loss));
     }
     return atMost(

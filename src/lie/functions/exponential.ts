@@ -70,9 +70,9 @@ export function expApply(g: Generator, X: Matrix, t = 1): Matrix {
   }
   const size = checkSize("expApply", "t L", Math.abs(t) * absoluteRoots(g, 1)[0]);
   const mu = trace(g) / g.d;
-  const centred = combination([g, identity(g.d)], [t, -t * mu]) as EntryGenerator;
-  const D = balance(centred, 1);
-  const A = balanced(centred, D);
+  const centered = combination([g, identity(g.d)], [t, -t * mu]) as EntryGenerator;
+  const D = balance(centered, 1);
+  const A = balanced(centered, D);
   const steps = Math.max(1, Math.ceil(effectiveSize(A) / TAYLOR_STEP));
   check(
     steps <= MOST_TAYLOR_STEPS,

@@ -72,7 +72,7 @@ function deflate(work: Work): void {
     while (first > 0 && !negligible(T, first, norm, steps > LENIENT)) first--;
     if (first > 0) T[first][first - 1] = 0;
     if (first >= last - 1) {
-      if (first < last) standardise(work, first);
+      if (first < last) standardize(work, first);
       last = first - 1;
       steps = 0;
       continue;
@@ -97,7 +97,7 @@ function negligible(T: readonly Float64Array[], k: number, norm: number, lenient
 }
 
 /** Brings the 2 x 2 block at k to [[a, b], [c, a]] with b c < 0, or makes it triangular where its eigenvalues are real. */
-function standardise(work: Work, k: number): void {
+function standardize(work: Work, k: number): void {
   const [p, q] = [work.T[k], work.T[k + 1]];
   if (halfGap(p, q, k) < 0) {
     const [sum, gap] = [p[k + 1] + q[k], p[k] - q[k + 1]];

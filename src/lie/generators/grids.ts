@@ -1,5 +1,5 @@
 import { Matrix } from "ml-matrix";
-import { check, checkInteger, checkOptions, showShape } from "../../errors.js";
+import { check, checkInteger, checkOptions, oneOf, showShape } from "../../errors.js";
 import { Basis } from "./basis.js";
 import { dense, type Generator, sparse } from "./generator.js";
 
@@ -15,14 +15,10 @@ export interface ShiftOptions {
  * Throws ERR_LCONV_ARGUMENT for offsets that do not fit the shape.
  */
 export function shifts(shape: readonly number[], offsets: readonly (readonly number[])[], options: ShiftOptions = {}): Basis {
-  checkOptions("shifts", options, ["boundary"]);
+  checkOptions("shifts", options, { boundary: 1 });
   checkShape("shifts", shape);
   const { boundary = "zero" } = options;
-  check(
-    boundary === "zero" || boundary === "circular",
-    "ERR_LCONV_ARGUMENT",
-    () => `shifts: boundary must be "zero" or "circular", got "${boundary}"`,
-  );
+  oneOf("shifts", "boundary", boundary, ["zero", "circular"]);
   for (const s of offsets)
     check(
       s.length === shape.length && s.every(Number.isInteger),
@@ -148,20 +144,15 @@ export interface AffineOptions {
  * Throws ERR_LCONV_ARGUMENT, ERR_LCONV_OPTION.
  */
 export function affine(p: number, q: number, options: AffineOptions = {}): Basis {
-  checkOptions("affine", options, ["kind", "center", "period", "only"]);
+  checkOptions("affine", options, { kind: 1, center: 1, period: 1, only: 1 });
   checkInteger("affine", "p", p, 2, 1024);
   checkInteger("affine", "q", q, 2, 1024);
   const { kind = "band-limited", center = [(p - 1) / 2, (q - 1) / 2], period = [2 * p, 2 * q], only = affineNames } = options;
-  check(
-    kind === "band-limited" || kind === "finite-difference",
-    "ERR_LCONV_ARGUMENT",
-    () => `affine: kind must be "band-limited" or "finite-difference", got "${kind}"`,
-  );
+  oneOf("affine", "kind", kind, ["band-limited", "finite-difference"]);
   check(center.every(Number.isFinite), "ERR_LCONV_ARGUMENT", () => `affine: center must be two finite numbers, got ${showShape(center)}`);
   checkInteger("affine", "period of rows", period[0], p);
   checkInteger("affine", "period of columns", period[1], q);
-  for (const name of only)
-    check(affineNames.includes(name), "ERR_LCONV_ARGUMENT", () => `affine: unknown generator "${name}"; known: ${affineNames.join(", ")}`);
+  for (const name of only) oneOf("affine", "generator", name, affineNames);
   const [Dy, Dx] = [derivative(p, kind, period[0]), derivative(q, kind, period[1])];
   return new Basis(
     only.map((name) => flow(p, q, Dx, Dy, (row, column) => fields[name](column - center[1], row - center[0]))),

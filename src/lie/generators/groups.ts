@@ -1,5 +1,5 @@
 import { Matrix } from "ml-matrix";
-import { check, checkInteger, checkOptions } from "../../errors.js";
+import { check, checkInteger, checkOptions, oneOf } from "../../errors.js";
 import { Basis } from "./basis.js";
 import { lowRank, type SparseGenerator, sparse } from "./generator.js";
 
@@ -126,13 +126,9 @@ export interface GraphFlowOptions {
  * Throws ERR_LCONV_ARGUMENT for unknown normalisations, and where a normalisation meets a node without edges or a negative degree.
  */
 export function graphFlow(d: number, edges: readonly Entry[], options: GraphFlowOptions = {}): Basis {
-  checkOptions("graphFlow", options, ["normalization", "selfLoops", "lambda"]);
+  checkOptions("graphFlow", options, { normalization: 1, selfLoops: 1, lambda: 1 });
   const { normalization = "symmetric", selfLoops = false, lambda = 1 } = options;
-  check(
-    ["none", "symmetric", "randomWalk"].includes(normalization),
-    "ERR_LCONV_ARGUMENT",
-    () => `graphFlow: normalization must be "none", "symmetric" or "randomWalk", got "${normalization}"`,
-  );
+  oneOf("graphFlow", "normalization", normalization, ["none", "symmetric", "randomWalk"]);
   check(
     Number.isFinite(lambda) && lambda !== 0,
     "ERR_LCONV_ARGUMENT",

@@ -1,4 +1,4 @@
-import { LconvError, nearest } from "../../errors.js";
+import { LconvError, unknownName } from "../../errors.js";
 import type { Basis } from "./basis.js";
 import { galilei, heisenbergOf, inhomogeneous, pseudoOrthogonal, similarities, symplectic, unitary } from "./classical.js";
 import { affineAlgebra, gl, heisenberg, scaling, se2, sl, so, so13 } from "./groups.js";
@@ -64,9 +64,6 @@ export function algebraNamed(name: string): (() => Basis) | undefined {
 export function algebra(name: string): Basis {
   const make = algebraNamed(name);
   if (make) return make();
-  const near = nearest(name, algebraNames);
-  throw new LconvError(
-    "ERR_LCONV_ARGUMENT",
-    `unknown algebra "${name}"; ${near ? `did you mean "${near}"? ` : ""}known: ${algebraNames.join(", ")}, with sizes up to ${MOST_SIZE}`,
-  );
+  const list = `known: ${algebraNames.join(", ")}, with sizes up to ${MOST_SIZE}`;
+  throw new LconvError("ERR_LCONV_ARGUMENT", unknownName("algebra", "algebra", name, algebraNames, list));
 }

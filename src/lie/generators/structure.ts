@@ -28,7 +28,7 @@ export interface Structure {
   /** Signs of the eigenvalues of the Killing form. */
   signature: { positive: number; negative: number; zero: number };
   /** Dimension of what commutes with everything. */
-  centre: number;
+  center: number;
   /** Dimensions of g, [g, g], [[g, g], [g, g]], ... until they stay. */
   derivedSeries: readonly number[];
   /** Values below this share of the greatest count as zero in the three above; where `noncommutativity` is below it, all commutators do. */
@@ -54,7 +54,7 @@ export const structure = (basis: Basis, options: StructureOptions = {}): Structu
 
 /** The same in pieces. */
 export function* structureOf(basis: Basis, options: StructureOptions = {}): Pieces<Structure> {
-  checkOptions("structure", options, ["tolerance", "data"]);
+  checkOptions("structure", options, { tolerance: 1, data: 1 });
   const { tolerance = 1e-2, data } = options;
   check(tolerance > 0 && tolerance < 1, "ERR_LCONV_ARGUMENT", () => `structure: tolerance must lie between 0 and 1, got ${tolerance}`);
   const gram = yield* innerProducts(basis, basis, data);
@@ -82,7 +82,7 @@ export function* structureOf(basis: Basis, options: StructureOptions = {}): Piec
     noncommutativity,
     killing: killingForm(f),
     signature: signatureOf(killingForm(counted), tolerance * size ** 2),
-    centre: basis.n_L - rank(adjoint(counted), tolerance * size),
+    center: basis.n_L - rank(adjoint(counted), tolerance * size),
     derivedSeries: derivedSeries(counted, tolerance * size),
     tolerance,
   };

@@ -1,4 +1,5 @@
 import type { Matrix } from "ml-matrix";
+import { defined } from "../../defined.js";
 import { inOneGo, type Pieces } from "../../engine/breathe.js";
 import { check, checkOptions } from "../../errors.js";
 import type { Basis } from "../generators/basis.js";
@@ -69,14 +70,14 @@ export const identify = (basis: Basis, options: IdentifyOptions = {}): Identific
 
 /** The same in pieces. */
 export function* matchKnown(basis: Basis, options: IdentifyOptions = {}): Pieces<Identification> {
-  checkOptions("identify", options, ["uncertainty", "data"]);
+  checkOptions("identify", options, { uncertainty: 1, data: 1 });
   const { uncertainty, data } = options;
   check(
     uncertainty === undefined || (uncertainty > 0 && uncertainty < 1),
     "ERR_LCONV_ARGUMENT",
     () => `identify: uncertainty must lie between 0 and 1, got ${uncertainty}; leave it out to have it estimated`,
   );
-  const structure = yield* structureOf(basis, data ? { data } : {});
+  const structure = yield* structureOf(basis, defined({ data }));
   const matrices = !data || fillSpace(data) ? compactMatrices(basis) : undefined;
   const frame = matrices ? yield* frameOf(matrices, uncertainty) : frameOfStructure(structure, uncertainty);
   const closed = frame.closure <= Math.min(CLOSED, Math.max(10 * (uncertainty ?? 1), ROUNDING));
@@ -140,7 +141,7 @@ function conclude(views: readonly View[], structure: Structure, { uncertainty: t
   const open = told === undefined && structure.closureResidual > CLEARLY_OPEN;
   const [best] = results;
   // Where the generic reading has no name, the degenerate one is a guess.
-  const commuting = best.levi.centre.length === structure.f.length;
+  const commuting = best.levi.center.length === structure.f.length;
   const contradicted = commuting && structure.noncommutativity > BEYOND * uncertainty;
   const name = (!contradicted && results.every((result) => result.name !== undefined) && best.name) || UNKNOWN;
   const wider = contractedFrom(best.name ?? UNKNOWN);
@@ -169,7 +170,7 @@ function conclude(views: readonly View[], structure: Structure, { uncertainty: t
     alternatives,
     distance: Math.max(standard?.distance ?? frame.uncertainty, structure.closureResidual),
     condition: standard?.condition ?? frame.balanced?.amplification ?? 1,
-    ...(standard && name !== UNKNOWN && { standard }),
+    ...defined({ standard: name === UNKNOWN ? undefined : standard }),
     facts: [...facts, ...best.facts],
     notes,
     uncertainty: frame.uncertainty,
@@ -204,13 +205,13 @@ function* factsOf({ algebra, n }: Frame, { levi, ideals = [] }: Named): Pieces<s
   const solvable = levi.s === 0;
   const nilpotent = solvable && levi.a === 0 && levi.ends;
   const kind =
-    levi.centre.length === n ? "abelian" : nilpotent ? "nilpotent" : solvable ? "solvable" : radical === 0 ? "semisimple" : levi.centre.length === radical ? "reductive" : "neither solvable nor reductive"; // biome-ignore format: a ladder
+    levi.center.length === n ? "abelian" : nilpotent ? "nilpotent" : solvable ? "solvable" : radical === 0 ? "semisimple" : levi.center.length === radical ? "reductive" : "neither solvable nor reductive"; // biome-ignore format: a ladder
   const compact = ideals.length > 0 && ideals.every(({ ideal }) => ideal.noncompact === 0);
   return [
     `dimension ${n}`,
     kind,
     `Killing form: ${positive} positive, ${negative} negative, ${zero} zero`,
-    `centre of dimension ${levi.centre.length}`,
+    `centre of dimension ${levi.center.length}`,
     `radical of dimension ${radical}${levi.ends ? `, nilradical of dimension ${levi.m}` : ""}`,
     `derived series ${derived.join(", ")}`,
     ...(levi.m > 0 && levi.ends ? [`lower central series of the nilradical ${levi.descending.map((span) => span.length).join(", ")}`] : []),

@@ -20,7 +20,7 @@ export interface Levi {
   /** g / radical, semisimple. */
   quotient: Sampled;
   /** Rows that span the centre, in the given basis. */
-  centre: number[][];
+  center: number[][];
   /** Lower central series of the nilradical: spans of rows in the fitting basis, from the nilradical on down to, and without, 0. */
   descending: number[][][];
   /** Whether it came down to 0, so that the nilradical is nilpotent. */
@@ -29,22 +29,22 @@ export interface Levi {
 
 export function* leviOf(g: Sampled, test: ZeroTest): Pieces<Levi> {
   const { n } = g;
-  const centre = kernelOf(g, (f) => new Matrix(rowsOf(f, n)), test, "centre").kernel;
+  const center = kernelOf(g, (f) => new Matrix(rowsOf(f, n)), test, "centre").kernel;
   yield;
   const whole = wholeKernel(g);
   const {
     kernel: radical,
     rest,
     copies,
-  } = centre.length === n ? whole : kernelOf(g, (f) => cartanForm(f, n), test, "radical", adjointNorm(g) ** 3);
+  } = center.length === n ? whole : kernelOf(g, (f) => cartanForm(f, n), test, "radical", adjointNorm(g) ** 3);
   yield;
   const s = rest.length;
   const first = new Matrix([...rest, ...radical]);
   const adapted = inBasis(g, first, copies());
   yield;
-  if (centre.length === n || s === n) {
-    const descending = centre.length === n ? [unit(n)] : [];
-    return { s, a: 0, m: n - s, algebra: adapted, rows: first, quotient: block(adapted, 0, s), centre, descending, ends: true };
+  if (center.length === n || s === n) {
+    const descending = center.length === n ? [unit(n)] : [];
+    return { s, a: 0, m: n - s, algebra: adapted, rows: first, quotient: block(adapted, 0, s), center, descending, ends: true };
   }
   let split = splitBy(LOW_POWERS, adapted, s, test);
   yield;
@@ -53,7 +53,7 @@ export function* leviOf(g: Sampled, test: ZeroTest): Pieces<Levi> {
     if (all.ends) split = all;
   }
   const { a, algebra, second, descending, ends } = split;
-  return { s, a, m: n - s - a, algebra, rows: second.mmul(first), quotient: block(algebra, 0, s), centre, descending, ends };
+  return { s, a, m: n - s - a, algebra, rows: second.mmul(first), quotient: block(algebra, 0, s), center, descending, ends };
 }
 
 interface Split extends Pick<Levi, "a" | "algebra" | "descending" | "ends"> {

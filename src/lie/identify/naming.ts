@@ -1,4 +1,5 @@
 import { inverse, Matrix, SingularValueDecomposition } from "ml-matrix";
+import { defined } from "../../defined.js";
 import type { Pieces } from "../../engine/breathe.js";
 import { type Frame, frameOf, sumOf } from "./frame.js";
 import { centralIn, imageOf, type Levi, leviOf } from "./levi.js";
@@ -6,7 +7,7 @@ import { type Acting, actingIdeals, merged } from "./representation.js";
 import { block } from "./sampled.js";
 import { isScaling } from "./scaling.js";
 import { type Ideal, simpleIdeals } from "./simpleIdeals.js";
-import { centreName, type Flows, flowsName, flowsOf } from "./weights.js";
+import { centerName, type Flows, flowsName, flowsOf } from "./weights.js";
 import { kernelOf, type ZeroTest } from "./zeroTest.js";
 
 /** A name by structure, with what it was read from. */
@@ -33,17 +34,17 @@ export function* named(frame: Frame, test: ZeroTest): Pieces<Named> {
   const ideals = levi.s === 0 ? [] : yield* simpleIdeals(levi.quotient);
   const blank: Named = { name: undefined, levi, others: [], facts: [] };
   if (!ideals) return { ...blank, reason: "the semisimple part does not come apart into simple ideals" };
-  const reductive = levi.centre.length === frame.n - levi.s;
+  const reductive = levi.center.length === frame.n - levi.s;
   return reductive ? nameReductive(frame, blank, ideals, test) : yield* nameSemidirect(frame, blank, ideals, test);
 }
 
 /** Semisimple and abelian: a direct sum. */
 function nameReductive(frame: Frame, blank: Named, ideals: readonly Ideal[], test: ZeroTest): Named {
   const { levi } = blank;
-  const k = levi.centre.length;
+  const k = levi.center.length;
   const acting = actingIdeals(frame, levi, ideals);
   const { names, facts, others } = merged(acting);
-  const central = frame.matrices && k > 0 ? levi.centre.map((c) => sumOf(c, frame.matrices as readonly Matrix[])) : undefined;
+  const central = frame.matrices && k > 0 ? levi.center.map((c) => sumOf(c, frame.matrices as readonly Matrix[])) : undefined;
   const flows =
     central &&
     flowsOf(
@@ -51,12 +52,12 @@ function nameReductive(frame: Frame, blank: Named, ideals: readonly Ideal[], tes
       frame.error,
       test,
     );
-  const centre = flows ? flowsName(flows) : k > 0 ? [k === 1 ? "R" : `R^${k}`] : [];
+  const center = flows ? flowsName(flows) : k > 0 ? [k === 1 ? "R" : `R^${k}`] : [];
   const scalar = central?.length === 1 && isScaling(central[0], acting, frame.uncertainty);
-  const name = joined(acting, names, centre, scalar, frame.n);
+  const name = joined(acting, names, center, scalar, frame.n);
   const tori = otherTori(k, flows).map((torus) => [...names, ...torus].join(" + "));
-  const otherIdeals = others.map((all) => [...all, ...centre].join(" + "));
-  return { ...blank, name, others: [...otherIdeals, ...tori], facts, ideals: acting, scalar, ...(flows && { flows }) };
+  const otherIdeals = others.map((all) => [...all, ...center].join(" + "));
+  return { ...blank, name, others: [...otherIdeals, ...tori], facts, ideals: acting, scalar, ...defined({ flows }) };
 }
 
 /** In the coordinates in which the generators were given, and their error is known. */
@@ -66,17 +67,17 @@ const asGiven = (Z: Matrix, { balanced }: Frame): Matrix => (balanced ? balanced
 function otherTori(k: number, flows: Flows | undefined): string[][] {
   const least = flows ? flows.circles.length : 0;
   const most = flows ? flows.mostCircles : k;
-  return Array.from({ length: most - least }, (_, at) => centreName(most - at, k - most + at));
+  return Array.from({ length: most - least }, (_, at) => centerName(most - at, k - most + at));
 }
 
 /** gl(n) and u(p, q) where the matrices are those of the name, else "a + b + ...". */
-function joined(acting: readonly Acting[], names: readonly string[], centre: readonly string[], scalar: boolean, n: number): string {
-  const plain = [...names, ...centre].join(" + ");
-  if (acting.length !== 1 || centre.length !== 1) return plain;
+function joined(acting: readonly Acting[], names: readonly string[], center: readonly string[], scalar: boolean, n: number): string {
+  const plain = [...names, ...center].join(" + ");
+  if (acting.length !== 1 || center.length !== 1) return plain;
   const [{ form, copies }] = acting;
   if (copies !== 1 || !form) return plain;
-  if (/^sl\(\d+\)$/.test(form.name) && centre[0] === "R" && scalar && n === form.size ** 2) return form.name.replace("sl", "gl");
-  if (/^su\(/.test(form.name) && centre[0] === "so(2)" && 4 * n === form.size ** 2) return form.name.replace("su", "u");
+  if (/^sl\(\d+\)$/.test(form.name) && center[0] === "R" && scalar && n === form.size ** 2) return form.name.replace("sl", "gl");
+  if (/^su\(/.test(form.name) && center[0] === "so(2)" && 4 * n === form.size ** 2) return form.name.replace("su", "u");
   return plain;
 }
 
@@ -137,7 +138,7 @@ function* nameSemidirect(frame: Frame, blank: Named, ideals: readonly Ideal[], t
     return name ? { ...blank, ...withIdeals(name.core, name.lines), facts } : { ...blank, reason: "its nilradical has no name" };
   }
   const free = m - moved.length;
-  const summand = levi.centre.length === free && (free === 0 || centralIn(algebra, moved, test, "centre of what is moved").length === 0);
+  const summand = levi.center.length === free && (free === 0 || centralIn(algebra, moved, test, "centre of what is moved").length === 0);
   if (!summand) return { ...blank, reason: "its centre is no direct summand" };
   if (a > 1 && free > 0) return { ...blank, reason: "it need not split" };
   if (!H || !action.frame) return { ...blank, reason: "nothing is seen to act on its nilradical" };
@@ -220,14 +221,14 @@ function nilpotentName(levi: Levi, H: Named | undefined, action: Action, test: Z
   const derived = descending[1] as number[][];
   if (descending.length !== 2) return undefined;
   const nil = block(algebra, s + a, n);
-  const centre = kernelOf(
+  const center = kernelOf(
     nil,
     (f) => new Matrix(Array.from({ length: m }, (_, i) => f.subarray(i * m * m, (i + 1) * m * m))),
     test,
     "centre of the nilradical",
   ).kernel;
   if (derived.length === 1) {
-    const free = centre.length - 1;
+    const free = center.length - 1;
     if (free < 0 || (m - free) % 2 === 0) return undefined;
     const heisenberg = `h(${m - free})`;
     if (!H) return { core: heisenberg, lines: free };
@@ -235,7 +236,7 @@ function nilpotentName(levi: Levi, H: Named | undefined, action: Action, test: Z
     return { core: `${H.name?.includes(" ") ? `(${H.name})` : H.name} x| ${heisenberg}`, lines: 0 };
   }
   const k = derived.length;
-  if (!H || H.name !== `so(${k})` || m !== 2 * k + 1 || centre.length !== k || action.size !== k + 1) return undefined;
+  if (!H || H.name !== `so(${k})` || m !== 2 * k + 1 || center.length !== k || action.size !== k + 1) return undefined;
   const all = Matrix.eye(n).to2DArray();
   const turned = imageOf(algebra, all.slice(0, s + a), descending[0], test, "boosts and translations");
   if (turned.length !== 2 * k || imageOf(algebra, turned, turned, test, "brackets of boosts").length > 0) return undefined;

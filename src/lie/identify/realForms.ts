@@ -27,7 +27,7 @@ const entry = (name: string, dimension: number, noncompact: number, size: number
  * name first. Sizes and indices are those of the defining representation over R: 1 / (n - 2) for so(p, q), 1 / 2n for sl(n), 1 / n for su(p, q), half as
  * much for complex algebras as they have twice the Killing form. H^n is R^4n. Of the exceptional ones it is the smallest representation.
  */
-function* entries(): Generator<Entry> {
+function* entries(): Iterable<Entry> {
   yield* orthogonal();
   yield* unitary();
   yield* symplectic();
@@ -35,7 +35,7 @@ function* entries(): Generator<Entry> {
   yield* exceptional();
 }
 
-function* orthogonal(): Generator<Entry> {
+function* orthogonal(): Iterable<Entry> {
   for (let n = 3; n <= MOST; n++) {
     if (n === 4) continue; // so(4), so(2, 2) are not simple, so(1, 3) comes below
     for (let p = 0; 2 * p <= n; p++) yield entry(pair("so", p, n - p), (n * (n - 1)) / 2, p * (n - p), n, 1 / (n - 2));
@@ -43,7 +43,7 @@ function* orthogonal(): Generator<Entry> {
   yield entry("so(1,3)", 6, 3, 4, 1 / 2, true);
 }
 
-function* unitary(): Generator<Entry> {
+function* unitary(): Iterable<Entry> {
   for (let n = 2; n <= MOST; n++) {
     yield entry(`sl(${n})`, n * n - 1, (n * (n + 1)) / 2 - 1, n, 1 / (2 * n));
     for (let p = 0; 2 * p <= n; p++) yield entry(p === 0 ? `su(${n})` : `su(${n - p},${p})`, n * n - 1, 2 * p * (n - p), 2 * n, 1 / n);
@@ -51,7 +51,7 @@ function* unitary(): Generator<Entry> {
   }
 }
 
-function* symplectic(): Generator<Entry> {
+function* symplectic(): Iterable<Entry> {
   for (let n = 1; n <= MOST; n++) {
     const dimension = n * (2 * n + 1);
     yield entry(`sp(${2 * n})`, dimension, n * (n + 1), 2 * n, 1 / (2 * n + 2));
@@ -84,7 +84,7 @@ const EXCEPTIONAL: readonly [string, number, number, number, number][] = [
   ["e8(8)", 248, 128, 248, 1],
 ];
 
-function* exceptional(): Generator<Entry> {
+function* exceptional(): Iterable<Entry> {
   for (const row of EXCEPTIONAL) yield entry(...row);
   for (const [name, dimension, noncompact, size, index] of EXCEPTIONAL)
     if (noncompact === 0) yield entry(`${name}(C)`, 2 * dimension, dimension, ...overComplex(name, size, index), true);

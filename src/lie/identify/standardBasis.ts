@@ -52,7 +52,7 @@ function* directSumOf(frame: Frame, { ideals = [], flows, levi, name = "", scala
     if (!part) return undefined;
     parts.push(part);
   }
-  const central = levi.centre.map((c) => sumOf(c, frame.matrices as readonly Matrix[]));
+  const central = levi.center.map((c) => sumOf(c, frame.matrices as readonly Matrix[]));
   if (central.length > 0 && !flows) return undefined;
   const { circles = [], winding = [], lines = [] } = flows ?? {};
   for (const [kind, rows] of [["rotation", circles], [scalar ? "scaling" : "line", [...winding, ...lines]]] as const) // biome-ignore format: two kinds

@@ -171,9 +171,9 @@ function independentRows(rows: readonly number[][], k: number): number[] {
 }
 
 /** so(2)^a + R^b */
-export function centreName(circles: number, lines: number): string[] {
+export function centerName(circles: number, lines: number): string[] {
   const power = (name: string, k: number): string[] => (k === 0 ? [] : [k === 1 ? name : `${name}^${k}`]);
   return [...power("so(2)", circles), ...power("R", lines)];
 }
 
-export const flowsName = ({ circles, winding, lines }: Flows): string[] => centreName(circles.length, winding.length + lines.length);
+export const flowsName = ({ circles, winding, lines }: Flows): string[] => centerName(circles.length, winding.length + lines.length);

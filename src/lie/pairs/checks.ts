@@ -25,11 +25,9 @@ export interface PairsOptions {
   onStep?: (name: "count" | "search" | "test", done: number, of: number) => void;
 }
 
-const known = ["n_L", "affine", "t", "variance", "rounds", "channels", "onStep"];
-
 /** Throws as generatorsFromPairs does, for what can be seen before any work. */
 export function checkPairs(X: Matrix, Y: Matrix, options: PairsOptions): void {
-  checkOptions("generatorsFromPairs", options, known);
+  checkOptions("generatorsFromPairs", options, { n_L: 1, affine: 1, t: 1, variance: 1, rounds: 1, channels: 1, onStep: 1 });
   const { n_L = 1, affine = false, t, variance = 1, rounds = 1, channels = 1 } = options;
   check(
     X.rows === Y.rows && X.columns === Y.columns,

@@ -86,7 +86,7 @@ export const GAUSS: Rule = [
 export const MIDPOINT: Rule = [{ tau: 0, weight: 1 }];
 
 /** The derivatives of rho at L and epsilon. */
-export interface Linearised extends Found {
+export interface Linearized extends Found {
   m: number;
   rho: Matrix;
   /** A_n, in columns. */
@@ -95,11 +95,11 @@ export interface Linearised extends Found {
   nodes: readonly { tau: number; weight: number; Z: Matrix; back: readonly Matrix[] }[];
 }
 
-export function* linearise({ rho, Z }: Middle, { L, epsilon }: Found, m: number, rule: Rule): Pieces<Linearised> {
+export function* linearize({ rho, Z }: Middle, { L, epsilon }: Found, m: number, rule: Rule): Pieces<Linearized> {
   const [r, weights] = [Z.rows, ofChannels(epsilon, m)];
   const transposed = L.map((g) => g.transpose());
   const images = L.map(() => Matrix.zeros(r, Z.columns));
-  const nodes: Linearised["nodes"][number][] = [];
+  const nodes: Linearized["nodes"][number][] = [];
   for (const { tau, weight } of rule) {
     const along = function* (generators: readonly Matrix[], V: Matrix, s: number): Pieces<Matrix> {
       return s === 0 ? V : yield* flow(generators, weights, V, s);
@@ -121,7 +121,7 @@ export function* linearise({ rho, Z }: Middle, { L, epsilon }: Found, m: number,
  * H and the scores, a sample n counted by amounts[:, n] in place of epsilon in J_n. Of `fixed` epsilon, P_n = I. J_n is (amounts_n)^T times, as a
  * Kronecker product, the K_n [m r, r^2] of one generator, and so is P_n J_n.
  */
-export function* eliminated(at: Linearised, ridge: number, fixed: boolean, amounts: Matrix = at.epsilon): Pieces<Eliminated> {
+export function* eliminated(at: Linearized, ridge: number, fixed: boolean, amounts: Matrix = at.epsilon): Pieces<Eliminated> {
   const { rho, shown, m, L } = at;
   const [r, k, N] = [rho.rows, L.length, amounts.columns];
   const [block, size] = [r * r, m * r];
@@ -137,7 +137,7 @@ export function* eliminated(at: Linearised, ridge: number, fixed: boolean, amoun
   for (let n = 0; n < N; n++) {
     const from = n * size;
     const rest = e.slice(from, from + size);
-    if (!fixed) orthonormalised(image, from, Q, normalOf(shown.grams, n, ridge * shown.mean));
+    if (!fixed) orthonormalized(image, from, Q, normalOf(shown.grams, n, ridge * shown.mean));
     derivative(nodes, from, r, K);
     for (const q of Q) {
       project(rest, 1, q);
@@ -217,7 +217,7 @@ function dot(a: Float64Array, b: Float64Array): number {
 }
 
 /** Q = A C^-T with A^T A + ridge = C C^T: Q Q^T is the projection onto the columns of A. */
-function orthonormalised(image: readonly Float64Array[], from: number, Q: readonly Float64Array[], C: Float64Array): void {
+function orthonormalized(image: readonly Float64Array[], from: number, Q: readonly Float64Array[], C: Float64Array): void {
   const k = Q.length;
   for (let j = 0; j < k; j++) {
     const q = Q[j];
@@ -258,7 +258,7 @@ export function asMatrices(entries: Float64Array, k: number, r: number): Matrix[
 export const asEntries = (L: readonly Matrix[]): Float64Array => Float64Array.from(L.flatMap((g) => g.transpose().to1DArray()));
 
 /** What epsilon has to follow when the generators change by dL. */
-export function* followed({ L, epsilon, rho, nodes, shown, m }: Linearised, dL: readonly Matrix[], ridge: number): Pieces<Matrix> {
+export function* followed({ L, epsilon, rho, nodes, shown, m }: Linearized, dL: readonly Matrix[], ridge: number): Pieces<Matrix> {
   const weights = ofChannels(epsilon, m);
   const rest = rho.clone();
   for (const { tau, weight, Z } of nodes) {

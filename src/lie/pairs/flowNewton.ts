@@ -8,8 +8,8 @@ import {
   eliminated,
   followed,
   GAUSS,
-  type Linearised,
-  linearise,
+  type Linearized,
+  linearize,
   MIDPOINT,
   RIDGE,
   type Rule,
@@ -65,7 +65,7 @@ export function* newton({ X, Y, m }: Problem, start: Found, fixed: boolean, most
   let damping = 1e-3;
   for (let round = 1, idle = 0; round <= most && idle < 2 && now.cost > ROUNDING; round++) {
     const before = now.cost;
-    const linear = yield* linearise(now.middle, now, m, rule);
+    const linear = yield* linearize(now.middle, now, m, rule);
     const normal = yield* eliminated(linear, damping, fixed);
     for (; damping < MOST_DAMPING; damping *= 5) {
       const next = yield* at(yield* stepped(linear, normal, now.middle.Z, damping, fixed), round);
@@ -80,7 +80,7 @@ export function* newton({ X, Y, m }: Problem, start: Found, fixed: boolean, most
   return now;
 }
 
-function* stepped(at: Linearised, { H, scores }: Eliminated, Z: Matrix, damping: number, fixed: boolean): Pieces<Found> {
+function* stepped(at: Linearized, { H, scores }: Eliminated, Z: Matrix, damping: number, fixed: boolean): Pieces<Found> {
   const [k, r] = [at.L.length, Z.rows];
   const p = k * r * r;
   const damped = H.slice();

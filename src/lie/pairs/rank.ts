@@ -10,8 +10,8 @@ import {
   eliminated,
   GAUSS,
   type Images,
-  type Linearised,
-  linearise,
+  type Linearized,
+  linearize,
   RIDGE,
   summed,
 } from "./elimination.js";
@@ -57,7 +57,7 @@ export function* determinacy(problem: Problem, fit: NewtonFit, fixed: boolean): 
   const { X, m } = problem;
   const { L, epsilon, middle } = fit;
   const [r, k, N] = [X.rows, L.length, epsilon.columns];
-  const at = yield* linearise(middle, fit, m, GAUSS);
+  const at = yield* linearize(middle, fit, m, GAUSS);
   const linear = yield* eliminated(at, RIDGE, fixed);
   const gauge = fixed ? [] : gaugeOf(L);
   const p = k * r * r;
@@ -77,7 +77,7 @@ export function* determinacy(problem: Problem, fit: NewtonFit, fixed: boolean): 
 }
 
 /** Free directions of the generators. */
-function* freeIn(at: Linearised, amounts: Matrix, gauge: readonly Float64Array[], sigma: number, fixed: boolean): Pieces<number> {
+function* freeIn(at: Linearized, amounts: Matrix, gauge: readonly Float64Array[], sigma: number, fixed: boolean): Pieces<number> {
   const { L, m } = at;
   const linear = yield* eliminated(at, RIDGE, fixed, amounts);
   const [k, p] = [L.length, L.length * L[0].rows ** 2];

@@ -18,7 +18,7 @@ export interface CovarianceOptions {
 export interface Covariance {
   d: number;
   n: number;
-  centred: boolean;
+  centered: boolean;
   /** What was subtracted from the rows of X [d]; zeros unless centred. */
   mean: Float64Array;
   /** H = X X^T / n [d, d], without the ridge. */
@@ -78,7 +78,7 @@ export function covariance(X: MatrixLike, { center = true, ridge }: CovarianceOp
   check(trace > 0, "ERR_LCONV_ARGUMENT", () => `covariance: ${what} H is zero and every L keeps it; nothing can be found`);
   const whitening = whiten(H, ridge);
   const notes = [...sampleNotes(rows, constant, center, trace), ...conditionNotes(d, whitening)];
-  return { d, n, centred: center, mean, H, ...whitening, notes };
+  return { d, n, centered: center, mean, H, ...whitening, notes };
 }
 
 /** C = Y X^T / n, about both means where `center` is set. Throws as `covariance` does for bad matrices, ERR_LCONV_SHAPE for unequally many samples. */

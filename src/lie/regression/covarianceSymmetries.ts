@@ -13,7 +13,7 @@ import {
 import { type Covariance, type CovarianceOptions, covariance, type MatrixLike } from "./covariance.js";
 
 /** How far a matrix L is from an algebra. */
-export interface Defect {
+export interface CovarianceDefect {
   /** |L H + H L^T| / |L H| for the H that is kept, the ridge included. */
   residual: number;
   /**
@@ -114,7 +114,7 @@ export class CovarianceSymmetries {
   }
 
   /** Throws ERR_LCONV_SHAPE unless L is [d, d]. */
-  defect(L: Generator | MatrixLike): Defect {
+  defect(L: Generator | MatrixLike): CovarianceDefect {
     const M = this.matrixOf(L);
     const { H, root, inverseRoot, range } = this.covariance;
     const W = this.whitened(M);
@@ -136,7 +136,7 @@ export class CovarianceSymmetries {
   }
 
   /** The defect of the sum of all generators: how exact the result is in float64. */
-  exactness(): Defect {
+  exactness(): CovarianceDefect {
     return this.defect(this.generator(this.antisymmetric(new Float64Array(this.dimension).fill(1))));
   }
 
@@ -166,7 +166,7 @@ export class CovarianceSymmetries {
  * Throws as `covariance` does, and ERR_LCONV_OPTION.
  */
 export function covarianceSymmetries(X: MatrixLike, options: CovarianceOptions = {}): CovarianceSymmetries {
-  checkOptions("covarianceSymmetries", options, ["center", "ridge"]);
+  checkOptions("covarianceSymmetries", options, { center: 1, ridge: 1 });
   return new CovarianceSymmetries(covariance(X, options));
 }
 

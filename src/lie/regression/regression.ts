@@ -1,6 +1,6 @@
 import { Matrix, SingularValueDecomposition } from "ml-matrix";
 import { inOneGo, type Pieces } from "../../engine/breathe.js";
-import { check, checkOptions, LconvError, showShape } from "../../errors.js";
+import { check, checkOptions, oneOf, showShape } from "../../errors.js";
 import { Basis } from "../generators/basis.js";
 import { checkDenseFits, type DenseGenerator, type Generator, sparse } from "../generators/generator.js";
 import { complement } from "./complement.js";
@@ -250,8 +250,8 @@ export class RegressionSymmetries {
   }
 
   #noiseLevel(): number {
-    const { d, n, effectiveRank, centred } = this.covariance;
-    const left = n - effectiveRank - (centred ? 1 : 0);
+    const { d, n, effectiveRank, centered } = this.covariance;
+    const left = n - effectiveRank - (centered ? 1 : 0);
     if (left <= 0) return Number.NaN;
     const unexplained = this.cross.variance - this.singularValues.reduce((sum, s) => sum + s * s, 0);
     if (unexplained <= ROUNDING * this.cross.variance) return 0;
@@ -282,10 +282,9 @@ export const regressionSymmetries = (X: MatrixLike, Y: MatrixLike, options: Regr
 
 /** The same in pieces. */
 export function* regressing(X: MatrixLike, Y: MatrixLike, options: RegressionOptions = {}): Pieces<RegressionSymmetries> {
-  checkOptions("regressionSymmetries", options, ["center", "ridge", "labels", "tolerance"]);
+  checkOptions("regressionSymmetries", options, { center: 1, ridge: 1, labels: 1, tolerance: 1 });
   const { labels = "free", tolerance, ...rest } = options;
-  if (labels !== "free" && labels !== "fixed")
-    throw new LconvError("ERR_LCONV_ARGUMENT", `regressionSymmetries: labels must be "free" or "fixed", got "${String(labels)}"`);
+  oneOf("regressionSymmetries", "labels", labels, ["free", "fixed"]);
   check(
     tolerance === undefined || (tolerance >= 0 && tolerance < 1),
     "ERR_LCONV_ARGUMENT",

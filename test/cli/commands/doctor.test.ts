@@ -39,7 +39,7 @@ test("tells what is here as one JSON object", async () => {
   assert.match(problems.get("LCONV_DATA")!, "no such file");
   assert.match(problems.get("LCONV_DOWNLOAD_MIN_RATE")!, 'must be a number from 0 on, got "fast"');
   assert.is(problems.get("LCONV_DOWNLOAD_MAX_BYTES"), "");
-  assert.match(problems.get("LCONV_THREDS")!, "did you mean LCONV_THREADS?");
+  assert.match(problems.get("LCONV_THREDS")!, 'did you mean "LCONV_THREADS"?');
 });
 
 test("without an NVIDIA driver: one quiet line, and training that does not mention CUDA", async () => {

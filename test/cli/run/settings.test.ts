@@ -4,9 +4,16 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { readComparison, readGivenConfig, readRun } from "../../../src/cli/run/config.js";
+import { runFlags } from "../../../src/cli/run/flags.js";
+import { presetNames, presets } from "../../../src/cli/run/presets.js";
 import { refuseWithResume, resumedSettings } from "../../../src/cli/run/resume.js";
 import { readConfig, resolveSettings } from "../../../src/cli/run/settings.js";
+import { controlFlags } from "../../../src/cli/run/trainFlags.js";
+import { number, withDefaults } from "../../../src/cli/terminal/flags.js";
+import { pick } from "../../../src/defined.js";
 import type { ErrorCode } from "../../../src/errors.js";
+import { modelNames } from "../../../src/models/models.js";
+import { modelOptionNames, modelOptions } from "../../../src/models/options.js";
 import { configText } from "../../../src/train/configText.js";
 import { throwsCode } from "../../support/throws.js";
 import { temporaryFolder } from "../command.js";
@@ -28,6 +35,39 @@ test("the defaults are those of the contract", () => {
     ...{ optimizer: "rmsprop", lr: 1e-3, schedule: "constant", warmup: 0, batch: 64, epochs: 30, seed: 0 },
     ...{ device: "cpu", precision: "fp32", threads: 2 },
   });
+});
+
+test("a flag that is named as an option of models has its default, and goes to the model", () => {
+  const shared = modelOptionNames.filter((name) => Object.hasOwn(runFlags, name));
+  assert.ok(shared.length >= 9);
+  const defaults = pick(runFlags, modelOptionNames);
+  for (const [name, { default: normal }] of Object.entries(defaults)) assert.is(normal, modelOptions[name as "rank"].default, name);
+});
+
+test("every preset is a choice of --preset, in its help and settles a run", () => {
+  for (const name of presetNames) {
+    assert.ok(controlFlags.preset.kind.choices?.includes(name));
+    assert.match(controlFlags.preset.help, `${name}: ${presets[name].help}`);
+    const settings = resolveSettings({ preset: name });
+    assert.equal(pick(settings, Object.keys(presets[name].values)), presets[name].values);
+  }
+});
+
+test("a model without trained generators takes no --regularize", () => {
+  for (const model of modelNames) {
+    const settle = () => resolveSettings({ model, regularize: { closure: 1 } });
+    if (model === "lconv") assert.equal(settle().regularize, { closure: 1 });
+    else throwsCode(settle, "ERR_LCONV_ARGUMENT", "--regularize goes with --model lconv only", model);
+  }
+});
+
+test("withDefaults: what was given, else the default, and nothing for neither", () => {
+  const flags = { a: { value: "N", kind: number, help: "", default: 3 }, b: { value: "N", kind: number, help: "" } } as const;
+  const { a } = withDefaults(flags, {}) satisfies { a: number; b?: number };
+  assert.is(a, 3);
+  assert.equal(withDefaults(flags, {}), { a: 3 });
+  assert.equal(withDefaults(flags, { a: 0, b: 0 }), { a: 0, b: 0 });
+  assert.equal(withDefaults(flags, { a: 1, c: 2 } as object), { a: 1 });
 });
 
 test("flags win over the preset, that over the file, that over the defaults", () => {

@@ -23,7 +23,7 @@ test("a sound command line passes", () => {
 });
 
 test("unknown flags and commands name the nearest known one", () => {
-  throwsCode(() => checked("train", "--epoch", "3"), "ERR_LCONV_OPTION", "--epoch;", "did you mean --epochs?");
+  throwsCode(() => checked("train", "--epoch", "3"), "ERR_LCONV_OPTION", '--epoch"; did you mean "--epochs"?');
   throwsCode(() => checked("train", "--learning-rate=3"), "ERR_LCONV_OPTION", "lconv train --help");
   throwsCode(() => checked("trian"), "ERR_LCONV_ARGUMENT", 'did you mean "train"?');
   throwsCode(() => checked("bench", "step"), "ERR_LCONV_ARGUMENT", 'did you mean "steps"?');
@@ -66,7 +66,7 @@ test("numbers are read strictly", async () => {
 
 test("weights are read by name", async () => {
   assert.equal(parseFlag("regularize", runFlags.regularize.kind, "closure=1e-3,killing=.5"), { closure: 1e-3, killing: 0.5 });
-  const refused = (text: string, ...texts: string[]) =>
+  const refused = (text: string, ...texts: (string | RegExp)[]) =>
     rejectsCode(
       parse("train", "--regularize", text),
       "ERR_LCONV_ARGUMENT",
@@ -75,7 +75,7 @@ test("weights are read by name", async () => {
       ...texts,
     );
   await refused("closur=1", 'there is no "closur"; did you mean "closure"?');
-  await refused("killing=1,=2", 'there is no ""');
+  await refused("killing=1,=2", /there is no ""$/);
   for (const bad of ["closure", "closure=", "closure=x", "closure=-1", "closure=1=2", "closure=Infinity", "closure=1e999", "closure= 1"])
     await refused(bad, "the weight of closure is no number from 0 on");
   await refused("closure=1,closure=2", "closure is there twice");

@@ -159,7 +159,10 @@ test("pooling: trained, reported, evaluated and resumed as it was begun", async 
 test("bad usage ends with 2, on stderr and without a stack", async () => {
   const run = await lconv(folder, ["train", "--datset", "glyphs"]);
   assert.equal([run.code, run.stdout], [2, ""]);
-  assert.is(run.stderr, "error [ERR_LCONV_OPTION] lconv train: unknown flag --datset; did you mean --dataset?\n");
+  assert.is(
+    run.stderr,
+    'error [ERR_LCONV_OPTION] lconv train: unknown flag "--datset"; did you mean "--dataset"? all of them: lconv train --help\n',
+  );
 });
 
 test("a folder that another process writes, or that cannot be written, is refused", async () => {

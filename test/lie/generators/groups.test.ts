@@ -70,7 +70,7 @@ test("graph flows lambda (A - I) with each normalisation, by hand", () => {
     [1, 0, 2],
     [0, 2, 0],
   ]);
-  const flow = (normalised: Matrix, lambda: number): Matrix => Matrix.mul(Matrix.sub(normalised, Matrix.eye(3)), lambda);
+  const flow = (normalized: Matrix, lambda: number): Matrix => Matrix.mul(Matrix.sub(normalized, Matrix.eye(3)), lambda);
   const L = (options: Parameters<typeof graphFlow>[2]): Matrix => toDense(graphFlow(3, edges, options).generators[0]);
   assert.ok(difference(L({ normalization: "none", lambda: 0.5 }), flow(A, 0.5)) < 1e-15);
   assert.ok(difference(L({ normalization: "randomWalk" }), flow(Matrix.diag([1, 1 / 3, 1 / 2]).mmul(A), 1)) < 1e-15);

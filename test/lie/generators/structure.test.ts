@@ -26,7 +26,7 @@ const constants = (f: StructureConstants): number[] => f.flat(2);
 const near = (a: readonly number[], b: readonly number[], tolerance: number): boolean =>
   a.length === b.length && a.every((value, k) => Math.abs(value - b[k]) <= tolerance);
 
-const expected: Record<string, [signature: number[], centre: number, series: number[]]> = {
+const expected: Record<string, [signature: number[], center: number, series: number[]]> = {
   "so(3)": [[0, 3, 0], 0, [3]],
   "so(4)": [[0, 6, 0], 0, [6]],
   "sl(2)": [[2, 1, 0], 0, [3]],
@@ -41,9 +41,9 @@ for (const [name, basis] of Object.entries(algebras)) {
   test(`${name}: closed, Killing signature, centre and derived series, in any basis`, () => {
     for (const seed of [0, 1, 2]) {
       const any = seed === 0 ? basis : mixed(basis, randomMatrix(basis.n_L, basis.n_L, seed));
-      const { closureResidual, signature, centre, derivedSeries, f } = structure(any);
+      const { closureResidual, signature, center, derivedSeries, f } = structure(any);
       assert.ok(closureResidual < 1e-6, `${closureResidual}`);
-      assert.equal([[signature.positive, signature.negative, signature.zero], centre, derivedSeries], expected[name]);
+      assert.equal([[signature.positive, signature.negative, signature.zero], center, derivedSeries], expected[name]);
       const n = f.length;
       for (let i = 0; i < n; i++)
         for (let j = 0; j < n; j++)
@@ -133,7 +133,7 @@ test("so(3) as low rank on 5,000 positions, never as a 5,000 x 5,000 matrix", ()
 });
 
 test("shifts commute, sparse on 16,384 positions", () => {
-  const { noncommutativity, centre } = structure(
+  const { noncommutativity, center } = structure(
     shifts(
       [128, 128],
       [
@@ -143,7 +143,7 @@ test("shifts commute, sparse on 16,384 positions", () => {
       { boundary: "circular" },
     ),
   );
-  assert.equal([noncommutativity, centre], [0, 2]);
+  assert.equal([noncommutativity, center], [0, 2]);
 });
 
 test("commutators that vanish but for noise are noise, whatever the products are", () => {

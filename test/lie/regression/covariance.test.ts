@@ -36,7 +36,7 @@ test("H and C are the defining sums, centred or not", () => {
       true,
     );
   }
-  assert.is(covariance(X).centred, true);
+  assert.is(covariance(X).centered, true);
   assert.equal(covariance(X.to2DArray()).H.to2DArray(), covariance(X).H.to2DArray(), "lists of rows are taken too");
 });
 

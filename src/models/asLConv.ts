@@ -1,4 +1,4 @@
-import { check, checkInteger, checkOptions, showShape } from "../errors.js";
+import { check, checkInteger, checkOptions, oneOf, showShape } from "../errors.js";
 import type { Basis } from "../lie/generators/basis.js";
 import { kernelOffsets, shifts } from "../lie/generators/grids.js";
 import { allOnes, gl } from "../lie/generators/groups.js";
@@ -49,7 +49,7 @@ export class CnnAsLConv extends Module {
 
   constructor(source: WeightSource, options: CnnAsLConvOptions) {
     super();
-    checkOptions("cnnAsLConv", options, ["shape", "m_in", "m_out", "kernel", "padding", "stride", "activation", "bias"]);
+    checkOptions("cnnAsLConv", options, { shape: 1, m_in: 1, m_out: 1, kernel: 1, padding: 1, stride: 1, activation: 1, bias: 1 });
     const { shape, m_in, m_out, kernel = shape.map(() => 3), padding = "valid", stride = 1, activation = "linear", bias = true } = options;
     checkKernel(shape, kernel, padding);
     check(
@@ -106,11 +106,7 @@ export class CnnAsLConv extends Module {
 }
 
 function checkKernel(shape: readonly number[], kernel: readonly number[], padding: string): void {
-  check(
-    ["valid", "same", "circular"].includes(padding),
-    "ERR_LCONV_ARGUMENT",
-    () => `cnnAsLConv: padding must be "valid", "same" or "circular", got "${padding}"`,
-  );
+  oneOf("cnnAsLConv", "padding", padding, ["valid", "same", "circular"]);
   check(
     kernel.length === shape.length,
     "ERR_LCONV_ARGUMENT",
@@ -164,7 +160,7 @@ export const gcnAsLConv = (source: WeightSource, options: GcnAsLConvOptions): Gc
 
 export class GcnAsLConv extends TiedLConv {
   constructor(source: WeightSource, options: GcnAsLConvOptions) {
-    checkOptions("gcnAsLConv", options, ["flow", "m_in", "m_out", "activation", "bias"]);
+    checkOptions("gcnAsLConv", options, { flow: 1, m_in: 1, m_out: 1, activation: 1, bias: 1 });
     const { flow, m_in, m_out } = options;
     check(flow.n_L === 1, "ERR_LCONV_ARGUMENT", () => `gcnAsLConv: a graph convolution has one generator, A - I, got ${flow.n_L}`);
     checkInteger("gcnAsLConv", "m_in", m_in, 1);
@@ -196,7 +192,7 @@ export const fcAsLConv = (source: WeightSource, options: FcAsLConvOptions): FcAs
 
 export class FcAsLConv extends TiedLConv {
   constructor(source: WeightSource, options: FcAsLConvOptions) {
-    checkOptions("fcAsLConv", options, ["d", "m", "activation", "bias"]);
+    checkOptions("fcAsLConv", options, { d: 1, m: 1, activation: 1, bias: 1 });
     const { d, m } = options;
     checkInteger("fcAsLConv", "d (it has d^2 generators)", d, 1, MOST_INPUTS);
     checkInteger("fcAsLConv", "m", m, 1);
@@ -222,7 +218,7 @@ export interface DeepSetsAsLConvOptions extends LayerOptions {
  * one generator 1 1^T: h [B, m_in, d] -> [B, m_out, d].
  */
 export function deepSetsAsLConv(source: WeightSource, options: DeepSetsAsLConvOptions): LConv {
-  checkOptions("deepSetsAsLConv", options, ["d", "m_in", "m_out", "activation", "bias"]);
+  checkOptions("deepSetsAsLConv", options, { d: 1, m_in: 1, m_out: 1, activation: 1, bias: 1 });
   const { activation = "linear", ...rest } = options;
   return new LConv(source, { ...rest, activation, generators: allOnes(options.d) });
 }

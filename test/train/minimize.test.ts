@@ -8,11 +8,11 @@ import { mse } from "../../src/ops/loss.js";
 import { matmul } from "../../src/ops/matmul.js";
 import { mean } from "../../src/ops/reduce.js";
 import { type Tensor, tensor, zeros } from "../../src/tensor/tensor.js";
-import { type MinimiseOptions, minimise } from "../../src/train/minimise.js";
+import { type MinimizeOptions, minimize } from "../../src/train/minimize.js";
 import { randn } from "../support/reference.js";
 import { rejectsCode } from "../support/throws.js";
 
-const test = suite("train/minimise");
+const test = suite("train/minimize");
 
 const [N, slope, offset] = [60, 1.5, -0.5];
 const xs = randn([N], 1).data;
@@ -28,7 +28,7 @@ function closedForm(): { line: number[]; loss: number } {
 }
 
 /** Fits w to the points; what `loss` is given counts up in `seen`. */
-async function fitLine(options: Partial<MinimiseOptions> = {}): Promise<{ w: number[]; history: number[] }> {
+async function fitLine(options: Partial<MinimizeOptions> = {}): Promise<{ w: number[]; history: number[] }> {
   const w = zeros([2, 1], { requiresGrad: true });
   const design = tensor(
     Float32Array.from({ length: 2 * N }, (_, k) => (k % 2 === 0 ? xs[k / 2] : 1)),
@@ -36,7 +36,7 @@ async function fitLine(options: Partial<MinimiseOptions> = {}): Promise<{ w: num
   );
   const targets = tensor(Float32Array.from(ys), { shape: [N, 1] });
   try {
-    const history = await minimise({
+    const history = await minimize({
       parameters: [w],
       loss: (index) => mse(matmul(gather(design, index), w), gather(targets, index)),
       ...{ samples: N, batch: N, epochs: 300, lr: 0.05 },
@@ -75,7 +75,7 @@ test("every epoch takes whole batches in a new order, each sample at most once",
   // The gradient of the mean of -w over a batch of 7 is -1/7 at its samples: with lr 1 and one epoch w counts them.
   const counted = async (epochs: number): Promise<number[]> => {
     w.set(new Float32Array(N));
-    await minimise({
+    await minimize({
       parameters: [w],
       loss: (i) => mean(sub(gather(ones, i), gather(w, i))),
       ...{ samples: N, batch: 7, epochs },
@@ -164,7 +164,7 @@ test("misuse", async () => {
 test("a loss that is not finite is refused, with the epoch", async () => {
   const w = tensor([1], { requiresGrad: true });
   const loss = (): Tensor => mean(log(w)); // goes below 0 after the first step
-  const run = minimise({ parameters: [w], loss, samples: 4, batch: 4, epochs: 5, optimizer: "sgd", lr: 2 });
+  const run = minimize({ parameters: [w], loss, samples: 4, batch: 4, epochs: 5, optimizer: "sgd", lr: 2 });
   await rejectsCode(run, "ERR_LCONV_NONFINITE", "epoch 2");
   w.dispose();
 });

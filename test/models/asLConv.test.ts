@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { gradients } from "../../src/autograd/autograd.js";
 import { device } from "../../src/engine/device.js";
 import { graphFlow } from "../../src/lie/generators/groups.js";
-import { cnnAsLConv, deepSetsAsLConv, fcAsLConv, gcnAsLConv } from "../../src/models/presets.js";
+import { cnnAsLConv, deepSetsAsLConv, fcAsLConv, gcnAsLConv } from "../../src/models/asLConv.js";
 import { Conv2d, Linear, WeightSource } from "../../src/nn/index.js";
 import type { Module } from "../../src/nn/module.js";
 import { mul } from "../../src/ops/arithmetic.js";
@@ -19,7 +19,7 @@ import { type Tensor, tensor } from "../../src/tensor/tensor.js";
 import { assertNear } from "../support/gradcheck.js";
 import { throwsCode } from "../support/throws.js";
 
-const test = suite("models/presets");
+const test = suite("models/asLConv");
 const source = (seed = 0): WeightSource => new WeightSource(device(), seed);
 const near = (what: string, got: Tensor, want: ArrayLike<number>, tolerance = 1e-5): void =>
   assertNear(what, { data: got.dataSync() }, { data: want }, tolerance);
