@@ -1,6 +1,4 @@
 #pragma once
-#include <new>
-
 #include "../ops/all.h"
 #include "op_table.h"
 
@@ -58,16 +56,14 @@ struct CpuExec {
 
 template <class Op, class Exec>
 OpEntry entry() {
-  static_assert(sizeof(Op) <= kOpBytes, "enlarge kOpBytes");
-  return {Op::name, sizeof(Op), [](void* op, Binder& binder) { (new (op) Op())->bind(binder); },
-          [](const void* op, const CpuContext& context) {
+  return {Op::name, bind_op<Op>, [](const void* op, const CpuContext& context) {
             Exec exec{context};
             static_cast<const Op*>(op)->run(exec);
           }};
 }
 
 template <class Exec, class... Ops>
-const OpEntry* entries(OpList<Ops...>, int& count) {
+const OpEntry* entries(List<Ops...>, int& count) {
   static const OpEntry table[] = {entry<Ops, Exec>()...};
   count = sizeof...(Ops);
   return table;

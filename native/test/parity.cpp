@@ -6,8 +6,9 @@
 #include <cstdlib>
 #include <string>
 
+#include "../ops/names.h"
 #include "check.h"
-#include "reference.h"
+#include "serial_table.h"
 
 namespace lieconv::parity {
 namespace {
