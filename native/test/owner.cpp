@@ -194,7 +194,7 @@ void Training::free(Device& device) const {
 void Training::multiply(Device& device, BufferId x, BufferId factor, BufferId result) {
   static const int gemm = find_op("gemm");
   device.execute(gemm, {x, factor, result}, {0, 0, 0},
-                 {1, kSide, kSide, kSide, kSide, kSide, kSide, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+                 {1, kSide, kSide, kSide, kSide, kSide, kSide, 0, 0, 0, 0, 0, 0, 0, baseline::kLinear, 0});
 }
 
 std::shared_ptr<Program> Training::record(Device& device, BufferId factor) const {
