@@ -98,11 +98,14 @@ std::vector<Rows> small_rows(const Rows& rows) {
 
 size_t random_index(size_t count) { return static_cast<size_t>(integers(1, 0, static_cast<int32_t>(count) - 1)[0]); }
 
+/// Of a few operations, so that some follow their own kind: updates that join, corrections that are the same.
 std::vector<Command> random_commands(const std::vector<Rows>& rows, const Buffers& buffers) {
+  std::vector<const Rows*> kinds;
+  for (int32_t left = integers(1, 1, 6)[0]; left > 0; --left) kinds.push_back(&rows[random_index(rows.size())]);
   std::vector<Command> commands;
   for (int32_t left = integers(1, 1, 40)[0]; left > 0; --left) {
-    const Rows& of_one = rows[random_index(rows.size())];
-    commands.push_back(on_buffers(of_one[random_index(of_one.size())], buffers));
+    const Rows& kind = *kinds[random_index(kinds.size())];
+    commands.push_back(on_buffers(kind[random_index(kind.size())], buffers));
   }
   return commands;
 }
