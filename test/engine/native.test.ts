@@ -9,7 +9,6 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ABI } from "../../src/engine/addon.js";
 import { elfFault } from "../../src/engine/elf.js";
-import { native } from "../../src/engine/native.js";
 import { LconvError } from "../../src/errors.js";
 import { binary } from "../support/binary.js";
 
@@ -47,19 +46,6 @@ function compile(name: string, ...flags: string[]): string {
 
 test("loads the binary and finds its own ABI", () => {
   assert.is(load(binary).trim(), `loaded ${ABI}`);
-});
-
-test("every error code of the binary is one of ErrorCode", () => {
-  const source = readFileSync(join(root, "src/errors.ts"), "utf8");
-  const known = [...source.matchAll(/^ {2}\| "(ERR_LCONV_\w+)"/gm)].map(([, code]) => code);
-  assert.ok(known.length > 0);
-  const { errorCodes } = native();
-  assert.ok(errorCodes.includes("ERR_LCONV_OOM"));
-  assert.equal(new Set(errorCodes).size, errorCodes.length);
-  assert.equal(
-    errorCodes.filter((code) => !known.includes(code)),
-    [],
-  );
 });
 
 test("a missing file is named, with the command that builds it", () => {
