@@ -66,7 +66,8 @@ struct Scale {
 using Activations = List<Linear, Relu, LeakyRelu, Tanh, Sigmoid>;
 /// Every function; activations have the same numbers here.
 using AllFunctions = Activations::And<Gelu, Exp, Log, Sqrt, Scale>;
-constexpr int kLinear = number_of<Linear>(AllFunctions{});
+constexpr int kLinear = number_of<Linear>(AllFunctions{}), kRelu = number_of<Relu>(AllFunctions{});
+static_assert(kLinear == 0 && kRelu == 1, "cpu/tuned has these two in vectors, and finds them by number");
 
 template <class F>
 LCONV_HD F make_function([[maybe_unused]] float parameter) {
@@ -77,7 +78,7 @@ LCONV_HD F make_function([[maybe_unused]] float parameter) {
   }
 }
 
-/// Calls use(functor) with function number `fn` of the list.
+/// Calls use(functor) with function number `fn` of the list: a comparison for each, up to that one.
 template <class Use, class... Fs>
 LCONV_HD void with_function_of(List<Fs...>, int fn, float parameter, const Use& use) {
   int number = 0;

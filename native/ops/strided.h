@@ -150,6 +150,7 @@ struct Div {
 };
 /// Every function of two numbers.
 using BinaryFunctions = List<Add, Sub, Mul, Div>;
+static_assert(number_of<Add>(BinaryFunctions{}) == 0, "cpu/tuned joins it with a product, and finds it by number");
 
 /// y = f(a, b) over a box; y is contiguous, a and b are walked with strides (broadcasting).
 struct Binary {

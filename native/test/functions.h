@@ -16,8 +16,6 @@ struct Function {
 
 const std::vector<Function>& functions();
 constexpr int kActivations = baseline::Activations::size;  // the first of them
-template <class F>
-constexpr int kNumberOf = baseline::number_of<F>(baseline::AllFunctions{});
 
 using BinaryFunction = double (*)(double a, double b);
 const std::vector<BinaryFunction>& binary_functions();

@@ -147,7 +147,7 @@ std::unique_ptr<Backend> make_hooked_backend(int threads, std::shared_ptr<Hooks>
 
 namespace {
 
-constexpr int kTanh = kNumberOf<baseline::Tanh>;
+constexpr int kTanh = baseline::number_of<baseline::Tanh>(baseline::AllFunctions{});
 constexpr int64_t kStateBytes = Training::kElements * kElementBytes;
 
 Words made_once(float low, float high) {

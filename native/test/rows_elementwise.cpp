@@ -87,11 +87,10 @@ void add_bias_rows(Rows& rows) {
       rows.push_back(bias_activation_grad(outer, channels, inner, fn));
     }
   }
-  constexpr int kRelu = kNumberOf<baseline::Relu>;
-  rows.push_back(bias_activation(0, 3, 4, kRelu));
-  rows.push_back(bias_activation_grad(0, 3, 4, kRelu));
-  rows.push_back(bias_activation(2, 3, 0, kRelu));
-  rows.push_back(bias_activation_grad(2, 3, 0, kRelu));
+  rows.push_back(bias_activation(0, 3, 4, baseline::kRelu));
+  rows.push_back(bias_activation_grad(0, 3, 4, baseline::kRelu));
+  rows.push_back(bias_activation(2, 3, 0, baseline::kRelu));
+  rows.push_back(bias_activation_grad(2, 3, 0, baseline::kRelu));
 }
 
 }  // namespace

@@ -117,7 +117,7 @@ void add_matmul_rows(Rows& rows) {
   }
   for (const bool accumulate : {false, true}) {
     rows.push_back(gemm(Product().sizes(9, 6, 16, 49).interleaved().finish(accumulate, 0, baseline::kLinear)));
-    rows.push_back(gemm(Product().sizes(9, 64, 5, 25).interleaved().finish(accumulate, 2, kNumberOf<baseline::Relu>)));
+    rows.push_back(gemm(Product().sizes(9, 64, 5, 25).interleaved().finish(accumulate, 2, baseline::kRelu)));
     for (const int bias : {0, 1, 2}) {  // nothing to multiply
       rows.push_back(gemm(Product().sizes(2, 3, 4, 0).layout(1).finish(accumulate, bias, bias)));
       rows.push_back(gemm(Product().sizes(0, 3, 4, 5).layout().finish(accumulate, bias, bias)));

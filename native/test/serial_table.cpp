@@ -3,7 +3,7 @@
 #define LCONV_ISA reference
 #include "serial_table.h"
 
-#include "../cpu/exec.h"
+#include "../cpu/entries.h"
 
 namespace lieconv::reference {
 
