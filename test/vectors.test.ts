@@ -7,7 +7,6 @@ import { Matrix } from "ml-matrix";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { gradients } from "../src/autograd/autograd.js";
-import type { FunctionName } from "../src/engine/commands.js";
 import * as commands from "../src/engine/commands.js";
 import { native } from "../src/engine/native.js";
 import { readSafetensors } from "../src/io/safetensors.js";
@@ -15,9 +14,10 @@ import { denseBasis } from "../src/lie/generators/basis.js";
 import { principalAngles } from "../src/lie/generators/canonical.js";
 import { structure } from "../src/lie/generators/structure.js";
 import { covarianceSymmetries } from "../src/lie/regression/covarianceSymmetries.js";
+import { applyFunction } from "../src/ops/apply.js";
 import { mul, sub } from "../src/ops/arithmetic.js";
 import { biasActivation, conv2d, maxPool2d } from "../src/ops/conv.js";
-import { applyFunction } from "../src/ops/elementwise.js";
+import type { Fn, FunctionName } from "../src/ops/elementwise.js";
 import { lconv } from "../src/ops/lconv.js";
 import { crossEntropy } from "../src/ops/loss.js";
 import { linear } from "../src/ops/matmul.js";
@@ -80,8 +80,8 @@ function checkLayer(given: Case, layer: (x: Record<string, Tensor>) => Tensor): 
 }
 
 /** The activation in the kernel where it can be fused, behind the layer where it cannot. */
-function activated(name: FunctionName, layer: (fn: commands.Fn | undefined) => Tensor): Tensor {
-  return commands.fusable.includes(name) ? layer({ name }) : applyFunction({ name }, layer(undefined));
+function activated(name: FunctionName, layer: (fn: Fn | undefined) => Tensor): Tensor {
+  return commands.fusable(name) ? layer({ name }) : applyFunction({ name }, layer(undefined));
 }
 
 function checkLconv(given: Case): void {

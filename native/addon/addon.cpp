@@ -1,8 +1,10 @@
 // The addon's table of contents: what src/engine/addon.ts declares as `Native`.
 #include "addon.h"
 
+#include "../cpu/backend.h"
 #include "../engine/philox.h"
 #include "../image/rotate.h"
+#include "../ops/names.h"
 #include "arguments.h"
 #include "device.h"
 #include "program.h"
@@ -10,7 +12,7 @@
 namespace lieconv::addon {
 namespace {
 
-constexpr double kAbi = 2;  // with ABI in src/engine/addon.ts
+constexpr double kAbi = 3;  // with ABI in src/engine/addon.ts
 
 Napi::Value info(const Napi::CallbackInfo& call) {
   Napi::Object out = Napi::Object::New(call.Env());
@@ -26,7 +28,7 @@ Napi::Value info(const Napi::CallbackInfo& call) {
 /// Whether `new type(code, message)` has the code: errors without one would be of no use.
 bool makes_errors(const Napi::Value& type) {
   if (!type.IsFunction()) return false;
-  const Napi::Value code = Napi::String::New(type.Env(), "ERR_LCONV_NATIVE");
+  const Napi::Value code = Napi::String::New(type.Env(), text_of(ErrorCode::native));
   try {
     const Napi::Value made = type.As<Napi::Function>().New({code, Napi::String::New(type.Env(), "")});
     return made.As<Napi::Object>().Get("code").StrictEquals(code);
@@ -36,7 +38,7 @@ bool makes_errors(const Napi::Value& type) {
 }
 
 Napi::Value set_error_class(const Napi::CallbackInfo& call) {
-  if (!makes_errors(call[0])) throw Error("ERR_LCONV_NATIVE", "setErrorClass: expected a class of errors with a code");
+  if (!makes_errors(call[0])) throw Error(ErrorCode::native, "setErrorClass: expected a class of errors with a code");
   Instance::of(call.Env()).error_class = Napi::Persistent(call[0].As<Napi::Function>());
   return call.Env().Undefined();
 }
@@ -49,7 +51,7 @@ Napi::Value open_device(const Napi::CallbackInfo& call) {
 template <class Array>
 Array to_typed(const Napi::Value& value, napi_typedarray_type type, const char* fault) {
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != type)
-    throw Error("ERR_LCONV_NATIVE", fault);
+    throw Error(ErrorCode::native, fault);
   return value.As<Array>();
 }
 
@@ -74,17 +76,23 @@ Napi::Value rotate(const Napi::CallbackInfo& call) {
                     (count == 0 || (count - 1) / per_angle < static_cast<int64_t>(degrees.ElementLength())) &&
                     (order == 1 || order == 3) && threads >= 1 && threads <= 1024;
   if (images.dtype != DType::f32 || !sane)
-    throw Error("ERR_LCONV_NATIVE", "rotate: the sizes do not fit the arrays, or order or threads is out of range");
+    throw Error(ErrorCode::native, "rotate: the sizes do not fit the arrays, or order or threads is out of range");
   rotate_images(static_cast<float*>(images.data), count, height, width, degrees.Data(), per_angle,
                 static_cast<int>(order), static_cast<int>(threads));
   return call.Env().Undefined();
 }
 
-Napi::Object op_table(Napi::Env env) {
+/// { name: number }
+Napi::Object numbers_of(Napi::Env env, const std::vector<std::string>& names) {
   Napi::Object table = Napi::Object::New(env);
-  const std::vector<std::string> names = op_names();
   for (size_t i = 0; i < names.size(); ++i) table.Set(names[i], static_cast<double>(i));
   return table;
+}
+
+Napi::Array error_codes(Napi::Env env) {
+  Napi::Array codes = Napi::Array::New(env);
+  for (const ErrorCodeText& code : kErrorCodes) codes.Set(codes.Length(), code.text);
+  return codes;
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
@@ -94,7 +102,11 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(instance.get());
   (void)instance.release();  // the environment owns it now
   exports.Set("info", Napi::Function::New<exported<info>>(env, "info"));
-  exports.Set("ops", op_table(env));
+  exports.Set("ops", numbers_of(env, op_names()));
+  exports.Set("functions", numbers_of(env, function_names()));
+  exports.Set("activations", numbers_of(env, activation_names()));
+  exports.Set("binaryFunctions", numbers_of(env, binary_function_names()));
+  exports.Set("errorCodes", error_codes(env));
   exports.Set("setErrorClass", Napi::Function::New<exported<set_error_class>>(env, "setErrorClass"));
   exports.Set("openDevice", Napi::Function::New<exported<open_device>>(env, "openDevice"));
   exports.Set("probeCuda", Napi::Function::New<exported<probe_cuda>>(env, "probeCuda"));
@@ -121,11 +133,12 @@ class Flag {
 
 }  // namespace
 
-void throw_js(Napi::Env env, const char* code, const char* message) {
+void throw_js(Napi::Env env, ErrorCode code, const char* message) {
   auto* instance = env.GetInstanceData<Instance>();
   if (!instance || instance->error_class.IsEmpty() || instance->making_error) throw Napi::Error::New(env, message);
   const Flag making(instance->making_error);
-  const Napi::Value error = instance->error_class.New({Napi::String::New(env, code), Napi::String::New(env, message)});
+  const Napi::Value error =
+      instance->error_class.New({Napi::String::New(env, text_of(code)), Napi::String::New(env, message)});
   throw Napi::Error(env, error);
 }
 

@@ -11,7 +11,7 @@ constexpr double kMaxSafeInteger = 9007199254740991.0;
 constexpr uint32_t kLongestList = 1 << 20;
 
 [[noreturn]] void wrong(const char* name, const char* what) {
-  throw Error("ERR_LCONV_NATIVE", std::string(name) + " " + what);
+  throw Error(ErrorCode::native, std::string(name) + " " + what);
 }
 
 bool is_whole(double number) { return std::floor(number) == number && std::fabs(number) <= kMaxSafeInteger; }
@@ -73,8 +73,8 @@ HostArray to_lasting_array(const Napi::Value& value, const char* name) {
                             : resizable.ToBoolean() ? " lies in a resizable ArrayBuffer"
                                                     : nullptr;
   if (fault) {
-    throw Error("ERR_LCONV_ARGUMENT", std::string(name) + fault + ": it is written to later, so it must lie in an " +
-                                          "ArrayBuffer that keeps its length; pass a copy");
+    throw Error(ErrorCode::argument, std::string(name) + fault + ": it is written to later, so it must lie in an " +
+                                         "ArrayBuffer that keeps its length; pass a copy");
   }
   return to_host_array(value, name);
 }

@@ -6,11 +6,11 @@
 namespace lieconv::addon {
 namespace {
 
-void set_fault(Napi::Env env, Napi::Object& out, const std::string& code, const std::string& message) {
-  if (code.empty()) return;
+void set_fault(Napi::Env env, Napi::Object& out, const std::optional<Error>& error) {
+  if (!error) return;
   Napi::Object fault = Napi::Object::New(env);
-  fault.Set("code", code);
-  fault.Set("message", message);
+  fault.Set("code", text_of(error->code()));
+  fault.Set("message", error->what());
   out.Set("fault", fault);
 }
 
@@ -37,7 +37,7 @@ Napi::Value probe_cuda(const Napi::CallbackInfo& info) {
   for (const Gpu& gpu : probe.gpus) gpus.Set(gpus.Length(), gpu_object(env, gpu));
   out.Set("gpus", gpus);
   out.Set("module", cuda_module_path());
-  set_fault(env, out, probe.fault_code, probe.fault);
+  set_fault(env, out, probe.fault);
   return out;
 }
 
@@ -55,7 +55,7 @@ Napi::Value cuda_libraries(const Napi::CallbackInfo& info) {
   Napi::Object out = Napi::Object::New(env);
   if (found.version.runtime > 0) out.Set("runtime", static_cast<double>(found.version.runtime));
   out.Set("cublas", cublas_of(env, found.version));
-  set_fault(env, out, found.fault_code, found.fault);
+  set_fault(env, out, found.fault);
   return out;
 }
 

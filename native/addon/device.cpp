@@ -1,6 +1,8 @@
 #include "device.h"
 
+#include "../cpu/backend.h"
 #include "../gpu/module.h"
+#include "../ops/names.h"
 #include "addon.h"
 #include "arguments.h"
 #include "reader.h"
@@ -32,13 +34,13 @@ std::unique_ptr<Backend> make_backend(const std::string& name, int threads, int 
       name.find_first_not_of("0123456789", prefix.size()) == std::string::npos) {
     return make_cuda_backend(std::stoi(name.substr(prefix.size())), precision);
   }
-  throw Error("ERR_LCONV_DEVICE", "there is no device \"" + name.substr(0, kLongestName) +
-                                      "\" of this precision: this build knows cpu and cuda:k");
+  throw Error(ErrorCode::device, "there is no device \"" + name.substr(0, kLongestName) +
+                                     "\" of this precision: this build knows cpu and cuda:k");
 }
 
 DType to_dtype(const Napi::Value& value) {
   const int64_t number = to_integer(value, "dtype");
-  if (number != 0 && number != 1) throw Error("ERR_LCONV_NATIVE", "dtype must be 0 or 1");
+  if (number != 0 && number != 1) throw Error(ErrorCode::native, "dtype must be 0 or 1");
   return number == 0 ? DType::f32 : DType::i32;
 }
 
@@ -50,9 +52,8 @@ DeviceObject::DeviceObject(const Napi::CallbackInfo& info) : Wrapped(info) {
   guarded(info.Env(), [&] {
     name_ = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
     const int64_t threads = to_integer(info[1], "threads"), precision = to_integer(info[2], "precision");
-    if (threads < 1 || threads > 1024) throw Error("ERR_LCONV_ARGUMENT", "threads must be an integer from 1 to 1024");
-    if (precision < kCudaFp32 || precision > kCudaBf16)
-      throw Error("ERR_LCONV_ARGUMENT", "precision must be 0, 1 or 2");
+    if (threads < 1 || threads > 1024) throw Error(ErrorCode::argument, "threads must be an integer from 1 to 1024");
+    if (precision < kCudaFp32 || precision > kCudaBf16) throw Error(ErrorCode::argument, "precision must be 0, 1 or 2");
     device_ = std::make_unique<Device>(make_backend(name_, static_cast<int>(threads), static_cast<int>(precision)));
   });
 }
@@ -75,7 +76,7 @@ void DeviceObject::Finalize(Napi::BasicEnv env) {
 }
 
 Device& DeviceObject::device() {
-  if (!device_) throw Error("ERR_LCONV_DISPOSED", "this device was disposed");
+  if (!device_) throw Error(ErrorCode::disposed, "this device was disposed");
   return *device_;
 }
 
@@ -119,9 +120,9 @@ Napi::Value DeviceObject::read_async(const Napi::CallbackInfo& info) {
 Napi::Value DeviceObject::execute(const Napi::CallbackInfo& info) {
   const int64_t op = to_integer(info[0], "op");
   static const int64_t count = static_cast<int64_t>(op_names().size());
-  if (op < 0 || op >= count) throw Error("ERR_LCONV_NATIVE", "there is no operation " + std::to_string(op));
+  if (op < 0 || op >= count) throw Error(ErrorCode::native, "there is no operation " + std::to_string(op));
   const std::vector<uint64_t> pairs = to_ids(info[1], "operands");
-  if (pairs.size() % 2 != 0) throw Error("ERR_LCONV_NATIVE", "operands come in pairs of buffer and offset");
+  if (pairs.size() % 2 != 0) throw Error(ErrorCode::native, "operands come in pairs of buffer and offset");
   std::vector<double> attributes = to_numbers(info[2], "attributes");
   std::vector<BufferId> ids;
   std::vector<int64_t> offsets;

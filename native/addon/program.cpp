@@ -16,7 +16,7 @@ Napi::Function ProgramObject::define(Napi::Env env) {
 
 ProgramObject::ProgramObject(const Napi::CallbackInfo& info) : Wrapped(info), env_(info.Env()) {
   program_ = std::move(Instance::of(info.Env()).made);
-  if (!program_) throw_js(info.Env(), "ERR_LCONV_NATIVE", "a program is made by endRecord()");
+  if (!program_) throw_js(info.Env(), ErrorCode::native, "a program is made by endRecord()");
 }
 
 ProgramObject::~ProgramObject() { close(); }
@@ -48,9 +48,9 @@ void ProgramObject::open_channel(Napi::Env env) {
 Napi::Value ProgramObject::run(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const int64_t steps = to_integer(info[0], "steps");
-  if (!program_) throw Error("ERR_LCONV_DISPOSED", "this program was disposed");
-  if (steps < 0) throw Error("ERR_LCONV_ARGUMENT", "steps must not be negative");
-  if (program_->running()) throw Error("ERR_LCONV_BUSY", "this program is already running: await the first run");
+  if (!program_) throw Error(ErrorCode::disposed, "this program was disposed");
+  if (steps < 0) throw Error(ErrorCode::argument, "steps must not be negative");
+  if (program_->running()) throw Error(ErrorCode::busy, "this program is already running: await the first run");
   open_channel(env);
   auto deferred = std::make_unique<Napi::Promise::Deferred>(env);
   const Napi::Value promise = deferred->Promise();
@@ -73,7 +73,7 @@ void ProgramObject::note(const Outcome& outcome) noexcept {
   try {
     outcome_ = outcome;
   } catch (const std::bad_alloc&) {
-    outcome_ = {outcome.steps, "ERR_LCONV_OOM", {}};  // the reason of the fault is lost
+    outcome_ = {outcome.steps, ErrorCode::oom, {}};  // the reason of the fault is lost
   }
   channel_.NonBlockingCall();  // fails only where the environment is gone, and with it whoever waits
 }
@@ -95,7 +95,7 @@ void ProgramObject::settle(Napi::Env env) {
   channel_.Unref(env);
   if (!outcome_.code) return deferred->Resolve(Napi::Number::New(env, static_cast<double>(outcome_.steps)));
   try {
-    throw_js(env, outcome_.code, outcome_.fault.empty() ? kNoMemory : outcome_.fault.c_str());
+    throw_js(env, *outcome_.code, outcome_.fault.empty() ? kNoMemory : outcome_.fault.c_str());
   } catch (const Napi::Error& error) {
     deferred->Reject(error.Value());
   }
@@ -108,7 +108,7 @@ Napi::Value ProgramObject::stop(const Napi::CallbackInfo& info) {
 
 Napi::Value ProgramObject::dispose(const Napi::CallbackInfo& info) {
   if (program_ && program_->running()) {
-    throw Error("ERR_LCONV_BUSY", "this program is running: stop() it and await run() before dispose()");
+    throw Error(ErrorCode::busy, "this program is running: stop() it and await run() before dispose()");
   }
   close();
   return info.Env().Undefined();

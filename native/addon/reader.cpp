@@ -30,7 +30,7 @@ void Reader::Execute() {
     code_ = error.code();
     fault_ = error.what();
   } catch (const std::bad_alloc&) {
-    code_ = "ERR_LCONV_OOM";
+    code_ = ErrorCode::oom;
   }
 }
 
@@ -38,7 +38,7 @@ const char* Reader::hand_over() {
   if (code_) return fault_.empty() ? kNoMemory : fault_.c_str();
   const HostArray to = to_host_array(array_.Value(), "data");
   if (to.bytes != bytes_) {
-    code_ = "ERR_LCONV_ARGUMENT";
+    code_ = ErrorCode::argument;
     return "readAsync: the array was transferred or resized while it was read; keep it until the promise settles";
   }
   if (bytes_ > 0) std::memcpy(to.data, values_.get(), static_cast<size_t>(bytes_));
@@ -49,7 +49,7 @@ void Reader::OnOK() {
   const char* const fault = hand_over();
   if (!fault) return deferred_.Resolve(Env().Undefined());
   try {
-    throw_js(Env(), code_, fault);
+    throw_js(Env(), *code_, fault);
   } catch (const Napi::Error& error) {
     deferred_.Reject(error.Value());
   }

@@ -1,6 +1,8 @@
 #pragma once
 #include <napi.h>
 
+#include <optional>
+
 #include "../runtime/device.h"
 
 namespace lieconv::addon {
@@ -24,7 +26,7 @@ class Reader final : public Napi::AsyncWorker {
   const int64_t bytes_;
   std::unique_ptr<char[]> values_;
   PendingRead read_;  // goes with the reader, on the JavaScript thread
-  const char* code_ = nullptr;
+  std::optional<ErrorCode> code_;
   std::string fault_;
 };
 

@@ -23,7 +23,7 @@ inline constexpr const char* kNoMemory = "out of memory in the native engine";
 
 /// Throws the JavaScript LconvError. The one place where native errors reach JavaScript. Allocates nothing itself, as
 /// it also tells that memory ran out.
-[[noreturn]] void throw_js(Napi::Env env, const char* code, const char* message);
+[[noreturn]] void throw_js(Napi::Env env, ErrorCode code, const char* message);
 
 /// Runs `work`, turning any C++ exception into an LconvError.
 template <class Work>
@@ -35,9 +35,9 @@ auto guarded(Napi::Env env, const Work& work) -> decltype(work()) {
   } catch (const Error& error) {
     throw_js(env, error.code(), error.what());
   } catch (const std::bad_alloc&) {
-    throw_js(env, "ERR_LCONV_OOM", kNoMemory);
+    throw_js(env, ErrorCode::oom, kNoMemory);
   } catch (const std::exception& error) {
-    throw_js(env, "ERR_LCONV_NATIVE", error.what());
+    throw_js(env, ErrorCode::native, error.what());
   }
 }
 
@@ -59,7 +59,7 @@ class Wrapped : public Napi::ObjectWrap<T> {
   static T* Unwrap(Napi::Object object) {
     bool ours = false;
     if (napi_check_object_type_tag(object.Env(), object, &T::kTag, &ours) != napi_ok || !ours)
-      throw_js(object.Env(), "ERR_LCONV_NATIVE", T::kWrongThis);
+      throw_js(object.Env(), ErrorCode::native, T::kWrongThis);
     return Napi::ObjectWrap<T>::Unwrap(object);
   }
 

@@ -1,4 +1,4 @@
-#include "../runtime/backend.h"
+#include "backend.h"
 
 #include <cstdlib>
 #include <cstring>
@@ -13,8 +13,6 @@
 
 namespace lieconv {
 namespace {
-
-constexpr size_t kAlignment = 64;
 
 void run_team(int shares, Team::Task task, void* arg) { Team::shared().run(shares, task, arg); }
 
@@ -51,7 +49,7 @@ class CpuStream {
       stream->scratch_size_ = 0;
       void* const memory = allocate_aligned(floats * static_cast<int64_t>(sizeof(float)));
       if (!memory) {
-        throw Error("ERR_LCONV_OOM", "no memory for " + std::to_string(floats * 4) + " bytes of scratch space");
+        throw Error(ErrorCode::oom, "no memory for " + std::to_string(floats * 4) + " bytes of scratch space");
       }
       stream->scratch_ = static_cast<float*>(memory);
       stream->scratch_size_ = floats;
@@ -76,24 +74,16 @@ const Pair* find_pair(int first, int second) {
   return nullptr;
 }
 
-void bind(Command& command, void* op) {
-  const OpEntry& entry = best_op_table().ops[command.op];
-  Binder binder(entry.name, command.operands.data(), static_cast<int>(command.operands.size()),
-                command.attributes.data(), static_cast<int>(command.attributes.size()));
-  entry.bind(op, binder);
-  binder.finish();
+void bind(Command& command, BoundOp& op) {
+  lieconv::bind(best_op_table().ops[command.op], op, command.operands, command.attributes);
 }
-
-struct alignas(kAlignment) BoundOp {
-  unsigned char bytes[kOpBytes];
-};
 
 class CpuExecutable final : public Executable {
  public:
   CpuExecutable(std::vector<Command> commands, int threads, bool bf16)
       : stream_(threads, bf16), bound_(commands.size()) {
     for (size_t i = 0; i < commands.size(); ++i) {
-      bind(commands[i], bound_[i].bytes);
+      bind(commands[i], bound_[i]);
       const bool joined = commands[i].into_next && i + 1 < commands.size();
       ops_.push_back({commands[i].op, joined ? find_pair(commands[i].op, commands[i + 1].op) : nullptr});
     }
@@ -144,7 +134,7 @@ class CpuBackend final : public Backend {
     const bool hopeless = bytes > kCheckFrom && bytes > available_bytes();
     void* const data = hopeless ? nullptr : allocate_aligned(bytes);
     if (!data) {
-      throw Error("ERR_LCONV_OOM",
+      throw Error(ErrorCode::oom,
                   "wanted " + std::to_string(bytes) + " bytes, " + std::to_string(available_bytes()) + " are free");
     }
     return data;
@@ -157,11 +147,11 @@ class CpuBackend final : public Backend {
 
   void validate(Command& command) override {
     BoundOp op;
-    bind(command, op.bytes);
+    bind(command, op);
   }
   void execute(Command& command) override {
     BoundOp op;
-    bind(command, op.bytes);
+    bind(command, op);
     eager_.run(command.op, op.bytes);
   }
   bool overlays() const override { return true; }
@@ -180,6 +170,13 @@ class CpuBackend final : public Backend {
 
 std::unique_ptr<Backend> make_cpu_backend(int threads, bool bf16) {
   return std::make_unique<CpuBackend>(threads, bf16);
+}
+
+void bind(const OpEntry& entry, BoundOp& op, std::vector<Operand>& operands, const std::vector<double>& attributes) {
+  Binder binder(entry.name, operands.data(), static_cast<int>(operands.size()), attributes.data(),
+                static_cast<int>(attributes.size()));
+  entry.bind(op.bytes, binder);
+  binder.finish();
 }
 
 const std::vector<const OpTable*>& op_tables() {
@@ -210,13 +207,6 @@ const OpTable& best_op_table() {
     return *op_tables().back();
   }();
   return best;
-}
-
-std::vector<std::string> op_names() {
-  const OpTable& table = best_op_table();
-  std::vector<std::string> names;
-  for (int i = 0; i < table.count; ++i) names.emplace_back(table.ops[i].name);
-  return names;
 }
 
 const char* cpu_isa() { return best_op_table().isa; }

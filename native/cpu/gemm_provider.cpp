@@ -1,7 +1,7 @@
 #include "gemm_provider.h"
 
 #include "../engine/error.h"
-#include "../runtime/backend.h"
+#include "backend.h"
 #include "gemm_split.h"
 #include "onednn.h"
 
@@ -80,7 +80,7 @@ class OneDnnProvider final : public GemmProvider {
     const int result = state ? provider.api_.gemm(state, &desc, a, b, c, message, sizeof(message)) : kGemmFailed;
     if (result == kGemmUnplanned) return provider.rest_.part(share, desc, a, b, c);
     if (result != kGemmDone)
-      throw Error("ERR_LCONV_NATIVE", std::string("oneDNN could not multiply matrices: ") + message);
+      throw Error(ErrorCode::native, std::string("oneDNN could not multiply matrices: ") + message);
   }
   const lconv_onednn& api_;
   bool (*takes_)(const GemmDesc&);

@@ -1,6 +1,7 @@
 // Compiled once per instruction set (LCONV_ISA = baseline, avx2, avx512). Everything here lives in the namespace of
 // that set and uses no inline function from outside it, so that no AVX code can leak into the baseline through the
 // linker.
+#include "entries.h"
 #include "exec.h"
 #include "tuned/activation_grad.h"
 #include "tuned/conv.h"

@@ -24,11 +24,11 @@ struct CpuContext {
 
 struct OpEntry {
   const char* name;
-  int64_t size;  // bytes of the bound operation, at most kOpBytes
   void (*bind)(void* op, Binder& binder);
   void (*run)(const void* op, const CpuContext& context);
 };
-constexpr int64_t kOpBytes = 512;
+/// Binds a command: checks it against what the operation claims, and fills in the access of its operands. Throws Error.
+void bind(const OpEntry& entry, BoundOp& op, std::vector<Operand>& operands, const std::vector<double>& attributes);
 
 /// Two commands as one (tuned/joined.h): false where it cannot, and nothing was done.
 struct Pair {

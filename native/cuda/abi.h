@@ -3,17 +3,17 @@
 #include <cstdint>
 
 #include "../engine/binder.h"
+#include "../engine/error.h"
 
 // The C interface between the core and lconv_cuda.so, which is opened on the first use of a CUDA device. Functions that
 // can fail return 0, or 1 with `error` filled in; none throws.
 
 extern "C" {
 
-constexpr uint32_t kCudaAbi = 2;
+constexpr uint32_t kCudaAbi = 3;
 
-/// One of the codes of src/errors.ts, and its text.
 struct lconv_cuda_error {
-  char code[40];
+  lieconv::ErrorCode code;
   char message[1500];
 };
 

@@ -34,8 +34,8 @@ void check_call(cudaError_t result, const char* call, const char* file, int line
   const char* slash = std::strrchr(file, '/');
   const std::string text = std::string(call) + " failed: " + cudaGetErrorName(result) + " (" +
                            cudaGetErrorString(result) + "), " + (slash ? slash + 1 : file) + ":" + std::to_string(line);
-  if (is_sticky(result)) throw Error("ERR_LCONV_CUDA_LOST", text);
-  throw Error(result == cudaErrorMemoryAllocation ? "ERR_LCONV_OOM" : "ERR_LCONV_CUDA", text);
+  if (is_sticky(result)) throw Error(ErrorCode::cuda_lost, text);
+  throw Error(result == cudaErrorMemoryAllocation ? ErrorCode::oom : ErrorCode::cuda, text);
 }
 
 }  // namespace lieconv::cuda

@@ -28,8 +28,8 @@ void check(const Cublas& api, cublasStatus_t status, const char* call) {
   // cublasCreate without memory for its handle may only say that it is not initialised.
   constexpr size_t kLittle = size_t{256} << 20;
   const bool oom = status == CUBLAS_STATUS_ALLOC_FAILED || (status == CUBLAS_STATUS_NOT_INITIALIZED && free < kLittle);
-  throw Error(oom ? "ERR_LCONV_OOM" : "ERR_LCONV_CUDA", std::string(call) + " failed: " + api.status_name(status) +
-                                                            ", " + std::to_string(free) + " bytes are free");
+  throw Error(oom ? ErrorCode::oom : ErrorCode::cuda, std::string(call) + " failed: " + api.status_name(status) + ", " +
+                                                          std::to_string(free) + " bytes are free");
 }
 
 }  // namespace

@@ -139,7 +139,7 @@ Opened search() {
 
 const Cublas& cublas() {
   static const Opened opened = search();
-  if (!opened.fault.empty()) throw Error("ERR_LCONV_CUDA_CUBLAS", opened.fault);
+  if (!opened.fault.empty()) throw Error(ErrorCode::cuda_cublas, opened.fault);
   return opened.api;
 }
 

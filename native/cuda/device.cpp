@@ -22,9 +22,9 @@ void check_driver() {
   LCONV_CUDA_CALL(cudaDriverGetVersion(&driver));
   if (driver / 1000 >= runtime / 1000) return;
   const char* needed = runtime / 1000 >= 13 ? "580" : "525";
-  throw Error("ERR_LCONV_CUDA_OLD_DRIVER", "the NVIDIA driver serves CUDA " + dotted(driver) +
-                                               ", lconv_cuda.so was built with " + dotted(runtime) +
-                                               ": install driver " + needed + " or newer");
+  throw Error(ErrorCode::cuda_old_driver, "the NVIDIA driver serves CUDA " + dotted(driver) +
+                                              ", lconv_cuda.so was built with " + dotted(runtime) +
+                                              ": install driver " + needed + " or newer");
 }
 
 }  // namespace
@@ -45,14 +45,14 @@ void CudaDevice::open() {
   minor_ = attribute(cudaDevAttrComputeCapabilityMinor, ordinal_);
   multiprocessors_ = attribute(cudaDevAttrMultiProcessorCount, ordinal_);
   if (major_ * 10 + minor_ < 75) {
-    throw Error("ERR_LCONV_CUDA_OLD_GPU", "cuda:" + std::to_string(ordinal_) + " has compute capability " +
-                                              std::to_string(major_) + "." + std::to_string(minor_) +
-                                              ", at least 7.5 (Turing) is needed: use --device cpu, or another GPU");
+    throw Error(ErrorCode::cuda_old_gpu, "cuda:" + std::to_string(ordinal_) + " has compute capability " +
+                                             std::to_string(major_) + "." + std::to_string(minor_) +
+                                             ", at least 7.5 (Turing) is needed: use --device cpu, or another GPU");
   }
   // Before any memory is taken.
   constexpr int kBlackwell = 10, kFirstForBlackwell = 120800;
   if (const Cublas& found = cublas(); major_ >= kBlackwell && found.version < kFirstForBlackwell) {
-    throw Error("ERR_LCONV_CUDA_CUBLAS",
+    throw Error(ErrorCode::cuda_cublas,
                 found.path +
                     " is older than cuBLAS 12.8, the first that serves this GPU: install a newer one, or "
                     "name it by LCONV_CUBLAS");
@@ -82,20 +82,20 @@ void CudaDevice::enter() {
   if (plan_only()) return;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (!lost_.empty()) throw Error("ERR_LCONV_CUDA_LOST", lost_);
+    if (!lost_.empty()) throw Error(ErrorCode::cuda_lost, lost_);
   }
   LCONV_CUDA_CALL(cudaSetDevice(ordinal_));
 }
 
 Error CudaDevice::noted(const Error& error) {
-  if (std::string(error.code()) != "ERR_LCONV_CUDA_LOST") return error;
+  if (error.code() != ErrorCode::cuda_lost) return error;
   const std::lock_guard<std::mutex> lock(mutex_);
   if (lost_.empty()) {
     lost_ = "cuda:" + std::to_string(ordinal_) +
             " is closed after an error that its context does not survive: " + error.what() +
             "; checkpoints on disk are safe; go on with --device cpu, or in a new process";
   }
-  return Error("ERR_LCONV_CUDA_LOST", lost_);
+  return Error(ErrorCode::cuda_lost, lost_);
 }
 
 void* CudaDevice::allocate(int64_t bytes) {
@@ -113,8 +113,8 @@ void* CudaDevice::allocate(int64_t bytes) {
       cudaGetLastError();
       size_t free = 0, total = 0;
       LCONV_CUDA_CALL(cudaMemGetInfo(&free, &total));
-      throw Error("ERR_LCONV_OOM", "wanted " + std::to_string(bytes) + " bytes, " + std::to_string(free) + " of " +
-                                       std::to_string(total) + " are free on cuda:" + std::to_string(ordinal_));
+      throw Error(ErrorCode::oom, "wanted " + std::to_string(bytes) + " bytes, " + std::to_string(free) + " of " +
+                                      std::to_string(total) + " are free on cuda:" + std::to_string(ordinal_));
     }
     check_call(result, "cudaMalloc", __FILE__, __LINE__);
     return data;
@@ -138,7 +138,7 @@ void CudaDevice::upload(void* to, const void* from, int64_t bytes) {
 }
 
 void CudaDevice::download(void* to, const void* from, int64_t bytes) {
-  if (plan_only()) throw Error("ERR_LCONV_ARGUMENT", "the device cuda:plan counts launches and has no values");
+  if (plan_only()) throw Error(ErrorCode::argument, "the device cuda:plan counts launches and has no values");
   if (bytes == 0) return;
   use([&] {
     LCONV_CUDA_CALL(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDeviceToHost, eager_));
@@ -146,8 +146,8 @@ void CudaDevice::download(void* to, const void* from, int64_t bytes) {
   });
 }
 
-BlasHandle& CudaDevice::blas(int branch) {
-  auto& handle = blas_[static_cast<size_t>(branch)];
+BlasHandle& CudaDevice::blas(size_t branch) {
+  auto& handle = blas_[branch];
   if (!handle) handle = std::make_unique<BlasHandle>(precision_);
   return *handle;
 }

@@ -33,8 +33,8 @@ class CudaDevice {
   bool plan_only() const { return ordinal_ == kCudaPlanOnly; }
   int multiprocessors() const { return multiprocessors_; }
   cudaStream_t eager_stream() const { return eager_; }
-  cudaStream_t branch_stream(int branch) const { return branches_[static_cast<size_t>(branch)]; }
-  BlasHandle& blas(int branch);
+  cudaStream_t branch_stream(size_t branch) const { return branches_[branch]; }
+  BlasHandle& blas(size_t branch);
   /// Of one cuBLAS workspace: what NVIDIA recommends, 32 MiB on Hopper and later, else 4.
   int64_t workspace_bytes() const { return int64_t{major_ >= 9 ? 32 : 4} << 20; }
 

@@ -112,7 +112,7 @@ class CudaExec {
   std::vector<Task> tasks_;
 };
 
-/// The updates, at most EachOfMany<F>::kMost of them, as one launch.
+/// The updates, at most Update::kMostJoined, as one launch.
 template <class F>
 Launch CudaExec::join_updates(const std::vector<Update>& updates, int multiprocessors) {
   EachOfMany<F> many{};

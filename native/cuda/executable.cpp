@@ -95,11 +95,11 @@ void CudaExecutable::prepare_branches(const std::vector<Node>& nodes) {
   std::array<bool, kBranches> multiplies{};
   for (const Node& node : nodes) {
     for (const Launch& launch : node.task.launches) {
-      if (launch.is_product()) multiplies[static_cast<size_t>(node.branch)] = true;
+      if (launch.is_product()) multiplies[node.branch] = true;
     }
   }
-  for (int branch = 0; branch < kBranches; ++branch) {
-    if (!multiplies[static_cast<size_t>(branch)]) continue;
+  for (size_t branch = 0; branch < kBranches; ++branch) {
+    if (!multiplies[branch]) continue;
     memory_.push_back(device_.allocate(device_.workspace_bytes()));
     device_.blas(branch).use(device_.branch_stream(branch), memory_.back(),
                              static_cast<size_t>(device_.workspace_bytes()));
@@ -135,12 +135,10 @@ void CudaExecutable::record(const std::vector<Node>& nodes) {
   std::vector<cudaEvent_t> event_of(nodes.size());
   for (size_t i = 0; i < nodes.size(); ++i) {
     const Node& node = nodes[i];
-    const auto branch = static_cast<size_t>(node.branch);
     const cudaStream_t stream = device_.branch_stream(node.branch);
-    if (!joined[branch] && node.waits.empty()) LCONV_CUDA_CALL(cudaStreamWaitEvent(stream, begin, 0));
-    joined[branch] = true;
-    for (const int other : node.waits)
-      LCONV_CUDA_CALL(cudaStreamWaitEvent(stream, event_of[static_cast<size_t>(other)], 0));
+    if (!joined[node.branch] && node.waits.empty()) LCONV_CUDA_CALL(cudaStreamWaitEvent(stream, begin, 0));
+    joined[node.branch] = true;
+    for (const size_t other : node.waits) LCONV_CUDA_CALL(cudaStreamWaitEvent(stream, event_of[other], 0));
     for (const Launch& launch : node.task.launches) {
       if (launch.is_product()) {
         device_.blas(node.branch).multiply(launch.product());
@@ -152,8 +150,8 @@ void CudaExecutable::record(const std::vector<Node>& nodes) {
     event_of[i] = make_event(0);
     LCONV_CUDA_CALL(cudaEventRecord(event_of[i], stream));
   }
-  for (int branch = 1; branch < kBranches; ++branch) {
-    if (!joined[static_cast<size_t>(branch)]) continue;
+  for (size_t branch = 1; branch < kBranches; ++branch) {
+    if (!joined[branch]) continue;
     const cudaEvent_t end = make_event(0);
     LCONV_CUDA_CALL(cudaEventRecord(end, device_.branch_stream(branch)));
     LCONV_CUDA_CALL(cudaStreamWaitEvent(origin, end, 0));
@@ -162,7 +160,7 @@ void CudaExecutable::record(const std::vector<Node>& nodes) {
 
 int64_t CudaExecutable::run(int64_t steps, const std::atomic<bool>& stop) {
   if (device_.plan_only())
-    throw Error("ERR_LCONV_ARGUMENT", "the device cuda:plan counts launches and cannot run programs");
+    throw Error(ErrorCode::argument, "the device cuda:plan counts launches and cannot run programs");
   if (!graph_) return steps;  // no command had anything to do
   return device_.use([&] {
     try {

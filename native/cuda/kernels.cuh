@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "launch.h"
+
 // The kernels that every operation is made of: a body for each index, a body for each place of a matrix, several
 // updates in one, and sums over a block. Blocks walk over their part with the stride of the grid, so any grid gives the
 // same result.
@@ -54,10 +56,9 @@ __global__ void __launch_bounds__(kThreads, 1) each_of_rows(EachOfRows<F> p) {
 /// Bodies f[k] over end[k - 1] <= i < end[k], each counting from 0.
 template <class F>
 struct EachOfMany {
-  static constexpr int kMost = 16;
   int count;
-  int64_t end[kMost];
-  F f[kMost];
+  int64_t end[Update::kMostJoined];
+  F f[Update::kMostJoined];
 };
 template <class F>
 __global__ void __launch_bounds__(kThreads, 1) each_of_many(const __grid_constant__ EachOfMany<F> p) {

@@ -76,6 +76,7 @@ inline Range range_of(const void* data, int64_t elements, bool write) {
 /// An elementwise update (an optimiser's) that can share one launch with others of its kind.
 class Update {
  public:
+  static constexpr size_t kMostJoined = 16;
   using Join = Launch (*)(const std::vector<Update>& updates, int multiprocessors);
   template <class F>
   Update(int64_t n, const F& f, Join join) : n_(n), join_(join), body_((sizeof(F) + kWord - 1) / kWord) {

@@ -128,7 +128,7 @@ int64_t most_samples(const ConvSizes& s) {
   const int64_t input = s.p * s.q, output = s.out_p * s.out_q, taps = (s.m > s.o ? s.m : s.o) * s.k_p * s.k_q;
   const int64_t plane = input > output ? input : output;
   if (plane > kMostPlaces || taps > kMostPlaces)
-    throw Error("ERR_LCONV_SHAPE", "conv2d: a GPU takes at most 2^30 pixels a channel and 2^30 weights a filter");
+    throw Error(ErrorCode::shape, "conv2d: a GPU takes at most 2^30 pixels a channel and 2^30 weights a filter");
   return kMostPlaces / plane;
 }
 /// f(b, count) for parts of the batch.

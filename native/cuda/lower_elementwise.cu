@@ -41,6 +41,11 @@ template <class F>
 void lower_binary(const Binary& op, CudaExec& exec) {
   exec.for_rows(row_count(op.box), inner_size(op.box), BinaryRows<F>{{}, op.box, op.sa, op.sb, op.a, op.b, op.y});
 }
+template <class... Fs>
+void lower_one_of(List<Fs...>, const Binary& op, CudaExec& exec) {
+  int number = 0;
+  (void)((op.fn == number++ && (lower_binary<Fs>(op, exec), true)) || ...);
+}
 
 }  // namespace
 
@@ -60,16 +65,7 @@ void lower(const Copy& op, CudaExec& exec) {
 }
 template <>
 void lower(const Binary& op, CudaExec& exec) {
-  switch (op.fn) {
-    case 0:
-      return lower_binary<Add>(op, exec);
-    case 1:
-      return lower_binary<Sub>(op, exec);
-    case 2:
-      return lower_binary<Mul>(op, exec);
-    default:
-      return lower_binary<Div>(op, exec);
-  }
+  lower_one_of(BinaryFunctions{}, op, exec);
 }
 template <>
 void lower(const StepSlice& op, CudaExec& exec) {

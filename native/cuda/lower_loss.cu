@@ -75,7 +75,10 @@ __global__ void __launch_bounds__(kThreads, 1) cross_entropy_rows(CrossEntropy::
 __global__ void __launch_bounds__(kThreads, 1) cross_entropy_total(CrossEntropy::Total p) {
   double* shared = shared_memory<double>();
   double total = 0, hits = 0;
-  for (int64_t r = threadIdx.x; r < p.rows; r += kThreads) total += p.scratch[2 * r], hits += p.scratch[2 * r + 1];
+  for (int64_t r = threadIdx.x; r < p.rows; r += kThreads) {
+    total += p.scratch[2 * r];
+    hits += p.scratch[2 * r + 1];
+  }
   total = block_sum(total, shared);
   hits = block_sum(hits, shared + kThreads / kWarp);
   if (threadIdx.x != 0) return;

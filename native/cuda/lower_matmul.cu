@@ -67,7 +67,7 @@ struct ContractTiles {
   static bool serves(const Gemm& op) {
     const GemmDesc& d = op.desc;
     return d.batch > 1 && d.trans_a && d.stride_a == 0 && !d.trans_b && d.M <= kMostRows && d.K <= kMostDepth &&
-           (op.bias_axis != 0 || op.fn != 0);
+           (op.bias_axis != 0 || op.fn != kLinear);
   }
   __device__ float left(int64_t, int64_t a, int64_t k) const { return op.a[k * op.desc.lda + a]; }
   __device__ float right(int64_t b, int64_t k, int64_t mu) const {
@@ -132,7 +132,7 @@ template <>
 void lower(const Gemm& op, CudaExec& exec) {
   const GemmDesc& d = op.desc;
   if (d.batch == 0 || d.M == 0 || d.N == 0) return;
-  const bool fused = ContractTiles::serves(op), epilogue = !fused && (op.bias_axis != 0 || op.fn != 0);
+  const bool fused = ContractTiles::serves(op), epilogue = !fused && (op.bias_axis != 0 || op.fn != kLinear);
   const auto times = [](int64_t x, int64_t y, int64_t z) {
     return 4.0 * static_cast<double>(x * y) * static_cast<double>(z);
   };

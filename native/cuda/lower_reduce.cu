@@ -142,12 +142,13 @@ void lower(const MaxGrad& op, CudaExec& exec) {
 template <>
 void lower(const SumSquares& op, CudaExec& exec) {
   const int64_t most = exec.most_blocks();
+  float* partials = exec.scratch(op.blocks);
   if (op.blocks > 0) {
     exec.kernel(square_blocks, dim3(static_cast<unsigned>(op.blocks < most ? op.blocks : most)), dim3(kThreads),
-                kThreads / kWarp * sizeof(float), SquareBlocks{op.n, op.blocks, op.x, op.partials});
+                kThreads / kWarp * sizeof(float), SquareBlocks{op.n, op.blocks, op.x, partials});
   }
   exec.kernel(square_total, dim3(1), dim3(kThreads), kThreads / kWarp * sizeof(double),
-              SumSquares::Total{op.accumulate, op.blocks, op.partials, op.y});
+              SumSquares::Total{op.accumulate, op.blocks, partials, op.y});
 }
 
 }  // namespace lieconv::cuda

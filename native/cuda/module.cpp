@@ -10,8 +10,8 @@ namespace {
 
 template <class Work>
 int guarded(lconv_cuda_error* error, const Work& work) {
-  const auto fail = [&](const char* code, const char* message) {
-    std::snprintf(error->code, sizeof(error->code), "%s", code);
+  const auto fail = [&](ErrorCode code, const char* message) {
+    error->code = code;
     std::snprintf(error->message, sizeof(error->message), "%s", message);
     return 1;
   };
@@ -21,11 +21,11 @@ int guarded(lconv_cuda_error* error, const Work& work) {
   } catch (const Error& problem) {
     return fail(problem.code(), problem.what());
   } catch (const std::bad_alloc&) {
-    return fail("ERR_LCONV_OOM", "no host memory left");
+    return fail(ErrorCode::oom, "no host memory left");
   } catch (const std::exception& problem) {
-    return fail("ERR_LCONV_CUDA", problem.what());
+    return fail(ErrorCode::cuda, problem.what());
   } catch (...) {
-    return fail("ERR_LCONV_CUDA", "an unknown error");
+    return fail(ErrorCode::cuda, "an unknown error");
   }
 }
 

@@ -1,5 +1,4 @@
 // The table of operations: the numbers of native/ops/all.h, bound as on every backend and lowered as lower_*.cu say.
-#include <new>
 #include <string>
 
 #include "../engine/error.h"
@@ -10,8 +9,6 @@
 namespace lieconv::cuda {
 namespace {
 
-constexpr size_t kOpBytes = 512;
-
 struct Entry {
   const char* name;
   void (*bind)(void* op, Binder& binder);
@@ -20,25 +17,19 @@ struct Entry {
 
 template <class Op>
 Entry entry() {
-  static_assert(sizeof(Op) <= kOpBytes, "enlarge kOpBytes");
-  return {Op::name, [](void* op, Binder& binder) { (new (op) Op())->bind(binder); },
-          [](const void* op, CudaExec& exec) { lower(*static_cast<const Op*>(op), exec); }};
+  return {Op::name, bind_op<Op>, [](const void* op, CudaExec& exec) { lower(*static_cast<const Op*>(op), exec); }};
 }
 
 template <class... Ops>
-const std::vector<Entry>& entries(OpList<Ops...>) {
+const std::vector<Entry>& entries(List<Ops...>) {
   static const std::vector<Entry> table{entry<Ops>()...};
   return table;
 }
 
-struct alignas(64) BoundOp {
-  unsigned char bytes[kOpBytes];
-};
-
 const Entry& bind(const CommandView& command, BoundOp& op) {
   const std::vector<Entry>& table = entries(AllOps{});
   if (command.op < 0 || command.op >= static_cast<int>(table.size()))
-    throw Error("ERR_LCONV_NATIVE", "there is no operation " + std::to_string(command.op));
+    throw Error(ErrorCode::native, "there is no operation " + std::to_string(command.op));
   const Entry& found = table[static_cast<size_t>(command.op)];
   Binder binder(found.name, command.operands, command.operand_count, command.attributes, command.attribute_count);
   found.bind(op.bytes, binder);
@@ -64,7 +55,7 @@ std::vector<Task> lower_command(const CommandView& command, int multiprocessors,
   CudaExec exec(command.operands, command.operand_count, scratch(counting.scratch_used()), multiprocessors);
   found.lower(op.bytes, exec);
   if (exec.scratch_used() != counting.scratch_used())
-    throw Error("ERR_LCONV_NATIVE", std::string(found.name) + " takes more scratch space than it asked for");
+    throw Error(ErrorCode::native, std::string(found.name) + " takes more scratch space than it asked for");
   return exec.take_tasks();
 }
 

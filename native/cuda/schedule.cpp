@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 namespace lieconv::cuda {
 namespace {
-
-constexpr size_t kMostUpdates = 16;  // EachOfMany::kMost
 
 /// Whether `task` does again what one of `before` did, with nothing after that changed its inputs or results.
 bool repeats(const Task& task, const std::vector<Task>& before) {
@@ -24,7 +23,7 @@ bool repeats(const Task& task, const std::vector<Task>& before) {
 }
 
 bool joins(const Task& task, const Task& group) {
-  return !task.updates.empty() && !group.updates.empty() && group.updates.size() < kMostUpdates &&
+  return !task.updates.empty() && !group.updates.empty() && group.updates.size() < Update::kMostJoined &&
          task.updates[0].join() == group.updates[0].join() && !task.conflicts(group);
 }
 
@@ -52,72 +51,66 @@ std::vector<Task> merged(std::vector<Task> tasks, int multiprocessors) {
   return result;
 }
 
-/// What each branch has seen of the others: the last node of theirs that is certainly done before its next one.
-using Seen = std::array<int, kBranches>;
+/// A node of each branch, which may have none yet. None comes before all others.
+using OfBranches = std::array<std::optional<size_t>, kBranches>;
 
 class Scheduler {
  public:
   explicit Scheduler(std::vector<Task> tasks) {
-    last_.fill(-1);
-    for (Seen& seen : seen_) seen.fill(-1);
     for (Task& task : tasks) place(std::move(task));
   }
   std::vector<Node> take() { return std::move(nodes_); }
 
  private:
   void place(Task task) {
-    const int index = static_cast<int>(nodes_.size());
-    std::vector<int> needs;
-    for (int i = index - 1; i >= 0; --i) {
-      if (nodes_[static_cast<size_t>(i)].task.conflicts(task)) needs.push_back(i);
+    const size_t index = nodes_.size();
+    std::vector<size_t> needs;
+    for (size_t i = index; i-- > 0;) {
+      if (nodes_[i].task.conflicts(task)) needs.push_back(i);
     }
     Node node;
     node.branch = branch_for(needs);
-    Seen& seen = seen_[static_cast<size_t>(node.branch)];
-    for (const int need : needs) {  // latest first, so that what an earlier wait brings is not waited for again
-      Node& other = nodes_[static_cast<size_t>(need)];
-      const auto branch = static_cast<size_t>(other.branch);
-      if (other.branch == node.branch || seen[branch] >= need) continue;
+    OfBranches& seen = seen_[node.branch];
+    for (const size_t need : needs) {  // latest first, so that what an earlier wait brings is not waited for again
+      Node& other = nodes_[need];
+      if (other.branch == node.branch || seen[other.branch] >= need) continue;
       node.waits.push_back(need);
       other.awaited = true;
-      const Seen& its = seen_at_[static_cast<size_t>(need)];
+      const OfBranches& its = seen_at_[need];
       for (size_t b = 0; b < kBranches; ++b) seen[b] = std::max(seen[b], its[b]);
-      seen[branch] = std::max(seen[branch], need);
+      seen[other.branch] = std::max<std::optional<size_t>>(seen[other.branch], need);
     }
     int64_t depth = 0;
-    for (const int need : needs) depth = std::max(depth, depth_[static_cast<size_t>(need)]);
+    for (const size_t need : needs) depth = std::max(depth, depth_[need]);
     depth_.push_back(depth + static_cast<int64_t>(task.launches.size()));
     seen_at_.push_back(seen);
-    last_[static_cast<size_t>(node.branch)] = index;
+    last_[node.branch] = index;
     node.task = std::move(task);
     nodes_.push_back(std::move(node));
   }
 
   /// The branch of the deepest node that it needs, if that is the last one there; else an idle one; else the one whose
   /// last node is least deep.
-  int branch_for(const std::vector<int>& needs) const {
-    int best = -1;
-    for (const int need : needs) {
-      const int branch = nodes_[static_cast<size_t>(need)].branch;
-      const bool open = last_[static_cast<size_t>(branch)] == need;
-      if (open && (best < 0 || depth_[static_cast<size_t>(need)] > depth_of(best))) best = branch;
+  size_t branch_for(const std::vector<size_t>& needs) const {
+    std::optional<size_t> deepest;
+    for (const size_t need : needs) {
+      const bool open = last_[nodes_[need].branch] == need;
+      if (open && (!deepest || depth_[need] > depth_[*deepest])) deepest = need;
     }
-    if (best >= 0) return best;
-    for (int branch = 0; branch < kBranches; ++branch) {
-      if (best < 0 || depth_of(branch) < depth_of(best)) best = branch;
+    if (deepest) return nodes_[*deepest].branch;
+    size_t best = 0;
+    for (size_t branch = 1; branch < kBranches; ++branch) {
+      if (depth_of(branch) < depth_of(best)) best = branch;
     }
     return best;
   }
-  int64_t depth_of(int branch) const {
-    const int last = last_[static_cast<size_t>(branch)];
-    return last < 0 ? 0 : depth_[static_cast<size_t>(last)];
-  }
+  int64_t depth_of(size_t branch) const { return last_[branch] ? depth_[*last_[branch]] : 0; }
 
   std::vector<Node> nodes_;
   std::vector<int64_t> depth_;
-  std::vector<Seen> seen_at_;
-  std::array<int, kBranches> last_;
-  std::array<Seen, kBranches> seen_;
+  std::vector<OfBranches> seen_at_;         // what each node's branch had seen then
+  OfBranches last_;                         // of each branch
+  std::array<OfBranches, kBranches> seen_;  // of the others: the last that is certainly done before its next one
 };
 
 }  // namespace
@@ -129,21 +122,21 @@ std::vector<Node> schedule(std::vector<Task> tasks, int multiprocessors) {
 lconv_program_stats count(const std::vector<Node>& nodes) {
   lconv_program_stats stats{};
   std::vector<int64_t> depth(nodes.size());
-  std::array<int, kBranches> last;
-  last.fill(-1);
+  OfBranches last;
   for (size_t i = 0; i < nodes.size(); ++i) {
     const Node& node = nodes[i];
-    const auto branch = static_cast<size_t>(node.branch);
-    int64_t before = last[branch] < 0 ? 0 : depth[static_cast<size_t>(last[branch])];
-    for (const int other : node.waits) before = std::max(before, depth[static_cast<size_t>(other)]);
-    depth[i] = before + static_cast<int64_t>(node.task.launches.size());
-    last[branch] = static_cast<int>(i);
-    stats.launches += static_cast<int64_t>(node.task.launches.size());
+    const auto launches = static_cast<int64_t>(node.task.launches.size());
+    std::optional<size_t>& before = last[node.branch];
+    depth[i] = before ? depth[*before] : 0;
+    for (const size_t other : node.waits) depth[i] = std::max(depth[i], depth[other]);
+    depth[i] += launches;
+    before = i;
+    stats.launches += launches;
     stats.longest_path = std::max(stats.longest_path, depth[i]);
     stats.bytes += node.task.bytes;
     stats.flops += node.task.flops;
   }
-  stats.branches = std::count_if(last.begin(), last.end(), [](int node) { return node >= 0; });
+  stats.branches = std::count_if(last.begin(), last.end(), [](const auto& node) { return node.has_value(); });
   return stats;
 }
 

@@ -9,12 +9,12 @@ namespace lieconv::cuda {
 /// A task with its place in the graph.
 struct Node {
   Task task;
-  int branch = 0;          // the stream it is captured on
-  std::vector<int> waits;  // earlier nodes of other branches that it has to wait for
-  bool awaited = false;    // a node of another branch waits for it
+  size_t branch = 0;          // the stream it is captured on
+  std::vector<size_t> waits;  // earlier nodes of other branches that it has to wait for
+  bool awaited = false;       // a node of another branch waits for it
 };
 
-constexpr int kBranches = 4;
+constexpr size_t kBranches = 4;
 
 /// Brings tasks, which are in the order of their commands, on parallel branches: a task waits for those before it that
 /// touch the same memory (one of the two writing), and for nothing else but the order on its branch. Updates that

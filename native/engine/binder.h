@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 
+// Not `lconv`: the C library has a struct of that name in <locale.h>.
 namespace lieconv {
 
 enum class DType : int32_t { f32 = 0, i32 = 1 };
@@ -19,9 +20,15 @@ struct Operand {
   uint32_t over = 0;  // see Binder::out_over
 };
 
+/// Room for any bound operation.
+struct alignas(64) BoundOp {
+  unsigned char bytes[512];
+};
+
 /// Hands attributes and operands to an operation in order, and checks each against what the operation says it touches.
-/// Throws Error("ERR_LCONV_NATIVE") on any mismatch, so a command that was bound can run without further checks.
-/// No templates and no std types: these headers are compiled for several instruction sets.
+/// Throws ERR_LCONV_NATIVE on any mismatch, so a command that was bound can run without further checks.
+/// No std types, and nothing inline but what compilers never call: the header is compiled for several instruction sets,
+/// and of an inline function that several objects define the linker keeps one copy (test/native/isa).
 class Binder {
  public:
   Binder(const char* op, Operand* operands, int operand_count, const double* attributes, int attribute_count);

@@ -17,7 +17,10 @@ inline void philox4x32(const uint32_t key[2], const uint32_t counter[4], uint32_
     k0 += 0x9E3779B9u;
     k1 += 0xBB67AE85u;
   }
-  out[0] = c0, out[1] = c1, out[2] = c2, out[3] = c3;
+  out[0] = c0;
+  out[1] = c1;
+  out[2] = c2;
+  out[3] = c3;
 }
 
 /// Draws [position, position + n) of the sequence of (seed, stream).

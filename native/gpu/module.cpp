@@ -4,46 +4,35 @@
 
 #include <cstdlib>
 #include <fstream>
-#include <mutex>
-#include <set>
 
-#include "../engine/error.h"
 #include "../runtime/folder.h"
 #include "probe.h"
 
 namespace lieconv {
 namespace {
 
-/// Error keeps a pointer to its code; codes that come from the module need a home that lasts.
-const char* lasting(const std::string& code) {
-  static std::mutex mutex;
-  static auto* codes = new std::set<std::string>();
-  const std::lock_guard<std::mutex> lock(mutex);
-  return codes->insert(code).first->c_str();
-}
-
-[[noreturn]] void fail(const lconv_cuda_error& error) { throw Error(lasting(error.code), error.message); }
+[[noreturn]] void fail(const lconv_cuda_error& error) { throw Error(error.code, error.message); }
 
 const lconv_cuda& open_module() {
   const std::string path = cuda_module_path();
   if (!std::ifstream(path)) {
-    throw Error("ERR_LCONV_CUDA_MODULE",
+    throw Error(ErrorCode::cuda_module,
                 path +
                     " is missing: this build has no CUDA part; install the CUDA toolkit (nvcc) and run "
                     "npm run setup, or use --device cpu");
   }
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);  // never closed: the CUDA runtime has exit handlers
   if (!library) {
-    throw Error("ERR_LCONV_CUDA_MODULE", std::string("lconv_cuda.so cannot be opened: ") + dlerror() +
-                                             "; build it again: npm run build:native -- --clean");
+    throw Error(ErrorCode::cuda_module, std::string("lconv_cuda.so cannot be opened: ") + dlerror() +
+                                            "; build it again: npm run build:native -- --clean");
   }
   using Init = const lconv_cuda* (*)(uint32_t);
   const auto init = reinterpret_cast<Init>(dlsym(library, "lconv_cuda_init"));
-  if (!init) throw Error("ERR_LCONV_CUDA_MODULE", path + " is not lconv's CUDA part; LCONV_CUDA may name a wrong file");
+  if (!init) throw Error(ErrorCode::cuda_module, path + " is not lconv's CUDA part; LCONV_CUDA may name a wrong file");
   const lconv_cuda* api = init(kCudaAbi);
   if (!api || api->abi != kCudaAbi) {
-    throw Error("ERR_LCONV_CUDA_ABI", path + " belongs to another version of lconv (its interface is not number " +
-                                          std::to_string(kCudaAbi) + "): build again: npm run build:native");
+    throw Error(ErrorCode::cuda_abi, path + " belongs to another version of lconv (its interface is not number " +
+                                         std::to_string(kCudaAbi) + "): build again: npm run build:native");
   }
   return *api;
 }
@@ -148,18 +137,17 @@ CudaLibraries cuda_libraries() {
     lconv_cuda_error error;
     if (module().libraries(&found.version, &error)) fail(error);
   } catch (const Error& error) {
-    found.fault_code = error.code();
-    found.fault = error.what();
+    found.fault = error;
   }
   return found;
 }
 
 std::unique_ptr<Backend> make_cuda_backend(int ordinal, int precision) {
   const GpuProbe& probe = probe_gpus();
-  if (!probe.fault_code.empty()) throw Error(lasting(probe.fault_code), probe.fault);
+  if (probe.fault) throw Error(*probe.fault);
   if (ordinal >= static_cast<int>(probe.gpus.size())) {
-    throw Error("ERR_LCONV_CUDA_NO_GPU", "there is no cuda:" + std::to_string(ordinal) + ": this machine has " +
-                                             std::to_string(probe.gpus.size()) + " GPU(s), counted from cuda:0");
+    throw Error(ErrorCode::cuda_no_gpu, "there is no cuda:" + std::to_string(ordinal) + ": this machine has " +
+                                            std::to_string(probe.gpus.size()) + " GPU(s), counted from cuda:0");
   }
   return std::make_unique<CudaBackend>(ordinal, precision);
 }

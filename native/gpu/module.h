@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "../cuda/abi.h"
@@ -10,10 +11,10 @@ namespace lieconv {
 /// Where lconv_cuda.so is looked for: LCONV_CUDA, else beside this binary.
 std::string cuda_module_path();
 
-/// Runtime and cuBLAS behind lconv_cuda.so, which is opened; needs no GPU. `fault_code` is empty when both can be used.
+/// Runtime and cuBLAS behind lconv_cuda.so, which is opened; needs no GPU. There is a `fault` unless both can be used.
 struct CudaLibraries {
   lconv_cuda_version version{};
-  std::string fault_code, fault;
+  std::optional<Error> fault;
 };
 CudaLibraries cuda_libraries();
 

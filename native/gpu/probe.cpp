@@ -46,9 +46,8 @@ std::string describe(const Driver& driver, Result error) {
          ")";
 }
 
-GpuProbe failed(GpuProbe probe, const char* code, const std::string& message) {
-  probe.fault_code = code;
-  probe.fault = message;
+GpuProbe failed(GpuProbe probe, ErrorCode code, const std::string& message) {
+  probe.fault = Error(code, message);
   return probe;
 }
 
@@ -56,10 +55,10 @@ GpuProbe without_gpus(GpuProbe probe) {
   const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
   if (visible) {
     return failed(
-        std::move(probe), "ERR_LCONV_CUDA_HIDDEN",
+        std::move(probe), ErrorCode::cuda_hidden,
         std::string("CUDA_VISIBLE_DEVICES=\"") + visible + "\" leaves no GPU: unset it, or name one, such as 0");
   }
-  return failed(std::move(probe), "ERR_LCONV_CUDA_NO_GPU",
+  return failed(std::move(probe), ErrorCode::cuda_no_gpu,
                 "the NVIDIA driver finds no GPU: check with nvidia-smi; in a container, start it with --gpus all");
 }
 
@@ -67,24 +66,24 @@ GpuProbe probe() {
   GpuProbe found;
   void* library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);  // never closed: the CUDA runtime opens it again
   if (!library) {
-    return failed(std::move(found), "ERR_LCONV_CUDA_NO_DRIVER",
+    return failed(std::move(found), ErrorCode::cuda_no_driver,
                   std::string("there is no NVIDIA driver (") + dlerror() + "): install one, or use --device cpu");
   }
   Driver driver{};
   if (!load(library, driver)) {
-    return failed(std::move(found), "ERR_LCONV_CUDA_DRIVER",
+    return failed(std::move(found), ErrorCode::cuda_driver,
                   "libcuda.so.1 lacks functions that every NVIDIA driver has: install the driver again");
   }
   driver.driver_version(&found.driver);
   const Result started = driver.init(0);
   if (started == kNoDevice) return without_gpus(std::move(found));
   if (started == kMismatch) {
-    return failed(std::move(found), "ERR_LCONV_CUDA_DRIVER",
+    return failed(std::move(found), ErrorCode::cuda_driver,
                   "the NVIDIA driver does not fit its library: " + describe(driver, started) +
                       "; install the driver again, then restart");
   }
   if (started != 0) {
-    return failed(std::move(found), "ERR_LCONV_CUDA_DRIVER",
+    return failed(std::move(found), ErrorCode::cuda_driver,
                   "the NVIDIA driver does not start: cuInit gives " + describe(driver, started) +
                       "; check with nvidia-smi, restart the machine, or install the driver again");
   }

@@ -1,7 +1,10 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "../engine/error.h"
 
 namespace lieconv {
 
@@ -12,11 +15,11 @@ struct Gpu {
   int64_t total_bytes;
 };
 
-/// What the NVIDIA driver says. `fault_code` (a code of src/errors.ts) is empty when there is at least one GPU.
+/// What the NVIDIA driver says. There is a `fault` unless there is at least one GPU.
 struct GpuProbe {
   int driver = 0;  // newest CUDA version that the driver serves, 13000 = 13.0
   std::vector<Gpu> gpus;
-  std::string fault_code, fault;
+  std::optional<Error> fault;
 };
 
 /// Opens libcuda, once a process. Nothing else is loaded, and where there is no driver this is one failed dlopen.

@@ -1,4 +1,6 @@
 #pragma once
+#include <new>
+
 #include "conv.h"
 #include "elementwise.h"
 #include "expand.h"
@@ -15,13 +17,17 @@
 
 namespace lieconv::LCONV_ISA {
 
-template <class... Ops>
-struct OpList {};
+/// Every operation.
+using AllOps = List<Fill, Unary, UnaryGrad, Binary, Copy, Sum, Max, MaxGrad, SumSquares, Softmax, SoftmaxGrad,
+                    CrossEntropy, Gather, GatherGrad, StepSlice, StepWrite, StepAdvance, Gemm, BiasActivation,
+                    BiasActivationGrad, MixChannels, MixChannelsGrad, Expand, SparseApply, Conv2d, Conv2dInputGrad,
+                    Conv2dWeightGrad, MaxPool, MaxPoolGrad, Sgd, Adam, RmsProp, ClipFactor>;
 
-/// Every operation. The order is the numbering that commands use within one build.
-using AllOps = OpList<Fill, Unary, UnaryGrad, Binary, Copy, Sum, Max, MaxGrad, SumSquares, Softmax, SoftmaxGrad,
-                      CrossEntropy, Gather, GatherGrad, StepSlice, StepWrite, StepAdvance, Gemm, BiasActivation,
-                      BiasActivationGrad, MixChannels, MixChannelsGrad, Expand, SparseApply, Conv2d, Conv2dInputGrad,
-                      Conv2dWeightGrad, MaxPool, MaxPoolGrad, Sgd, Adam, RmsProp, ClipFactor>;
+/// Makes an operation at `memory`, which is a BoundOp, and binds it.
+template <class Op>
+void bind_op(void* memory, Binder& binder) {
+  static_assert(sizeof(Op) <= sizeof(BoundOp), "enlarge BoundOp");
+  (new (memory) Op())->bind(binder);
+}
 
 }  // namespace lieconv::LCONV_ISA

@@ -1,6 +1,7 @@
 #pragma once
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 
 #include "../engine/binder.h"
 #include "../engine/gemm.h"
@@ -12,6 +13,7 @@
 // the work. Exec is the backend:
 //   exec.for_each(n, f)          f(i) for all i < n, in any order, possibly at once
 //   exec.gemm(desc, A, B, C)     the one matrix product (engine/gemm.h)
+//   exec.scratch(n)              n floats for this command alone; on the CPU until the next call
 //   Exec::tuned                  whether kernels of the CPU alone (cpu/tuned) replace a body; the body stays their
 //   oracle
 // Bodies are structs with operator() (not lambdas), so that nvcc needs no extension to compile them.
@@ -29,6 +31,24 @@
 namespace lieconv::LCONV_ISA {
 
 constexpr int kMaxRank = 6;
+
+/// Operations or functions. Commands name them by their place in the list, which holds within one build; JavaScript
+/// finds it by `name` (names.h).
+template <class... Ts>
+struct List {
+  static constexpr int size = sizeof...(Ts);
+  template <class... More>
+  using And = List<Ts..., More...>;
+};
+
+/// The place of T in a list.
+template <class T, class... Ts>
+constexpr int number_of(List<Ts...>) {
+  const bool same[] = {std::is_same<T, Ts>::value...};
+  int number = 0;
+  while (!same[number]) ++number;
+  return number;
+}
 
 /// Sum of f(k), k < n, in 16 interleaved partial sums: vectorises, is more accurate than one running sum, and its
 /// order does not depend on the instruction set.

@@ -3,30 +3,37 @@
 
 namespace lieconv::LCONV_ISA {
 
-// y = f(x). `d` is dy/dx, from x and y, so that a gradient may use whichever is cheaper.
+// y = f(x). `d` is dy/dx, from x and y, so that a gradient may use whichever is cheaper. One that has a member gets the
+// command's parameter in it.
 struct Linear {
+  static constexpr const char* name = "linear";
   LCONV_HD float f(float x) const { return x; }
   LCONV_HD float d(float, float) const { return 1; }
 };
 struct Relu {
+  static constexpr const char* name = "relu";
   LCONV_HD float f(float x) const { return x <= 0 ? 0 : x; }  // keeps a NaN
   LCONV_HD float d(float, float y) const { return y > 0 ? 1.0f : 0.0f; }
 };
 struct LeakyRelu {
+  static constexpr const char* name = "leakyRelu";
   float slope;
   LCONV_HD float f(float x) const { return x > 0 ? x : slope * x; }
   LCONV_HD float d(float x, float) const { return x > 0 ? 1.0f : slope; }  // fused: y in place of x, for slope >= 0
 };
 struct Tanh {
+  static constexpr const char* name = "tanh";
   LCONV_HD float f(float x) const { return std::tanh(x); }
   LCONV_HD float d(float, float y) const { return 1 - y * y; }
 };
 struct Sigmoid {
+  static constexpr const char* name = "sigmoid";
   LCONV_HD float f(float x) const { return 1 / (1 + std::exp(-x)); }
   LCONV_HD float d(float, float y) const { return y * (1 - y); }
 };
 /// x Phi(x), the exact form.
 struct Gelu {
+  static constexpr const char* name = "gelu";
   static constexpr float kSqrtHalf = 0.70710678f, kInvSqrt2Pi = 0.39894228f;
   LCONV_HD float f(float x) const { return 0.5f * x * (1 + std::erf(x * kSqrtHalf)); }
   LCONV_HD float d(float x, float) const {
@@ -34,61 +41,56 @@ struct Gelu {
   }
 };
 struct Exp {
+  static constexpr const char* name = "exp";
   LCONV_HD float f(float x) const { return std::exp(x); }
   LCONV_HD float d(float, float y) const { return y; }
 };
 struct Log {
+  static constexpr const char* name = "log";
   LCONV_HD float f(float x) const { return std::log(x); }
   LCONV_HD float d(float x, float) const { return 1 / x; }
 };
 struct Sqrt {
+  static constexpr const char* name = "sqrt";
   LCONV_HD float f(float x) const { return std::sqrt(x); }
   LCONV_HD float d(float, float y) const { return 0.5f / y; }
 };
 struct Scale {
+  static constexpr const char* name = "scale";
   float factor;
   LCONV_HD float f(float x) const { return factor * x; }
   LCONV_HD float d(float, float) const { return factor; }
 };
 
-/// The first functions have a derivative that needs y alone; those may be fused as activations.
-constexpr int kActivations = 5;
-constexpr int kFunctions = 10;
+/// Those whose derivative needs y alone: they may be fused behind a product, which leaves no x.
+using Activations = List<Linear, Relu, LeakyRelu, Tanh, Sigmoid>;
+/// Every function; activations have the same numbers here.
+using AllFunctions = Activations::And<Gelu, Exp, Log, Sqrt, Scale>;
+constexpr int kLinear = number_of<Linear>(AllFunctions{}), kRelu = number_of<Relu>(AllFunctions{});
+static_assert(kLinear == 0 && kRelu == 1, "cpu/tuned has these two in vectors, and finds them by number");
 
-/// Calls use(functor) with the activation numbered `fn`. The numbers are those of `functions` in
-/// src/engine/commands.ts.
-template <class Use>
-LCONV_HD void with_activation(int fn, float parameter, const Use& use) {
-  switch (fn) {
-    case 0:
-      return use(Linear{});
-    case 1:
-      return use(Relu{});
-    case 2:
-      return use(LeakyRelu{parameter});
-    case 3:
-      return use(Tanh{});
-    default:
-      return use(Sigmoid{});
+template <class F>
+LCONV_HD F make_function([[maybe_unused]] float parameter) {
+  if constexpr (std::is_empty<F>::value) {
+    return F{};
+  } else {
+    return F{parameter};
   }
 }
-/// The same for any function.
+
+/// Calls use(functor) with function number `fn` of the list: a comparison for each, up to that one.
+template <class Use, class... Fs>
+LCONV_HD void with_function_of(List<Fs...>, int fn, float parameter, const Use& use) {
+  int number = 0;
+  (void)((fn == number++ && (use(make_function<Fs>(parameter)), true)) || ...);
+}
+template <class Use>
+LCONV_HD void with_activation(int fn, float parameter, const Use& use) {
+  with_function_of(Activations{}, fn, parameter, use);
+}
 template <class Use>
 LCONV_HD void with_function(int fn, float parameter, const Use& use) {
-  switch (fn) {
-    case 5:
-      return use(Gelu{});
-    case 6:
-      return use(Exp{});
-    case 7:
-      return use(Log{});
-    case 8:
-      return use(Sqrt{});
-    case 9:
-      return use(Scale{parameter});
-    default:
-      return with_activation(fn, parameter, use);
-  }
+  with_function_of(AllFunctions{}, fn, parameter, use);
 }
 
 /// y = value
@@ -138,7 +140,7 @@ struct Unary {
     }
   };
   void bind(Binder& b) {
-    fn = static_cast<int>(b.integer("fn", 0, kFunctions - 1));
+    fn = static_cast<int>(b.integer("fn", 0, AllFunctions::size - 1));
     parameter = static_cast<float>(b.number("parameter"));
     n = b.integer("n", 0);
     b.in(x, n);
@@ -175,7 +177,7 @@ struct UnaryGrad {
     }
   };
   void bind(Binder& b) {
-    fn = static_cast<int>(b.integer("fn", 0, kFunctions - 1));
+    fn = static_cast<int>(b.integer("fn", 0, AllFunctions::size - 1));
     parameter = static_cast<float>(b.number("parameter"));
     n = b.integer("n", 0);
     b.in(x, n);

@@ -29,7 +29,7 @@ struct Expand {
     o = b.integer("o", 1);
     transposed = b.flag("transposed");
     has_bias = b.flag("bias");
-    fn = static_cast<int>(b.integer("fn", 0, kActivations - 1));
+    fn = static_cast<int>(b.integer("fn", 0, Activations::size - 1));
     parameter = static_cast<float>(b.number("parameter"));
     if (r > 0) {
       b.in(s, b.product(B, o, r));
@@ -45,15 +45,22 @@ struct Expand {
   Gemm large() const {
     Gemm gemm{};
     gemm.desc = {1, B * o, d, r, r, d, d, B * o * r, r * d, B * o * d, 0, 0, 0};
-    gemm.a = s, gemm.b = X, gemm.c = y;
+    gemm.a = s;
+    gemm.b = X;
+    gemm.c = y;
     return gemm;
   }
   /// y = f(op(W) h (+ y) + bias), one product a sample.
   Gemm small() const {
     Gemm gemm{};
     gemm.desc = {B, o, d, m, transposed ? o : m, d, d, 0, m * d, o * d, transposed ? 1 : 0, 0, r > 0 ? 1 : 0};
-    gemm.bias_axis = has_bias ? 1 : 0, gemm.fn = fn, gemm.parameter = parameter;
-    gemm.a = W, gemm.b = h, gemm.bias = bias, gemm.c = y;
+    gemm.bias_axis = has_bias ? 1 : 0;
+    gemm.fn = fn;
+    gemm.parameter = parameter;
+    gemm.a = W;
+    gemm.b = h;
+    gemm.bias = bias;
+    gemm.c = y;
     return gemm;
   }
   template <class X_>

@@ -27,7 +27,7 @@ struct Gemm {
     desc.trans_b = binder.flag("transB");
     desc.accumulate = binder.flag("accumulate");
     bias_axis = static_cast<int>(binder.integer("bias", 0, 2));
-    fn = static_cast<int>(binder.integer("fn", 0, kActivations - 1));
+    fn = static_cast<int>(binder.integer("fn", 0, Activations::size - 1));
     parameter = static_cast<float>(binder.number("parameter"));
     const auto [batch, M, N, K] = Sizes{desc.batch, desc.M, desc.N, desc.K};
     binder.in(a, extent(binder, batch, desc.trans_a ? K : M, desc.trans_a ? M : K, desc.lda, desc.stride_a));
@@ -80,7 +80,7 @@ struct Gemm {
   void run(X& exec) const {
     if (desc.batch == 0 || desc.M == 0 || desc.N == 0) return;
     exec.gemm(desc, a, b, c);
-    if (bias_axis || fn) with_activation(fn, parameter, Launch<X>{*this, exec});
+    if (bias_axis != 0 || fn != kLinear) with_activation(fn, parameter, Launch<X>{*this, exec});
   }
 
  private:
@@ -123,7 +123,7 @@ struct BiasActivation {
     outer = b.integer("outer", 0);
     channels = b.integer("channels", 1);
     inner = b.integer("inner", 0);
-    fn = static_cast<int>(b.integer("fn", 0, kActivations - 1));
+    fn = static_cast<int>(b.integer("fn", 0, Activations::size - 1));
     parameter = static_cast<float>(b.number("parameter"));
     b.in(x, b.product(outer, channels, inner));
     b.in(bias, channels);
@@ -186,7 +186,7 @@ struct BiasActivationGrad {
     outer = b.integer("outer", 0);
     channels = b.integer("channels", 1);
     inner = b.integer("inner", 0);
-    fn = static_cast<int>(b.integer("fn", 0, kActivations - 1));
+    fn = static_cast<int>(b.integer("fn", 0, Activations::size - 1));
     parameter = static_cast<float>(b.number("parameter"));
     const int64_t n = b.product(outer, channels, inner);
     b.in(y, n);

@@ -61,7 +61,9 @@ struct Max {
       int32_t where = 0;
       for (int64_t j = 1; j < k && best == best; ++j) {
         const float value = line[j * inner];
-        if (!(value <= best)) best = value, where = static_cast<int32_t>(j);
+        if (value <= best) continue;
+        best = value;
+        where = static_cast<int32_t>(j);
       }
       y[i] = best;
       at[i] = where;
@@ -118,10 +120,9 @@ struct SumSquares {
   static constexpr const char* name = "sumSquares";
   static constexpr int64_t kBlock = 4096;
   bool accumulate;
-  int64_t n, blocks;
-  const float* x;   // [n]
-  float* partials;  // [ceil(n / kBlock)]
-  float* y;         // [1]
+  int64_t n, blocks;  // ceil(n / kBlock)
+  const float* x;     // [n]
+  float* y;           // [1]
 
   struct Square {
     const float* x;
@@ -152,7 +153,6 @@ struct SumSquares {
     n = b.integer("n", 0);
     blocks = (n + kBlock - 1) / kBlock;
     b.in(x, n);
-    b.out(partials, blocks);
     if (accumulate) {
       b.inout(y, 1);
     } else {
@@ -161,6 +161,7 @@ struct SumSquares {
   }
   template <class X>
   void run(X& exec) const {
+    float* partials = exec.scratch(blocks);
     exec.for_each(blocks, Blocks{n, x, partials}, kBlock);
     exec.for_each(1, Total{accumulate, blocks, partials, y});
   }

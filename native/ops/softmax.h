@@ -125,7 +125,10 @@ struct CrossEntropy {
     float *loss, *correct;
     LCONV_HD void operator()(int64_t) const {
       double total = 0, hits = 0;
-      for (int64_t r = 0; r < rows; ++r) total += scratch[2 * r], hits += scratch[2 * r + 1];
+      for (int64_t r = 0; r < rows; ++r) {
+        total += scratch[2 * r];
+        hits += scratch[2 * r + 1];
+      }
       loss[0] = static_cast<float>(total / static_cast<double>(rows));
       correct[0] = static_cast<float>(hits);
     }

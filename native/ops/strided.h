@@ -133,17 +133,24 @@ struct Copy {
 };
 
 struct Add {
+  static constexpr const char* name = "add";
   LCONV_HD float operator()(float a, float b) const { return a + b; }
 };
 struct Sub {
+  static constexpr const char* name = "sub";
   LCONV_HD float operator()(float a, float b) const { return a - b; }
 };
 struct Mul {
+  static constexpr const char* name = "mul";
   LCONV_HD float operator()(float a, float b) const { return a * b; }
 };
 struct Div {
+  static constexpr const char* name = "div";
   LCONV_HD float operator()(float a, float b) const { return a / b; }
 };
+/// Every function of two numbers.
+using BinaryFunctions = List<Add, Sub, Mul, Div>;
+static_assert(number_of<Add>(BinaryFunctions{}) == 0, "cpu/tuned joins it with a product, and finds it by number");
 
 /// y = f(a, b) over a box; y is contiguous, a and b are walked with strides (broadcasting).
 struct Binary {
@@ -176,7 +183,7 @@ struct Binary {
     LCONV_HD void operator()(int64_t i) const { y[i] = f(a[i], b[i]); }
   };
   void bind(Binder& binder) {
-    fn = static_cast<int>(binder.integer("fn", 0, 3));
+    fn = static_cast<int>(binder.integer("fn", 0, BinaryFunctions::size - 1));
     box.bind(binder);
     const int64_t need_a = sa.bind(binder, box), need_b = sb.bind(binder, box);
     binder.in(a, need_a);
@@ -191,18 +198,14 @@ struct Binary {
       return exec.for_each(n, Flat<F>{f, a, b, y});
     exec.for_each(row_count(box), Body<F>{f, box, sa, sb, a, b, y}, n);
   }
+  template <class X, class... Fs>
+  void launch_one_of(X& exec, List<Fs...>) const {
+    int number = 0;
+    (void)((fn == number++ && (launch(exec, Fs{}), true)) || ...);
+  }
   template <class X>
   void run(X& exec) const {
-    switch (fn) {
-      case 0:
-        return launch(exec, Add{});
-      case 1:
-        return launch(exec, Sub{});
-      case 2:
-        return launch(exec, Mul{});
-      default:
-        return launch(exec, Div{});
-    }
+    launch_one_of(exec, BinaryFunctions{});
   }
 };
 

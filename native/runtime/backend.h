@@ -2,7 +2,6 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "../engine/binder.h"
@@ -53,17 +52,5 @@ class Backend {
   /// Fills in `info` on a GPU; false on the CPU.
   virtual bool describe(lconv_device_info& /*info*/) { return false; }
 };
-
-/// `bf16`: products and convolutions round their factors to bf16 and add up in float32.
-std::unique_ptr<Backend> make_cpu_backend(int threads, bool bf16);
-
-/// Names of the operations in the order of their numbers; the same for every backend of one build.
-std::vector<std::string> op_names();
-/// What the CPU backend computes matrix products with: its version, or why it is not oneDNN.
-struct GemmInfo {
-  std::string version, note;
-};
-GemmInfo gemm_info();
-const char* cpu_isa();
 
 }  // namespace lieconv

@@ -15,7 +15,7 @@ Binder::Binder(const char* op, Operand* operands, int operand_count, const doubl
       attribute_count_(attribute_count) {}
 
 void Binder::fail(const char* what) const {
-  throw Error("ERR_LCONV_NATIVE", std::string("command ") + op_ + ": " + what);
+  throw Error(ErrorCode::native, std::string("command ") + op_ + ": " + what);
 }
 
 int64_t Binder::integer(const char* name, int64_t min, int64_t max) {

@@ -1,7 +1,6 @@
 #include "device.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "../engine/error.h"
 
@@ -12,7 +11,7 @@ constexpr int64_t kRound = 64;
 int64_t rounded(int64_t bytes) { return (bytes + kRound - 1) / kRound * kRound; }
 
 [[noreturn]] void busy(const char* what) {
-  throw Error("ERR_LCONV_BUSY", std::string(what) + " this tensor: await it first, or work on a copy");
+  throw Error(ErrorCode::busy, std::string(what) + " this tensor: await it first, or work on a copy");
 }
 void check_free_to_read(const Buffer& buffer) {
   if (buffer.writer) busy("a running program writes");
@@ -23,8 +22,6 @@ void check_free_to_write(const Buffer& buffer) {
 }
 
 }  // namespace
-
-bool is_oom(const Error& error) { return std::strcmp(error.code(), "ERR_LCONV_OOM") == 0; }
 
 MemoryPool::~MemoryPool() { trim(); }
 
@@ -39,7 +36,7 @@ void* MemoryPool::take(int64_t bytes) {
   try {
     return backend_.allocate(rounded(bytes));
   } catch (const Error& error) {
-    if (!is_oom(error) || !trim()) throw;
+    if (error.code() != ErrorCode::oom || !trim()) throw;
     return backend_.allocate(rounded(bytes));
   }
 }
@@ -73,7 +70,7 @@ void* DeviceState::take(int64_t byte_count, const char* what) {
   try {
     data = pool->take(byte_count);
   } catch (const Error& error) {
-    if (!is_oom(error)) throw;
+    if (error.code() != ErrorCode::oom) throw;
     throw Error(error.code(), std::string("out of memory: ") + error.what() + ", this device holds " +
                                   std::to_string(bytes) + " (of it " + std::to_string(arena_bytes) +
                                   " for recorded programs)" + largest_holders() +
@@ -127,7 +124,7 @@ Device::Device(std::unique_ptr<Backend> backend) : state_(std::make_shared<Devic
 
 BufferId Device::alloc(int64_t bytes, DType dtype) {
   if (bytes < 0 || bytes % kElementBytes != 0 || bytes > (int64_t{1} << 50)) {
-    throw Error("ERR_LCONV_NATIVE", "a buffer of " + std::to_string(bytes) + " bytes cannot be made");
+    throw Error(ErrorCode::native, "a buffer of " + std::to_string(bytes) + " bytes cannot be made");
   }
   auto buffer = std::make_shared<Buffer>();
   buffer->device = state_;
@@ -141,14 +138,14 @@ BufferId Device::alloc(int64_t bytes, DType dtype) {
 
 BufferRef Device::find(BufferId id) const {
   const auto found = buffers_.find(id);
-  if (found == buffers_.end()) throw Error("ERR_LCONV_DISPOSED", "this tensor was disposed");
+  if (found == buffers_.end()) throw Error(ErrorCode::disposed, "this tensor was disposed");
   return found->second;
 }
 
 BufferRef Device::find_readable(BufferId id) const {
   BufferRef buffer = find(id);
   if (!buffer->data) {
-    throw Error("ERR_LCONV_RECORDING",
+    throw Error(ErrorCode::recording,
                 "this tensor belongs to a recording and has no values: return it from record() to keep it, or write it "
                 "to a tensor "
                 "made before");
@@ -160,9 +157,9 @@ void Device::free(BufferId id) { buffers_.erase(id); }
 
 void Device::write(BufferId id, const void* data, int64_t bytes, DType dtype) {
   const BufferRef buffer = find_readable(id);
-  if (recording_) throw Error("ERR_LCONV_RECORDING", "values cannot be written to a tensor while recording");
+  if (recording_) throw Error(ErrorCode::recording, "values cannot be written to a tensor while recording");
   if (buffer->dtype != dtype || bytes != buffer->bytes()) {
-    throw Error("ERR_LCONV_NATIVE", "write: the array's type or length does not fit the tensor");
+    throw Error(ErrorCode::native, "write: the array's type or length does not fit the tensor");
   }
   check_free_to_write(*buffer);
   if (bytes > 0) state_->backend->upload(buffer->data, data, bytes);
@@ -170,10 +167,10 @@ void Device::write(BufferId id, const void* data, int64_t bytes, DType dtype) {
 
 PendingRead Device::read_later(BufferId id, int64_t bytes, int64_t offset, DType dtype) {
   const BufferRef buffer = find_readable(id);
-  if (recording_) throw Error("ERR_LCONV_RECORDING", "values cannot be read while recording");
+  if (recording_) throw Error(ErrorCode::recording, "values cannot be read while recording");
   if (buffer->dtype != dtype || offset < 0 || bytes > buffer->bytes() ||
       offset > buffer->elements - bytes / kElementBytes) {
-    throw Error("ERR_LCONV_NATIVE", "read: the array's type or range does not fit the tensor");
+    throw Error(ErrorCode::native, "read: the array's type or range does not fit the tensor");
   }
   check_free_to_read(*buffer);
   return {buffer, offset, bytes};
@@ -196,7 +193,7 @@ void PendingRead::run(void* to) const {
 namespace {
 
 Operand operand_of(const Buffer& buffer, int64_t offset) {
-  if (offset < 0 || offset > buffer.elements) throw Error("ERR_LCONV_NATIVE", "an operand's offset is out of range");
+  if (offset < 0 || offset > buffer.elements) throw Error(ErrorCode::native, "an operand's offset is out of range");
   char* data = static_cast<char*>(buffer.data);
   return {data ? data + offset * kElementBytes : nullptr, buffer.elements - offset, buffer.dtype, Access::none};
 }
@@ -231,13 +228,13 @@ void Device::execute(int op, const std::vector<BufferId>& ids, const std::vector
   try {
     state_->backend->execute(command);
   } catch (const Error& error) {  // of scratch space on the device: then nothing has run yet
-    if (!is_oom(error) || !state_->pool->trim()) throw;
+    if (error.code() != ErrorCode::oom || !state_->pool->trim()) throw;
     state_->backend->execute(command);
   }
 }
 
 void Device::begin_record() {
-  if (recording_) throw Error("ERR_LCONV_RECORDING", "a recording is already under way on this device");
+  if (recording_) throw Error(ErrorCode::recording, "a recording is already under way on this device");
   recording_ = true;
 }
 
@@ -247,7 +244,7 @@ void Device::abort_record() {
 }
 
 std::unique_ptr<Program> Device::end_record(const std::vector<BufferId>& keep) {
-  if (!recording_) throw Error("ERR_LCONV_RECORDING", "no recording is under way on this device");
+  if (!recording_) throw Error(ErrorCode::recording, "no recording is under way on this device");
   std::vector<RecordedCommand> commands = std::move(commands_);
   abort_record();
   std::vector<BufferRef> kept;

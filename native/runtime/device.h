@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -15,9 +16,6 @@
 namespace lieconv {
 
 using BufferId = uint64_t;
-
-/// Whether an error says that memory ran out.
-bool is_oom(const Error& error);
 
 /// Memory of a device with the count of who holds it; freed with the last holder. Blocks are pooled by size.
 class MemoryPool {
@@ -109,10 +107,10 @@ struct RecordedCommand {
   std::vector<uint32_t> over = {};  // see Binder::out_over
 };
 
-/// How a run ended. `code` is null unless it failed; `fault` then says why.
+/// How a run ended. It has a `code` only if it failed; `fault` then says why.
 struct Outcome {
   int64_t steps = 0;
-  const char* code = nullptr;
+  std::optional<ErrorCode> code;
   std::string fault;
 };
 

@@ -12,7 +12,7 @@ namespace lieconv {
 Program::Program(std::shared_ptr<DeviceState> device, std::vector<RecordedCommand> commands,
                  const std::vector<BufferRef>& keep)
     : device_(std::move(device)), command_count_(static_cast<int64_t>(commands.size())) {
-  if (commands.empty()) throw Error("ERR_LCONV_RECORDING", "the recording holds no command");
+  if (commands.empty()) throw Error(ErrorCode::recording, "the recording holds no command");
   join(commands, keep, *device_->backend);
   place(commands, keep);
   note_external(commands, keep);
@@ -38,7 +38,7 @@ void Program::compile(const std::vector<RecordedCommand>& commands) {
   try {
     executable_ = device_->backend->compile(bound);
   } catch (const Error& error) {
-    if (!is_oom(error) || !device_->pool->trim()) throw;
+    if (error.code() != ErrorCode::oom || !device_->pool->trim()) throw;
     executable_ = device_->backend->compile(bound);
   }
 }
@@ -82,7 +82,7 @@ void Program::place(const std::vector<RecordedCommand>& commands, const std::vec
       const auto [found, fresh] = index.emplace(buffer, blocks.size());
       if (fresh) {
         if (commands[at].access[i] != Access::write) {
-          throw Error("ERR_LCONV_RECORDING", "the recording reads a tensor before anything was written to it");
+          throw Error(ErrorCode::recording, "the recording reads a tensor before anything was written to it");
         }
         blocks.push_back({buffer->bytes(), static_cast<int64_t>(at), static_cast<int64_t>(at)});
         owners.push_back(buffer);
@@ -135,7 +135,7 @@ void Program::hold_buffers() {
   for (const External& external : external_) {
     const Buffer& buffer = *external.buffer;
     if (buffer.writer || (external.written && buffer.readers > 0)) {
-      throw Error("ERR_LCONV_BUSY",
+      throw Error(ErrorCode::busy,
                   "another running program, or a read that is under way, uses a tensor that this program needs: await "
                   "it first");
     }
@@ -160,8 +160,8 @@ void Program::release_buffers() {
 }
 
 void Program::start(int64_t steps, std::function<void(const Outcome&)> done) {
-  if (running_) throw Error("ERR_LCONV_BUSY", "this program is already running: await the first run");
-  if (!executable_) throw Error("ERR_LCONV_DISPOSED", "this program was disposed");
+  if (running_) throw Error(ErrorCode::busy, "this program is already running: await the first run");
+  if (!executable_) throw Error(ErrorCode::disposed, "this program was disposed");
   hold_buffers();
   try {
     begin(steps, std::move(done));
@@ -176,12 +176,12 @@ void Program::start(int64_t steps, std::function<void(const Outcome&)> done) {
 void Program::begin(int64_t steps, std::function<void(const Outcome&)> done) {
   Threads::all().add(this, *executable_);
   const std::lock_guard<std::mutex> thread_lock(thread_mutex_);
-  if (quit_) throw Error("ERR_LCONV_DISPOSED", "the process is ending: no program can be started any more");
+  if (quit_) throw Error(ErrorCode::disposed, "the process is ending: no program can be started any more");
   try {
     if (!thread_.joinable()) thread_ = std::thread([this] { serve(); });
   } catch (const std::system_error& error) {
-    throw Error("ERR_LCONV_NATIVE", std::string("the system gives this program no thread (") + error.what() +
-                                        "): end other programs, or allow more (ulimit -u)");
+    throw Error(ErrorCode::native, std::string("the system gives this program no thread (") + error.what() +
+                                       "): end other programs, or allow more (ulimit -u)");
   }
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -221,7 +221,7 @@ void Program::serve() {
 /// Whatever a run throws becomes its outcome: here nobody could catch it.
 Outcome Program::run(int64_t steps) noexcept {
   Outcome outcome;
-  const auto fail = [&](const char* code, const char* fault) {
+  const auto fail = [&](ErrorCode code, const char* fault) {
     outcome.code = code;
     try {
       outcome.fault = fault;
@@ -233,11 +233,11 @@ Outcome Program::run(int64_t steps) noexcept {
   } catch (const Error& error) {
     fail(error.code(), error.what());
   } catch (const std::bad_alloc&) {
-    fail("ERR_LCONV_OOM", "out of memory in the native engine");
+    fail(ErrorCode::oom, "out of memory in the native engine");
   } catch (const std::exception& error) {
-    fail("ERR_LCONV_NATIVE", error.what());
+    fail(ErrorCode::native, error.what());
   } catch (...) {
-    fail("ERR_LCONV_NATIVE", "a run ended with an exception of unknown type");
+    fail(ErrorCode::native, "a run ended with an exception of unknown type");
   }
   return outcome;
 }

@@ -14,7 +14,7 @@ Threads& Threads::all() {
 
 void Threads::add(Program* program, const Executable& executable) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (ending_) throw Error("ERR_LCONV_DISPOSED", "the process is ending: no program can be started any more");
+  if (ending_) throw Error(ErrorCode::disposed, "the process is ending: no program can be started any more");
   const auto [kind, fresh] = kinds_.insert(typeid(executable));
   if (fresh && std::atexit([] { all().end(); }) != 0) {
     kinds_.erase(kind);

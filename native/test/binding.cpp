@@ -4,7 +4,7 @@
 #include "../engine/error.h"
 #include "check.h"
 #include "guard.h"
-#include "reference.h"
+#include "serial_table.h"
 
 namespace lieconv::parity {
 namespace {

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "guard.h"
-#include "reference.h"
+#include "serial_table.h"
 
 namespace lieconv::parity {
 namespace {
@@ -128,7 +128,9 @@ void Report::summary(const std::string& part) {
   if (skipped != skipped_before_) std::printf(", %lld skipped", static_cast<long long>(skipped - skipped_before_));
   std::printf("\n");
   std::fflush(stdout);
-  passed_before_ = passed, failed_before_ = failed, skipped_before_ = skipped;
+  passed_before_ = passed;
+  failed_before_ = failed;
+  skipped_before_ = skipped;
 }
 
 double tolerance(int64_t terms, double scale) {

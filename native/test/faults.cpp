@@ -4,7 +4,6 @@
 #include <pthread.h>
 
 #include <cerrno>
-#include <cstring>
 #include <new>
 
 #include "../cpu/team.h"
@@ -89,12 +88,14 @@ struct Bench {
   }
 };
 
-std::string expect_outcome(const std::function<void()>& fault, const char* code, const std::string& text) {
+std::string expect_outcome(const std::function<void()>& fault, ErrorCode code, const std::string& text) {
   Bench bench;
   bench.hooks->before = [&](const std::atomic<bool>&) { fault(); };
   const Outcome outcome = run(bench.queue, bench.program, 1);
-  if (!outcome.code || std::strcmp(outcome.code, code) != 0 || outcome.fault != text)
-    return std::string("ended with ") + (outcome.code ? outcome.code : "no error") + ", \"" + outcome.fault + "\"";
+  if (outcome.code != code || outcome.fault != text) {
+    const std::string got = outcome.code ? text_of(*outcome.code) : "no error";
+    return "ended with " + got + ", \"" + outcome.fault + "\"";
+  }
   return bench.works();
 }
 
@@ -103,19 +104,19 @@ void check_exceptions(Report& report) {
   const auto check = [&](const char* what, const std::string& fault) {
     report.check(std::string("faults: a run that throws ") + what, fault);
   };
-  check("an Error", expect_outcome([&] { throw Error("ERR_LCONV_DATA", text); }, "ERR_LCONV_DATA", text));
-  check("a runtime_error", expect_outcome([&] { throw std::runtime_error(text); }, "ERR_LCONV_NATIVE", text));
+  check("an Error", expect_outcome([&] { throw Error(ErrorCode::device, text); }, ErrorCode::device, text));
+  check("a runtime_error", expect_outcome([&] { throw std::runtime_error(text); }, ErrorCode::native, text));
   check("bad_alloc",
-        expect_outcome([] { throw std::bad_alloc(); }, "ERR_LCONV_OOM", "out of memory in the native engine"));
+        expect_outcome([] { throw std::bad_alloc(); }, ErrorCode::oom, "out of memory in the native engine"));
   check("a number",
-        expect_outcome([] { throw 1; }, "ERR_LCONV_NATIVE", "a run ended with an exception of unknown type"));
+        expect_outcome([] { throw 1; }, ErrorCode::native, "a run ended with an exception of unknown type"));
   check("with no memory for its text", expect_outcome(
                                            [] {
-                                             const Error error("ERR_LCONV_DATA", std::string(300, 'x'));
+                                             const Error error(ErrorCode::device, std::string(300, 'x'));
                                              until_failure = 0;
                                              throw error;
                                            },
-                                           "ERR_LCONV_DATA", ""));
+                                           ErrorCode::device, ""));
 }
 
 std::string check_throwing_done() {
@@ -151,7 +152,8 @@ std::string check_no_helpers(bool memory) {
     no_threads = !can && memory;
     until_failure = !can && !memory ? 0 : -1;
     Team::shared().run(shares, count, &counts);
-    no_threads = false, until_failure = -1;
+    no_threads = false;
+    until_failure = -1;
   }
   for (const std::atomic<int>& times : counts) {
     if (times != 2) return "a share ran " + std::to_string(times) + " times instead of twice";
@@ -188,7 +190,7 @@ void live(std::shared_ptr<Hooks> hooks, Words& result) {
   const std::shared_ptr<Program> program = training.record(device, factor);
   struct Ending {
     std::atomic<bool> ended{false};
-    const char* code = nullptr;
+    std::optional<ErrorCode> code;
   } ending;
   program->start(2, [&ending](const Outcome& outcome) {
     ending.code = outcome.code;
@@ -196,7 +198,7 @@ void live(std::shared_ptr<Hooks> hooks, Words& result) {
   });
   while (!ending.ended) std::this_thread::yield();
   program->finished();
-  if (ending.code) throw Error(ending.code, "");
+  if (ending.code) throw Error(*ending.code, "");
   const BufferId product = device.alloc(kElements * kElementBytes, DType::f32);
   Training::multiply(device, training.state, factor, product);
   device.read_later(product, kElements * kElementBytes, 0, DType::f32).run(result.data());
@@ -217,7 +219,7 @@ std::string fail_allocation(int64_t k, const Words& want, bool& reached) {
     fault.clear();
     reached = true;
   } catch (const Error& error) {
-    fault = std::strcmp(error.code(), "ERR_LCONV_OOM") == 0 ? "" : error.code();
+    fault = error.code() == ErrorCode::oom ? "" : text_of(error.code());
     reached = true;
   }
   until_failure = -1;

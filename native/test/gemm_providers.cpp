@@ -5,7 +5,7 @@
 #include "../cpu/onednn.h"
 #include "check.h"
 #include "guard.h"
-#include "reference.h"
+#include "serial_table.h"
 
 namespace lieconv::parity {
 namespace {
@@ -23,17 +23,26 @@ GemmDesc random_desc() {
   };
   GemmDesc d{};
   do {
-    d.batch = pick({1, 1, 2, 3, 9}), d.M = size(), d.N = size(), d.K = size();
+    d.batch = pick({1, 1, 2, 3, 9});
+    d.M = size();
+    d.N = size();
+    d.K = size();
   } while (d.batch * d.M * d.N * d.K > 1500000);
-  d.trans_a = coin(), d.trans_b = coin(), d.accumulate = coin();
+  d.trans_a = coin();
+  d.trans_b = coin();
+  d.accumulate = coin();
   const int64_t gap = pick({0, 0, 0, 1, 5});
-  d.lda = (d.trans_a ? d.M : d.K) + gap, d.ldb = (d.trans_b ? d.K : d.N) + gap, d.ldc = d.N + gap;
+  d.lda = (d.trans_a ? d.M : d.K) + gap;
+  d.ldb = (d.trans_b ? d.K : d.N) + gap;
+  d.ldc = d.N + gap;
   d.stride_a = pick({0, 1, 1}) * ((d.trans_a ? d.K : d.M) * d.lda + gap);
   d.stride_b = pick({0, 1, 1}) * ((d.trans_b ? d.N : d.K) * d.ldb + gap);
   d.stride_c = d.M * d.ldc + gap;
   if (pick({0, 0, 1}) == 1) {  // members side by side in longer rows
-    d.stride_c = d.ldc, d.ldc *= d.batch;
-    d.stride_a = d.lda, d.lda *= d.batch;
+    d.stride_c = d.ldc;
+    d.ldc *= d.batch;
+    d.stride_a = d.lda;
+    d.lda *= d.batch;
   }
   return d;
 }

@@ -1,8 +1,10 @@
 // Commands that run as one: which of a recording do, and that their results are those of one after the other.
 #include <cmath>
 
+#include "../cpu/backend.h"
 #include "../runtime/join.h"
 #include "check.h"
+#include "functions.h"
 
 namespace lieconv::parity {
 namespace {
@@ -86,19 +88,23 @@ struct Sizes {
   bool trans_a, trans_b;
 };
 
+constexpr int kAdd = baseline::number_of<baseline::Add>(baseline::BinaryFunctions{});
+
 Row product_row(const Sizes& z) {
   Row row("gemm");
-  row.integers(
-         {1, z.M, z.N, z.K, z.trans_a ? z.M : z.K, z.trans_b ? z.K : z.N, z.N, 0, 0, 0, z.trans_a, z.trans_b, 0, 0, 0})
+  row.integers({1, z.M, z.N, z.K, z.trans_a ? z.M : z.K, z.trans_b ? z.K : z.N, z.N, 0, 0, 0, z.trans_a, z.trans_b, 0,
+                0, baseline::kLinear})
       .number(0);
-  return row.put("a", uniform(z.M * z.K)).put("b", uniform(z.K * z.N)), row;
+  row.put("a", uniform(z.M * z.K)).put("b", uniform(z.K * z.N));
+  return row;
 }
 
 Row update_row(const std::string& rule, int64_t n) {
   const Floats w = uniform(n), m = uniform(n), v = uniform(n, 0, 1);
   if (rule == "binary") {
     Row row("binary");
-    return row.integers({0, 1, n, 1, 1}).put("y", w), row;
+    row.integers({kAdd, 1, n, 1, 1}).put("y", w);
+    return row;
   }
   Row row(rule == "momentum" ? "sgd" : rule.c_str());
   row.integers({n});

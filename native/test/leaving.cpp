@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <random>
 
+#include "../cpu/backend.h"
 #include "check.h"
 #include "owner.h"
 
@@ -34,7 +35,7 @@ void keep_going(uint32_t seed) {
         if (!run->ended) break;
       }
     } catch (const Error& error) {
-      if (error.code() != std::string("ERR_LCONV_DISPOSED")) std::_Exit(3);
+      if (error.code() != ErrorCode::disposed) std::_Exit(3);
     }
   }
 }
@@ -57,7 +58,8 @@ std::string leave_once(int seed) {
 
 void leave(int seed) {
   std::mt19937 random(static_cast<uint32_t>(seed));
-  Training::initial(), Training::factor();
+  Training::initial();
+  Training::factor();
   for (int i = 0; i < kOwners; ++i)
     std::thread([seed = static_cast<uint32_t>(random())] { keep_going(seed); }).detach();
   std::this_thread::sleep_for(std::chrono::microseconds(random() % 100000));

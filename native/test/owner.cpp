@@ -1,6 +1,8 @@
 #include "owner.h"
 
+#include "../cpu/backend.h"
 #include "check.h"
+#include "functions.h"
 
 namespace lieconv::parity {
 
@@ -128,7 +130,7 @@ class HookedBackend final : public Backend {
   bool overlays() const override { return cpu_->overlays(); }
   bool joins(int first, int second) const override { return cpu_->joins(first, second); }
   std::unique_ptr<Executable> compile(std::vector<Command> commands) override {
-    if (!hooks_->compiles) throw Error("ERR_LCONV_OOM", "there is no memory for programs");
+    if (!hooks_->compiles) throw Error(ErrorCode::oom, "there is no memory for programs");
     return std::make_unique<HookedExecutable>(cpu_->compile(std::move(commands)), hooks_);
   }
 
@@ -145,7 +147,7 @@ std::unique_ptr<Backend> make_hooked_backend(int threads, std::shared_ptr<Hooks>
 
 namespace {
 
-constexpr int kTanh = 3;
+constexpr int kTanh = baseline::number_of<baseline::Tanh>(baseline::AllFunctions{});
 constexpr int64_t kStateBytes = Training::kElements * kElementBytes;
 
 Words made_once(float low, float high) {
@@ -192,7 +194,7 @@ void Training::free(Device& device) const {
 void Training::multiply(Device& device, BufferId x, BufferId factor, BufferId result) {
   static const int gemm = find_op("gemm");
   device.execute(gemm, {x, factor, result}, {0, 0, 0},
-                 {1, kSide, kSide, kSide, kSide, kSide, kSide, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+                 {1, kSide, kSide, kSide, kSide, kSide, kSide, 0, 0, 0, 0, 0, 0, 0, baseline::kLinear, 0});
 }
 
 std::shared_ptr<Program> Training::record(Device& device, BufferId factor) const {
@@ -223,7 +225,7 @@ std::string code_of(const std::function<void()>& touch) {
   try {
     touch();
   } catch (const Error& error) {
-    return error.code();
+    return text_of(error.code());
   }
   return "";
 }

@@ -6,8 +6,9 @@
 #include <cstdlib>
 #include <string>
 
+#include "../ops/names.h"
 #include "check.h"
-#include "reference.h"
+#include "serial_table.h"
 
 namespace lieconv::parity {
 namespace {
@@ -105,7 +106,7 @@ int check_gpu(int step) {
   add_gpu(report, targets, digest);
   report.check("a GPU", targets.empty() ? "there is none" : "");
   for (const auto& target : targets) check_table(report, *target, *reference, rows);
-  if (!targets.empty()) check_gpu_graphs(report);
+  if (!targets.empty()) check_gpu_graphs(report, all);
   const uint64_t of_rows = digest;  // random sizes may ask for overlapping results, which depend on the order
   check_random_sizes(report, rows, targets);
   report.summary("random sizes");

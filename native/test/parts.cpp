@@ -46,7 +46,9 @@ std::string check_places(std::vector<Lifetime>& blocks) {
   for (size_t i = 0; i < blocks.size(); ++i) {
     for (size_t j = 0; j < i && blocks[i].over < 0; ++j) {
       if (taken[j] || blocks[j].last != blocks[i].first) continue;
-      blocks[i].over = static_cast<int64_t>(j), blocks[i].bytes = blocks[j].bytes, taken[j] = true;
+      blocks[i].over = static_cast<int64_t>(j);
+      blocks[i].bytes = blocks[j].bytes;
+      taken[j] = true;
     }
   }
   const int64_t size = plan_arena(blocks);
@@ -58,7 +60,8 @@ std::string check_places(std::vector<Lifetime>& blocks) {
     for (size_t j = i + 1; j < blocks.size(); ++j) {
       if (blocks[j].over != static_cast<int64_t>(at)) continue;
       if (blocks[j].offset != blocks[i].offset) return "block " + std::to_string(j) + " lies elsewhere";
-      places.back().last = blocks[j].last, at = j;
+      places.back().last = blocks[j].last;
+      at = j;
     }
   }
   return check_plan(places, size);
@@ -68,7 +71,10 @@ void check_planner(Report& report) {
   for (int turn = 0; turn < 300; ++turn) {
     std::vector<Lifetime> blocks = random_lifetimes();
     std::vector<Lifetime> apart = blocks;
-    for (Lifetime& block : apart) block.first = 0, block.last = 1000;
+    for (Lifetime& block : apart) {
+      block.first = 0;
+      block.last = 1000;
+    }
     const int64_t apart_size = plan_apart(apart);
     report.check("planner apart " + std::to_string(turn), check_plan(apart, apart_size));
     const int64_t size = plan_arena(blocks);

@@ -85,9 +85,6 @@ void add_conv_rows(Rows& rows);
 void add_optimizer_rows(Rows& rows);
 void add_bench_rows(Rows& rows);
 
-/// f(x) and its derivative in float64, numbered as in ops/elementwise.h.
-double function(int fn, double parameter, double x);
-double derivative(int fn, double parameter, double x, double y);
 /// Floats from the first to the last element of `batch` strided matrices.
 int64_t extent(int64_t batch, int64_t rows, int64_t cols, int64_t ld, int64_t stride);
 

@@ -1,4 +1,4 @@
-#include "reference.h"
+#include "functions.h"
 #include "row.h"
 
 namespace lieconv::parity {
@@ -24,15 +24,15 @@ Row expand(const Sizes& z, bool transposed, bool with_bias, int fn) {
     for (int64_t c = 0; c < z.m; ++c)
       total += static_cast<double>(W[static_cast<size_t>(transposed ? c * z.o + a : a * z.m + c)]) *
                h[static_cast<size_t>((b * z.m + c) * z.d + mu)];
-    y[static_cast<size_t>(n)] = function(fn, kSlope, total);
+    y[static_cast<size_t>(n)] = functions()[static_cast<size_t>(fn)].f(kSlope, total);
   }
   Row row("expand");
   row.integers({z.B, z.r, z.d, z.m, z.o, transposed, with_bias, fn}).number(kSlope);
   if (z.r > 0) row.put("s", s).put("X", X);
   row.put("W", W).put("h", h).length(z.r + z.m);
   if (with_bias) row.put("bias", bias);
-  row.out("y", static_cast<int64_t>(y.size()));
-  return row.expect(y), row;
+  row.out("y", static_cast<int64_t>(y.size())).expect(y);
+  return row;
 }
 
 }  // namespace
@@ -47,7 +47,7 @@ void add_expand_rows(Rows& rows) {
   int fn = 0;
   for (const Sizes& z : sizes) {
     for (const bool transposed : {false, true}) {
-      for (const bool with_bias : {false, true}) rows.push_back(expand(z, transposed, with_bias, fn++ % 5));
+      for (const bool with_bias : {false, true}) rows.push_back(expand(z, transposed, with_bias, fn++ % kActivations));
     }
   }
 }

@@ -62,7 +62,10 @@ Row sparse(int64_t batch, int64_t channels, int64_t n, int64_t cols, int64_t nnz
   const int64_t xc = cols + 1, xb = channels * xc, yc = n + 2, yb = channels * yc + 3;
   Ints start{0}, column = integers(nnz, broken ? -2 : 0, static_cast<int32_t>(broken ? cols + 1 : cols - 1));
   for (int64_t mu = 1; mu <= n; ++mu) start.push_back(static_cast<int32_t>(nnz * mu / n));
-  if (broken) start[0] = -5, start.back() = static_cast<int32_t>(nnz + 9);
+  if (broken) {
+    start[0] = -5;
+    start.back() = static_cast<int32_t>(nnz + 9);
+  }
   const Floats value = uniform(nnz), x = uniform(extent(batch, channels, cols, xc, xb)),
                y = uniform(extent(batch, channels, n, yc, yb));
   Doubles after(y.size(), accumulate ? 0 : NAN);
@@ -92,7 +95,8 @@ Row sparse(int64_t batch, int64_t channels, int64_t n, int64_t cols, int64_t nnz
   } else {
     row.out("y", static_cast<int64_t>(y.size()));
   }
-  return row.expect(after).length(nnz / (n ? n : 1) + 1), row;
+  row.expect(after).length(nnz / (n ? n : 1) + 1);
+  return row;
 }
 
 }  // namespace

@@ -64,7 +64,8 @@ Row cross_entropy(int64_t rows, int64_t cols, const Floats& x, const Ints& label
     for (int64_t j = 0; j < cols; ++j)
       dlogits.push_back((std::exp(z[static_cast<size_t>(j)]) - (j == label)) / static_cast<double>(rows));
   }
-  return row.expect(2, {loss / static_cast<double>(rows)}).expect(3, dlogits).expect(4, {correct}), row;
+  row.expect(2, {loss / static_cast<double>(rows)}).expect(3, dlogits).expect(4, {correct});
+  return row;
 }
 
 }  // namespace

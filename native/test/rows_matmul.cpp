@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "../engine/gemm.h"
+#include "functions.h"
 #include "row.h"
 
 namespace lieconv::parity {
@@ -8,19 +9,25 @@ namespace {
 
 struct Product {
   GemmDesc d{};
-  int bias = 0, fn = 0;
+  int bias = 0, fn = baseline::kLinear;
 
   Product& sizes(int64_t batch, int64_t M, int64_t N, int64_t K) {
-    d.batch = batch, d.M = M, d.N = N, d.K = K;
+    d.batch = batch;
+    d.M = M;
+    d.N = N;
+    d.K = K;
     return *this;
   }
   Product& transposed(bool a, bool b) {
-    d.trans_a = a, d.trans_b = b;
+    d.trans_a = a;
+    d.trans_b = b;
     return *this;
   }
   /// Rows `gap` apart from each other; batch members likewise. A factor that is not `batched` is the same for all.
   Product& layout(int64_t gap = 0, bool batched_a = true, bool batched_b = true) {
-    d.lda = (d.trans_a ? d.M : d.K) + gap, d.ldb = (d.trans_b ? d.K : d.N) + gap, d.ldc = d.N + gap;
+    d.lda = (d.trans_a ? d.M : d.K) + gap;
+    d.ldb = (d.trans_b ? d.K : d.N) + gap;
+    d.ldc = d.N + gap;
     d.stride_a = batched_a ? (d.trans_a ? d.K : d.M) * d.lda + gap : 0;
     d.stride_b = batched_b ? (d.trans_b ? d.N : d.K) * d.ldb + gap : 0;
     d.stride_c = d.M * d.ldc + gap;
@@ -29,11 +36,16 @@ struct Product {
   /// C as [M, batch, N], A as [M, batch, K]: the layout of per-generator products.
   Product& interleaved() {
     layout();
-    d.lda = d.batch * d.K, d.stride_a = d.K, d.ldc = d.batch * d.N, d.stride_c = d.N;
+    d.lda = d.batch * d.K;
+    d.stride_a = d.K;
+    d.ldc = d.batch * d.N;
+    d.stride_c = d.N;
     return *this;
   }
   Product& finish(bool accumulate, int bias_axis, int function_number) {
-    d.accumulate = accumulate, bias = bias_axis, fn = function_number;
+    d.accumulate = accumulate;
+    bias = bias_axis;
+    fn = function_number;
     return *this;
   }
 };
@@ -52,7 +64,7 @@ Doubles multiplied(const Product& p, const Floats& a, const Floats& b, const Flo
     const int64_t step_a = d.trans_a ? d.lda : 1, step_b = d.trans_b ? 1 : d.ldb;
     for (int64_t k = 0; k < d.K; ++k) total += static_cast<double>(left[k * step_a]) * right[k * step_b];
     if (p.bias) total += bias[static_cast<size_t>(p.bias == 1 ? row : col)];
-    y[at] = function(p.fn, kSlope, total);
+    y[at] = functions()[static_cast<size_t>(p.fn)].f(kSlope, total);
   }
   return y;
 }
@@ -74,7 +86,8 @@ Row gemm(const Product& p) {
   } else {
     row.out("c", static_cast<int64_t>(c.size()));
   }
-  return row.expect(multiplied(p, a, b, bias, c)), row;
+  row.expect(multiplied(p, a, b, bias, c));
+  return row;
 }
 
 }  // namespace
@@ -87,14 +100,14 @@ void add_matmul_rows(Rows& rows) {
     for (int flags = 0; flags < 8; ++flags, ++turn) {
       Product p;
       p.sizes(batch, M, N, K).transposed(flags & 1, flags & 2).layout(turn % 3, turn % 4 != 1, turn % 4 != 2);
-      rows.push_back(gemm(p.finish(flags & 4, turn % 3, turn % 5)));
-      rows.push_back(gemm(p.finish(flags & 4, 0, 0)));
+      rows.push_back(gemm(p.finish(flags & 4, turn % 3, turn % kActivations)));
+      rows.push_back(gemm(p.finish(flags & 4, 0, baseline::kLinear)));
     }
   }
   const int64_t contractions[][4] = {{5, 32, 784, 10}, {2, 64, 33, 64}, {3, 65, 20, 9}, {3, 7, 20, 65}, {70, 4, 3, 2}};
   for (const auto& [batch, M, N, K] : contractions) {  // one small A^T for all, bias and activation behind it
     for (const bool accumulate : {false, true}) {
-      for (int fn = 0; fn < 5; ++fn)
+      for (int fn = 0; fn < kActivations; ++fn)
         rows.push_back(gemm(Product()
                                 .sizes(batch, M, N, K)
                                 .transposed(true, false)
@@ -103,8 +116,8 @@ void add_matmul_rows(Rows& rows) {
     }
   }
   for (const bool accumulate : {false, true}) {
-    rows.push_back(gemm(Product().sizes(9, 6, 16, 49).interleaved().finish(accumulate, 0, 0)));
-    rows.push_back(gemm(Product().sizes(9, 64, 5, 25).interleaved().finish(accumulate, 2, 1)));
+    rows.push_back(gemm(Product().sizes(9, 6, 16, 49).interleaved().finish(accumulate, 0, baseline::kLinear)));
+    rows.push_back(gemm(Product().sizes(9, 64, 5, 25).interleaved().finish(accumulate, 2, baseline::kRelu)));
     for (const int bias : {0, 1, 2}) {  // nothing to multiply
       rows.push_back(gemm(Product().sizes(2, 3, 4, 0).layout(1).finish(accumulate, bias, bias)));
       rows.push_back(gemm(Product().sizes(0, 3, 4, 5).layout().finish(accumulate, bias, bias)));

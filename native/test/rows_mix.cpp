@@ -32,7 +32,8 @@ Row mix(const Mix& m, bool transposed) {
       .put("z", z)
       .put("W", W)
       .out("s", static_cast<int64_t>(s.size()));
-  return row.expect(s).length(m.m_in), row;
+  row.expect(s).length(m.m_in);
+  return row;
 }
 
 Row mix_grad(const Mix& m) {
@@ -47,7 +48,8 @@ Row mix_grad(const Mix& m) {
       .put("z", z)
       .put("ds", ds)
       .out("dW", static_cast<int64_t>(dW.size()));
-  return row.expect(dW).length(m.B * m.d_h), row;
+  row.expect(dW).length(m.B * m.d_h);
+  return row;
 }
 
 void add_mixes(Rows& rows, const Mix& m) {

@@ -45,7 +45,8 @@ Row adam(int64_t n, int32_t step, double decay, bool decoupled) {
   Row row("adam");
   row.integers({n}).number(beta1).number(beta2).number(epsilon).number(decay).integers({decoupled});
   s.inputs(row).put("step", Ints{step}).put("w", s.w).expect(w).put("m", s.m).expect(m).put("v", s.v).expect(v);
-  return row.scratch("correction", 2), row;
+  row.scratch("correction", 2);
+  return row;
 }
 
 Row rmsprop(int64_t n, double decay) {

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "../ops/reduce.h"
 #include "row.h"
 
 namespace lieconv::parity {
@@ -56,13 +57,14 @@ Row sum_squares(bool accumulate, int64_t n) {
   double total = accumulate ? 2.5 : 0;
   for (const float value : x) total += static_cast<double>(value) * value;
   Row row("sumSquares");
-  row.integers({accumulate, n}).put("x", x).scratch("partials", (n + 4095) / 4096);
+  row.integers({accumulate, n}).put("x", x);
   if (accumulate) {
     row.put("y", Floats{2.5f});
   } else {
     row.out("y", 1);
   }
-  return row.expect({total}).length(n), row;
+  row.expect({total}).length(n);
+  return row;
 }
 
 void add_pool_rows(Rows& rows, int64_t planes, int64_t p, int64_t q, int64_t size, int64_t stride, int kind) {
@@ -116,8 +118,11 @@ void add_reduce_rows(Rows& rows) {
     rows.push_back(max_grad(outer, k, inner));
   }
   rows.push_back(sum(3, 0, 5, 1));
+  constexpr int64_t kBlock = baseline::SumSquares::kBlock;
   for (const bool accumulate : {false, true}) {
-    for (const int64_t n : {0, 1, 7, 16, 33, 4095, 4096, 4097, 50000}) rows.push_back(sum_squares(accumulate, n));
+    for (const int64_t n : {int64_t{0}, int64_t{1}, int64_t{7}, int64_t{16}, int64_t{33}, kBlock - 1, kBlock,
+                            kBlock + 1, 12 * kBlock + 848})
+      rows.push_back(sum_squares(accumulate, n));
   }
   for (int kind = 0; kind < 3; ++kind) {
     add_pool_rows(rows, 1, 1, 1, 1, 1, kind);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "../cpu/backend.h"
 #include "check.h"
 #include "owner.h"
 

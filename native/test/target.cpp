@@ -1,5 +1,6 @@
 #include "target.h"
 
+#include "../cpu/backend.h"
 #include "../cpu/gemm_provider.h"
 #include "../cpu/team.h"
 #include "../engine/error.h"
@@ -40,7 +41,7 @@ class TableTarget final : public Target {
     table_.ops[op].run(bound.bytes, workspace.context);
     for (const auto& block : workspace.blocks) {
       if (const std::string where = block->damage(); !where.empty())
-        throw Error("ERR_LCONV_NATIVE", "scratch overrun at " + where);
+        throw Error(ErrorCode::native, "scratch overrun at " + where);
     }
   }
 
@@ -71,13 +72,6 @@ class BackendTarget final : public Target {
 };
 
 }  // namespace
-
-void bind(const OpEntry& entry, BoundOp& bound, std::vector<Operand>& operands, const std::vector<double>& attributes) {
-  Binder binder(entry.name, operands.data(), static_cast<int>(operands.size()), attributes.data(),
-                static_cast<int>(attributes.size()));
-  entry.bind(bound.bytes, binder);
-  binder.finish();
-}
 
 std::unique_ptr<Target> table_target(const OpTable& table, bool bf16) {
   return std::make_unique<TableTarget>(table, bf16);

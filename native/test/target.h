@@ -22,12 +22,6 @@ class Target {
   virtual void run(int op, std::vector<Operand>& operands, const std::vector<double>& attributes, int threads) = 0;
 };
 
-struct alignas(64) BoundOp {
-  unsigned char bytes[kOpBytes];
-};
-/// Checks a command against what the operation claims; throws Error.
-void bind(const OpEntry& entry, BoundOp& bound, std::vector<Operand>& operands, const std::vector<double>& attributes);
-
 std::unique_ptr<Target> table_target(const OpTable& table, bool bf16 = false);
 /// The CPU backend as the engine uses it: eager, or as a compiled program of one command.
 std::unique_ptr<Target> backend_target(bool compiled, bool bf16 = false);

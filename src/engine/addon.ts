@@ -110,7 +110,13 @@ export interface NativeDevice {
 /** The whole native surface, as the binary exports it. */
 export interface Native {
   info(): BuildInfo;
+  /** Numbers by name: of operations, of elementwise functions, of those that may be fused behind a product, of functions of two numbers. */
   ops: Record<string, number>;
+  functions: Record<string, number>;
+  activations: Record<string, number>;
+  binaryFunctions: Record<string, number>;
+  /** Every code that its errors have. */
+  errorCodes: ErrorCode[];
   setErrorClass(type: typeof LconvError): void;
   /** "cpu", "cuda:k", or "cuda:plan", which counts what programs would do and cannot run them. Precision: 0 fp32, 1 tf32, 2 bf16. */
   openDevice(name: string, threads: number, precision: 0 | 1 | 2): NativeDevice;
@@ -133,4 +139,4 @@ export interface Native {
 }
 
 /** Raised together with `kAbi` in native/addon/addon.cpp when this interface changes. */
-export const ABI = 2;
+export const ABI = 3;

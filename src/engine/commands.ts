@@ -1,21 +1,17 @@
 import type { Device, Ref } from "./device.js";
+import { native } from "./native.js";
 
 // One function per native operation: names for the attributes, in the order of `bind` in native/ops.
 
-/** Numbers of the functions in native/ops/elementwise.h. */
-export const functions = { linear: 0, relu: 1, leakyRelu: 2, tanh: 3, sigmoid: 4, gelu: 5, exp: 6, log: 7, sqrt: 8, scale: 9 } as const;
-export type FunctionName = keyof typeof functions;
-/** The functions whose derivative needs the result alone; only these can be fused behind a product. */
-export const fusable: readonly FunctionName[] = ["linear", "relu", "leakyRelu", "tanh", "sigmoid"];
-export const binaryFunctions = { add: 0, sub: 1, mul: 2, div: 3 } as const;
-export type BinaryName = keyof typeof binaryFunctions;
-
-/** f and its parameter (leakyRelu's slope, scale's factor). */
+/** An elementwise function by its name in native/ops/elementwise.h, and its parameter (leakyRelu's slope, scale's factor). */
 export interface Fn {
-  name: FunctionName;
+  name: string;
   parameter?: number;
 }
-const fnAttributes = (fn: Fn | undefined): [number, number] => [functions[fn?.name ?? "linear"], fn?.parameter ?? 0];
+const fnAttributes = (fn: Fn | undefined): [number, number] => [native().functions[fn?.name ?? "linear"], fn?.parameter ?? 0];
+
+/** Whether a function can be fused behind a product: its derivative needs the result alone. */
+export const fusable = (name: string): boolean => Object.hasOwn(native().activations, name);
 const flag = (on: boolean | undefined): number => (on ? 1 : 0);
 
 export const fill = (d: Device, n: number, value: number, y: Ref): void => d.execute("fill", [n, value], [y]);
@@ -23,17 +19,17 @@ export const unary = (d: Device, fn: Fn, n: number, x: Ref, y: Ref): void => d.e
 export const unaryGrad = (d: Device, fn: Fn, n: number, x: Ref, y: Ref, dy: Ref, dx: Ref): void =>
   d.execute("unaryGrad", [...fnAttributes(fn), n], [x, y, dy, dx]);
 
-/** y = f(a, b) over the box `dims`; y contiguous. */
+/** y = f(a, b) over the box `dims`, for a function of native/ops/strided.h; y contiguous. */
 export const binary = (
   d: Device,
-  fn: BinaryName,
+  fn: string,
   dims: readonly number[],
   a: Ref,
   aStrides: readonly number[],
   b: Ref,
   bStrides: readonly number[],
   y: Ref,
-): void => d.execute("binary", [binaryFunctions[fn], dims.length, ...dims, ...aStrides, ...bStrides], [a, b, y]);
+): void => d.execute("binary", [native().binaryFunctions[fn], dims.length, ...dims, ...aStrides, ...bStrides], [a, b, y]);
 
 /** y[...] = x[...], or += with `accumulate`, each walked over the box `dims` with its own strides. */
 export const copy = (
@@ -57,10 +53,8 @@ export const sum = (d: Device, { outer, k, inner }: Line, scale: number, x: Ref,
 export const max = (d: Device, { outer, k, inner }: Line, x: Ref, y: Ref, at: Ref): void => d.execute("max", [outer, k, inner], [x, y, at]);
 export const maxGrad = (d: Device, { outer, k, inner }: Line, dy: Ref, at: Ref, dx: Ref): void =>
   d.execute("maxGrad", [outer, k, inner], [dy, at, dx]);
-/** Elements of scratch space that sumSquares needs. */
-export const sumSquaresScratch = (n: number): number => Math.ceil(n / 4096);
-export const sumSquares = (d: Device, n: number, accumulate: boolean, x: Ref, scratch: Ref, y: Ref): void =>
-  d.execute("sumSquares", [flag(accumulate), n], [x, scratch, y]);
+export const sumSquares = (d: Device, n: number, accumulate: boolean, x: Ref, y: Ref): void =>
+  d.execute("sumSquares", [flag(accumulate), n], [x, y]);
 
 export const softmax = (d: Device, log: boolean, rows: number, cols: number, x: Ref, y: Ref): void =>
   d.execute("softmax", [flag(log), rows, cols], [x, y]);

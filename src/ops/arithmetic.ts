@@ -11,8 +11,11 @@ import { reshape } from "./shape.js";
 /** A tensor, or a number standing for one element. */
 export type Operand = Tensor | number;
 
+/** The functions of two numbers in native/ops/strided.h. */
+type BinaryName = "add" | "sub" | "mul" | "div";
+
 /** f(a, b) under NumPy's broadcasting rule. */
-function compute(fn: commands.BinaryName, a: Tensor, b: Tensor): Tensor {
+function compute(fn: BinaryName, a: Tensor, b: Tensor): Tensor {
   checkDtype(fn, "a", a);
   checkDtype(fn, "b", b);
   const device = sameDevice(fn, a, b);
@@ -46,7 +49,7 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
 }
 
 function binary(
-  fn: commands.BinaryName,
+  fn: BinaryName,
   left: Operand,
   right: Operand,
   grads: (a: Tensor, b: Tensor, dy: Tensor) => [() => Tensor, () => Tensor],

@@ -25,7 +25,7 @@ export function checkExact(op: string, name: string, t: Tensor, shape: Shape, be
 /** Throws ERR_LCONV_ARGUMENT unless `fn` can be fused behind a product: its gradient must follow from its value. */
 export function checkFusable(op: string, fn: Fn | undefined): void {
   if (!fn) return;
-  check(fusable.includes(fn.name), "ERR_LCONV_ARGUMENT", () => `${op}: "${fn.name}" cannot be fused; apply it to the result`);
+  check(fusable(fn.name), "ERR_LCONV_ARGUMENT", () => `${op}: "${fn.name}" cannot be fused; apply it to the result`);
   check(
     fn.name !== "leakyRelu" || (fn.parameter ?? 0) >= 0,
     "ERR_LCONV_ARGUMENT",

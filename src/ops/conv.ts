@@ -3,6 +3,7 @@ import * as commands from "../engine/commands.js";
 import { check, checkInteger, LconvError, showShape } from "../errors.js";
 import { Tensor } from "../tensor/tensor.js";
 import { checkDtype, checkFusable, checkRank, sameDevice } from "./check.js";
+import type { Fn } from "./elementwise.js";
 
 /** "valid": none; "same": as many zeros as keep the size (odd kernels); or the number of zeros on every side. */
 export type Padding = "valid" | "same" | number;
@@ -77,7 +78,7 @@ export function maxPool2d(x: Tensor, { size = 2, stride = size }: { size?: numbe
 }
 
 /** f(x + b) for x [B, m, ...] with one bias a channel; f as in `linear`. */
-export function biasActivation(x: Tensor, b: Tensor, fn?: commands.Fn): Tensor {
+export function biasActivation(x: Tensor, b: Tensor, fn?: Fn): Tensor {
   checkDtype("biasActivation", "x", x);
   checkDtype("biasActivation", "b", b);
   checkFusable("biasActivation", fn);
@@ -95,7 +96,7 @@ export function biasActivation(x: Tensor, b: Tensor, fn?: commands.Fn): Tensor {
 }
 
 /** [d(x + b), db] of y = f(x + b) from y alone. */
-export function biasActivationGrad(sizes: commands.Channels, fn: commands.Fn | undefined, y: Tensor, dy: Tensor): [Tensor, Tensor] {
+export function biasActivationGrad(sizes: commands.Channels, fn: Fn | undefined, y: Tensor, dy: Tensor): [Tensor, Tensor] {
   const device = y.device;
   const dx = Tensor.empty(device, y.shape);
   const rowSums = Tensor.empty(device, [sizes.outer, sizes.channels]);

@@ -1,18 +1,14 @@
-import { attach } from "../autograd/autograd.js";
-import * as commands from "../engine/commands.js";
-import { Tensor } from "../tensor/tensor.js";
-import { checkDtype } from "./check.js";
+import type * as commands from "../engine/commands.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { applyFunction } from "./apply.js";
 
-/** y = f(x), elementwise, with the gradient f'(x) dy. */
-export function applyFunction(fn: commands.Fn, x: Tensor): Tensor {
-  checkDtype(fn.name, "x", x);
-  const y = Tensor.empty(x.device, x.shape);
-  commands.unary(x.device, fn, x.size, x, y);
-  return attach(fn.name, [x], y, (dy) => {
-    const dx = Tensor.empty(x.device, x.shape);
-    commands.unaryGrad(x.device, fn, x.size, x, y, dy, dx);
-    return [dx];
-  });
+/** The functions of native/ops/elementwise.h. */
+export const functionNames = ["linear", "relu", "leakyRelu", "tanh", "sigmoid", "gelu", "exp", "log", "sqrt", "scale"] as const;
+export type FunctionName = (typeof functionNames)[number];
+
+/** A function by its name, and its parameter: the slope of leakyRelu, the factor of scale. */
+export interface Fn extends commands.Fn {
+  name: FunctionName;
 }
 
 /** max(x, 0); the gradient at 0 is 0. */

@@ -1,6 +1,6 @@
 export { add, broadcastTo, div, mul, type Operand, sub } from "./arithmetic.js";
 export { biasActivation, conv2d, maxPool2d, type Padding } from "./conv.js";
-export { exp, gelu, leakyRelu, log, neg, relu, scale, sigmoid, sqrt, tanh } from "./elementwise.js";
+export * from "./elementwise.js";
 export { gather } from "./gather.js";
 export type { Csr, Dense, Generators, LowRank, Sparse } from "./generators.js";
 export { denseGenerators } from "./generators.js";

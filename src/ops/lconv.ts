@@ -1,10 +1,10 @@
 import { attach } from "../autograd/autograd.js";
-import type * as commands from "../engine/commands.js";
 import { showShape } from "../errors.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { checkExact, checkFusable, checkRank, sameDevice } from "./check.js";
 import { contract, contractGradT, contractGradW, contractions } from "./contraction.js";
 import { biasActivationGrad } from "./conv.js";
+import type { Fn } from "./elementwise.js";
 import { applyGenerators, applyGeneratorsGrad, type Generators, parametersOf, type Sizes, sizesOf } from "./generators.js";
 import { chooseOrder, type Order } from "./order.js";
 
@@ -36,7 +36,7 @@ export function weightContract(T: Tensor, W: Tensor): Tensor {
 
 export interface LconvOptions {
   /** Fused behind the sum; one whose derivative follows from its value. Others go through ops. */
-  fn?: commands.Fn | undefined;
+  fn?: Fn | undefined;
   /** Contraction order of the forward and of the backward pass; "auto" takes the cheaper (low rank only, others have but VUW). */
   order?: Order | "auto" | undefined;
   backwardOrder?: Order | "auto" | undefined;
@@ -64,7 +64,7 @@ export function lconv(h: Tensor, generators: Generators, W: Tensor, b?: Tensor, 
   });
 }
 
-function checkLconv(h: Tensor, generators: Generators, W: Tensor, b: Tensor | undefined, fn: commands.Fn | undefined): Sizes {
+function checkLconv(h: Tensor, generators: Generators, W: Tensor, b: Tensor | undefined, fn: Fn | undefined): Sizes {
   const sizes = sizesOf("lconv", h, generators);
   checkRank("lconv", "W", W, 3, "[n_L + 1, m_in, m_out]");
   const m_out = W.shape[2];

@@ -3,6 +3,7 @@ import * as commands from "../engine/commands.js";
 import { check, showShape } from "../errors.js";
 import { Tensor } from "../tensor/tensor.js";
 import { checkDtype, checkFusable, sameDevice } from "./check.js";
+import type { Fn } from "./elementwise.js";
 import { sum } from "./reduce.js";
 
 export interface MatmulOptions {
@@ -61,7 +62,7 @@ const shrink = (factor: Tensor, grad: Tensor): Tensor => (factor.rank === 2 && g
  * f(x W + b): x [B, n_in], W [n_in, n_out], b [n_out]; bias and activation are fused behind the product.
  * f must be one whose derivative follows from its value (linear, relu, leakyRelu, tanh, sigmoid).
  */
-export function linear(x: Tensor, W: Tensor, b?: Tensor, fn?: commands.Fn): Tensor {
+export function linear(x: Tensor, W: Tensor, b?: Tensor, fn?: Fn): Tensor {
   checkDtype("linear", "x", x);
   checkDtype("linear", "W", W);
   if (b) checkDtype("linear", "b", b);

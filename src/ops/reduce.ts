@@ -99,8 +99,7 @@ export function sumSquares(xs: readonly Tensor[]): Tensor {
   const y = Tensor.empty(first.device, [1]);
   xs.forEach((x, i) => {
     checkDtype("sumSquares", "x", x);
-    const scratch = Tensor.empty(x.device, [commands.sumSquaresScratch(x.size)]);
-    commands.sumSquares(x.device, x.size, i > 0, x, scratch, y);
+    commands.sumSquares(x.device, x.size, i > 0, x, y);
   });
   return y;
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { native } from "../../src/engine/native.js";
@@ -22,6 +23,18 @@ test("a device allocates, writes, reads and frees", () => {
   device.free(buffer);
   assert.is(device.memory().tensors, 0);
   device.dispose();
+});
+
+test("every error code of the engine is one of ErrorCode", () => {
+  const source = readFileSync(new URL("../../src/errors.ts", import.meta.url), "utf8"); // a type: it is not there at run time
+  const known = [...source.matchAll(/^ {2}\| "(ERR_LCONV_\w+)"/gm)].map(([, code]) => code);
+  const { errorCodes } = native();
+  assert.ok(errorCodes.includes("ERR_LCONV_OOM"));
+  assert.is(new Set(errorCodes).size, errorCodes.length);
+  assert.equal(
+    errorCodes.filter((code) => !known.includes(code)),
+    [],
+  );
 });
 
 test.run();

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { gradients } from "../../src/autograd/autograd.js";
+import { native } from "../../src/engine/native.js";
 import { add, broadcastTo, div, mul, type Operand, sub } from "../../src/ops/arithmetic.js";
 import { sum } from "../../src/ops/reduce.js";
 import { record } from "../../src/tensor/record.js";
@@ -21,6 +22,10 @@ const operations: Record<string, { op: (a: Operand, b: Operand) => Tensor; f: (a
   mul: { op: mul, f: (a, b) => a * b },
   div: { op: div, f: (a, b) => a / b },
 };
+test("every function of two numbers in the native engine has a row", () => {
+  assert.equal(Object.keys(operations).sort(), Object.keys(native().binaryFunctions).sort());
+});
+
 /** Away from 0, so that a quotient and its derivative are well conditioned. */
 const awayFromZero = (a: Array64): Array64 => map(a, (value) => Math.fround(Math.sign(value || 1) * (0.5 + Math.abs(value))));
 

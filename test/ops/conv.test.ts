@@ -1,8 +1,8 @@
 // also on a GPU
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { Fn } from "../../src/engine/commands.js";
 import { biasActivation, conv2d, maxPool2d, type Padding } from "../../src/ops/conv.js";
+import type { Fn } from "../../src/ops/elementwise.js";
 import { scope } from "../../src/tensor/scope.js";
 import { tensor, zeros } from "../../src/tensor/tensor.js";
 import { everyDevice } from "../support/everyDevice.js";

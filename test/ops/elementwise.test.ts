@@ -1,7 +1,9 @@
 // also on a GPU
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { exp, gelu, leakyRelu, log, neg, relu, scale, sigmoid, sqrt, tanh } from "../../src/ops/elementwise.js";
+import { native } from "../../src/engine/native.js";
+import { applyFunction } from "../../src/ops/apply.js";
+import { exp, functionNames, gelu, leakyRelu, log, neg, relu, scale, sigmoid, sqrt, tanh } from "../../src/ops/elementwise.js";
 import { scope } from "../../src/tensor/scope.js";
 import { type Tensor, tensor, zeros } from "../../src/tensor/tensor.js";
 import { everyDevice } from "../support/everyDevice.js";
@@ -12,25 +14,34 @@ import { throwsCode } from "../support/throws.js";
 const test = suite("ops/elementwise");
 
 interface Row {
+  /** The function of the native engine, where the row's name is another. */
+  fn?: string;
   op: (x: Tensor) => Tensor;
   f: (x: number) => number;
   positive?: boolean;
 }
 const rows: Record<string, Row> = {
+  linear: { op: (x) => applyFunction({ name: "linear" }, x), f: (x) => x },
   relu: { op: relu, f: pointwise.relu },
   leakyRelu: { op: leakyRelu, f: pointwise.leakyRelu },
-  "leakyRelu of slope 0.3": { op: (x) => leakyRelu(x, 0.3), f: (x) => (x > 0 ? x : 0.3 * x) },
-  "leakyRelu of slope -0.5": { op: (x) => leakyRelu(x, -0.5), f: (x) => (x > 0 ? x : -0.5 * x) },
+  "leakyRelu of slope 0.3": { fn: "leakyRelu", op: (x) => leakyRelu(x, 0.3), f: (x) => (x > 0 ? x : 0.3 * x) },
+  "leakyRelu of slope -0.5": { fn: "leakyRelu", op: (x) => leakyRelu(x, -0.5), f: (x) => (x > 0 ? x : -0.5 * x) },
   tanh: { op: tanh, f: pointwise.tanh },
   sigmoid: { op: sigmoid, f: pointwise.sigmoid },
   gelu: { op: gelu, f: pointwise.gelu },
   exp: { op: exp, f: pointwise.exp },
   log: { op: log, f: pointwise.log, positive: true },
   sqrt: { op: sqrt, f: pointwise.sqrt, positive: true },
-  "scale by -2.5": { op: (x) => scale(x, -2.5), f: (x) => -2.5 * x },
-  neg: { op: neg, f: (x) => -x },
+  "scale by -2.5": { fn: "scale", op: (x) => scale(x, -2.5), f: (x) => -2.5 * x },
+  neg: { fn: "scale", op: neg, f: (x) => -x },
 };
 const shapes = [[], [1], [17], [3, 5, 7], [0, 4], [401]];
+
+test("every function of the native engine has its name here, and a row", () => {
+  const engine = Object.keys(native().functions).sort();
+  assert.equal([...functionNames].sort(), engine);
+  assert.equal([...new Set(Object.entries(rows).map(([name, { fn }]) => fn ?? name))].sort(), engine);
+});
 
 for (const [name, { op, f, positive }] of Object.entries(rows)) {
   everyDevice(test, `${name}: value and gradient`, (device) => {

@@ -2,9 +2,9 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { gradients } from "../../src/autograd/autograd.js";
-import type { Fn } from "../../src/engine/commands.js";
 import { mul } from "../../src/ops/arithmetic.js";
 import { conv2d } from "../../src/ops/conv.js";
+import type { Fn } from "../../src/ops/elementwise.js";
 import { denseGenerators } from "../../src/ops/generators.js";
 import { generatorApply, lconv, weightContract } from "../../src/ops/lconv.js";
 import type { Order } from "../../src/ops/order.js";

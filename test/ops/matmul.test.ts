@@ -1,7 +1,7 @@
 // also on a GPU
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { Fn } from "../../src/engine/commands.js";
+import type { Fn } from "../../src/ops/elementwise.js";
 import { linear, matmul } from "../../src/ops/matmul.js";
 import { scope } from "../../src/tensor/scope.js";
 import { zeros } from "../../src/tensor/tensor.js";

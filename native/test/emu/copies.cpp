@@ -72,7 +72,9 @@ cudaError_t copy(void* to, const void* from, size_t count, cudaMemcpyKind kind, 
   // A graph would read or write the host's memory at every launch; nothing here may rely on that.
   if (host && stream->capture) return invalidate(stream, cudaErrorStreamCaptureUnsupported);
   auto work = std::make_shared<Copy>();
-  work->to = to, work->from = from, work->count = count;
+  work->to = to;
+  work->from = from;
+  work->count = count;
   if (ends.to_device >= 0 && ends.to_device != stream->device) work->other = ends.to_device;
   if (ends.from_device >= 0 && ends.from_device != stream->device) work->other = ends.from_device;
   if (ends.from == Place::kHost)

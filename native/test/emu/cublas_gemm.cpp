@@ -111,9 +111,12 @@ cublasStatus_t product(cublasHandle_t handle, Call call, Rounding rounding) {
     return CUBLAS_STATUS_INVALID_VALUE;
   }
   const bool trans_a = call.op_a != CUBLAS_OP_N, trans_b = call.op_b != CUBLAS_OP_N;
-  call.a.rows = trans_a ? call.k : call.m, call.a.columns = trans_a ? call.m : call.k;
-  call.b.rows = trans_b ? call.n : call.k, call.b.columns = trans_b ? call.k : call.n;
-  call.c.rows = call.m, call.c.columns = call.n;
+  call.a.rows = trans_a ? call.k : call.m;
+  call.a.columns = trans_a ? call.m : call.k;
+  call.b.rows = trans_b ? call.n : call.k;
+  call.b.columns = trans_b ? call.k : call.n;
+  call.c.rows = call.m;
+  call.c.columns = call.n;
   call.a.batch = call.b.batch = call.c.batch;
   if (too_narrow(call.a) || too_narrow(call.b) || too_narrow(call.c)) return CUBLAS_STATUS_INVALID_VALUE;
   if (call.m == 0 || call.n == 0 || call.c.batch == 0) return CUBLAS_STATUS_SUCCESS;

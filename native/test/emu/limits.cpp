@@ -1,50 +1,61 @@
 #include "limits.h"
 
+#include <optional>
+
 #include "api.h"
 #include "settings.h"
 
 namespace emu {
+namespace {
 
-bool device_attribute(int attribute, int* value) {
+std::optional<int> value_of(int attribute) {
   const Settings& s = settings();
   switch (attribute) {
     case cudaDevAttrMaxThreadsPerBlock:
     case cudaDevAttrMaxBlockDimX:
     case cudaDevAttrMaxBlockDimY:
-      return *value = kMaxBlockX, true;
+      return kMaxBlockX;
     case cudaDevAttrMaxBlockDimZ:
-      return *value = kMaxBlockZ, true;
+      return kMaxBlockZ;
     case cudaDevAttrMaxGridDimX:
-      return *value = static_cast<int>(kMaxGridX), true;
+      return static_cast<int>(kMaxGridX);
     case cudaDevAttrMaxGridDimY:
     case cudaDevAttrMaxGridDimZ:
-      return *value = kMaxGridYz, true;
+      return kMaxGridYz;
     case cudaDevAttrMaxSharedMemoryPerBlock:
-      return *value = kSharedBytes, true;
+      return kSharedBytes;
     case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-      return *value = kSharedBytesOptin, true;
+      return kSharedBytesOptin;
     case cudaDevAttrMaxSharedMemoryPerMultiprocessor:
-      return *value = kSharedBytesOfProcessor, true;
+      return kSharedBytesOfProcessor;
     case cudaDevAttrWarpSize:
-      return *value = warpSize, true;
+      return warpSize;
     case cudaDevAttrMaxRegistersPerBlock:
-      return *value = kRegisters, true;
+      return kRegisters;
     case cudaDevAttrMultiProcessorCount:
-      return *value = s.multiprocessors, true;
+      return s.multiprocessors;
     case cudaDevAttrConcurrentKernels:
     case cudaDevAttrUnifiedAddressing:
-      return *value = 1, true;
+      return 1;
     case cudaDevAttrL2CacheSize:
-      return *value = kL2Bytes, true;
+      return kL2Bytes;
     case cudaDevAttrMaxThreadsPerMultiProcessor:
-      return *value = kThreadsOfProcessor, true;
+      return kThreadsOfProcessor;
     case cudaDevAttrComputeCapabilityMajor:
-      return *value = s.capability_major, true;
+      return s.capability_major;
     case cudaDevAttrComputeCapabilityMinor:
-      return *value = s.capability_minor, true;
+      return s.capability_minor;
     default:
-      return false;
+      return std::nullopt;
   }
+}
+
+}  // namespace
+
+bool device_attribute(int attribute, int* value) {
+  const std::optional<int> found = value_of(attribute);
+  if (found) *value = *found;
+  return found.has_value();
 }
 
 }  // namespace emu

@@ -120,8 +120,7 @@ Seen too_large(bool fault) {
 Seen shared_without_permission(bool fault) {
   Seen seen;
   void (*kernel)() = [] {};
-  if (!fault) return seen(launch_sized(seen, 1, 1, 100 << 10)), seen;
-  seen(cudaLaunchKernel(kernel, 1, 1, nullptr, 100 << 10));
+  seen(fault ? cudaLaunchKernel(kernel, 1, 1, nullptr, 100 << 10) : launch_sized(seen, 1, 1, 100 << 10));
   return seen;
 }
 
@@ -189,7 +188,10 @@ Seen two_threads(bool fault) {
   std::thread other(work, std::ref(others[0]));
   work(others[1]);
   other.join();
-  for (const Seen& s : others) seen(s.error), seen.right = seen.right && s.right;
+  for (const Seen& s : others) {
+    seen(s.error);
+    seen.right = seen.right && s.right;
+  }
   return seen;
 }
 

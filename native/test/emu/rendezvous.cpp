@@ -155,7 +155,11 @@ uint64_t emu_warp_collective(EmuWarpOp op, unsigned mask, uint64_t value, int la
   Block& block = *running.block;
   const int thread = running.thread, warp = thread / warpSize, own = thread % warpSize;
   Waiting& w = block.waiting[thread];
-  w.op = op, w.mask = mask, w.value = value, w.lane = lane, w.width = width;
+  w.op = op;
+  w.mask = mask;
+  w.value = value;
+  w.lane = lane;
+  w.width = width;
   check_arguments(block, warp, own, w);
   block.state[thread] = ThreadState::kInWarp;
   block.warp_waiting[warp] |= 1u << own;

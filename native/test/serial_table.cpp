@@ -1,11 +1,9 @@
 // The shared bodies of native/ops with nothing between them and the processor: serial loops and a triple loop in
 // double.
 #define LCONV_ISA reference
-#include "reference.h"
+#include "serial_table.h"
 
-#include <new>
-
-#include "../ops/all.h"
+#include "../cpu/entries.h"
 
 namespace lieconv::reference {
 
@@ -37,21 +35,11 @@ struct SerialExec {
   float* scratch(int64_t floats) const { return context.scratch(context.scratch_self, floats); }
 };
 
-template <class Op>
-OpEntry entry() {
-  static_assert(sizeof(Op) <= kOpBytes);
-  return {Op::name, sizeof(Op), [](void* op, Binder& binder) { (new (op) Op())->bind(binder); },
-          [](const void* op, const CpuContext& context) {
-            SerialExec exec{context};
-            static_cast<const Op*>(op)->run(exec);
-          }};
-}
-
-template <class... Ops>
-OpTable table_of(OpList<Ops...>) {
-  static const OpEntry ops[] = {entry<Ops>()...};
+OpTable make_table() {
   const auto gemm = [](const GemmDesc& d, const float* a, const float* b, float* c, float*) { gemm_loops(d, a, b, c); };
-  return {"reference", ops, sizeof...(Ops), gemm, gemm, 0};
+  OpTable table{"reference", nullptr, 0, gemm, gemm, 0};
+  table.ops = entries<SerialExec>(AllOps{}, table.count);
+  return table;
 }
 
 }  // namespace lieconv::reference
@@ -59,7 +47,7 @@ OpTable table_of(OpList<Ops...>) {
 namespace lieconv {
 
 const OpTable& op_table_reference() {
-  static const OpTable table = reference::table_of(reference::AllOps{});
+  static const OpTable table = reference::make_table();
   return table;
 }
 

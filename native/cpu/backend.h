@@ -1,0 +1,21 @@
+#pragma once
+#include <memory>
+#include <string>
+
+#include "../runtime/backend.h"
+
+namespace lieconv {
+
+/// The CPU as a backend. `bf16`: products and convolutions round their factors to bf16 and add up in float32.
+std::unique_ptr<Backend> make_cpu_backend(int threads, bool bf16);
+
+/// The instruction set that its kernels were compiled for.
+const char* cpu_isa();
+
+/// What it computes matrix products with: the version of oneDNN, or why that is not in use.
+struct GemmInfo {
+  std::string version, note;
+};
+GemmInfo gemm_info();
+
+}  // namespace lieconv

@@ -1,0 +1,20 @@
+#include "names.h"
+
+#include "all.h"
+
+namespace lieconv {
+namespace {
+
+template <class... Ts>
+std::vector<std::string> names_of(LCONV_ISA::List<Ts...>) {
+  return {Ts::name...};
+}
+
+}  // namespace
+
+std::vector<std::string> op_names() { return names_of(LCONV_ISA::AllOps{}); }
+std::vector<std::string> function_names() { return names_of(LCONV_ISA::AllFunctions{}); }
+std::vector<std::string> activation_names() { return names_of(LCONV_ISA::Activations{}); }
+std::vector<std::string> binary_function_names() { return names_of(LCONV_ISA::BinaryFunctions{}); }
+
+}  // namespace lieconv
