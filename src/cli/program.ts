@@ -31,16 +31,16 @@ export function buildProgram(context: Context): Command {
     .configureOutput({ writeErr: () => {} });
 
   add(program, "train", "Train a network on images and write a run folder", { ...trainFlags, stealLock: stealLockFlag }, trainExamples)
-    .option("--config <FILE>", "JSON file of the same settings, keys in camelCase; flags win")
-    .option("--resume <DIR>", "go on with the run in DIR, exactly as if it had not been stopped")
+    .option("--config <FILE>", "JSON file with these settings, keys in camelCase; flags take precedence")
+    .option("--resume <DIR>", "resume the run in DIR; the result is the same as without the interruption")
     .action((options) => train(without(options), context));
-  add(program, "evaluate", "Measure the network of a finished run on its validation and test images", evaluateFlags, evaluateExamples)
+  add(program, "evaluate", "Measure the accuracy of a finished run on its validation and test images", evaluateFlags, evaluateExamples)
     .requiredOption("--run <DIR>", "folder of the run")
     .action((options) => evaluate(without(options), context));
   add(program, "compare", "Train L-conv and a CNN side by side on rotated and scrambled images", compareFlags, compareExamples)
     .option("--resume <DIR>", "go on with the comparison in DIR, exactly as if it had not been stopped")
     .action((options) => compare(without(options), context));
-  add(program, "doctor", "Show devices, libraries, data sets and settings, and what to do where something is missing", {}, "").action(() =>
+  add(program, "doctor", "Show devices, libraries, data sets and settings, and how to get what is missing", {}, "").action(() =>
     doctor(context),
   );
   add(program, "data", "List data sets, fetch one, or write the generated one to a file", dataFlags, dataExamples)
@@ -51,11 +51,11 @@ export function buildProgram(context: Context): Command {
   add(benches, "steps", "Time full train steps: forward, backward and update", benchFlags, benchExamples).action((options) =>
     bench(without(options), context),
   );
-  const benchmarks = program.command("benchmark").description("Measure how right results are");
+  const benchmarks = program.command("benchmark").description("Measure the accuracy of discovered symmetries");
   add(
     benchmarks,
     "symmetry",
-    "SymBench: discovery against functions whose symmetries are known, over samples, noise and units",
+    "Compare discovered symmetries with those of functions where they are known (SymBench)",
     symmetryFlags,
     benchmarkExamples,
   ).action((options) => benchmarkSymmetry(without(options), context));
@@ -66,13 +66,13 @@ export function buildProgram(context: Context): Command {
     discoverFlags,
     discoverExamples,
   ).action((options) => discover(without(options), context));
-  add(program, "verify", "Put the statements of the paper to the test, each by a small experiment", verifyFlags, verifyExamples)
+  add(program, "verify", "Test the statements of the paper, each by a small experiment", verifyFlags, verifyExamples)
     .argument("[name]", verificationNames.join(", "))
     .action((name, options) => verify(name, without(options), context));
   add(
     program,
     "plan",
-    "Say what a network costs before it is trained: flops, bytes and time; or predict the bench cases on a GPU, without one",
+    "Count what a network costs and estimate its time, without training it; without flags of a network, predict the bench cases on a GPU",
     planFlags,
     planExamples,
   ).action((options) => plan(without(options), context));
@@ -82,7 +82,7 @@ export function buildProgram(context: Context): Command {
 function add(parent: Command, name: string, description: string, flags: Flags, examples: string): Command {
   const command = parent.command(name).description(description);
   for (const option of toOptions(flags)) command.addOption(option);
-  command.option("--json", "one JSON object a line on stdout");
+  command.option("--json", "print results as one JSON object per line on stdout");
   return examples === "" ? command : command.addHelpText("after", `\nExamples:\n${examples}`);
 }
 
@@ -96,7 +96,7 @@ const trainExamples = `  lconv train --dataset mnist --variant rotated-scrambled
   lconv train --dataset my-images.npz --optimizer adam --lr 3e-4 --schedule cosine --out runs/mine
   lconv train --resume runs/mine
 
-A number of threads decides the last bits of all sums: runs are repeated bit for bit with equal --seed and --threads.`;
+Results are reproducible bit for bit with the same --seed and --threads.`;
 const evaluateExamples = "  lconv evaluate --run runs/mnist-default-lconv-seed0";
 const compareExamples = `  lconv compare
   lconv compare --dataset cifar10 --epochs 10 --name cifar
@@ -122,7 +122,7 @@ const planExamples = `  lconv plan --dataset cifar100 --layers 2 --rank 8
   lconv plan
   lconv plan --cases mnist/lconv,cifar100/lconv2 --batch 1024 --gpu h200 --json
 
-Without a flag of a network, --cases are predicted for a GPU. Nothing is downloaded; times are estimates or predictions, never measured.`;
+Without flags of a network, lconv plan predicts --cases on a GPU. Nothing is downloaded. Times are estimates or predictions, not measurements.`;
 const benchExamples = `  lconv bench steps --cases mnist/lconv,mnist/cnn --batch 64 --seconds 3`;
 const benchmarkExamples = `  lconv benchmark symmetry --quick --out symbench
   lconv benchmark symmetry --out symbench --share 1/2 & lconv benchmark symmetry --out symbench --share 2/2

@@ -9,9 +9,9 @@ import { type Given, integer, positive, text } from "../terminal/flags.js";
 import { range } from "../terminal/output.js";
 
 export const benchFlags = {
-  cases: { value: "A,B", kind: text("names of cases, with commas"), help: `which: ${benchCases.join(", ")} (default: all)` },
-  batch: { value: "N", kind: integer(1, 1 << 20), help: "samples in a step", default: BATCH },
-  seconds: { value: "S", kind: positive, help: "time for each case, in seconds", default: SECONDS },
+  cases: { value: "A,B", kind: text("names of cases, with commas"), help: `cases to measure: ${benchCases.join(", ")} (default: all)` },
+  batch: { value: "N", kind: integer(1, 1 << 20), help: "samples per step", default: BATCH },
+  seconds: { value: "S", kind: positive, help: "seconds to measure each case", default: SECONDS },
   device: deviceFlag,
   precision: precisionFlag,
   threads: threadsFlag,

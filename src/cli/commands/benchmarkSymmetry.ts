@@ -11,18 +11,22 @@ import type { Reporter } from "../terminal/reporter.js";
 import { concludeSymmetry } from "./symmetryReport.js";
 
 export const symmetryFlags = {
-  quick: { value: "", kind: toggle, help: "3,000 samples and a noise of .1 alone, once: some minutes" },
-  truths: { value: "A,B", kind: text("names with commas"), help: "only these truths (default: all)" },
+  quick: { value: "", kind: toggle, help: "run only 3,000 samples with noise 0.1 and one seed, which takes some minutes" },
+  truths: {
+    value: "A,B",
+    kind: text("names with commas"),
+    help: "run only these functions, by the names in docs/symbench.md (default: all)",
+  },
   share: {
     value: "K/N",
     kind: text("two whole numbers such as 1/2", /^\d{1,6}\/\d{1,6}$/),
-    help: "every Nth cell, from the Kth on: N processes share a grid",
+    help: "run every Nth cell, starting with the Kth, so that N processes can share the work",
   },
-  report: { value: "", kind: toggle, help: "run nothing; summarise the ledgers that are in --out, also those of other systems" },
+  report: { value: "", kind: toggle, help: "run nothing, only summarise the ledgers in --out" },
   out: {
     value: "DIR",
     kind: text("a folder"),
-    help: "ledger, page and summary go there; what its ledgers hold is not done again",
+    help: "folder of the results; cells that are already in its ledgers are not run again",
     default: "symbench",
   },
   device: deviceFlag,

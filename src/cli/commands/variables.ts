@@ -18,6 +18,8 @@ const isThere = (path: string): string | undefined => (existsSync(path) ? undefi
 const isLibrary = (path: string): string | undefined =>
   isThere(path) ?? (statSync(path).isDirectory() ? "a folder, expected the library itself" : elfFault(path));
 
+const isaNames = ["baseline", "avx2", "avx512", "avx512_bf16"];
+
 const checks: Record<string, (value: string) => string | undefined> = {
   LCONV_DATA: isThere,
   LCONV_DOWNLOAD_MAX_BYTES: () => refusal(() => downloadLimits({ minRate: 0 })),
@@ -27,6 +29,8 @@ const checks: Record<string, (value: string) => string | undefined> = {
   LCONV_CUBLAS: (value) => (value.includes("/") ? isLibrary(value) : undefined), // a bare name is looked for by the loader
   LCONV_THREADS: () => refusal(threadCount),
   LCONV_VECTORS: isThere,
+  LCONV_ISA: (value) => (isaNames.includes(value) ? undefined : `expected ${isaNames.join(", ")}`),
+  LCONV_GEMM: (value) => (value === "builtin" ? undefined : "expected builtin"),
   LCONV_NATIVE: isThere,
   LCONV_DEBUG: (value) => (value === "0" || value === "1" ? undefined : "expected 0 or 1"),
   LCONV_SKIP_APT: (value) => (value === "0" || value === "1" ? undefined : "expected 0 or 1"),
@@ -39,7 +43,7 @@ export function variablesInForce(): Variable[] {
   );
   return set.sort().map(([name, value]) => {
     const check = checks[name];
-    const problem = check ? check(value) : `unknown to lconv${didYouMean(name, Object.keys(checks))}`;
+    const problem = check ? check(value) : `not a setting of lconv${didYouMean(name, Object.keys(checks))}`;
     return { name, value, ...defined({ problem }) };
   });
 }

@@ -14,12 +14,12 @@ import { type Context, withReporter } from "../terminal/context.js";
 import { type Given, integer, number, text } from "../terminal/flags.js";
 
 export const verifyFlags = {
-  d: { value: "D", kind: integer(3, 512), help: "prop2: points of the circle", default: prop2Defaults.d },
-  shift: { value: "T", kind: number, help: "prop2: how far it is shifted", default: prop2Defaults.shift },
+  d: { value: "D", kind: integer(3, 512), help: "prop2: number of points on the circle", default: prop2Defaults.d },
+  shift: { value: "T", kind: number, help: "prop2: the shift, in points", default: prop2Defaults.shift },
   n: {
     value: "N,N",
     kind: text("whole numbers with commas", /^\d+(,\d+)*$/),
-    help: "prop2: numbers of layers",
+    help: "prop2: numbers of layers to compare",
     default: prop2Defaults.n.join(","),
   },
   out: { value: "DIR", kind: text("a folder"), help: "also write verify.html and verify.json there" },

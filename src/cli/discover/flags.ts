@@ -17,19 +17,23 @@ const countOrAuto: Kind<number | "auto"> = {
 };
 
 export const discoverFlags = {
-  experiment: { value: "NAME", kind: choice(experimentNames), help: `a problem whose symmetry is known: ${experimentNames.join(", ")}` },
-  pairs: { value: "PATH", kind: text("a file or folder"), help: ".npz file or folder of .npy files with pairs: x and y = g x, g unknown" },
+  experiment: { value: "NAME", kind: choice(experimentNames), help: `problem with a known symmetry: ${experimentNames.join(", ")}` },
+  pairs: {
+    value: "PATH",
+    kind: text("a file or folder"),
+    help: ".npz file or folder of .npy files with pairs x and y = g x, where g is unknown and differs from pair to pair",
+  },
   data: { value: "PATH", kind: text("a file or folder"), help: ".npz file or folder of .npy files with labelled samples x and y" },
   run: {
     value: "DIR",
     kind: text("a folder"),
-    help: "folder of a run of lconv train: its layers' generators, and its network as a function",
+    help: "folder of a run of lconv train; examines the generators of its layers and the network as a function",
   },
   size: { value: "SIDE", kind: integer(3, 32), help: "fixed-rot, random-rot: side of the images", default: SIZE },
   angle: {
     value: "ANGLE",
     kind: text("an angle such as pi/10 or 0.3", /^(\d*\.?\d+|pi(\/\d+)?)$/),
-    help: "fixed-rot, random-rot: the angle, or the greatest; pi/10 is understood",
+    help: "fixed-rot: the angle, random-rot: the largest angle; in radians, or such as pi/10",
   },
   samples: { value: "N", kind: integer(64), help: "fixed-rot, random-rot: images (default: 50,000)" },
   epochs: {
@@ -40,39 +44,47 @@ export const discoverFlags = {
   generators: {
     value: "N",
     kind: countOrAuto,
-    help: "--pairs: how many generators to look for; auto: as few as explain held-out pairs as well as more do",
+    help: "--pairs: number of generators; auto: the smallest number that more generators do not improve on held-out pairs",
     default: 1,
   },
   channels: {
     value: "KIND",
     kind: choice(channelModes),
-    help: "--pairs: whether the channels of a sample share one unknown group element, or are moved each by its own",
+    help: "--pairs: shared (one g moves all channels of a sample) or separate (each channel has another g)",
     default: "shared",
   },
   output: {
     value: "KIND",
     kind: choice(["invariant", "equivariant"]),
-    help: "--data: what the labels do under the symmetry",
+    help: "--data: invariant (labels do not change under the symmetry) or equivariant (they change linearly)",
     default: "invariant",
   },
   affine: { value: "", kind: toggle, help: "--data, --pairs: look for x -> L x + c, too; generators then act on (x, 1)" },
   networks: {
     value: "N",
     kind: integer(1, 100),
-    help: "--data: networks to fit, each to the samples drawn again; it takes 3 for an error bar",
+    help: "--data: networks to fit, each to a bootstrap sample; an error bar requires at least 3",
     default: NETWORKS,
   },
-  within: { value: "NAME", kind: text("a name"), help: "--data, --run: look only among these, such as affine (for images)" },
-  grid: { value: "P,Q", kind: text("sizes with commas", /^\d+(,\d+)*$/), help: "--pairs, --data: the positions are a grid of these sizes" },
-  known: { value: "A,B", kind: text("names with commas"), help: "compare with so2, translations, se2, scaling, affine, so(3), ..." },
+  within: { value: "NAME", kind: text("a name"), help: "--data, --run: search only among these generators, such as affine (for images)" },
+  grid: {
+    value: "P,Q",
+    kind: text("sizes with commas", /^\d+(,\d+)*$/),
+    help: "--pairs, --data: sizes of the grid that the positions form, such as 28,28",
+  },
+  known: {
+    value: "A,B",
+    kind: text("names with commas"),
+    help: "compare with these algebras: so2, translations, se2, scaling, affine, so(3), ...",
+  },
   tolerance: {
     value: "T",
     kind: fraction(0, 1, true),
-    help: "--data, --run: the greatest residual that a symmetry may have",
+    help: "--data, --run: largest residual of a symmetry",
     default: TOLERANCE,
   },
   seed: { value: "N", kind: integer(0, Number.MAX_SAFE_INTEGER), help: "first seed", default: 0 },
-  seeds: { value: "N", kind: integer(1, 100), help: "how many seeds (default: 1; 5 for the problems other than fixed-rot, random-rot)" },
+  seeds: { value: "N", kind: integer(1, 100), help: "number of seeds (default: 1 for fixed-rot and random-rot, else 5)" },
   out: {
     value: "DIR",
     kind: text("a folder"),

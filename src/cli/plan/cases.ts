@@ -11,10 +11,10 @@ export const caseFlags = {
   cases: {
     value: "A,B",
     kind: text("names of cases, with commas"),
-    help: `in place of one network: ${benchCases.join(", ")} (default: all)`,
+    help: `predict these cases instead of one network: ${benchCases.join(", ")} (default: all)`,
   },
-  batch: { value: "N", kind: integer(1, 1 << 20), help: "samples in a step", default: BATCH },
-  gpu: { value: "NAME", kind: choice(gpuNames), help: "whose figures to take: h100 or h200", default: GPU },
+  batch: { value: "N", kind: integer(1, 1 << 20), help: "samples per step", default: BATCH },
+  gpu: { value: "NAME", kind: choice(gpuNames), help: "GPU to predict for: h100 or h200", default: GPU },
 } as const;
 
 /** `lconv plan --cases`: what the train steps of `lconv bench steps` would launch on a GPU, and no faster than what they can be; needs no GPU. */

@@ -26,8 +26,8 @@ const inputSize: Kind<[number, number, number, number]> = {
 const { dataset, samples, model, optimizer, momentum, threads } = runFlags;
 const { seed: _, ...modelFlags } = pick(runFlags, modelOptionNames);
 export const networkFlags = {
-  dataset: { ...dataset, help: `whose images: ${dataset.help}; those with a name need not be there` },
-  input: { value: "C,H,W,CLASSES", kind: inputSize, help: "images in place of --dataset: channels, height, width and classes" },
+  dataset: { ...dataset, help: `data set whose sizes to use: ${dataset.help}; one with a name need not be present` },
+  input: { value: "C,H,W,CLASSES", kind: inputSize, help: "sizes instead of --dataset: channels, height, width, classes" },
   samples: { ...samples, help: "training samples in an epoch (default: all of the training file)" },
   model,
   ...modelFlags,
@@ -35,7 +35,7 @@ export const networkFlags = {
   momentum,
   device: {
     ...deviceFlag,
-    help: "cpu: an estimate for this machine; cuda: a prediction for --gpu; auto: both where they can be had",
+    help: "cpu: estimate for this machine; cuda: prediction for --gpu; auto: both, if available",
     default: "auto",
   },
   threads,

@@ -31,19 +31,15 @@ export function flag<T>(value: string, kind: Kind<T>, help: string, normal?: T):
 export const deviceFlag = flag(
   "DEVICE",
   text("auto, cpu, cuda or cuda:k", /^(auto|cpu|cuda(:\d+)?)$/),
-  "auto, cpu or cuda[:k] (default: LCONV_DEVICE, else auto)",
+  "auto (a GPU if there is one, else the CPU), cpu, or cuda[:k] (default: LCONV_DEVICE, else auto)",
 );
 export const precisionFlag = flag(
   "NAME",
   choice(precisions),
-  "how matrices are multiplied, and convolutions on a CPU: fp32, bf16 (factors rounded), or on a GPU tf32",
+  "precision of matrix products and convolutions: fp32, bf16 (rounds the factors), or tf32 (GPU only)",
   "fp32",
 );
-export const threadsFlag = flag(
-  "N",
-  integer(1, MOST_THREADS),
-  "threads of the CPU backend (default: LCONV_THREADS, else all usable processors)",
-);
+export const threadsFlag = flag("N", integer(1, MOST_THREADS), "threads on the CPU (default: LCONV_THREADS, else all usable processors)");
 /** The device that these three flags name. Throws as device(). */
 export const chosenDevice = ({ device, precision, threads }: DeviceOptions & { device?: string }): Device =>
   deviceOf(device, defined({ precision, threads }));
@@ -51,7 +47,7 @@ export const chosenDevice = ({ device, precision, threads }: DeviceOptions & { d
 export const progressFlag = flag(
   "MODE",
   choice(["auto", "bar", "plain", "jsonl", "silent"]),
-  "progress on stderr: auto, bar, plain, jsonl or silent",
+  "form of the progress on stderr: auto (bars on a terminal, else plain), bar, plain, jsonl or silent",
   "auto",
 );
 export const outFlag = flag("DIR", text("a folder"), "folder of the run");
@@ -61,7 +57,7 @@ export const nameFlag = flag("NAME", folderName, "name of the run; its folder is
 export const stealLockFlag = flag(
   "",
   toggle,
-  "take the run folder over from a process that cannot be asked whether it lives (of another machine, or without a name); never from one that does",
+  "take over the lock of a run folder when it cannot be checked whether its process is alive, for example one on another machine; never the lock of a process that is alive",
 );
 
 /** `0.001; 0.01 for sgd`: what the optimisers have where nothing is given. */
@@ -74,45 +70,70 @@ function ruleDefault(key: "lr" | "weightDecay"): string {
 /** What decides the outcome of a run; the keys of its config.json. */
 export const runFlags = {
   dataset: flag("NAME|PATH", text("a data set"), `${datasetNames.join(", ")}, a folder of .npy files, or an .npz file`, "mnist"),
-  variant: flag("NAME", choice(variants), `what is done to the images: ${variants.join(", ")}`, prepareDefaults.variant),
-  splineOrder: flag("ORDER", numberChoice([1, 3]), "splines that rotate the images: 1 (linear) or 3 (cubic)", prepareDefaults.order),
-  holdOut: flag("FRACTION", fraction(0, 1, true), "part of the training file that is held out for validation", prepareDefaults.holdOut),
-  split: flag("WAY", choice(["last", "seeded"]), "which samples are held out: the last ones, or drawn by the seed", prepareDefaults.split),
+  variant: flag(
+    "NAME",
+    choice(variants),
+    `transformation of the images: ${variants.join(", ")}; scrambled means that all pixels are in one random order`,
+    prepareDefaults.variant,
+  ),
+  splineOrder: flag(
+    "ORDER",
+    numberChoice([1, 3]),
+    "interpolation when images are rotated: 1 (linear) or 3 (cubic spline)",
+    prepareDefaults.order,
+  ),
+  holdOut: flag("FRACTION", fraction(0, 1, true), "fraction of the training file used for validation", prepareDefaults.holdOut),
+  split: flag(
+    "WAY",
+    choice(["last", "seeded"]),
+    "samples used for validation: last (the last ones of the file) or seeded (drawn by the seed)",
+    prepareDefaults.split,
+  ),
   samples: flag("N", integer(1), "train on the first N samples only (default: all)"),
   model: flag("NAME", choice(modelNames), modelNames.join(", "), "lconv"),
   layers: flag("N", numberChoice([1, 2]), "hidden layers: 1 or 2", modelOptions.layers.default),
   filters: flag("N", integer(1, 1 << 16), "channels of each hidden layer", modelOptions.filters.default),
-  generators: flag("N", integer(1), "n_L, the learned generators L_i; L_0 = I comes on top", modelOptions.generators.default),
-  rank: flag("N", integer(1), "d_h, the rank of each generator", modelOptions.rank.default),
-  kernel: flag("N", integer(1), "side of the kernel of cnn and cnn-pool, in pixels", modelOptions.kernel.default),
-  padding: flag("WAY", choice(["valid", "same"]), "padding of cnn and cnn-pool", modelOptions.padding.default),
+  generators: flag("N", integer(1), "number of generators L_i of an L-conv layer, without L_0 = I (n_L)", modelOptions.generators.default),
+  rank: flag("N", integer(1), "rank of each generator (d_h)", modelOptions.rank.default),
+  kernel: flag("N", integer(1), "cnn, cnn-pool: side of the kernel in pixels", modelOptions.kernel.default),
+  padding: flag(
+    "WAY",
+    choice(["valid", "same"]),
+    "cnn, cnn-pool: valid (no padding) or same (zeros, so that the size stays)",
+    modelOptions.padding.default,
+  ),
   pool: flag(
     "NAME",
     choice(pools),
-    "lconv and lconv-random: none; max, over the generators; strided, a learned layer behind each that leaves 1 position in --stride",
+    "lconv, lconv-random: none, max (maximum over the generators), or strided (a learned layer after each one that keeps 1 position in --stride)",
     modelOptions.pool.default,
   ),
-  stride: flag("N", integer(1), "positions in for one position out of the layers of --pool strided", modelOptions.stride.default),
+  stride: flag("N", integer(1), "downsampling factor of --pool strided", modelOptions.stride.default),
   optimizer: flag("NAME", choice(optimizerNames), optimizerNames.join(", "), "rmsprop"),
   lr: flag("RATE", positive, `learning rate (default: ${ruleDefault("lr")})`),
-  momentum: flag("M", fraction(0, 1), `momentum of sgd (default: ${optimizerDefaults.sgd.momentum})`),
+  momentum: flag("M", fraction(0, 1), `sgd: momentum (default: ${optimizerDefaults.sgd.momentum})`),
   weightDecay: flag("DECAY", fraction(0, Number.POSITIVE_INFINITY), `weight decay (default: ${ruleDefault("weightDecay")})`),
-  clipNorm: flag("NORM", positive, "scale gradients down to this norm at most (default: off)"),
+  clipNorm: flag("NORM", positive, "clip the norm of the gradients to this value (default: off)"),
   regularize: flag(
     "NAME=WEIGHT,...",
     weights(regularizerNames),
-    `of lconv: what its generators are held to, ${regularizerNames.join(", ")}, as in closure=1e-3,killing=1e-3 (default: off)`,
+    `lconv: penalties on the generators, such as closure=1e-3,killing=1e-3, out of ${regularizerNames.join(", ")} (default: none)`,
   ),
   schedule: flag(
     "NAME",
     choice(["constant", "step", "cosine"]),
-    "learning rate: constant; step, a tenth every 10 epochs; cosine, down to 0 over the run",
+    "learning rate over the run: constant, step (divided by 10 every 10 epochs) or cosine (down to 0)",
     "constant",
   ),
-  warmup: flag("STEPS", integer(0), "steps in which the learning rate rises from 0 first", 0),
-  batch: flag("N", integer(1, 1 << 20), "samples in a step", 64),
+  warmup: flag("STEPS", integer(0), "steps at the start over which the learning rate rises from 0", 0),
+  batch: flag("N", integer(1, 1 << 20), "samples per step", 64),
   epochs: flag("N", integer(1, 1_000_000), "passes over the training samples", 30),
-  seed: flag("N", integer(0, Number.MAX_SAFE_INTEGER), "decides weights, order, rotations and scrambling", modelOptions.seed.default),
+  seed: flag(
+    "N",
+    integer(0, Number.MAX_SAFE_INTEGER),
+    "seed of the weights, the order of the samples, rotations and scrambling",
+    modelOptions.seed.default,
+  ),
   device: deviceFlag,
   precision: precisionFlag,
   threads: threadsFlag,

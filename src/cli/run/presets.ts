@@ -9,7 +9,7 @@ interface Preset {
 export const presets = {
   /** The authors' recipe (Keras' defaults, as they ran it): rho 0.9 and epsilon 1e-7 are RMSprop's own defaults. */
   paper: {
-    help: "RMSprop, lr 0.001, batch 32, 30 epochs, cubic rotation, last 20 % held out",
+    help: "those of the paper's authors (rmsprop, lr 0.001, batch 32, 30 epochs, cubic rotation, the last 20 % for validation)",
     values: {
       optimizer: "rmsprop",
       lr: 1e-3,

@@ -3,15 +3,19 @@ import { choice, fraction, type Given, text } from "../terminal/flags.js";
 import { flag, nameFlag, progressFlag, runFlags } from "./flags.js";
 import { presetNames, presets } from "./presets.js";
 
-/** What says where a run goes and what is told of it. */
+/** Where a run is written, and how its progress is reported. */
 export const controlFlags = {
-  preset: flag("NAME", choice(presetNames), presetNames.map((name) => `${name}: ${presets[name].help}`).join("; ")),
+  preset: flag(
+    "NAME",
+    choice(presetNames),
+    `settings to start from; ${presetNames.map((name) => `${name}: ${presets[name].help}`).join("; ")}`,
+  ),
   name: nameFlag,
   out: flag("DIR", text("a folder"), "folder of the run (default: runs/<dataset>-<variant>-<model>-seed<seed>)"),
   checkpointSeconds: flag(
     "SECONDS",
     fraction(0, Number.POSITIVE_INFINITY),
-    "write a checkpoint this often, in seconds, besides after every epoch",
+    "seconds between checkpoints (one is also written after every epoch)",
     CHECKPOINT_SECONDS,
   ),
   progress: progressFlag,
