@@ -21,17 +21,17 @@ export interface PairsSourceOptions extends SourceOptions {
  * pairs do not determine them; the notes say why. Throws as generatorsFromPairs does, and the reason of `options.signal`.
  */
 export async function discoverPairs(
-  { path, d, m, x, y, N }: Samples,
+  { path, d, m, x, exact, y, N }: Samples,
   n_L: number | "auto",
   { channels = "shared", affine = false, onStep, ...options }: PairsSourceOptions,
 ): Promise<Found> {
-  const moved = Float32Array.from(y.data as ArrayLike<number>, Number);
+  const moved = Float64Array.from(y.data as ArrayLike<number>, Number);
   check(
     moved.length === x.length,
     "ERR_LCONV_SHAPE",
     () => `${path}: pairs need y like x, got ${showShape(y.shape)} for ${x.length} values`,
   );
-  const X = columnsOf(x, d);
+  const X = columnsOf(exact ?? x, d);
   const fit = await breathing(
     fitPairs(X, columnsOf(moved, d), { n_L, affine, channels: channels === "shared" ? m : 1, ...defined({ onStep }) }),
     options.signal,

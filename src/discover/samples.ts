@@ -14,6 +14,8 @@ export interface Samples {
   m: number;
   d: number;
   x: Float32Array; // [N, m, d]
+  /** x in float64, where the file has that. */
+  exact?: Float64Array;
   y: NpyArray;
 }
 
@@ -66,7 +68,7 @@ export function readSamples(path: string, grid?: readonly number[]): Samples {
   check(y.shape[0] === N, "ERR_LCONV_SHAPE", () => `${path}: x holds ${N} samples, y ${showShape(y.shape)}`);
   const values = Float32Array.from(x.data as ArrayLike<number>, Number);
   check(values.every(Number.isFinite), "ERR_LCONV_DATA", () => `${path}: x holds values that are not finite`);
-  return { path, N, m: size / d, d, x: values, y };
+  return { path, N, m: size / d, d, x: values, y, ...defined({ exact: x.data instanceof Float64Array ? x.data : undefined }) };
 }
 
 /** Vectors of d values each as the columns of a matrix. */

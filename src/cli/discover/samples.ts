@@ -25,6 +25,11 @@ export async function discoverSamples(values: DiscoverValues, context: Context):
     "ERR_LCONV_ARGUMENT",
     () => "discover: --affine looks for all x -> L x + c, --within only among given generators; leave one of them out",
   );
+  check(
+    !(affine && grid),
+    "ERR_LCONV_ARGUMENT",
+    () => "discover: --affine moves the components of x, --grid says that they are positions, which stay; leave one of them out",
+  );
   const samples = readSamples(path, grid);
   const known = values.known?.split(",");
   for (const name of [...(known ?? []), ...(within === undefined ? [] : [within])])

@@ -1,4 +1,4 @@
-import { Matrix } from "ml-matrix";
+import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import type { Pieces } from "../../engine/breathe.js";
 import { Philox, streams } from "../../engine/random.js";
 import type { PairsOptions } from "./checks.js";
@@ -22,8 +22,17 @@ const MOST_ROUNDS = 40;
 /** Generators from halves of the samples, and what they leave of the other half. */
 export interface HeldOut {
   halves: readonly { samples: readonly number[]; L: readonly Matrix[] }[];
-  /** Of each sample, |rho_n|^2 a degree of freedom; see `leftOf`. */
-  left: readonly number[];
+  left: Left;
+}
+
+/** What generators leave of samples that they were not fitted to. */
+export interface Left {
+  /** |rho_n|^2 of each sample. */
+  squares: readonly number[];
+  /** Numbers of a sample less the n_L epsilon, which it has of its own unless they are known. */
+  freedom: number;
+  /** The greatest mean square that rho may have along one direction of a sample, were it noise of that axis of x alone in which there is most. */
+  axis: number;
 }
 
 /** Of n_L generators; of one with known epsilon `t`. */
@@ -62,33 +71,37 @@ function* fitOf(part: Problem, n_L: number, rounds: number, t: Matrix | undefine
   return (yield* newton(part, { L: [Matrix.zeros(r, r)], epsilon: t }, true, rounds, COARSE)).L;
 }
 
-/**
- * What generators from the other half leave of each sample, a degree of freedom: |rho_n|^2 / (numbers of a sample - n_L). The subtraction is for the n_L
- * epsilon, which a sample has of its own unless they are known. Without generators |y - x|^2 / numbers.
- */
-export function* leftOf(problem: Problem, { halves }: Pick<HeldOut, "halves">, t?: Matrix): Pieces<number[]> {
+/** What generators from the other half leave of each sample; without generators rho = y - x. */
+export function* leftOf(problem: Problem, { halves }: Pick<HeldOut, "halves">, t?: Matrix): Pieces<Left> {
   const { X, Y, m } = problem;
-  const D = Matrix.sub(Y, X);
-  const left = sampleProducts(D, D, m).map((value) => value / numbersOf(problem));
+  const rho = Matrix.sub(Y, X);
   for (const { samples, L } of halves) {
-    const freedom = numbersOf(problem) - (t ? 0 : L.length);
-    const values = yield* leftOver(partOf(problem, samples), L, t?.subMatrixColumn([...samples]));
-    for (const [at, value] of values.entries()) left[samples[at]] = value / freedom;
+    const left = yield* leftOver(partOf(problem, samples), L, t?.subMatrixColumn([...samples]));
+    for (const [at, n] of samples.entries()) for (let c = 0; c < m; c++) rho.setColumn(n * m + c, left.getColumn(at * m + c));
   }
-  return left;
+  const moment = rho.mmul(rho.transpose()).mul(1 / rho.columns);
+  const { realEigenvalues } = new EigenvalueDecomposition(moment, { assumeSymmetric: true });
+  const own = t ? 0 : (halves[0]?.L.length ?? 0);
+  const [numbers, freedom] = [numbersOf(problem), numbersOf(problem) - own];
+  const dense = Math.max(numbers / freedom, m / Math.max(1, m - own)); // epsilon may have taken its share of that axis, or of all
+  return { squares: sampleProducts(rho, rho, m), freedom, axis: dense * Math.max(...realEigenvalues) };
 }
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /**
- * Whether `more` is less than `fewer`, both what is left of each sample, by more than chance; `none` is what is left by no generator. By random
- * signs of the gains (Fisher's randomisation test), since few samples that move far may hold most of the gain.
+ * Whether `more` generators leave less than `fewer` by more than chance; `none` is what no generator leaves. If all that fewer leave is noise, an epsilon
+ * more takes away what lies along one direction of a sample, and the generators are free to choose that in which noise is greatest. So much counts for
+ * nothing. By random signs of the gains (Fisher's randomisation test), since few samples that move far may hold most of the gain.
  */
-export function improves(fewer: readonly number[], more: readonly number[], none: readonly number[]): boolean {
-  if (mean(fewer) < EXPLAINED * mean(none)) return false;
-  const gains = fewer.map((value, n) => value - more[n]);
+export function improves(fewer: Left, more: Left, none: Left): boolean {
+  const [before, all] = [fewer, none].map(({ squares }) => mean(squares));
+  if (before < EXPLAINED * all) return false;
+  const each = Math.max(1 / fewer.freedom, fewer.axis / before);
+  const noise = 1 - (fewer.freedom - more.freedom) * each; // what is left where the rest is noise, of `before`
+  const gains = fewer.squares.map((value, n) => noise * value - more.squares[n]);
   const gain = mean(gains);
-  if (!(gain > LEAST_GAIN * mean(fewer))) return false;
+  if (!(gain > LEAST_GAIN * noise * before)) return false;
   const random = new Philox(1, streams.user);
   let asGreat = 0;
   for (let draw = 0; draw < FLIPS; draw++) {
@@ -117,7 +130,7 @@ export function* countGenerators(all: Problem, most: number, rounds: number, onS
   const { X, m, still } = problem;
   let held = yield* heldOut(problem, 0, rounds);
   const left = [held.left];
-  const share = (k: number): number => (mean(left[k]) * (numbers - k)) / (mean(left[0]) * numbers);
+  const share = (k: number): number => mean(left[k].squares) / mean(left[0].squares);
   const half = Math.floor(X.columns / m / 2);
   let best = 0; // the least that none of those that were tried improves on
   const tryable = (k: number): boolean => k <= most && k < numbers && samplesNeeded(k, X.rows, m, still) <= half;

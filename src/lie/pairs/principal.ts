@@ -1,5 +1,5 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
-import { type Whitening, whitening } from "../functions/whitening.js";
+import { RESOLVED_BY_FLOAT64, type Whitening, whitening } from "../functions/whitening.js";
 
 // Coordinates in which generators are looked for. What lies outside of them they leave alone.
 
@@ -51,7 +51,7 @@ export const fullFrame = (X: Matrix, Y: Matrix): Whitening =>
 
 /** The same about the mean of x and y. */
 export const centeredFrame = (X: Matrix, Y: Matrix): Whitening =>
-  whitening([...X.transpose().to1DArray(), ...Y.transpose().to1DArray()], X.rows, true);
+  whitening([...X.transpose().to1DArray(), ...Y.transpose().to1DArray()], X.rows, true, RESOLVED_BY_FLOAT64);
 
 /** x -> x' as a linear map (x, 1) -> (x', 1). */
 export function homogeneousFrame({ to, from, mean }: Whitening): Whitening {

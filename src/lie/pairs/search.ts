@@ -181,21 +181,22 @@ function sharesTo(variance: number): number[] {
 
 const EPSILON_ROUNDS = 20;
 
-/** |rho_n|^2 of each sample at the epsilon that fits best with these generators, or at that of `t`, [N]. */
-export function* leftOver(problem: Problem, L: readonly Matrix[], t?: Matrix): Pieces<number[]> {
+/** rho [r, N m] at the epsilon of each sample that fits best with these generators, or at that of `t`. */
+export function* leftOver(problem: Problem, L: readonly Matrix[], t?: Matrix): Pieces<Matrix> {
   const { X, Y, m } = problem;
-  if (t) {
-    const { rho } = yield* midpoint(X, Y, { L, epsilon: ofChannels(t, m) });
-    return sampleProducts(rho, rho, m);
-  }
+  if (t) return (yield* midpoint(X, Y, { L, epsilon: ofChannels(t, m) })).rho;
   let { epsilon } = withEpsilon(problem, L);
-  const D = Matrix.sub(Y, X);
-  let best = sampleProducts(D, D, m); // at epsilon = 0
+  const left = Matrix.sub(Y, X); // at epsilon = 0
+  const best = sampleProducts(left, left, m);
   for (let round = 0; round < EPSILON_ROUNDS; round++) {
     const middle = yield* midpoint(X, Y, { L, epsilon: ofChannels(epsilon, m) });
     const now = sampleProducts(middle.rho, middle.rho, m);
-    best = best.map((value, n) => (now[n] < value ? now[n] : value));
+    for (const [n, value] of now.entries()) {
+      if (!(value < best[n])) continue;
+      best[n] = value;
+      for (let column = n * m; column < (n + 1) * m; column++) left.setColumn(column, middle.rho.getColumn(column));
+    }
     epsilon = Matrix.add(epsilon, solveEpsilon(imagesOf(L, middle.Z, m), middle.rho, m, 1e-6));
   }
-  return best;
+  return left;
 }

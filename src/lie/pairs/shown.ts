@@ -2,7 +2,7 @@ import { Matrix } from "ml-matrix";
 import type { Pieces } from "../../engine/breathe.js";
 import { Philox, streams } from "../../engine/random.js";
 import { elementwise } from "../generators/generator.js";
-import { type HeldOut, heldOut, improves, leftOf, SIGNIFICANT } from "./count.js";
+import { type HeldOut, heldOut, improves, type Left, leftOf, SIGNIFICANT } from "./count.js";
 import { numbersOf, type Problem } from "./flowNewton.js";
 import type { Determinacy } from "./rank.js";
 import { samplesNeeded, searched } from "./search.js";
@@ -85,17 +85,18 @@ const MIXTURES = 3;
  * What is left, a degree of freedom, of samples that were held out when each vector has the y - c x of another one, with a random sign: were that
  * noise that does not depend on x, it would be as well explained.
  */
-function* leftOfMixed(problem: Problem, held: HeldOut, c: number, t: Matrix | undefined): Pieces<number[]> {
+function* leftOfMixed(problem: Problem, held: HeldOut, c: number, t: Matrix | undefined): Pieces<Left> {
   const { X, Y, m } = problem;
   const rest = Matrix.sub(Y, Matrix.mul(X, c));
-  const total = new Array<number>(X.columns / m).fill(0);
+  const squares = new Array<number>(X.columns / m).fill(0);
   for (let draw = 0; draw < MIXTURES; draw++) {
     const random = new Philox(2 + draw, streams.user);
     const others = rest.subMatrixColumn(Array.from(random.permutation(X.columns)));
     const signs = random.uniform(X.columns);
     for (let column = 0; column < X.columns; column++) others.mulColumn(column, signs[column] < 0.5 ? -1 : 1);
     const mixed = { ...problem, Y: Matrix.mul(X, c).add(others) };
-    for (const [n, value] of (yield* leftOf(mixed, held, t)).entries()) total[n] += value / MIXTURES;
+    const left = yield* leftOf(mixed, held, t);
+    for (const [n, value] of left.squares.entries()) squares[n] += value / MIXTURES;
   }
-  return total;
+  return { ...held.left, squares };
 }

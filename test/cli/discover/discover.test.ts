@@ -137,6 +137,13 @@ test("affine pairs: a rotation of the plane about a point off the origin, on (x,
   for (const [k, value] of [0, -1, -2, 1, 0, -3].entries()) assert.ok(Math.abs(L.to1DArray()[k] / scale - value) < 1e-3, `entry ${k}`);
 });
 
+test("pairs in float64 far from the origin keep their digits", async () => {
+  const far = { x: { shape: [200, 3], data: Float64Array.from(x.flat(), (value) => value + 1e8) }, y: { shape: [200, 3], data: Float64Array.from(y.flat(), (value) => value + 1e8) } }; // biome-ignore format: two arrays
+  writeNpz(at("far.npz"), Object.entries(far));
+  const found = done(await discover("--pairs", "far.npz", "--affine", "--json", "--progress", "silent"));
+  assert.equal([found.dimension, found.algebra], [1, "so(2)"]);
+});
+
 test("without --json the same for people", async () => {
   const { code, stdout } = await discover("--pairs", "pairs.npz", "--grid", "3", "--known", "translations,so(3)", "--out", "people");
   assert.is(code, 0);
@@ -320,6 +327,7 @@ test("misuse: one line on stderr, no stack, nothing written", async () => {
     [1, "2 samples, at least 50 are needed", "--data", "fewlabels.npz", ...train],
     [2, "leave one of them out", "--data", "classes.npz", "--affine", "--within", "so(3)", ...train],
     [2, "--affine does not go with --run", "--run", "somewhere", "--affine"],
+    [2, "--affine moves the components of x, --grid says", "--pairs", "pairs.npz", "--affine", "--grid", "3"],
     [2, "--seeds does not go with --data", "--data", "classes.npz", "--seeds", "2"],
     [2, "found is not empty (it holds", "--pairs", "pairs.npz", "--out", "found"],
     [1, "cannot read nowhere.npz: no such file or folder", "--pairs", "nowhere.npz"],

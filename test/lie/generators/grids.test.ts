@@ -133,7 +133,7 @@ test("misuse", () => {
   throwsCode(() => shifts([], [[]]), "ERR_LCONV_ARGUMENT", "at least one axis");
   throwsCode(() => affine(8, 8, { kind: "exact" as never }), "ERR_LCONV_ARGUMENT", '"exact"');
   throwsCode(() => affine(8, 8, { only: ["rotat" as never] }), "ERR_LCONV_ARGUMENT", "rotat");
-  throwsCode(() => affine(8, 8, { center: [1, 1] } as never), "ERR_LCONV_OPTION", 'did you mean "center"?');
+  throwsCode(() => affine(8, 8, { centre: [1, 1] } as never), "ERR_LCONV_OPTION", 'did you mean "center"?');
   throwsCode(() => affine(8, 8, { period: [4, 8] }), "ERR_LCONV_ARGUMENT", "period");
   throwsCode(() => fractionalShift(4, Number.NaN), "ERR_LCONV_ARGUMENT", "NaN");
 });

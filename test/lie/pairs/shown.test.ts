@@ -99,4 +99,27 @@ test("so(3) by two vectors a sample with noise: three generators, in a few secon
   assert.ok(farthest(found, L) < 0.05 && seconds < 25, `${farthest(found, L)}, ${seconds} s`);
 });
 
+/** Noise of `size` in the second coordinate alone, [2, columns]. */
+const second = (columns: number, size: number, seed: number): Matrix =>
+  new Matrix([new Array<number>(columns).fill(0), randomMatrix(1, columns, seed).mul(size).getRow(0)]);
+
+test("noise of one axis, or of a narrow one, shows no second generator, whether it is counted or asked for", () => {
+  const turn = rotations(2, [1]);
+  const shear = Matrix.zeros(2, 2).set(1, 0, 1);
+  for (let seed = 0; seed < 4; seed++) {
+    const t = within(0.5, 1, 100, 3 * seed);
+    const X = within(1, 2, 300, 3 * seed + 1);
+    const Y = moved([turn], t, X, 3).add(second(300, 0.05, 3 * seed + 2));
+    const one = generatorsFromPairs(X, Y, { channels: 3, n_L: "auto" });
+    assert.equal([one.n_L, one.determined], [1, true], `seed ${seed}: ${one.notes}`);
+    assert.is(generatorsFromPairs(X, Y, { channels: 3, n_L: 2 }).determined, false, `seed ${seed}`);
+    const narrow = new Matrix([X.getRow(0), X.getRow(1).map((x) => 0.2 * x)]);
+    const sheared = moved([shear], Matrix.mul(t, 0.6), narrow, 3).add(randomMatrix(2, 300, 50 + seed).mul(0.03));
+    const found = generatorsFromPairs(narrow, sheared, { channels: 3, n_L: "auto" });
+    assert.equal([found.n_L, found.determined], [1, true], `seed ${seed}: ${found.notes}`);
+    const still = generatorsFromPairs(X, Matrix.add(X, second(300, 0.2, 80 + seed)), { channels: 2, n_L: 2 });
+    assert.is(still.determined, false, `seed ${seed}: ${still.notes}`);
+  }
+});
+
 test.run();

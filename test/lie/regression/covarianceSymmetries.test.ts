@@ -176,7 +176,7 @@ test("misuse", () => {
   throwsCode(() => found.generator(Matrix.zeros(3, 3)), "ERR_LCONV_SHAPE", "[4, 4]");
   throwsCode(() => found.apply(Matrix.zeros(4, 4), Matrix.zeros(3, 2)), "ERR_LCONV_SHAPE", "4 rows", "[3, 2]");
   throwsCode(() => found.defect(Matrix.zeros(4, 3)), "ERR_LCONV_SHAPE", "[4, 3]");
-  throwsCode(() => covarianceSymmetries(randomMatrix(2, 9, 1), { center: true } as object), "ERR_LCONV_OPTION", 'did you mean "center"');
+  throwsCode(() => covarianceSymmetries(randomMatrix(2, 9, 1), { centre: true } as object), "ERR_LCONV_OPTION", 'did you mean "center"');
 });
 
 test("a basis that would not fit is refused by its size; the operator form works", () => {
