@@ -67,7 +67,7 @@ function everyFault(
       assert.instance(outcome, LconvError, `${at}: ${String(outcome)}`);
       assert.is((outcome as LconvError).code, "ERR_LCONV_IO", `${at}: ${String(outcome)}`);
     }
-    assert.is(descriptors(), open, `${at}: descriptors`);
+    assert.ok(descriptors() <= open, `${at}: ${descriptors()} descriptors, ${open} before`); // the loader may close one of its own meanwhile
     // What could not be removed is left, of course.
     const left = (existsSync(path) ? readdirSync(path) : []).filter((name) => /\.tmp$|^lock/.test(name) && !at.endsWith(join(path, name)));
     assert.equal(left, [], at);
