@@ -1,7 +1,7 @@
-/** Every error the package throws on purpose. `code` is stable; the message says what, where, expected, got, and what to do. */
+/** The codes of LconvError. They are stable: programs may compare them. */
 export type ErrorCode =
   | "ERR_LCONV_ARGUMENT" // a value that is out of range or of the wrong type
-  | "ERR_LCONV_OPTION" // an option nobody knows
+  | "ERR_LCONV_OPTION" // an unknown option
   | "ERR_LCONV_SHAPE" // shapes that do not fit together
   | "ERR_LCONV_DTYPE" // float32 where int32 is needed, or the reverse
   | "ERR_LCONV_DISPOSED" // use after dispose()
@@ -29,9 +29,12 @@ export type ErrorCode =
   | "ERR_LCONV_IO" // a file or folder that cannot be read or written
   | "ERR_LCONV_NONFINITE"; // NaN or Inf in the loss
 
+/** An error that the package throws on purpose. Its message says what, where, expected, got, and what to do. */
 export class LconvError extends Error {
+  /** Tells errors apart; stable from version to version. */
   readonly code: ErrorCode;
 
+  /** `options.cause` is the error behind this one. */
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "LconvError";

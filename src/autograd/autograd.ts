@@ -4,7 +4,7 @@ import { keep, Tensor } from "../tensor/tensor.js";
 
 let enabled = true;
 
-/** Runs `work` without noting how its tensors were made: no gradients will flow through them. */
+/** Runs `work` without recording how its tensors are made, so that no gradients flow through them. Returns what `work` returns. */
 export function noGrad<T>(work: () => T): T {
   const before = enabled;
   enabled = false;
@@ -25,8 +25,8 @@ export function attach(op: string, inputs: readonly Tensor[], output: Tensor, ba
 }
 
 /**
- * d(loss)/d(x) for each x. `loss` must have one element; an x that the loss does not depend on gets zeros.
- * Throws ERR_LCONV_SHAPE for a loss with more elements, ERR_LCONV_ARGUMENT for one that has no gradient.
+ * d(loss) / d(x) for each x in `xs`, in their order and of their shapes; zeros for an x that the loss does not depend on.
+ * Throws ERR_LCONV_SHAPE for a loss with more than one element, ERR_LCONV_ARGUMENT for one that has no gradient.
  */
 export function gradients(loss: Tensor, xs: readonly Tensor[]): Tensor[] {
   check(
@@ -44,7 +44,7 @@ export function gradients(loss: Tensor, xs: readonly Tensor[]): Tensor[] {
     const taken = new Set<number>();
     return xs.map((x) => {
       const dx = found.get(x) ?? filled(x, 0);
-      // a + b hands one tensor to both: who gets it second gets a copy, so that each can be changed or disposed of alone.
+      // The backward of a + b returns one tensor for both inputs: the second gets a copy, so that each can be changed or disposed of alone.
       const own = taken.has(dx.buffer) ? copyOf(dx) : dx;
       taken.add(own.buffer);
       return own;
@@ -52,7 +52,7 @@ export function gradients(loss: Tensor, xs: readonly Tensor[]): Tensor[] {
   });
 }
 
-/** Adds d(loss)/d(x) to `x.grad` of every x with requiresGrad that the loss depends on, as PyTorch does. */
+/** Adds d(loss) / d(x) to `x.grad` of every x with requiresGrad that the loss depends on, as PyTorch does. Throws as `gradients` does. */
 export function backward(loss: Tensor): void {
   const leaves = reverseOrder(loss).filter((t) => t.requiresGrad);
   const grads = gradients(loss, leaves);

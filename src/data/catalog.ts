@@ -6,8 +6,11 @@ import type { DatasetFiles, ImageShape } from "./dataset.js";
 import { glyphsShape } from "./glyphs.js";
 import { idxFiles, isIdxIn, readIdx } from "./idx.js";
 
+/** Checksum of a file. */
 export interface Checksum {
+  /** How it is computed. */
   algorithm: "sha256" | "md5";
+  /** In lower-case hexadecimal digits. */
   hex: string;
 }
 
@@ -69,12 +72,14 @@ export const catalog = {
   }),
 } satisfies Record<string, CatalogEntry>;
 
+/** Name of a data set with official files. */
 export type OfficialName = keyof typeof catalog;
 export const officialNames = Object.keys(catalog) as readonly OfficialName[];
 export const isOfficial = (name: string): name is OfficialName => Object.hasOwn(catalog, name);
 
-/** Every data set with a name; anything else is a folder of .npy files or an .npz archive. */
+/** Names of the data sets that `loadDataset` takes; anything else is the path of a folder of .npy files or of an .npz archive. */
 export const datasetNames = [...officialNames, "glyphs"] as const;
+/** One of `datasetNames`. */
 export type DatasetName = (typeof datasetNames)[number];
 
 /** What the training file of each of them holds, known without it. */

@@ -2,36 +2,50 @@ import { check, showShape } from "../errors.js";
 
 /** The layout of images: [N, m, p, q], channels first, row-major; d = p q. */
 export interface ImageShape {
-  count: number; // N
-  channels: number; // m
-  height: number; // p
-  width: number; // q
+  /** Number of samples, N. */
+  count: number;
+  /** Number of channels, m. */
+  channels: number;
+  /** Height in pixels, p. */
+  height: number;
+  /** Width in pixels, q. */
+  width: number;
+  /** Number of classes. */
   classes: number;
 }
 
 /** Images as a file holds them; bytes stay bytes until `prepare` makes float32 of them. */
 export interface RawDataset extends ImageShape {
+  /** Name for messages. */
   name: string;
-  pixels: Uint8Array | Float32Array; // [N, m, p, q]
-  labels: Int32Array; // [N], 0..classes-1
+  /** [N, m, p, q] */
+  pixels: Uint8Array | Float32Array;
+  /** [N], from 0 to classes - 1. */
+  labels: Int32Array;
 }
 
 /** Samples to train on. */
 export interface Dataset extends ImageShape {
+  /** Name for messages. */
   name: string;
-  x: Float32Array; // [N, m, d]
-  labels: Int32Array; // [N]
+  /** [N, m, d] */
+  x: Float32Array;
+  /** [N], from 0 to classes - 1. */
+  labels: Int32Array;
 }
 
 /** The training file, and the official test file where there is one. */
 export interface DatasetFiles {
+  /** The training file. */
   train: RawDataset;
+  /** The official test file, if there is one. */
   test?: RawDataset;
 }
 
-/** What loadDataset finds. */
+/** A data set as loaded. */
 export interface LoadedDataset extends DatasetFiles {
-  source: string; // where it came from, for people
+  /** Where it is from, for people. */
+  source: string;
 }
 
 /** Throws ERR_LCONV_DATA or ERR_LCONV_SHAPE unless the data can be trained on: sizes fit, samples exist, pixels are finite, labels in range. */

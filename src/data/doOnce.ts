@@ -17,7 +17,7 @@ export interface Once {
 }
 
 /**
- * Does work that several processes, threads and calls may want at the same time: one that gets the lock file does it, the others wait. They take over where
+ * Does work that several processes, threads and calls may request at the same time: the one that gets the lock file does it, the others wait. They take over where
  * the holder gives up or is killed; where that cannot be seen (a thread, another host), by the lock, which a holder touches every second.
  * Throws what the work throws, ERR_LCONV_IO for a lock that cannot be written, the signal's reason.
  */
@@ -47,7 +47,7 @@ function take(lock: string): (() => void) | undefined {
   }
 }
 
-/** Works while it touches the lock. One that finds another's touch was held to be dead: it stops, and waits as the others do. */
+/** Works and touches the lock. If another process has touched it, this one was taken for dead: it stops and waits like the others. */
 async function hold(lock: string, release: () => void, { isDone, work }: Once, signal: AbortSignal): Promise<void> {
   const lost = new AbortController();
   let mine = touch(lock);
@@ -86,7 +86,9 @@ function touch(lock: string): string {
   return stampOf(lock);
 }
 
-/** Removes a lock that nobody touches, unless that has changed. Of several that want to, one does: it holds the lock with which tryLock replaces locks. */
+/**
+ * Removes an abandoned lock unless it was touched meanwhile. Only one of several callers does: the one that holds the file NAME.takeover.
+ */
 function evict(lock: string, stamp: string): void {
   const guard = take(`${lock}.takeover`);
   if (!guard) return;

@@ -12,19 +12,30 @@ import { type DownloadLimits, downloadLimits } from "./limits.js";
 import { PartFile } from "./partFile.js";
 import { fetchOnce, Passing, Refused, type Transfer } from "./transfer.js";
 
+/** How far a download is. */
 export interface DownloadProgress {
+  /** Bytes so far. */
   received: number;
-  total?: number; // when the size is known, or the server says so
+  /** Bytes of the file, if the size is known or the server states it. */
+  total?: number;
 }
 
+/** Options of download. */
 export interface DownloadOptions extends DownloadLimits {
+  /** Called as bytes arrive. */
   onProgress?: (progress: DownloadProgress) => void;
+  /** Stops the work, which then throws the reason of the signal. */
   signal?: AbortSignal;
-  size?: number; // of the file in bytes, where it is known: no other is taken
-  retries?: number; // after lost connections and 5xx, for each address; default 4
-  backoff?: number; // ms before the first retry, doubled each time; default 500
-  connectTimeout?: number; // ms to connect; default 10,000
-  idleTimeout?: number; // ms without a byte, or, once connected, without an answer; default 30,000
+  /** Size of the file in bytes, if it is known; a file of another size is refused. */
+  size?: number;
+  /** Retries at each address after lost connections and answers 5xx. Default 4. */
+  retries?: number;
+  /** Milliseconds before the first retry, doubled for each further one. Default 500. */
+  backoff?: number;
+  /** Milliseconds to connect. Default 10,000. */
+  connectTimeout?: number;
+  /** Milliseconds without a byte, or, once connected, without an answer. Default 30,000. */
+  idleTimeout?: number;
 }
 
 export const downloadOptions: OptionNames<DownloadOptions> = {
@@ -33,11 +44,11 @@ export const downloadOptions: OptionNames<DownloadOptions> = {
 };
 
 /**
- * Downloads a file from the first of `urls` that gives it, through HTTP_PROXY, HTTPS_PROXY and NO_PROXY where set. The bytes go to `<path>.part`,
- * which a later call resumes; the file gets its name once its checksum is right. Nothing is done when `path` is there. Of several calls for one path,
- * in whatever processes, one downloads, and the others wait for it and report its progress.
- * Throws ERR_LCONV_DOWNLOAD (all addresses failed, too large, wrong checksum), ERR_LCONV_IO (also for a full disk, before it begins where the size is
- * known), ERR_LCONV_ARGUMENT, ERR_LCONV_OPTION, or the signal's reason.
+ * Downloads a file from the first of `urls` that serves it, through HTTP_PROXY, HTTPS_PROXY and NO_PROXY if they are set. The bytes go to
+ * `<path>.part`, which a later call resumes; the file gets its name once its checksum is right. Nothing is done if `path` exists. Of
+ * several calls for one path, in whatever processes, one downloads, and the others wait for it and report its progress.
+ * Throws ERR_LCONV_DOWNLOAD (all addresses failed, too large, wrong checksum), ERR_LCONV_IO (also for a full disk, before it begins if the
+ * size is known), ERR_LCONV_ARGUMENT, ERR_LCONV_OPTION, or the reason of `signal`.
  */
 export async function download(urls: readonly string[], path: string, checksum: Checksum, options: DownloadOptions = {}): Promise<void> {
   checkOptions("download", options, downloadOptions);
@@ -60,7 +71,7 @@ export async function downloadOnce(
   await doOnce(`${path}.lock`, { isDone, work, onWait }, signal);
 }
 
-/** Downloads a file as `download` does, for who is alone at it. */
+/** Downloads a file as `download` does, without sharing it with other processes. */
 export async function receiveFile(urls: readonly string[], path: string, checksum: Checksum, options: DownloadOptions): Promise<void> {
   if (existsSync(path)) return;
   const { connectTimeout = 10_000, idleTimeout = 30_000, size, onProgress, signal = new AbortController().signal } = options;

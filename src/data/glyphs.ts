@@ -4,9 +4,13 @@ import { checkInteger, checkOptions } from "../errors.js";
 import type { ImageShape, LoadedDataset, RawDataset } from "./dataset.js";
 import { type Point, strokesOf } from "./strokes.js";
 
+/** Options of glyphs. */
 export interface GlyphsOptions {
-  train?: number; // default 12,000
-  test?: number; // default 2,000
+  /** Number of training images, 1 to 10,000,000. Default 12,000. */
+  train?: number;
+  /** Number of test images, 1 to 10,000,000. Default 2,000. */
+  test?: number;
+  /** Default 0. */
   seed?: number;
 }
 
@@ -23,7 +27,8 @@ const TEST_POSITION = 2 ** 40;
  */
 export const glyphs = (options: GlyphsOptions = {}): Glyphs => inOneGo(drawGlyphs(options));
 
-type Glyphs = LoadedDataset & { test: RawDataset };
+/** Training and test images. */
+export type Glyphs = LoadedDataset & { test: RawDataset };
 
 /** The same in pieces. */
 export function* drawGlyphs(options: GlyphsOptions = {}): Pieces<Glyphs> {

@@ -2,11 +2,14 @@ import { existsSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import { check, LconvError } from "../errors.js";
 
-/** How much may come, and how slowly. */
+/** The largest size and the least speed of a download. */
 export interface DownloadLimits {
-  maxBytes?: number; // of a file; default LCONV_DOWNLOAD_MAX_BYTES, else 4 GiB
-  minRate?: number; // bytes a second on average over `rateWindow`; 0 for none; default LCONV_DOWNLOAD_MIN_RATE, else 1000
-  rateWindow?: number; // ms; default 30,000
+  /** The most bytes of a file. Default: LCONV_DOWNLOAD_MAX_BYTES, else 4 GiB. */
+  maxBytes?: number;
+  /** The least bytes per second on average over `rateWindow`; 0 for no limit. Default: LCONV_DOWNLOAD_MIN_RATE, else 1000. */
+  minRate?: number;
+  /** In milliseconds. Default 30,000. */
+  rateWindow?: number;
 }
 
 /** The limits in force. Throws ERR_LCONV_ARGUMENT for one that is no such number, also in the environment. */

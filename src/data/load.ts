@@ -23,29 +23,38 @@ import { drawGlyphs } from "./glyphs.js";
 import { checkSpace, type DownloadLimits } from "./limits.js";
 import { PartFile } from "./partFile.js";
 
-/** With the limits of downloads. */
+/** Where data sets are looked for, and the limits of downloads. */
 export interface LoadOptions extends DownloadLimits {
-  root?: string; // stands for LCONV_DATA
-  download?: boolean; // when the set is nowhere; default true
+  /** Folder in place of LCONV_DATA. */
+  root?: string;
+  /** Whether a set that is on none of the known folders is downloaded. Default true. */
+  download?: boolean;
+  /** Called as bytes of a file arrive. */
   onProgress?: (file: string, progress: DownloadProgress) => void;
+  /** Stops the work, which then throws the reason of the signal. */
   signal?: AbortSignal;
 }
 
-/** The data of the main job, and why these. */
+/** The data of the main job. */
 export interface ChosenDataset extends LoadedDataset {
+  /** Which set it is. */
   name: DatasetName;
+  /** Why this one, in a sentence. */
   reason: string;
 }
 
+/** Options of fetchDataset. */
 export interface FetchOptions extends Omit<DownloadOptions, "onProgress" | "size">, Pick<LoadOptions, "root" | "onProgress"> {}
 
 const loadOptions: OptionNames<LoadOptions> = { root: 1, download: 1, onProgress: 1, signal: 1, maxBytes: 1, minRate: 1, rateWindow: 1 };
 const { size: _, ...fetchOptions } = { ...downloadOptions, root: 1 };
 
 /**
- * Loads a data set by name, from LCONV_DATA, the cache, a system folder, or, when it is nowhere, its official address;
- * or the user's own arrays by path. Throws ERR_LCONV_ARGUMENT (unknown name), ERR_LCONV_IO, ERR_LCONV_FORMAT, ERR_LCONV_DATA,
- * ERR_LCONV_SHAPE, ERR_LCONV_DOWNLOAD.
+ * Loads a data set by name, from LCONV_DATA, the cache, a system folder, or, if it is in none of them, its official address; or a user's
+ * arrays by path: a folder of .npy files or an .npz archive with `x` and `labels`, and optionally `x_test` and `labels_test`, x being [N,
+ * p, q], [N, m, p, q] or [N, d].
+ * Throws ERR_LCONV_ARGUMENT (unknown name), ERR_LCONV_IO, ERR_LCONV_FORMAT, ERR_LCONV_DATA, ERR_LCONV_SHAPE, ERR_LCONV_DOWNLOAD,
+ * ERR_LCONV_OPTION.
  */
 export async function loadDataset(name: string, options: LoadOptions = {}): Promise<LoadedDataset> {
   checkOptions("loadDataset", options, loadOptions);
@@ -58,7 +67,7 @@ export async function loadDataset(name: string, options: LoadOptions = {}): Prom
 }
 
 /**
- * Brings a data set from its official address into LCONV_DATA (or the cache) and returns its folder. Several processes share one download.
+ * Downloads a data set from its official address to LCONV_DATA (or the cache) and returns its folder. Several processes share one download.
  * Throws as `download` does, ERR_LCONV_FORMAT.
  */
 export async function fetchDataset(name: OfficialName, options: FetchOptions = {}): Promise<string> {
@@ -69,8 +78,9 @@ export async function fetchDataset(name: OfficialName, options: FetchOptions = {
 }
 
 /**
- * The data of the main job: MNIST where it is at hand; else Fashion-MNIST where it is (Debian's package dataset-fashion-mnist); else
- * MNIST from its official address, giving up within seconds when offline; else glyphs. Damaged files are an error, not a reason to go on.
+ * The data of the main job: MNIST if it is on this machine; else Fashion-MNIST if that is (Debian's package dataset-fashion-mnist); else
+ * MNIST from its official address, given up within seconds when offline; else `glyphs`. Damaged files are an error and no reason to go on.
+ * Throws ERR_LCONV_IO, ERR_LCONV_FORMAT, ERR_LCONV_DATA, ERR_LCONV_OPTION, and the reason of `signal`.
  */
 export async function chooseDataset(options: LoadOptions = {}): Promise<ChosenDataset> {
   checkOptions("chooseDataset", options, loadOptions);

@@ -72,7 +72,7 @@ async function request(
   throw new Refused(`HTTP ${statusCode}`);
 }
 
-/** An answer nobody reads holds its connection, and tells of its end by an error. */
+/** An unread response keeps its connection open and emits an error when that ends. */
 const drop = ({ body }: Dispatcher.ResponseData): void => void body.on("error", () => {}).destroy();
 
 const mostBytes = ({ size, maxBytes }: Transfer): number => Math.min(size ?? Number.POSITIVE_INFINITY, maxBytes);

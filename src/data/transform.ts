@@ -6,27 +6,42 @@ import { check, checkInteger, checkOptions, oneOf } from "../errors.js";
 import { checkRaw, type Dataset, type RawDataset } from "./dataset.js";
 import { rotate } from "./rotate.js";
 
+/** What is done to the images before training. */
 export const variants = ["default", "rotated", "rotated-scrambled"] as const;
+/** One of `variants`. */
 export type Variant = (typeof variants)[number];
 
+/** Options of prepare; `prepareDefaults` has the defaults. */
 export interface PrepareOptions {
+  /** What is done to the images before training. */
   variant?: Variant;
-  seed?: number; // of angles, permutation and split
-  order?: 1 | 3; // spline order of the rotation
-  split?: "last" | "seeded"; // which samples are held out
-  holdOut?: number; // fraction of the training file for validation
-  threads?: number; // default as of device()
+  /** Seed of angles, permutation and split. */
+  seed?: number;
+  /** Order of the spline of the rotation. */
+  order?: 1 | 3;
+  /** Which samples are held out: the last ones, as the authors do, or randomly drawn ones. */
+  split?: "last" | "seeded";
+  /** Fraction of the training file for validation, between 0 and 1. */
+  holdOut?: number;
+  /** Threads of the rotation, 1 to 1024. Default as for `device`. */
+  threads?: number;
+  /** Stops the work, which then throws the reason of the signal. */
   signal?: AbortSignal;
 }
 
-/** The authors' way, but for the variant. */
+/** Defaults of `PrepareOptions`: those of the authors, but for the variant. */
 export const prepareDefaults = { variant: "default", seed: 0, order: 3, split: "last", holdOut: 0.2 } as const;
 
+/** Samples to train, validate and test on. */
 export interface PreparedData {
+  /** The training file without what is held out. */
   train: Dataset;
+  /** What is held out of the training file. */
   validation: Dataset;
+  /** The official test file, if there is one. */
   test?: Dataset;
-  permutation?: Int32Array; // [d]: pixel mu of a scrambled image is pixel permutation[mu] of the rotated one
+  /** Pixel mu of a scrambled image is pixel permutation[mu] of the rotated one, [d]; undefined unless the images are scrambled. */
+  permutation?: Int32Array;
 }
 
 /** How the pixels of one file become samples. */
@@ -44,10 +59,10 @@ const TEST_POSITION = 2 ** 40;
 const BLOCK_PIXELS = 2 ** 19; // between two turns of the event loop: 2 MB, some 10 ms to rotate on two cores
 
 /**
- * The authors' recipe: x = pixel / max(first 100 training images) - 1/2; each image turned by its own angle ~ U(-90, 90) degrees; one
+ * The authors' recipe: x = pixel / max(first 100 training images) - 1/2; each image turned by an angle ~ U(-90, 90) degrees; one
  * permutation of the d pixels for all images and channels; the last 20 % held out. Everything random depends on the seed alone, so all
- * models of a seed see the same data. The test file has its own angles, the same scale and the same permutation.
- * Throws ERR_LCONV_OPTION, ERR_LCONV_ARGUMENT, ERR_LCONV_DATA, ERR_LCONV_SHAPE; the signal's reason when aborted.
+ * models of a seed see the same data. The test file has other angles, the same scale and the same permutation.
+ * Throws ERR_LCONV_OPTION, ERR_LCONV_ARGUMENT, ERR_LCONV_DATA, ERR_LCONV_SHAPE; the reason of `signal`.
  */
 export async function prepare(data: { train: RawDataset; test?: RawDataset }, options: PrepareOptions = {}): Promise<PreparedData> {
   const { variant, seed, order, split, holdOut, threads, signal } = checkedOptions(options);
@@ -77,6 +92,7 @@ export async function prepare(data: { train: RawDataset; test?: RawDataset }, op
 export const rotationAngles = (seed: number, count: number, position = 0): Float64Array =>
   new Philox(seed, streams.rotation, position).uniform(count).map((u) => (u - 0.5) * 180);
 
+/** The permutation of d pixels by which `prepare` scrambles images with this seed, [d]. */
 export const scramblePermutation = (seed: number, d: number): Int32Array => new Philox(seed, streams.scramble).permutation(d);
 
 /** Puts pixel permutation[mu] of every plane of x [planes, d] at mu, in place. */
@@ -148,7 +164,10 @@ function gather<T extends Int32Array | Float64Array>(values: T, samples: Int32Ar
   return out;
 }
 
-/** The last `fraction` of the samples apart, as Keras' validation_split has it: the split is at floor(N (1 - fraction)). */
+/**
+ * Splits off the last `fraction` of the samples as Keras' validation_split does, at floor(N (1 - fraction)); both parts are views.
+ * Throws ERR_LCONV_DATA if one would be empty.
+ */
 export function splitLast(data: Dataset, fraction: number): [Dataset, Dataset] {
   const at = Math.floor(data.count * (1 - fraction));
   check(

@@ -5,7 +5,7 @@ import type { Ensemble } from "./ensemble.js";
 
 // What may be claimed on the ground of a fit, an extraction and its finite checks.
 
-/** What was looked at, and for what. */
+/** The samples, and what is looked for in them. */
 export interface Asked {
   x: Float32Array; // [N, m, d]
   N: number;
@@ -82,7 +82,7 @@ export function fitNotes(r2: readonly number[]): string[] {
 /** With fewer samples a function with a corner, or of another degree, looks like one with a symmetry. */
 const FEWEST_CLAIMED = 300;
 
-/** What may be said of the dimension. */
+/** The dimension that may be claimed. */
 export function claimOf(
   { dimension, undecided, residuals, inputs, notes: before }: Extraction,
   checks: readonly FiniteCheck[],

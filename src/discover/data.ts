@@ -11,16 +11,19 @@ import { defectOn } from "./measure.js";
 import { describing, knownGenerators } from "./result.js";
 import { columnsOf, type Found, type Samples, type SourceOptions, shared } from "./samples.js";
 
+/** Options of discoverData. */
 export interface DataOptions extends SourceOptions {
+  /** invariant: y = f(x) stays as it is while x moves. equivariant: y moves linearly with x. */
   output: "invariant" | "equivariant";
-  /** Look for x -> L x + c, too. */
+  /** Also looks for translations, x -> L x + c. Default false. */
   affine?: boolean;
+  /** Looks only among these known generators, by name as in `knownGenerators`; then d may be large. Default: all d x d matrices. */
   within?: string;
-  /** Default 0.2. */
+  /** The greatest residual that a symmetry may have, as in `lie.extractSymmetries`. Default 0.2. */
   tolerance?: number;
-  /** Networks to fit, each to the samples drawn again; 3 or more for an error bar. Default 5. */
+  /** Number of networks to fit, each to a new draw of the samples; 3 or more for an error bar. Default 5. */
   networks?: number;
-  /** Default: as many as make 4,000 steps, from 20 to 250. */
+  /** Passes over the samples. Default: as many as make 4,000 steps, from 20 to 250. */
   epochs?: number;
 }
 
@@ -28,8 +31,23 @@ export const NETWORKS = 5;
 export const TOLERANCE = 0.2;
 
 /**
- * Labelled samples: fits plain networks to them and looks for the generators that leave these alone; see `analyze`. Throws ERR_LCONV_DATA for samples from which
- * nothing can be learned, and as fitNetwork and extractSymmetries do.
+ * Symmetries of labelled samples: fits plain networks to them, looks for the generators under which these are invariant or equivariant, and
+ * checks each by finite moves of samples held out. y holds class numbers if f is invariant and y is one integer a sample, else values.
+ *
+ * Throws ERR_LCONV_DATA for samples from which nothing can be learned, among them fewer than 50; ERR_LCONV_ARGUMENT for `affine` with
+ * `within`, an unknown `within`, or too many unknowns for the samples; ERR_LCONV_NONFINITE; and the reason of `signal`.
+ *
+ * @example
+ * ```ts
+ * import { device, discover, randn } from "lconv";
+ *
+ * const N = 400;
+ * const x = randn([N, 3], { seed: 1 }).dataSync() as Float32Array;
+ * const data = Float32Array.from({ length: N }, (_, n) => Math.hypot(...x.subarray(3 * n, 3 * n + 3)));
+ * const samples: discover.Samples = { path: "lengths", N, m: 1, d: 3, x, y: { dtype: "f4", shape: [N], data } };
+ * const { discovery } = await discover.discoverData(samples, { output: "invariant", seed: 0, device: device() });
+ * const name = discovery?.identification.name; // "so(3)"
+ * ```
  */
 export async function discoverData(samples: Samples, options: DataOptions): Promise<Found> {
   const { N, m, d, x, path } = samples;

@@ -2,24 +2,25 @@ import { defined } from "../defined.js";
 import type { Extraction } from "../symmetry/extraction.js";
 import type { FiniteCheck } from "../symmetry/finiteCheck.js";
 
-/** What a conclusion rests on; it stands in every output beside it. */
+/** What a conclusion rests on; it stands beside it in every output. */
 export interface Evidence {
-  /** R^2 of each output on samples held out; of classes one value, the share of their entropy that is explained. */
+  /** R^2 of each output on samples held out; for classes one value, the share of their entropy that is explained. */
   r2?: readonly number[];
+  /** Number of samples held out. */
   heldOut?: number;
-  /** Of every direction of a function, ascending; of pairs, one. */
+  /** Residuals of every direction of a function, ascending; for pairs, one. */
   residuals: readonly number[];
-  /** Of every direction: how far one network differs from their mean. */
+  /** For every direction, how far one network differs from the mean network. */
   noise?: readonly number[];
-  /** Directions that may be symmetries or not. */
+  /** Number of directions that may or may not be symmetries. */
   undecided?: number;
-  /** Of each claimed direction, see symmetry/finiteCheck.ts. */
+  /** Finite check of each claimed direction. */
   checks?: readonly FiniteCheck[];
-  /** Directions of x [k][d] on which no dependence of f was seen: what is said is modulo those. */
+  /** Directions of x [k][d] on which f was not seen to depend; the result is modulo these. */
   ignored?: readonly (readonly number[])[];
-  /** 95 % bound of the largest angle to the true span, degrees; of claims alone. */
+  /** 95 % bound of the largest angle to the true span, degrees; for claims alone. */
   bound?: number;
-  /** Mean largest angle to the span that other samples of the same function give, degrees: of the examined points alone, no error bar. */
+  /** Mean largest angle to the span that other samples of the same function give, degrees; it is no error bar of the function. */
   resampled?: number;
 }
 

@@ -22,8 +22,8 @@ interface Arrays {
 }
 
 /**
- * What a discovery is kept as: generators.safetensors and generators.npz (the same arrays in float64, see `arraysOf`), symmetries.json (all numbers,
- * null for those that are not finite).
+ * The files of a discovery by name, as contents: generators.safetensors and generators.npz (the same arrays in float64), and
+ * symmetries.json (all numbers, null for those that are not finite).
  */
 export function discoveryFiles(discovery: Discovery): Record<string, string | Uint8Array> {
   const arrays = arraysOf(discovery.basis);
@@ -92,7 +92,10 @@ function numbersOf(discovery: Discovery): object {
   };
 }
 
-/** Generators from a file that `discoveryFiles` made, .safetensors or .npz. Throws ERR_LCONV_IO, ERR_LCONV_FORMAT, and as the generators' own checks. */
+/**
+ * Generators from a file of `discoveryFiles`, .safetensors or .npz. Throws ERR_LCONV_IO, ERR_LCONV_FORMAT, and as `lie.dense`,
+ * `lie.lowRank` and `lie.sparse` do.
+ */
 export function readGenerators(path: string): Basis {
   const bytes = readBytes(path);
   if (path.endsWith(".npz")) {

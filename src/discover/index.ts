@@ -1,5 +1,20 @@
+/**
+ * From samples to a claim: the symmetries of labelled samples and of pairs, with what the claim rests on.
+ *
+ * @module
+ */
 export { type DataOptions, discoverData } from "./data.js";
+export type { Evidence } from "./evidence.js";
 export { discoveryFiles, readGenerators } from "./files.js";
-export { type ChannelMode, discoverPairs, type PairsSourceOptions } from "./pairs.js";
-export { type DescribeOptions, type Discovery, describe, type KnownAngles, knownGenerators, type MeasureDefect } from "./result.js";
+export { type ChannelMode, channelModes, discoverPairs, type PairsSourceOptions } from "./pairs.js";
+export {
+  type BoundedDefect,
+  type DescribeOptions,
+  type Discovery,
+  describe,
+  type KnownAngles,
+  knownGenerators,
+  type MeasureDefect,
+  type WhitenedBasis,
+} from "./result.js";
 export { type Found, readSamples, type Samples, type SourceOptions } from "./samples.js";

@@ -5,20 +5,38 @@ import { fitPairs } from "../lie/pairs/pairs.js";
 import { describing } from "./result.js";
 import { columnsOf, type Found, type Samples, type SourceOptions, shared } from "./samples.js";
 
-/** Whether the channels of a sample are moved by one group element, or each by its own. */
+/** Whether the channels of a sample are moved by one group element (shared), or each by another (separate). */
 export const channelModes = ["shared", "separate"] as const;
+/** One of `channelModes`. */
 export type ChannelMode = (typeof channelModes)[number];
 
+/** Options of discoverPairs. */
 export interface PairsSourceOptions extends SourceOptions {
   /** Default "shared". */
   channels?: ChannelMode;
-  /** Look for x -> L x + c, too; generators then act on (x, 1). Default false. */
+  /** Also looks for translations, x -> L x + c; generators then act on (x, 1). Default false. */
   affine?: boolean;
 }
 
 /**
- * Pairs (x, g x) of unknown group elements: the generators that explain them, n_L or as many as the pairs show. `discovery` is undefined where the
- * pairs do not determine them; the notes say why. Throws as generatorsFromPairs does, and the reason of `options.signal`.
+ * Symmetries of pairs (x, g x) with unknown group elements g: the generators that explain them, `n_L` of them or, with "auto", as many as
+ * the pairs show. `discovery` is undefined if the pairs do not determine them; the notes say why.
+ * Throws as `lie.generatorsFromPairs` does, ERR_LCONV_SHAPE unless y has the size of x, and the reason of `signal`.
+ *
+ * @example
+ * ```ts
+ * import { device, discover, randn } from "lconv";
+ *
+ * const N = 60;
+ * const x = randn([N, 2], { seed: 1 }).dataSync() as Float32Array;
+ * const data = x.map((_, k) => {
+ *   const [a, b, t] = k % 2 === 0 ? [x[k], -x[k + 1], k] : [x[k], x[k - 1], k - 1];
+ *   return Math.cos(0.5 + 0.3 * Math.sin(t)) * a + Math.sin(0.5 + 0.3 * Math.sin(t)) * b;
+ * }); // each x turned by an angle of about half a radian
+ * const samples: discover.Samples = { path: "turned", N, m: 1, d: 2, x, y: { dtype: "f4", shape: [N, 2], data } };
+ * const { discovery } = await discover.discoverPairs(samples, 1, { seed: 0, device: device() });
+ * const name = discovery?.identification.name; // "so(2)"
+ * ```
  */
 export async function discoverPairs(
   { path, d, m, x, exact, y, N }: Samples,

@@ -15,82 +15,100 @@ import type { Standard } from "../lie/identify/standardBasis.js";
 import type { EquivarianceDefect } from "../symmetry/defect.js";
 import type { Evidence } from "./evidence.js";
 
-/** How far a model is from being equivariant under a generator, see symmetry/defect.ts; NaN where the samples say nothing of it. */
+/** How far a model is from being equivariant under a generator (`lie.EquivarianceDefect`); NaN if the samples do not determine it. */
 export type BoundedDefect = Pick<EquivarianceDefect, "defect" | "upper">;
 
 /**
- * Measures the examined model under L = sum_k c_k L_k of the basis that was handed in; of a known generator, c is not there. Undefined where it cannot
- * be measured.
+ * Measures the examined model under L. For generators of the given basis, L = sum_k c_k L_k; for known generators there is no `c`. Returns
+ * undefined if it cannot be measured.
  */
 export type MeasureDefect = (
   L: Generator,
   c?: readonly number[],
 ) => EquivarianceDefect | undefined | Pieces<EquivarianceDefect | undefined>;
 
-/** A known set of generators beside what was found. */
+/** A known set of generators beside those found. */
 export interface KnownAngles {
+  /** Name of the set. */
   known: string;
-  /** Angles between the spans, ascending. */
+  /** Angles between the spans in degrees, ascending. */
   degrees: readonly number[];
-  /** Of the model that was examined, under each known generator. */
+  /** Defect of the examined model under each known generator. */
   defects?: readonly BoundedDefect[];
-  /** What of the model cannot be equivariant under them. */
+  /** Why the model cannot be equivariant under them. */
   notes?: readonly string[];
 }
 
-/** What was found, and how sure it is. */
+/** Generators that were found, what they are called, and how sure that is. */
 export interface Discovery {
   /** One line: from what, and how. */
   source: string;
-  /** Canonical: orthonormal, the strongest first. */
+  /** The generators, orthonormal, the strongest first. */
   basis: Basis;
-  /** |L_i| |W^i| of a layer, else singular values of what was found. */
+  /** |L_i| |W^i| for a layer, else singular values of what was found. */
   strengths: readonly number[];
-  /** Of each generator, the greatest first. */
+  /** Eigenvalues of each generator, the greatest first. */
   spectra: readonly (readonly Eigenvalue[])[];
+  /** Name of the algebra. */
   identification: Identification;
-  /** Of the model that was examined, under each generator. */
+  /** Defect of the examined model under each generator. */
   defects?: readonly BoundedDefect[];
+  /** Angles to known generators. */
   angles: readonly KnownAngles[];
-  /** Whether algebra and angles were taken by what the generators do to data, rather than to all vectors. */
+  /** Whether algebra and angles were determined by what the generators do to data, rather than to all vectors. */
   onData: boolean;
-  /** Sizes of the grid that the positions are, where they are one; image or signal. */
+  /** Sizes of the grid of the positions, if they are one: of an image or a signal. */
   grid?: readonly number[];
-  /** The scrambling of the data, where it is known: scrambled[mu] = image[permutation[mu]]. */
+  /** The scrambling of the data, if it is known: scrambled[mu] = image[permutation[mu]]. */
   permutation?: ArrayLike<number>;
   /** Whether generators act on (x, 1): x -> L x + c. */
   affine?: boolean;
   /** The same span in the basis that textbooks give its algebra. */
   standard?: Pick<Standard, "basis" | "names" | "distance" | "condition">;
+  /** What the result rests on. */
   evidence?: Evidence;
+  /** What limits the result, as sentences. */
   notes: readonly string[];
 }
 
-/** Coordinates in which units do not matter, and the generators there. */
+/** Generators in coordinates in which units do not matter. */
 export interface WhitenedBasis {
+  /** The generators there. */
   basis: Basis;
+  /** The coordinates. */
   inputs: Whitening;
+  /** Whether generators act on (x, 1). */
   affine: boolean;
 }
 
+/** What `describe` takes beside the generators. */
 export interface DescribeOptions {
+  /** One line: from what they were found, and how. */
   source: string;
-  /** W^1..W^n_L [n_L, m_in m_out] of the layer. */
+  /** W^1..W^n_L [n_L, m_in m_out] of the layer. Default: none. */
   weights?: Matrix;
-  /** Vectors [d, N] on which generators are compared; default all. */
+  /** Vectors [d, N] on which generators are compared. Default: all vectors. */
   data?: Matrix;
-  /** Names of known generators to compare with. */
+  /** Names of known generators to compare with, as in `knownGenerators`. Default: none. */
   known?: readonly string[];
+  /** Sizes of the grid of the positions, if they are one. */
   grid?: readonly number[];
+  /** The scrambling of the positions, if it is known: scrambled[mu] = image[permutation[mu]]. */
   permutation?: ArrayLike<number>;
-  /** Where it is given, canonical form, algebra and angles are those in these coordinates. */
+  /** If given, canonical form, algebra and angles are those in these coordinates. */
   whitened?: WhitenedBasis;
+  /** What the result rests on. */
   evidence?: Evidence;
+  /** Measures the defect of the examined model. */
   defect?: MeasureDefect;
+  /** What limits the result, as sentences. */
   notes?: readonly string[];
 }
 
-/** Canonical form, algebra, spectra and angles to known generators of a basis that was found. Throws as canonical, identify and knownGenerators do. */
+/**
+ * Canonical form, algebra, spectra and angles to known generators of a basis that was found. Throws as `lie.canonical`, `lie.identify` and
+ * `knownGenerators` do.
+ */
 export const describe = (found: Basis, options: DescribeOptions): Discovery => inOneGo(describing(found, options));
 
 /** The same in pieces. */
@@ -177,8 +195,9 @@ const sets: Record<string, readonly AffineName[]> = {
 };
 
 /**
- * Known generators by name, for d positions: so2, translations, se2, scaling, affine on an image grid; translations on a signal; an algebra such as
- * so(3) whose matrices are d x d; of positions that were scrambled by `permutation`. Throws ERR_LCONV_ARGUMENT for others, with the nearest name.
+ * Known generators by name, for d positions: so2, translations, se2, scaling, affine on an image grid; translations on a signal; an algebra
+ * of `lie.algebra`, such as so(3), whose matrices are d x d. With `permutation` those of positions that it scrambled. Throws
+ * ERR_LCONV_ARGUMENT, which names the nearest known name.
  */
 export function knownGenerators(name: string, d: number, grid?: readonly number[], permutation?: ArrayLike<number>): Basis {
   const basis = unscrambled(name, d, grid);

@@ -7,45 +7,62 @@ import type { NpyArray } from "../io/npy.js";
 import type { Evidence } from "./evidence.js";
 import type { DescribeOptions, Discovery } from "./result.js";
 
-/** Samples of the user's own: x [N, m, d], and y. */
+/** A user's samples. */
 export interface Samples {
+  /** Where they are from, for messages. */
   path: string;
+  /** Number of samples. */
   N: number;
+  /** Number of channels. */
   m: number;
+  /** Number of positions. */
   d: number;
-  x: Float32Array; // [N, m, d]
+  /** [N, m, d] */
+  x: Float32Array;
   /** x in float64, where the file has that. */
   exact?: Float64Array;
+  /** Values, class numbers, or the partners g x of x, [N, ...]. */
   y: NpyArray;
 }
 
 /** What was found in a source. */
 export interface Found {
+  /** One line: from what, and how. */
   source: string;
-  /** How many symmetries are claimed; undefined where that cannot be said, for a reason that stands in `notes`. */
+  /** How many symmetries are claimed; undefined if that is not known, for a reason given in `notes`. */
   dimension: number | undefined;
-  /** Undefined where there is no symmetry, or no claim. */
+  /** The symmetries; undefined if there is none, or no claim. */
   discovery: Discovery | undefined;
+  /** What the result rests on. */
   evidence: Evidence;
+  /** What limits the result, as sentences. */
   notes: readonly string[];
 }
 
+/** Options of every source. */
 export interface SourceOptions {
+  /** Seed of networks and draws. */
   seed: number;
+  /** Where the work is done. */
   device: Device;
+  /** Sizes of the grid of the positions, if they are one. */
   grid?: readonly number[];
-  /** The scrambling of the positions of the grid, where it is known. */
+  /** The scrambling of the positions, if it is known: scrambled[mu] = image[permutation[mu]]. */
   permutation?: ArrayLike<number>;
+  /** Names of known generators to compare with, as in `knownGenerators`. Default: none. */
   known?: readonly string[];
+  /** Stops the work, which then throws the reason of the signal. */
   signal?: AbortSignal;
+  /** Called after every epoch of a network with its number from 1 on, the number of epochs, and the loss. */
   onEpoch?: (epoch: number, epochs: number, loss: number) => void;
-  /** What is done after a training, and how much of it. */
+  /** Called for the steps after a training: their name, how many are done, and of how many. */
   onStep?: (name: string, done: number, of: number) => void;
 }
 
 /**
- * Arrays x and y of an .npz file or a folder of .npy files. Positions are the last axis of x, or its last axes where `grid` gives their sizes;
- * the axis before them are channels. Throws as openArrays does, ERR_LCONV_DATA, ERR_LCONV_SHAPE.
+ * Arrays x and y of an .npz file or a folder of .npy files; they may also be called X, and Y or labels. Positions are the last axis of x,
+ * or its last axes if `grid` has their sizes; axes between those and the first are channels. Throws ERR_LCONV_IO, ERR_LCONV_FORMAT,
+ * ERR_LCONV_DATA, ERR_LCONV_SHAPE.
  */
 export function readSamples(path: string, grid?: readonly number[]): Samples {
   const find = openArrays(path);

@@ -1,19 +1,28 @@
 import type { ErrorCode, LconvError } from "../errors.js";
 
-/** Bytes and tensors a device holds now; `arena` is the part that programs own. */
+/** Memory of a device. */
 export interface MemoryInfo {
+  /** Number of buffers; tensors that share one count once. */
   tensors: number;
+  /** Bytes in use now, arenas of programs included. */
   bytes: number;
+  /** The most bytes that were in use at once. */
   peakBytes: number;
+  /** The part of `bytes` that recorded programs hold. */
   arenaBytes: number;
 }
 
-/** What the binary was built with and found. `oneDNN` is undefined when the built-in GEMM is in use; `gemmNote` then says why. */
+/** What the native binary was built with, and what it found on this machine. */
 export interface BuildInfo {
+  /** Version of the package that the binary belongs to. */
   version: string;
+  /** Version of the interface between TypeScript and the binary. */
   abi: number;
+  /** Instruction set of the kernels in use: "baseline", "avx2", "avx512" or "avx512_bf16". */
   isa: string;
+  /** Version of oneDNN; undefined if the built-in products are in use. */
   oneDNN?: string;
+  /** Why oneDNN is not in use; undefined if it is. */
   gemmNote?: string;
 }
 
@@ -32,7 +41,7 @@ export interface CudaFault {
   message: string;
 }
 
-/** What the driver says, found without loading anything large. `driver` is the newest CUDA version it serves, 13000 for 13.0. */
+/** What the driver reports, without loading anything large. `driver` is the newest CUDA version that it serves, 13000 for 13.0. */
 export interface CudaProbe {
   driver?: number;
   gpus: Gpu[];
@@ -49,28 +58,39 @@ export interface CudaLibraries {
   fault?: CudaFault;
 }
 
-/** A device as it runs. The fields after `name` are there for GPUs only. */
+/** A running device. The fields after `name` are set for GPUs only. */
 export interface DeviceInfo {
+  /** "cpu" or "cuda:k". */
   name: string;
+  /** Compute capability, such as [9, 0]. */
   capability?: [number, number];
+  /** Number of streaming multiprocessors. */
   multiprocessors?: number;
+  /** Memory of the GPU in bytes. */
   totalBytes?: number;
+  /** Free memory of the GPU in bytes, whoever uses the rest. */
   freeBytes?: number;
+  /** Size of the L2 cache in bytes. */
   l2Bytes?: number;
+  /** CUDA runtime in lconv_cuda.so, 13000 for 13.0. */
   runtime?: number;
+  /** Version and path of cuBLAS; undefined if none was found. */
   cublas?: { version: number; path: string };
 }
 
-/**
- * What one step of a program does on a GPU, counted from its launches: kernels and matrix products in all, those on the longest chain of
- * dependencies, streams in the captured graph and its nodes (0 where nothing was captured), bytes that the commands read and write, flops.
- */
+/** What one step of a program does on a GPU, counted from its launches. */
 export interface ProgramStats {
+  /** Kernels and matrix products. */
   launches: number;
+  /** Launches on the longest chain of dependencies. */
   longestPath: number;
+  /** Parallel streams in the captured graph. */
   branches: number;
+  /** Nodes of the captured graph; 0 if nothing was captured. */
   graphNodes: number;
+  /** Bytes that the commands read and write, each operand once a command. */
   bytes: number;
+  /** Floating-point operations of matrix products, convolutions and channel mixing. */
   flops: number;
 }
 

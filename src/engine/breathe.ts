@@ -4,8 +4,8 @@ const PAUSE_MS = 50;
 let last = 0;
 
 /**
- * Gives the event loop its turn, if the last one here is 50 ms ago: in a long loop of host work an await of it at each piece lets timers, signals of the
- * operating system and other tasks be served. Throws the reason of `signal`.
+ * Yields to the event loop if it last did so 50 ms ago or more. Long host work awaits it between pieces, so that timers, signals of the
+ * operating system and other tasks are served. Throws the reason of `signal`.
  */
 export async function breathe(signal?: AbortSignal): Promise<void> {
   if (performance.now() - last >= PAUSE_MS) {
@@ -15,7 +15,7 @@ export async function breathe(signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
 }
 
-/** Host work in pieces: it yields after each, and returns what it made. */
+/** Host work in pieces, so that a caller can serve the event loop between them: it yields after each piece and returns its result. */
 export type Pieces<T> = Generator<void, T>;
 
 /** All pieces in one go, for functions that are not async. */

@@ -5,7 +5,9 @@ import { native } from "./native.js";
 
 /** An elementwise function by its name in native/ops/elementwise.h, and its parameter (leakyRelu's slope, scale's factor). */
 export interface Fn {
+  /** Its name. */
   name: string;
+  /** The slope of leakyRelu, or the factor of scale. Default 0. */
   parameter?: number;
 }
 const fnAttributes = (fn: Fn | undefined): [number, number] => [native().functions[fn?.name ?? "linear"], fn?.parameter ?? 0];

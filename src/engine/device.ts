@@ -4,7 +4,9 @@ import { native } from "./native.js";
 import { Program } from "./program.js";
 import { threadCount } from "./threads.js";
 
+/** Type of a tensor's elements, 4 bytes each. */
 export type DType = "float32" | "int32";
+/** Values of a tensor on the host. */
 export type HostArray = Float32Array | Int32Array;
 
 /**
@@ -16,27 +18,34 @@ export type Precision = "fp32" | "tf32" | "bf16";
 /** Numbered as `openDevice` of the native engine takes them. */
 export const precisions: readonly Precision[] = ["fp32", "tf32", "bf16"];
 
+/** How `device` opens a device. */
 export interface DeviceOptions {
-  /** Default "fp32". */
+  /** Precision of products. Default "fp32". */
   precision?: Precision;
   /** Threads of the CPU, 1 to 1024; a GPU has none. Default LCONV_THREADS, else the processors that this process may use. */
   threads?: number;
 }
 
-/** Where a command finds an operand: a buffer of the device and an offset in elements. */
+/** An operand of a command: a buffer of the device and an offset. */
 export interface Ref {
+  /** Number of the buffer. */
   readonly buffer: number;
+  /** Offset in elements. */
   readonly offset: number;
 }
 
-/** Memory and commands of one processor. Commands run at once; between `record` and its end they are written down instead. */
+/** Memory and commands of one processor, from `device`. A command runs at once, or is written down while a program is recorded. */
 export class Device {
+  /** "cpu" or "cuda:k". */
   readonly name: string;
+  /** Threads of the CPU. */
   readonly threads: number;
+  /** Precision of products. */
   readonly precision: Precision;
   #native: NativeDevice;
   #recording = false;
 
+  /** Opens a new device; `device` shares devices instead. Throws as `device` does. */
   constructor(name: string, threads: number, precision: Precision = "fp32") {
     this.name = name;
     this.threads = threads;
@@ -44,7 +53,7 @@ export class Device {
     this.#native = native().openDevice(name, threads, precisions.indexOf(precision) as 0 | 1 | 2);
   }
 
-  /** Whether commands are only queued when the call returns, so that their results have to be waited for. */
+  /** Whether commands are only queued when a call returns, so that reading a result waits for it. */
   get asynchronous(): boolean {
     return this.name !== "cpu";
   }
@@ -54,42 +63,52 @@ export class Device {
     return this.name === "cpu" ? `cpu (${this.precision}, ${this.threads} threads)` : `${this.name} (${this.precision})`;
   }
 
+  /** Whether a program is being recorded. */
   get recording(): boolean {
     return this.#recording;
   }
 
+  /** A new buffer of `elements` elements, by its number. Throws ERR_LCONV_OOM. */
   alloc(elements: number, dtype: DType): number {
     return this.#native.alloc(elements * 4, dtype === "float32" ? 0 : 1);
   }
 
+  /** Frees a buffer; a program that uses it keeps its memory. */
   free(buffer: number): void {
     this.#native.free(buffer);
   }
 
+  /** Copies `data` to a buffer. Throws ERR_LCONV_BUSY while a program uses it, ERR_LCONV_RECORDING while one is recorded. */
   write(buffer: number, data: HostArray): void {
     this.#native.write(buffer, data);
   }
 
+  /**
+   * Copies elements of a buffer from `offset` on to `into`, and waits for commands that write them. Throws ERR_LCONV_BUSY while a program
+   * writes the buffer, ERR_LCONV_RECORDING while one is recorded.
+   */
   read(buffer: number, into: HostArray, offset = 0): void {
     this.#native.read(buffer, into, offset);
   }
 
   /**
-   * As read, on another thread; the buffer is busy until the promise settles. Throws ERR_LCONV_ARGUMENT for an array that was transferred, or that
-   * lies in a resizable or shared buffer; rejects with it where that happens meanwhile.
+   * As `read`, on another thread; the buffer is busy until the promise settles. Throws ERR_LCONV_ARGUMENT for an array that was
+   * transferred, or that lies in a resizable or shared buffer, and rejects with it if that happens meanwhile.
    */
   readAsync(buffer: number, into: HostArray): Promise<void> {
     return this.#native.readAsync(buffer, into, 0);
   }
 
-  /** Hands one command to the native engine. `operands` and `attributes` are in the order of the operation's `bind`. */
+  /** Passes one command to the native engine. `operands` and `attributes` are in the order of the operation's `bind`. */
   execute(op: string, attributes: number[], operands: readonly Ref[]): void {
     const flat: number[] = [];
     for (const { buffer, offset } of operands) flat.push(buffer, offset);
     this.#native.execute(native().ops[op], flat, attributes);
   }
 
-  /** Records what `trace` does. It returns the buffers whose values are wanted after a run. */
+  /**
+   * Records the commands of `trace`, which returns the buffers to keep after a run. Throws ERR_LCONV_RECORDING inside another recording.
+   */
   record(trace: () => readonly number[]): Program {
     check(
       !this.#recording,
@@ -108,17 +127,17 @@ export class Device {
     }
   }
 
-  /** Bytes and tensors that live on this device now, the peak, and what recorded programs hold. */
+  /** Memory in use on this device. */
   memory(): MemoryInfo {
     return this.#native.memory();
   }
 
-  /** What this device is; for a GPU also its memory and the libraries it runs on. */
+  /** What this device is; for a GPU also its memory and the libraries that it runs on. */
   info(): DeviceInfo {
     return this.#native.info();
   }
 
-  /** Closes the device with all that lives on it. Not for those of device(), which everybody shares. */
+  /** Closes the device and frees everything on it. Not for devices from `device`, which are shared. */
   dispose(): void {
     this.#native.dispose();
   }
@@ -132,8 +151,8 @@ export function gpuModel({ name }: Device): string | undefined {
 }
 
 /**
- * A GPU that counts what programs would launch and cannot run them; none is needed. A new one every time, to be disposed.
- * Throws ERR_LCONV_CUDA_MODULE where lconv_cuda.so is not part of the build.
+ * A device that counts what programs would launch on a GPU and cannot run them; it needs no GPU. Each call makes a new one; dispose of it.
+ * Throws ERR_LCONV_CUDA_MODULE if lconv_cuda.so is not part of the build.
  */
 export const planningDevice = (): Device => new Device("cuda:plan", 1);
 
@@ -168,7 +187,7 @@ function threadsOf({ threads }: DeviceOptions): number {
 
 type Settings = Required<DeviceOptions>;
 
-/** Why "auto" passed over CUDA, or the first of its GPUs; undefined where it did not, or was not asked for yet. */
+/** Why "auto" did not use CUDA, or the first of its GPUs; undefined if it did, or if "auto" has not been requested yet. */
 export const autoFault = (): CudaFault | undefined => passedOver;
 
 function firstUsable(settings: Settings): Device {

@@ -25,7 +25,7 @@ export function native(): Native {
   return loaded;
 }
 
-/** Where the binary may be, best first. LCONV_NATIVE stands alone: a named file that does not load must not be replaced in silence. */
+/** Where the binary may be, best first. With LCONV_NATIVE no other place is tried: a named file that does not load must not be replaced silently. */
 function candidates(): string[] {
   const override = process.env["LCONV_NATIVE"];
   if (override) return [resolve(override)];
@@ -55,7 +55,7 @@ function open(path: string): Native {
   const fault = (process.platform === "linux" ? elfFault(path) : undefined) ?? checksumFault(path);
   if (fault) throw new Error(fault);
 
-  // Not require(): it picks the format by file extension, caches failures by name and says less about them.
+  // Not require(): it chooses the format by file extension, caches failures by name and reports less about them.
   const module: { exports: Partial<Native> } = { exports: {} };
   process.dlopen(module, path, constants.dlopen.RTLD_NOW);
   const addon = module.exports;
@@ -76,7 +76,7 @@ function checksumFault(path: string): string | undefined {
   return actual === expected ? undefined : "corrupted: its contents differ from lconv.node.sha256 beside it";
 }
 
-/** What helps against a cause, by the words the loader, or ld.so, uses for it. First match wins. */
+/** Remedies by the words that the loader (ld.so) uses for the cause; the first match is used. */
 const remedies: readonly [RegExp, string][] = [
   [/^missing/, "build it: npm run setup"],
   [

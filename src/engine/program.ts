@@ -1,26 +1,28 @@
 import { check, checkInteger, checkOptions } from "../errors.js";
 import type { NativeProgram, ProgramStats } from "./addon.js";
 
+/** How often a program is replayed, and how it reports. */
 export interface RunOptions {
-  /** How often the program is replayed. Default 1. */
+  /** Number of replays. Default 1. */
   steps?: number;
-  /** Stops at the next step; `run` then rejects with the signal's reason. */
+  /** Stops the run before its next step; `run` then rejects with the reason of the signal. */
   signal?: AbortSignal;
-  /** Called between chunks with the steps done so far in this run; may be async. */
+  /** Called after each chunk with the number of steps done in this run; awaited if it is async. */
   onChunk?: (stepsDone: number) => void | Promise<void>;
-  /** Work per chunk in milliseconds, default 100: how often `onChunk` and `signal` are served. */
+  /** Length of a chunk in milliseconds, after which `onChunk` and `signal` are served. Default 100. */
   chunkMs?: number;
 }
 
 /**
- * A recorded list of commands, replayed natively on a thread of its own while the event loop stays free.
- * The tensors that it uses are busy while it runs (ERR_LCONV_BUSY).
+ * A recorded list of commands, from `record`. It is replayed on a native thread while the event loop stays free; meanwhile its tensors are
+ * busy (ERR_LCONV_BUSY).
  */
 export class Program {
   #native: NativeProgram;
   #msPerStep = 0;
   #running = false;
 
+  /** Wraps the native program; `record` makes it. */
   constructor(program: NativeProgram) {
     this.#native = program;
   }
@@ -35,12 +37,15 @@ export class Program {
     return this.#native.arenaBytes;
   }
 
-  /** What one step launches on a GPU, and what that moves and computes; undefined on the CPU. Counted by the program, not measured. */
+  /** What one step launches on a GPU, and what that moves and computes; counted, not measured. Undefined on the CPU. */
   get stats(): ProgramStats | undefined {
     return this.#native.stats();
   }
 
-  /** Replays the program. Resolves to the number of steps done. Throws ERR_LCONV_BUSY, or the reason of `signal`. */
+  /**
+   * Replays the program and resolves to the number of steps done. Throws ERR_LCONV_OPTION, ERR_LCONV_ARGUMENT, ERR_LCONV_BUSY if it is
+   * running already or another program holds its tensors, ERR_LCONV_DISPOSED, and the reason of `signal`.
+   */
   async run(options: RunOptions = {}): Promise<number> {
     checkOptions("program.run", options, { steps: 1, signal: 1, onChunk: 1, chunkMs: 1 });
     const { steps = 1, signal, onChunk, chunkMs = 100 } = options;
@@ -72,17 +77,18 @@ export class Program {
     return done;
   }
 
-  /** How many steps take about `ms` milliseconds, by the last chunk; 1 before the first run. */
+  /** Number of steps that take about `ms` milliseconds, by the last chunk; 1 before the first run. */
   stepsIn(ms: number): number {
     return this.#msPerStep > 0 ? Math.max(1, Math.round(ms / this.#msPerStep)) : 1;
   }
 
-  /** Frees the arena. Tensors that record() kept stay readable. Throws ERR_LCONV_BUSY during a run. */
+  /** Frees the arena; tensors that the trace returned stay readable. Throws ERR_LCONV_BUSY during a run. */
   dispose(): void {
     check(!this.#running, "ERR_LCONV_BUSY", () => "program.dispose: this program is running: abort it by its signal and await run() first");
     this.#native.dispose();
   }
 
+  /** Frees the arena; tensors that the trace returned stay readable. Throws ERR_LCONV_BUSY during a run. */
   [Symbol.dispose](): void {
     this.dispose();
   }

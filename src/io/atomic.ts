@@ -4,12 +4,15 @@ import { dirname } from "node:path";
 import { ioError } from "./files.js";
 import { makeFolder, syncFolder, temporaryName } from "./folders.js";
 
+/** What happens to the file that is replaced. */
 export interface AtomicOptions {
-  /** The name under which the old file stays, if there is one; whatever had that name is replaced. */
+  /** The name under which the old file stays, if there is one; a file of that name is replaced. Default: it does not stay. */
   keep?: string | undefined;
 }
 
-/** Writes `parts` to `path` so that a reader sees the old file or the whole new one, never a piece. Makes the folder. Throws ERR_LCONV_IO. */
+/**
+ * Writes `parts` to `path` so that a reader sees the old file or the whole new one, never a piece. Makes the folder. Throws ERR_LCONV_IO.
+ */
 export function writeAtomic(path: string, parts: string | Uint8Array | Iterable<Uint8Array>, options: AtomicOptions = {}): void {
   const file = new AtomicFile(path);
   try {
@@ -99,7 +102,7 @@ function keepOld(path: string, keep: string): void {
   }
 }
 
-/** Best effort: the error that led here is the one to tell. */
+/** Best effort: the error that led here is the one to report. */
 function remove(path: string): void {
   try {
     rmSync(path, { force: true });

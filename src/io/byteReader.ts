@@ -9,10 +9,7 @@ const DEFLATE_MOST_RATIO = 1032;
 const MOST_INFLATED = 2 ** 32;
 const FIRST_STEP = 1 << 26;
 
-/**
- * Reads a plain or gzip file from front to back in the sizes asked for, with a few hundred KB of its own.
- * Throws ERR_LCONV_IO when the file cannot be read and ERR_LCONV_FORMAT when it is truncated, over-long or damaged gzip.
- */
+/** Reads a plain or gzip file from front to back in pieces of the requested sizes, with a buffer of a few hundred KB. */
 export class ByteReader {
   readonly path: string;
   /** No more bytes than this come out, whatever a header in the file announces: what deflate can expand to, and at most 4 GiB of gzip data. */

@@ -2,6 +2,7 @@ import { check, clip, LconvError, showShape } from "../errors.js";
 import { writeAtomic } from "./atomic.js";
 import { checkFormat, formatError, product, readBytes } from "./files.js";
 
+/** Values of a NumPy array. */
 export type NpyData =
   | Float32Array
   | Float64Array
@@ -13,17 +14,24 @@ export type NpyData =
   | Uint32Array
   | BigInt64Array;
 
-/** dtype is NumPy's name without the byte order; "b1" (bool) is held as bytes 0 and 1. */
+/** NumPy's name of a type without the byte order; "b1" (bool) is held as bytes 0 and 1. */
 export type NpyDtype = "f4" | "f8" | "i1" | "u1" | "b1" | "i2" | "u2" | "i4" | "u4" | "i8";
 
+/** An array as read from a .npy file. */
 export interface NpyArray {
+  /** Type of the elements in the file. */
   dtype: NpyDtype;
+  /** Sizes of the axes. */
   shape: number[];
-  data: NpyData; // row-major, whatever the order in the file
+  /** Row-major, whatever the order in the file. */
+  data: NpyData;
 }
 
+/** An array to write; its type follows from `data`. */
 export interface ArrayToWrite {
+  /** Sizes of the axes. */
   shape: readonly number[];
+  /** Row-major. */
   data: NpyData;
 }
 
@@ -56,7 +64,10 @@ const MOST_AXES = 64; // NumPy's own limit since 2.0
 /** Reads a NumPy .npy file (versions 1 to 3, any byte order, C or Fortran order, at most 64 axes). Throws ERR_LCONV_IO, ERR_LCONV_FORMAT. */
 export const readNpy = (path: string): NpyArray => decodeNpy(readBytes(path), path);
 
-/** As readNpy on bytes. The array may be a view of `bytes`, and big-endian data are swapped in a copy. */
+/**
+ * As `readNpy` on bytes; `where` names them in errors. The array may be a view of `bytes`, and big-endian data are swapped in a copy.
+ * Throws ERR_LCONV_FORMAT.
+ */
 export function decodeNpy(bytes: Uint8Array, where = ".npy data"): NpyArray {
   const { text, dataStart } = headerText(bytes, where);
   const { dtype, bigEndian, fortran, shape } = parseHeader(text, where);
@@ -84,10 +95,13 @@ function countOf(shape: readonly number[], itemSize: number, where: string): num
   return product(shape);
 }
 
-/** Writes a .npy file (version 1, little-endian, C order) atomically. Throws ERR_LCONV_SHAPE (also for more than 64 axes), ERR_LCONV_IO. */
+/**
+ * Writes a .npy file (version 1, little-endian, C order) atomically.
+ * Throws ERR_LCONV_SHAPE (also for more than 64 axes), ERR_LCONV_DTYPE for another type of array, ERR_LCONV_IO.
+ */
 export const writeNpy = (path: string, array: ArrayToWrite): void => writeAtomic(path, encodeNpy(array));
 
-/** The bytes that writeNpy writes; the data start at a multiple of 64, as NumPy has it. */
+/** The bytes that `writeNpy` writes; the data start at a multiple of 64, as in NumPy's files. Throws ERR_LCONV_SHAPE, ERR_LCONV_DTYPE. */
 export function encodeNpy({ shape, data }: ArrayToWrite): Uint8Array {
   check(shape.length <= MOST_AXES, "ERR_LCONV_SHAPE", () => `.npy: expected at most ${MOST_AXES} axes, got ${shape.length}`);
   check(

@@ -5,15 +5,18 @@ import { checkFormat, readBytes } from "./files.js";
 import { type ArrayToWrite, decodeNpy, encodeNpy, type NpyArray } from "./npy.js";
 import { checkReadable, type ZipEntry, zipContents, zipEntries } from "./zip.js";
 
+/** Options of readNpz. */
 export interface NpzReadOptions {
-  names?: readonly string[]; // of the arrays to read, without ".npy"; those that are not there are left out; default all
-  maxBytes?: number; // of all arrays that are read together once inflated; default 4 GiB
+  /** Names of the arrays to read, without ".npy"; those that are missing are left out. Default: all. */
+  names?: readonly string[];
+  /** The most bytes of all arrays together once inflated. Default 4 GiB. */
+  maxBytes?: number;
 }
 
 const MOST_BYTES = 2 ** 32;
 const MOST_NAME = 4096; // V8 hashes strings above 16,383 characters by their length alone, so a map of them is quadratic
 
-/** A NumPy .npz archive whose arrays are inflated when they are asked for. Names come without ".npy", other members are not seen. */
+/** A NumPy .npz archive whose arrays are inflated when they are requested. Names are without ".npy"; other members are ignored. */
 export class NpzArchive {
   readonly #bytes: Uint8Array;
   readonly #where: string;
@@ -21,7 +24,10 @@ export class NpzArchive {
   readonly #entries = new Map<string, ZipEntry>();
   #announced = 0; // bytes of the arrays read so far
 
-  /** Throws ERR_LCONV_FORMAT, also for a name that is there twice and for members that overlap. */
+  /**
+   * `where` names the bytes in errors; `maxBytes` is the most that is inflated in all (default 4 GiB). Throws ERR_LCONV_FORMAT, also for a
+   * name that occurs twice and for members that overlap.
+   */
   constructor(bytes: Uint8Array, where = ".npz data", maxBytes = MOST_BYTES) {
     [this.#bytes, this.#where, this.#maxBytes] = [bytes, where, maxBytes];
     for (const entry of zipEntries(bytes, where)) {
@@ -37,25 +43,27 @@ export class NpzArchive {
     }
   }
 
-  /** Throws ERR_LCONV_IO, ERR_LCONV_FORMAT. */
+  /** The archive in a file. Throws ERR_LCONV_IO, ERR_LCONV_FORMAT. */
   static open(path: string): NpzArchive {
     return new NpzArchive(readBytes(path), path);
   }
 
+  /** Names of the arrays. */
   get names(): string[] {
     return [...this.#entries.keys()];
   }
 
+  /** Whether there is an array of this name. */
   has(name: string): boolean {
     return this.#entries.has(name);
   }
 
-  /** Reads an array; undefined when there is none of this name. Throws ERR_LCONV_FORMAT, also beyond `maxBytes`. */
+  /** Reads an array; undefined if there is none of this name. Throws ERR_LCONV_FORMAT, also beyond `maxBytes`. */
   get(name: string): NpyArray | undefined {
     return this.read([name]).get(name);
   }
 
-  /** Those of the arrays `names` that are there, by name. Nothing is inflated unless all of them fit into `maxBytes`. Throws as `get`. */
+  /** Those of the arrays `names` that exist, by name. Nothing is inflated unless all of them fit into `maxBytes`. Throws as `get` does. */
   read(names: readonly string[]): Map<string, NpyArray> {
     const wanted = [...new Set(names)].flatMap((name) => {
       const entry = this.#entries.get(name);
@@ -78,21 +86,27 @@ export class NpzArchive {
   }
 }
 
-/** Reads a NumPy .npz archive, stored or deflated; names come without ".npy", other members are skipped. Throws ERR_LCONV_IO, ERR_LCONV_FORMAT. */
+/**
+ * Reads a NumPy .npz archive, stored or deflated, by name; names are without ".npy", other members are ignored. Throws ERR_LCONV_IO,
+ * ERR_LCONV_FORMAT.
+ */
 export const readNpz = (path: string, options: NpzReadOptions = {}): Map<string, NpyArray> => decodeNpz(readBytes(path), path, options);
 
-/** As readNpz on bytes. */
+/** As `readNpz` on bytes; `where` names them in errors. Throws ERR_LCONV_FORMAT. */
 export function decodeNpz(bytes: Uint8Array, where = ".npz data", { names, maxBytes }: NpzReadOptions = {}): Map<string, NpyArray> {
   const archive = new NpzArchive(bytes, where, maxBytes);
   return archive.read(names ?? archive.names);
 }
 
-/** Writes a .npz archive atomically, deflated when `compress`. Throws ERR_LCONV_SHAPE, ERR_LCONV_ARGUMENT (a name twice), ERR_LCONV_IO. */
+/**
+ * Writes a .npz archive atomically, deflated if `compress` (default false).
+ * Throws ERR_LCONV_SHAPE, ERR_LCONV_DTYPE, ERR_LCONV_ARGUMENT for a name that occurs twice, ERR_LCONV_IO.
+ */
 export function writeNpz(path: string, arrays: Iterable<readonly [string, ArrayToWrite]>, compress = false): void {
   writeAtomic(path, encodeNpz(arrays, compress));
 }
 
-/** The bytes that writeNpz writes; the same arrays give the same bytes. */
+/** The bytes that `writeNpz` writes; the same arrays give the same bytes. Throws as it does but for ERR_LCONV_IO. */
 export const encodeNpz = (arrays: Iterable<readonly [string, ArrayToWrite]>, compress = false): Uint8Array =>
   zipSync(membersOf(arrays), zipOptions(compress));
 

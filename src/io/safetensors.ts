@@ -5,23 +5,34 @@ import { addChecksums, checkChecksums, checksumKeys, hadChecksums } from "./chec
 import { checkFormat, DamagedFile, formatError, product, quote, readBytes } from "./files.js";
 import { duplicateKey, longKey, parseShallow } from "./json.js";
 
+/** Values of a tensor in a safetensors file. */
 export type SafetensorsData = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array;
+/** Their types: F32 for Float32Array, F64 for Float64Array, I32 for Int32Array, I64 for BigInt64Array, U8 for Uint8Array. */
 export type SafetensorsDtype = "F32" | "F64" | "I32" | "I64" | "U8";
 
+/** A tensor as read from a safetensors file. */
 export interface SafeTensor {
-  dtype: SafetensorsDtype; // of `data`; F16 and BF16 are widened to F32 when read
+  /** Type of `data`; F16 and BF16 are widened to F32 when they are read. */
+  dtype: SafetensorsDtype;
+  /** Sizes of the axes. */
   shape: number[];
+  /** Row-major. */
   data: SafetensorsData;
 }
 
+/** Contents of a safetensors file. */
 export interface SafetensorsFile {
+  /** Tensors by name. */
   tensors: Map<string, SafeTensor>;
+  /** Metadata, without the checksums. */
   metadata: Record<string, string>;
 }
 
-/** What a tensor needs to be written; its dtype follows from the array. */
+/** A tensor to write; its type follows from `data`. */
 export interface TensorToWrite {
+  /** Sizes of the axes. */
   shape: readonly number[];
+  /** Row-major. */
   data: SafetensorsData;
 }
 
@@ -40,15 +51,17 @@ const A_SHAPE = `a shape of at most ${MOST_AXES} non-negative integers`;
 const itemSizes: Record<string, number> = { F64: 8, I64: 8, F32: 4, I32: 4, F16: 2, BF16: 2, U8: 1 };
 
 /**
- * Reads a safetensors file: u64 header length, JSON header, data. All ranges are checked against the file before anything is made, and checksums
- * where it has some, as every file of writeSafetensors does; they are not part of the `metadata` that are returned.
- * Throws ERR_LCONV_IO when it cannot be read or is damaged, ERR_LCONV_FORMAT when it has no checksums and is not a sound safetensors file.
+ * Reads a safetensors file: u64 header length, JSON header, data. All ranges are checked against the file before anything is made, and
+ * checksums if it has some, as every file of `writeSafetensors` does; they are not part of the `metadata` that are returned.
+ * Throws ERR_LCONV_IO if it cannot be read or is damaged, ERR_LCONV_FORMAT if it has no checksums and is not a sound safetensors file.
  */
 export function readSafetensors(source: string | Uint8Array): SafetensorsFile {
   return typeof source === "string" ? decodeSafetensors(readBytes(source), source) : decodeSafetensors(source);
 }
 
-/** As readSafetensors on bytes. The arrays are views of `bytes` where alignment allows. */
+/**
+ * As `readSafetensors` on bytes; `where` names them in errors. The arrays are views of `bytes` where alignment allows. Throws as it does.
+ */
 export function decodeSafetensors(bytes: Uint8Array, where = "safetensors data"): SafetensorsFile {
   try {
     return decode(bytes, where);
@@ -72,7 +85,10 @@ function decode(bytes: Uint8Array, where: string): SafetensorsFile {
   return { tensors, metadata };
 }
 
-/** Writes the file atomically, with checksums. Throws ERR_LCONV_SHAPE, ERR_LCONV_DTYPE, ERR_LCONV_ARGUMENT (names, metadata) and ERR_LCONV_IO. */
+/**
+ * Writes a safetensors file atomically, with checksums. Throws ERR_LCONV_SHAPE, ERR_LCONV_DTYPE, ERR_LCONV_ARGUMENT (names, metadata) and
+ * ERR_LCONV_IO.
+ */
 export function writeSafetensors(
   path: string,
   tensors: Iterable<readonly [string, TensorToWrite]>,
@@ -82,7 +98,7 @@ export function writeSafetensors(
   writeAtomic(path, layOut(tensors, metadata), options);
 }
 
-/** The bytes that writeSafetensors writes, which readSafetensors reads: what that refuses is refused here. */
+/** The bytes that `writeSafetensors` writes. Throws as it does but for ERR_LCONV_IO. */
 export function encodeSafetensors(tensors: Iterable<readonly [string, TensorToWrite]>, metadata: Record<string, string> = {}): Uint8Array {
   return new Uint8Array(Buffer.concat(layOut(tensors, metadata)));
 }

@@ -56,11 +56,11 @@ export function zipEntries(bytes: Uint8Array, where: string): ZipEntry[] {
   const sound = view.getUint16(end + 8, true) === count && view.getUint32(end + 12, true) === position - start;
   checkFormat(sound, where, () => `damaged ZIP directory: its ${count} entries are not all that it announces`);
   checkApart(view, entries, start, where);
-  for (const entry of entries) checkName(view, entry, where); // also where nobody asks for it: one bit may have made it another's name
+  for (const entry of entries) checkName(view, entry, where); // also of members that are not read: a flipped bit may have turned another name into this one
   return entries;
 }
 
-/** Throws ERR_LCONV_FORMAT for an entry that is encrypted, packed in a way nobody reads here, or announces what deflate cannot expand to. */
+/** Throws ERR_LCONV_FORMAT for an entry that is encrypted, uses an unsupported compression, or announces what deflate cannot expand to. */
 export function checkReadable({ name, method, flags, size, compressedSize }: ZipEntry, where: string): void {
   checkFormat((flags & ENCRYPTED) === 0, where, () => `entry "${clip(name)}" is encrypted`);
   checkFormat(method === 0 || method === 8, where, () => `entry "${clip(name)}": expected compression method 0 or 8, got ${method}`);
@@ -142,7 +142,7 @@ function checkName(view: DataView, { name, offset }: ZipEntry, where: string): v
   checkFormat(local === name, where, () => `damaged ZIP archive: the header of entry "${clip(name)}" contradicts the directory`);
 }
 
-/** The local header says again what the directory says; a reader that trusts the one must not see another file than who trusts the other. */
+/** The local header repeats the directory entry; both must agree, or readers that trust one of them would see different files. */
 function checkLocal(view: DataView, entry: ZipEntry, where: string): void {
   const { name, offset } = entry;
   const flags = view.getUint16(offset + 6, true);

@@ -2,6 +2,7 @@ export type { Eigenvalue } from "./functions/eigenvalues.js";
 export { exp, expApply } from "./functions/exponential.js";
 export { log } from "./functions/logarithm.js";
 export { spectrum } from "./functions/spectrum.js";
+export type { Whitening } from "./functions/whitening.js";
 export { Basis, crossGram, denseBasis } from "./generators/basis.js";
 export { balanced, type Canonical, type CompareOptions, canonical, cosines, principalAngles } from "./generators/canonical.js";
 export {
@@ -38,6 +39,7 @@ export {
 export {
   affineAlgebra,
   allOnes,
+  type Entry,
   type GraphFlowOptions,
   gl,
   graphFlow,
@@ -58,8 +60,9 @@ export {
   structure,
 } from "./generators/structure.js";
 export { type Identification, type IdentifyOptions, identify } from "./identify/identify.js";
+export type { Standard } from "./identify/standardBasis.js";
 export { generatorsFromPairs, type PairsOptions, type PairsResult } from "./pairs/pairs.js";
-export type { CovarianceOptions, MatrixLike } from "./regression/covariance.js";
+export type { Covariance, CovarianceOptions, CrossCovariance, MatrixLike } from "./regression/covariance.js";
 export { type CovarianceDefect, type CovarianceSymmetries, covarianceSymmetries } from "./regression/covarianceSymmetries.js";
 export {
   type Pair,

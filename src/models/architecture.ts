@@ -21,7 +21,7 @@ export interface ConvSpec {
   layer: "conv";
   m_in: number;
   m_out: number;
-  /** That it takes, without padding. */
+  /** Size of its input, without padding. */
   image: Image;
   options: Conv2dOptions & { kernel: number; padding: "valid" | "same" };
 }
@@ -93,7 +93,9 @@ const modelTable = {
   "fc-shallow": { build: shallow },
 } satisfies Record<string, ModelEntry>;
 
+/** One of `modelNames`; `makeModel` describes them. */
 export type ModelName = keyof typeof modelTable;
+/** Names of the models that `makeModel` makes. */
 export const modelNames = Object.keys(modelTable) as ModelName[];
 
 /** The models that have this property. */

@@ -16,30 +16,42 @@ import { type Tensor, zeros } from "../tensor/tensor.js";
 
 // Familiar layers as L-conv layers (paper, section 2): other generators, the same operation.
 
+/** Options of every such layer. */
 interface LayerOptions {
+  /** Default "linear". */
   activation?: ActivationName;
+  /** Whether there is a bias; it begins at zero. Default true. */
   bias?: boolean;
 }
 
+/** Options of cnnAsLConv. */
 export interface CnnAsLConvOptions extends LayerOptions {
-  /** Sizes of the grid: 1, 2 or 3 axes (or more). */
+  /** Sizes of the grid: 1, 2 or 3 axes, or more. */
   shape: readonly number[];
+  /** Input channels. */
   m_in: number;
+  /** Output channels. */
   m_out: number;
   /** Sizes of the kernel along each axis. Default 3 each. */
   kernel?: readonly number[];
-  /** valid: only where the kernel lies inside; same: zeros outside, odd kernels; circular: around the edge, odd kernels. Default "valid". */
+  /**
+   * valid: only where the kernel lies inside; same: zeros outside, odd kernels; circular: around the edge, odd kernels. Default "valid".
+   */
   padding?: "valid" | "same" | "circular";
+  /** Must be 1, the default: a strided convolution is no L-conv; see LConvStrided. */
   stride?: number;
 }
 
 /**
- * A convolution as an L-conv layer whose generators are the shifts of its kernel (paper, Prop. 4): h [B, m_in, d] -> [B, m_out, d'], d' = d unless
- * "valid". W[0] belongs to the shift by nothing, L_0 = I. Throws ERR_LCONV_ARGUMENT, for strides too: see there.
+ * A convolution as an L-conv layer whose generators are the shifts of its kernel (paper, Prop. 4): h [B, m_in, d] -> [B, m_out, d'], d' = d
+ * unless "valid". W[0] belongs to the shift by nothing, L_0 = I.
+ * Throws ERR_LCONV_ARGUMENT for kernels that do not fit the grid or the padding, kernels of one weight, and strides; ERR_LCONV_OPTION.
  */
 export const cnnAsLConv = (source: WeightSource, options: CnnAsLConvOptions): CnnAsLConv => new CnnAsLConv(source, options);
 
+/** The layer of `cnnAsLConv`. */
 export class CnnAsLConv extends Module {
+  /** The L-conv layer that it consists of. */
   readonly layer: LConv;
   readonly #shape: readonly number[];
   readonly #kernel: readonly number[];
@@ -47,6 +59,7 @@ export class CnnAsLConv extends Module {
   /** For each weight of the kernel, row-major, its place in W. */
   readonly #slots: readonly number[];
 
+  /** Draws the weights from `source`. */
   constructor(source: WeightSource, options: CnnAsLConvOptions) {
     super();
     checkOptions("cnnAsLConv", options, { shape: 1, m_in: 1, m_out: 1, kernel: 1, padding: 1, stride: 1, activation: 1, bias: 1 });
@@ -82,7 +95,7 @@ export class CnnAsLConv extends Module {
     return reshape(slice(reshape(y, [B, m, ...this.#shape]), [0, 0, ...starts], [B, m, ...sizes]), [B, m, -1]);
   }
 
-  /** Takes the weights of a convolution, [m_out, m_in, ...kernel] as PyTorch and conv2d have them. Throws ERR_LCONV_SHAPE. */
+  /** Sets the weights from those of a convolution, [m_out, m_in, ...kernel] as PyTorch and conv2d have them. Throws ERR_LCONV_SHAPE. */
   setKernel(K: ArrayLike<number>): void {
     const { W } = this.layer;
     const [n, m_in, m_out] = W.shape;
@@ -122,11 +135,15 @@ function checkKernel(shape: readonly number[], kernel: readonly number[], paddin
   });
 }
 
-/** A layer of its own weights and fixed generators, whose W for L-conv is made from fewer free ones. */
+/** An L-conv layer with fixed generators whose W is made from fewer free weights. */
 abstract class TiedLConv extends Module {
+  /** The free weights. */
   readonly W: Tensor;
+  /** [m_out]; undefined without a bias. */
   readonly b: Tensor | undefined;
+  /** The fixed generators on the device. */
   readonly generators: Generators;
+  /** f in the form in which kernels take it. */
   protected readonly f: Activation;
 
   constructor(name: string, source: WeightSource, basis: Basis, W: readonly number[], m_out: number, options: LayerOptions) {
@@ -145,20 +162,26 @@ abstract class TiedLConv extends Module {
   }
 }
 
+/** Options of gcnAsLConv. */
 export interface GcnAsLConvOptions extends LayerOptions {
   /** The flow A - I: lie.graphFlow(d, edges, ...) with lambda = 1. */
   flow: Basis;
+  /** Input channels. */
   m_in: number;
+  /** Output channels. */
   m_out: number;
 }
 
 /**
- * A graph convolution f(A h W + b) as an L-conv layer with the one generator A - I and W^0 = W^1 = W (paper, Prop. 5): h [B, m_in, d] -> [B, m_out, d].
- * W [m_in, m_out], b [m_out]. Throws ERR_LCONV_ARGUMENT for a flow of several generators.
+ * A graph convolution f(A h W + b) as an L-conv layer with the one generator A - I and W^0 = W^1 = W (paper, Prop. 5): h [B, m_in, d] ->
+ * [B, m_out, d]. W [m_in, m_out], b [m_out].
+ * Throws ERR_LCONV_ARGUMENT for a flow of several generators or sizes below 1, ERR_LCONV_OPTION.
  */
 export const gcnAsLConv = (source: WeightSource, options: GcnAsLConvOptions): GcnAsLConv => new GcnAsLConv(source, options);
 
+/** The layer of `gcnAsLConv`. */
 export class GcnAsLConv extends TiedLConv {
+  /** Draws the weights from `source`. */
   constructor(source: WeightSource, options: GcnAsLConvOptions) {
     checkOptions("gcnAsLConv", options, { flow: 1, m_in: 1, m_out: 1, activation: 1, bias: 1 });
     const { flow, m_in, m_out } = options;
@@ -174,9 +197,11 @@ export class GcnAsLConv extends TiedLConv {
   }
 }
 
+/** Options of fcAsLConv. */
 export interface FcAsLConvOptions extends LayerOptions {
-  /** Inputs and outputs. */
+  /** Inputs, 1 to 64. */
   d: number;
+  /** Outputs. */
   m: number;
 }
 
@@ -184,13 +209,15 @@ export interface FcAsLConvOptions extends LayerOptions {
 const MOST_INPUTS = 64;
 
 /**
- * A fully connected layer f(w x + b) as an L-conv layer with the d^2 generators of gl(d), summed over positions (paper, Prop. 3):
- * h [B, 1, d] -> [B, m]. W [d, m] is w transposed, as in nn.Linear. The L-conv weights are W_(alpha, beta) = w_beta / d for every alpha; the paper's
- * eq. 9 has w_alpha, which would weigh all inputs alike. Throws ERR_LCONV_ARGUMENT for d > 64.
+ * A fully connected layer f(w x + b) as an L-conv layer with the d^2 generators of gl(d), summed over positions (paper, Prop. 3): h [B, 1,
+ * d] -> [B, m]. W [d, m] is w transposed, as in nn.Linear. The L-conv weights are W_(alpha, beta) = w_beta / d for every alpha; the paper's
+ * eq. 9 has w_alpha, which would weigh all inputs alike. Throws ERR_LCONV_ARGUMENT for d outside 1..64 or m below 1, ERR_LCONV_OPTION.
  */
 export const fcAsLConv = (source: WeightSource, options: FcAsLConvOptions): FcAsLConv => new FcAsLConv(source, options);
 
+/** The layer of `fcAsLConv`. */
 export class FcAsLConv extends TiedLConv {
+  /** Draws the weights from `source`. */
   constructor(source: WeightSource, options: FcAsLConvOptions) {
     checkOptions("fcAsLConv", options, { d: 1, m: 1, activation: 1, bias: 1 });
     const { d, m } = options;
@@ -206,16 +233,19 @@ export class FcAsLConv extends TiedLConv {
   }
 }
 
+/** Options of deepSetsAsLConv. */
 export interface DeepSetsAsLConvOptions extends LayerOptions {
   /** Elements of a set. */
   d: number;
+  /** Input channels. */
   m_in: number;
+  /** Output channels. */
   m_out: number;
 }
 
 /**
- * The layer that commutes with all permutations of d elements, f(h W^0 + (1 1^T h) W^1 + b) (Zaheer et al. 2017), as an L-conv layer with the
- * one generator 1 1^T: h [B, m_in, d] -> [B, m_out, d].
+ * The layer that commutes with all permutations of d elements, f(h W^0 + (1 1^T h) W^1 + b) (Zaheer et al. 2017), as an L-conv layer with
+ * the one generator 1 1^T: h [B, m_in, d] -> [B, m_out, d]. Throws ERR_LCONV_ARGUMENT for sizes below 1, ERR_LCONV_OPTION.
  */
 export function deepSetsAsLConv(source: WeightSource, options: DeepSetsAsLConvOptions): LConv {
   checkOptions("deepSetsAsLConv", options, { d: 1, m_in: 1, m_out: 1, activation: 1, bias: 1 });

@@ -14,6 +14,7 @@ import type { Model } from "../symmetry/lieDerivative.js";
 import { fromTensors } from "../symmetry/tensors.js";
 import type { Tensor } from "../tensor/tensor.js";
 
+/** Options of layerEquivariance. */
 export interface LayerEquivarianceOptions {
   /** Shares below this count as zero; generators and W are float32. Default 1e-5. */
   tolerance?: number;
@@ -23,17 +24,17 @@ export interface LayerEquivarianceOptions {
 export interface LayerEquivariance {
   /** |[L, L_i]| / sqrt(|L L_i|^2 + |L_i L|^2), i = 1..n_L: 0 where L commutes with L_i. */
   commutators: readonly number[];
-  /** [L, L_i] = sum_j f[i - 1][j] L_j + what is left over, j = 0..n_L with L_0 = I; least squares. */
+  /** [L, L_i] = sum_j f[i - 1][j] L_j + a rest, j = 0..n_L with L_0 = I; least squares. */
   f: readonly (readonly number[])[];
-  /** |L F - F L| / sqrt(|L F|^2 + |F L|^2) of the linear part F at the present W: 0 where that is equivariant. */
+  /** |L F - F L| / sqrt(|L F|^2 + |F L|^2) of the linear part F at the present W: 0 if that is equivariant. */
   linear: number;
-  /** The share of `linear` that goes away where sum_i f_ij W^i = 0 for all j, linear^2 = inSpan^2 + outOfSpan^2. */
+  /** The share of `linear` that vanishes if sum_i f_ij W^i = 0 for all j, linear^2 = inSpan^2 + outOfSpan^2. */
   inSpan: number;
-  /** The share that comes from commutators outside the span of the L_j. */
+  /** The share of `linear` that comes from commutators outside the span of the L_j. */
   outOfSpan: number;
-  /** |L 1| / |L|: 0 where a bias is equivariant. */
+  /** |L 1| / |L|: 0 if a bias is equivariant. */
   constant: number;
-  /** What breaks equivariance, and why; empty where nothing does. */
+  /** What breaks equivariance, and why; empty if nothing does. */
   notes: readonly string[];
 }
 
@@ -77,13 +78,13 @@ function* ofLayer(layer: LConv, L: Generator, options: LayerEquivarianceOptions)
 }
 
 /**
- * The notes of `layerEquivariance` for every L-conv layer of a model, from the input on, and for activations that stand alone. Of other layers it says
- * nothing: equivarianceDefect measures a model as a whole.
+ * The notes of `layerEquivariance` for every L-conv layer of a model, from the input on, and for Activate layers. About other layers it
+ * reports nothing; `equivarianceDefect` measures a model as a whole. Throws as `layerEquivariance` does.
  */
 export const equivarianceNotes = (model: Module, L: Generator, options: LayerEquivarianceOptions = {}): string[] =>
   inOneGo(notesOn(model, L, options));
 
-/** The same in pieces. */
+/** As `equivarianceNotes`, in pieces. */
 export function* notesOn(model: Module, L: Generator, options: LayerEquivarianceOptions = {}): Pieces<string[]> {
   checkOptions("equivarianceNotes", options, { tolerance: 1 });
   const { tolerance = 1e-5 } = options;
@@ -101,11 +102,20 @@ export function* notesOn(model: Module, L: Generator, options: LayerEquivariance
   return all;
 }
 
-/** How far a model is from being equivariant, see symmetry/defect.ts, and for a network what of it cannot be: the notes of `equivarianceNotes`. */
+/**
+ * How far a model is from being equivariant under exp(t L) on `data` [N, ..., d], by its Lie derivative (Gruver et al. 2023):
+ *   D f(x) = J_f(x) L x - L_out f(x),
+ *   defect^2 = mean |D f|^2 / mean(g^2 |L x|^2 + |L_out f|^2),  g^2 = mean |f - mean f|^2 / mean |x - mean x|^2.
+ * It is 0 for a model that is equivariant on the data, and about 1 for one that is unrelated to L. The notes of `equivarianceNotes` are
+ * added for a network.
+ * Throws ERR_LCONV_SHAPE (sizes, or outputs for which `output` has to be named), ERR_LCONV_ARGUMENT (L = 0, a model whose output depends on
+ * chance), ERR_LCONV_DATA (fewer than 2 samples, NaN, samples that are all equal or that L does nothing to), ERR_LCONV_NONFINITE (NaN
+ * output), ERR_LCONV_DTYPE, ERR_LCONV_OPTION.
+ */
 export const equivarianceDefect = (model: Model, L: Generator, data: Tensor, options: DefectOptions = {}): EquivarianceDefect =>
   inOneGo(defectOf(model, L, data, options));
 
-/** The same in pieces. */
+/** As `equivarianceDefect`, in pieces. */
 export function* defectOf(model: Model, L: Generator, data: Tensor, options: DefectOptions = {}): Pieces<EquivarianceDefect> {
   const measured = yield* defectInPieces(model, L, data, options);
   const reasons = model instanceof Module ? yield* notesOn(model, L) : [];

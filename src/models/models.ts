@@ -10,12 +10,16 @@ import type { InputSize, ModelOptions } from "./options.js";
 export { type ModelName, modelNames } from "./architecture.js";
 export { type InputSize, type ModelOptions, type Pool, pools } from "./options.js";
 
-/** A classifier of the paper's comparison: one or two hidden layers, then a linear head. */
+/** A classifier of the paper's comparison: one or two hidden layers, then a linear head; x [B, m, p q] -> logits [B, classes]. */
 export class Classifier extends Sequential {
+  /** Which model it is. */
   readonly name: ModelName;
+  /** The layers before the head, from the input on. */
   readonly hidden: readonly Module[];
+  /** The linear layer that gives the logits. */
   readonly head: Linear;
 
+  /** `makeModel` makes one. */
   constructor(name: ModelName, hidden: readonly Module[], head: Linear) {
     super(...hidden, new Flatten(), head);
     this.name = name;
@@ -23,12 +27,15 @@ export class Classifier extends Sequential {
     this.head = head;
   }
 
-  /** Trained values of the hidden layers alone; the head dominates every total. */
+  /** Number of trained values of the hidden layers alone; the head dominates every total. */
   layerParameterCount(): number {
     return this.hidden.reduce((n, layer) => n + layer.parameterCount(), 0);
   }
 
-  /** The L-conv layers, from the input on, with a maximum or without; strided layers, which have no L_0 and no square L_i, are not among them. */
+  /**
+   * The L-conv layers, from the input on, with a maximum or without. Strided layers, which have no L_0 and no square L_i, are not among
+   * them.
+   */
   lconvLayers(): LConv[] {
     return this.hidden.filter((layer) => layer instanceof LConv);
   }

@@ -6,16 +6,19 @@ import type { Fn, FunctionName } from "../ops/elementwise.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { Module } from "./module.js";
 
-/** The functions that layers take as their activation. */
+/** Names of the activations that layers take. */
 export const activationNames = ["linear", "relu", "leakyRelu", "tanh", "sigmoid", "gelu"] as const satisfies readonly FunctionName[];
+/** Activation of a layer, as in `ops`; "linear" is none, and leakyRelu has a slope of 0.01. */
 export type ActivationName = (typeof activationNames)[number];
 
 /** Keras' and PyTorch's slopes differ; this is PyTorch's. */
 const LEAKY_SLOPE = 0.01;
 
-/** A layer's activation: `fused` goes into the kernel, `after` is applied to its result; one of them is the identity. */
+/** A layer's activation in two parts, one of which is the identity. */
 export interface Activation {
+  /** Applied inside a kernel; undefined for none. */
   fused: Fn | undefined;
+  /** Applied to the result of the kernel. */
   after: (y: Tensor) => Tensor;
 }
 
@@ -33,11 +36,23 @@ export function biasActivate({ fused, after }: Activation, y: Tensor, b?: Tensor
   return after(fused ? applyFunction(fused, y) : y);
 }
 
-/** An activation as a layer of its own. */
+/**
+ * An activation as a layer: x [...] -> f(x) of the same shape. Throws ERR_LCONV_ARGUMENT for an unknown name.
+ *
+ * @example
+ * ```ts
+ * import { nn, randn } from "lconv";
+ *
+ * const layer = new nn.Activate("gelu");
+ * const y = layer.forward(randn([32, 10])); // [32, 10]
+ * ```
+ */
 export class Activate extends Module {
+  /** Which activation it is. */
   readonly name: ActivationName;
   readonly #activation: Activation;
 
+  /** Makes the layer; it has no parameters. */
   constructor(name: ActivationName) {
     super();
     this.name = name;

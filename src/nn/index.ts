@@ -1,5 +1,10 @@
-export { Activate, type ActivationName } from "./activation.js";
-export { fansOf, type Initializer, initializers, WeightSource } from "./init.js";
+/**
+ * Layers with named parameters, and their initial weights.
+ *
+ * @module
+ */
+export { Activate, type Activation, type ActivationName, activationNames } from "./activation.js";
+export { type Fans, fansOf, type Initializer, initializers, WeightSource } from "./init.js";
 export { Conv2d, type Conv2dOptions, Flatten, Linear, type LinearOptions, MaxPool2d, Reshape } from "./layers.js";
 export { type GeneratorSpec, LConv, type LConvOptions } from "./lconv.js";
 export { Module, Sequential } from "./module.js";

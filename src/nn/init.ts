@@ -7,16 +7,18 @@ import { numel, type Shape } from "../tensor/shape.js";
 import { keep, type Tensor, tensor } from "../tensor/tensor.js";
 
 /**
- * How weights begin. Fans are Keras's, which the paper's authors used: for a shape [..., rows, cols] the leading sizes
- * multiply both, fan_in = rows n and fan_out = cols n.
- *   glorotNormal   normal, std sqrt(2 / (fan_in + fan_out)), cut at 2 sigma and widened by 1 / .8796 so that the std holds
- *   glorotUniform  uniform, +- sqrt(6 / (fan_in + fan_out))
- *   heNormal       as glorotNormal with std sqrt(2 / fan_in)
- *   normal         normal, std 1 / sqrt(fan_in)
- *   orthogonal     each trailing matrix with orthonormal rows or columns
- *   zeros
+ * How weights begin. Fans are those of Keras, which the paper's authors used: for a shape [..., rows, cols] the leading sizes multiply to
+ * n, fan_in = rows n and fan_out = cols n.
+ *
+ * - glorotNormal: normal, std sqrt(2 / (fan_in + fan_out)), cut at 2 sigma and widened by 1 / .8796 so that the std holds
+ * - glorotUniform: uniform, +- sqrt(6 / (fan_in + fan_out))
+ * - heNormal: as glorotNormal, with std sqrt(2 / fan_in)
+ * - normal: normal, std 1 / sqrt(fan_in)
+ * - orthogonal: each trailing matrix with orthonormal rows or columns
+ * - zeros
  */
 export type Initializer = "glorotNormal" | "glorotUniform" | "heNormal" | "normal" | "orthogonal" | "zeros";
+/** The names of all initializers. */
 export const initializers: readonly Initializer[] = ["glorotNormal", "glorotUniform", "heNormal", "normal", "orthogonal", "zeros"];
 
 /** Standard deviation of a unit normal that is cut off at 2 sigma. */
@@ -25,12 +27,15 @@ const TRUNCATED_STD = 0.87962566103423978;
 /** On the host, for a weight: 32 random bits, the draw in float64 and the weight itself. */
 const DRAW_BYTES = 16;
 
+/** Number of inputs that a value depends on, and of outputs that depend on it. */
 export interface Fans {
+  /** Inputs of an output. */
   fanIn: number;
+  /** Outputs of an input. */
   fanOut: number;
 }
 
-/** Keras's fans of a shape whose last two axes are rows and columns. */
+/** Keras's fans of a shape whose last two axes are rows and columns; of [n], n and n. */
 export function fansOf(shape: Shape): Fans {
   if (shape.length < 2) return { fanIn: shape[0] ?? 1, fanOut: shape[0] ?? 1 };
   const n = numel(shape.slice(0, -2));
@@ -46,23 +51,28 @@ function tooLarge(shape: Shape, cause?: unknown): LconvError {
   );
 }
 
-/** Where a model's initial weights come from: draws in the order in which parameters are made, so that a seed means one model. */
+/** Draws a model's initial weights in the order in which its parameters are made, so that a seed determines a model. */
 export class WeightSource {
+  /** Where the parameters are made. */
   readonly device: Device;
   readonly #random: Philox;
 
+  /** `seed` is an integer from 0 to 2^53 - 1. */
   constructor(device: Device, seed: number) {
     this.device = device;
     this.#random = new Philox(seed, streams.init);
   }
 
-  /** A trained parameter. `fans` overrides what the shape says (convolutions). Throws ERR_LCONV_ARGUMENT for an unknown initializer, ERR_LCONV_OOM. */
+  /**
+   * A parameter with requiresGrad, which no scope owns. `fans` replaces those of the shape, for convolutions.
+   * Throws ERR_LCONV_ARGUMENT for an unknown initializer, ERR_LCONV_OOM.
+   */
   parameter(shape: Shape, initializer: Initializer, fans: Fans = fansOf(shape)): Tensor {
     return keep(tensor(this.#drawn(shape, initializer, fans), { shape, device: this.device, requiresGrad: true }));
   }
 
   #drawn(shape: Shape, initializer: Initializer, fans: Fans): Float32Array {
-    // Memory that is merely promised would end the process when it is used.
+    // Linux may grant memory that it does not have and kill the process when it is used.
     if (numel(shape) * DRAW_BYTES > totalmem()) throw tooLarge(shape);
     try {
       return this.#draw(shape, initializer, fans);

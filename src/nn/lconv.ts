@@ -10,10 +10,11 @@ import { Module } from "./module.js";
 
 /**
  * What the L_i are.
- *   learned       low rank, L_i = U_i V_i with U [n_L, d, d_h], V [n_L, d_h, d], trained
- *   random        the same, drawn once and frozen (the paper's "random L-conv")
- *   dense         full matrices L [n_L, d, d], trained
- *   given         those of `basis`: the start of training, or frozen where `train` is false (default); a Basis alone means the latter
+ *
+ * - learned: low rank, L_i = U_i V_i with U [n_L, d, d_h], V [n_L, d_h, d], trained
+ * - random: the same, drawn once and frozen (the paper's "random L-conv")
+ * - dense: full matrices L [n_L, d, d], trained
+ * - given: those of `basis`; trained from there if `train` is true, else frozen (default). A Basis alone means frozen.
  */
 export type GeneratorSpec =
   | { kind: "learned" | "random"; n_L: number; d_h: number }
@@ -21,32 +22,59 @@ export type GeneratorSpec =
   | { kind: "given"; basis: Basis; train?: boolean }
   | Basis;
 
+/** Options of LConv and LConvMax. */
 export interface LConvOptions {
+  /** Positions of a sample. */
   d: number;
+  /** Input channels. */
   m_in: number;
+  /** Output channels. */
   m_out: number;
+  /** What the L_i are. */
   generators: GeneratorSpec;
+  /** Whether there is a bias; it begins at zero. Default true. */
   bias?: boolean;
+  /** Default "relu". */
   activation?: ActivationName;
+  /** How W, and U and V or L where they are not given, begin. Default "glorotNormal". */
   initializer?: Initializer;
-  /** Contraction order; see ops/order.ts. "auto" takes the cheaper one, for forward and backward apart. */
+  /** Contraction order of the forward pass; "auto" takes the cheaper one. Default "auto". */
   order?: OpOptions["order"];
+  /** The same of the backward pass. Default: `order`. */
   backwardOrder?: OpOptions["backwardOrder"];
 }
 
 /**
- * Lie algebra convolution (paper, eq. 6): y = f(sum_{i = 0..n_L} L_i h W^i + b), L_0 = I; h [B, m_in, d] -> y [B, m_out, d].
- * Parameters: W [n_L + 1, m_in, m_out], b [m_out], and U, V or L.
- * Throws ERR_LCONV_ARGUMENT for n_L < 1, or d_h outside 1..d.
+ * Lie algebra convolution (paper, eq. 6): y = f(sum_{i = 0..n_L} L_i h W^i + b), L_0 = I; h [B, m_in, d] -> y [B, m_out, d]. Parameters: W
+ * [n_L + 1, m_in, m_out], b [m_out], and U [n_L, d, d_h] and V [n_L, d_h, d], or L [n_L, d, d].
+ * Throws ERR_LCONV_ARGUMENT for sizes below 1, n_L < 1, or d_h outside 1..d; ERR_LCONV_SHAPE for a basis on other positions than d;
+ * ERR_LCONV_OPTION; `forward` throws ERR_LCONV_SHAPE.
+ *
+ * @example
+ * ```ts
+ * import { device, nn, randn } from "lconv";
+ *
+ * const source = new nn.WeightSource(device(), 0);
+ * const layer = new nn.LConv(source, { d: 64, m_in: 3, m_out: 16, generators: { kind: "learned", n_L: 4, d_h: 8 } });
+ * const y = layer.forward(randn([32, 3, 64])); // [32, 16, 64]
+ * const L = layer.denseGenerators(); // [4, 64, 64]
+ * ```
  */
 export class LConv extends Module {
+  /** [n_L + 1, m_in, m_out]; W[0] belongs to L_0 = I. */
   readonly W: Tensor;
+  /** [m_out]; undefined without a bias. */
   readonly b: Tensor | undefined;
+  /** L_1..L_n_L on the device. */
   readonly generators: Generators;
+  /** Name of f. */
   readonly activation: ActivationName;
+  /** f in the form in which kernels take it. */
   protected readonly f: Activation;
+  /** The contraction orders that were requested. */
   protected readonly order: Pick<OpOptions, "order" | "backwardOrder">;
 
+  /** Draws the weights from `source`. */
   constructor(source: WeightSource, options: LConvOptions) {
     super();
     checkOptions("LConv", options, {

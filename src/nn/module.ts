@@ -2,11 +2,26 @@ import { clip, LconvError, showShape } from "../errors.js";
 import { sameShape } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
 
-/** Something with parameters that maps a tensor to a tensor. Parameters and sub-modules are found by their field names. */
+/**
+ * A part of a network: it maps a tensor to a tensor and may have parameters. A subclass names its parameters in `ownParameters` and its
+ * sub-modules in `children`.
+ *
+ * @example
+ * ```ts
+ * import { nn, ops, type Tensor } from "lconv";
+ *
+ * class Residual extends nn.Module {
+ *   constructor(readonly inner: nn.Module) { super(); }
+ *   override forward(x: Tensor): Tensor { return ops.add(x, this.inner.forward(x)); }
+ *   protected override children() { return { inner: this.inner }; }
+ * }
+ * ```
+ */
 export abstract class Module {
+  /** The result for x; shapes are stated with each module. */
   abstract forward(x: Tensor): Tensor;
 
-  /** Own parameters by name, trained or frozen, in a fixed order. */
+  /** Its own parameters by name, trained or frozen, in a fixed order. */
   protected ownParameters(): Record<string, Tensor> {
     return {};
   }
@@ -20,7 +35,7 @@ export abstract class Module {
     return [...new Set([this as Module, ...Object.values(this.children()).flatMap((child) => child.modules())])];
   }
 
-  /** All parameters under names such as "0.U": path of sub-modules, then the symbol. */
+  /** All parameters, trained or frozen, under names such as "0.U": the path of sub-modules, then the symbol. */
   namedParameters(): Map<string, Tensor> {
     const named = new Map(Object.entries(this.ownParameters()));
     for (const [name, child] of Object.entries(this.children())) {
@@ -40,8 +55,8 @@ export abstract class Module {
   }
 
   /**
-   * Sets parameters by name. Every parameter must be there with its shape, and nothing else.
-   * Throws ERR_LCONV_CHECKPOINT naming the first that does not fit; then nothing was changed.
+   * Sets all parameters by name, as `save` returns them. Throws ERR_LCONV_CHECKPOINT for a name that is missing or unknown and for another
+   * shape; then nothing was changed.
    */
   load(values: ReadonlyMap<string, { shape: readonly number[]; data: Float32Array }>): void {
     const named = this.namedParameters();
@@ -73,18 +88,37 @@ export abstract class Module {
     return new Map([...this.namedParameters()].map(([name, t]) => [name, { shape: t.shape, data: t.dataSync() as Float32Array }]));
   }
 
+  /** Frees all parameters. */
   dispose(): void {
     for (const t of this.namedParameters().values()) t.dispose();
   }
+  /** Frees all parameters. */
   [Symbol.dispose](): void {
     this.dispose();
   }
 }
 
-/** Modules one after the other. */
+/**
+ * Modules one after the other; the parameters of the k-th have names that begin with "k.".
+ *
+ * @example
+ * ```ts
+ * import { device, nn, randn } from "lconv";
+ *
+ * const source = new nn.WeightSource(device(), 0);
+ * const network = new nn.Sequential(
+ *   new nn.Flatten(),
+ *   new nn.Linear(source, 784, 64, { activation: "relu" }),
+ *   new nn.Linear(source, 64, 10),
+ * );
+ * const logits = network.forward(randn([32, 1, 784])); // [32, 10]
+ * ```
+ */
 export class Sequential extends Module {
+  /** The modules, from the input on. */
   readonly layers: readonly Module[];
 
+  /** The modules remain the caller's to share; `dispose` frees their parameters all the same. */
   constructor(...layers: Module[]) {
     super();
     this.layers = layers;

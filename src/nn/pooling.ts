@@ -25,8 +25,18 @@ import { Module } from "./module.js";
  * maximum, b and f act on each position alone. The sums alone keep every invertible g that commutes with the L_i; the maximum keeps of
  * these the permutations times positive scales and no more, as max(g x, 0) = g max(x, 0) at x = e_k and at x = e_k - e_l leaves each row of
  * g one non-zero entry, a positive one. (relu costs an L-conv layer the same, a bias the scales too.)
+ *
+ * @example
+ * ```ts
+ * import { device, nn, randn } from "lconv";
+ *
+ * const source = new nn.WeightSource(device(), 0);
+ * const layer = new nn.LConvMax(source, { d: 64, m_in: 3, m_out: 16, generators: { kind: "learned", n_L: 4, d_h: 8 } });
+ * const y = layer.forward(randn([32, 3, 64])); // [32, 16, 64]
+ * ```
  */
 export class LConvMax extends LConv {
+  /** Which symmetries are left, in words. */
   readonly symmetryLeft =
     "permutations g of the positions that commute with every L_i: y(g h) = g y(h); other linear maps that commute with the L_i are lost, " +
     "because a maximum does not commute with sums over positions";
@@ -37,16 +47,23 @@ export class LConvMax extends LConv {
   }
 }
 
+/** Options of LConvStrided. */
 export interface LConvStridedOptions {
+  /** Positions of a sample. */
   d: number;
+  /** Input channels. */
   m_in: number;
+  /** Output channels. */
   m_out: number;
   /** d_out = floor(d / stride) positions come out. */
   stride: number;
-  /** Low rank, trained or frozen as drawn. */
+  /** Number n_L and rank d_h of the generators; trained if learned, frozen as drawn if random. */
   generators: { kind: "learned" | "random"; n_L: number; d_h: number };
+  /** Whether there is a bias; it begins at zero. Default true. */
   bias?: boolean;
+  /** Default "relu". */
   activation?: ActivationName;
+  /** How U, V and W begin. Default "glorotNormal". */
   initializer?: Initializer;
 }
 
@@ -62,16 +79,33 @@ export interface LConvStridedOptions {
  * itself. So for exact strided shifts, (L_i h)[mu] = h[stride mu + t_i] on a cycle whose length is a multiple of stride, the shifts that are left
  * are those by multiples k stride, with g' the shift by k: subsampling to a subgroup (Cohen & Welling 2016, Group equivariant
  * convolutional networks).
+ *
+ * @example
+ * ```ts
+ * import { device, nn, randn } from "lconv";
+ *
+ * const source = new nn.WeightSource(device(), 0);
+ * const generators = { kind: "learned", n_L: 4, d_h: 8 } as const;
+ * const layer = new nn.LConvStrided(source, { d: 64, m_in: 3, m_out: 16, stride: 4, generators });
+ * const y = layer.forward(randn([32, 3, 64])); // [32, 16, 16]
+ * ```
  */
 export class LConvStrided extends Module {
+  /** [n_L, d_out, d_h] */
   readonly U: Tensor;
+  /** [n_L, d_h, d] */
   readonly V: Tensor;
+  /** [n_L, m_in, m_out] */
   readonly W: Tensor;
+  /** [m_out]; undefined without a bias. */
   readonly b: Tensor | undefined;
+  /** Positions that come out. */
   readonly d_out: number;
+  /** Which symmetries are left, in words. */
   readonly symmetryLeft: string;
   readonly #f: Activation;
 
+  /** Draws the weights from `source`. */
   constructor(source: WeightSource, options: LConvStridedOptions) {
     super();
     checkOptions("LConvStrided", options, { d: 1, m_in: 1, m_out: 1, stride: 1, generators: 1, bias: 1, activation: 1, initializer: 1 });

@@ -8,7 +8,7 @@ import { neg } from "./elementwise.js";
 import { sum } from "./reduce.js";
 import { reshape } from "./shape.js";
 
-/** A tensor, or a number standing for one element. */
+/** A tensor, or a number that stands for a tensor of shape []. */
 export type Operand = Tensor | number;
 
 /** The functions of two numbers in native/ops/strided.h. */
@@ -34,7 +34,7 @@ function sumTo(t: Tensor, shape: Shape): Tensor {
   return reshape(sum(t, axes), shape);
 }
 
-/** Repeats axes of size 1 (and adds leading ones) to reach `shape`. Throws ERR_LCONV_SHAPE when that cannot be. */
+/** x repeated along axes of size 1, and along new leading axes, to `shape`. Throws ERR_LCONV_SHAPE if that is impossible. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   checkDtype("broadcastTo", "x", x);
   check(
@@ -63,13 +63,13 @@ function binary(
   });
 }
 
-/** a + b */
+/** a + b under NumPy's broadcasting rule; at least one is a tensor. Throws ERR_LCONV_SHAPE. */
 export const add = (a: Operand, b: Operand): Tensor => binary("add", a, b, (_a, _b, dy) => [() => dy, () => dy]);
-/** a - b */
+/** a - b under NumPy's broadcasting rule; at least one is a tensor. Throws ERR_LCONV_SHAPE. */
 export const sub = (a: Operand, b: Operand): Tensor => binary("sub", a, b, (_a, _b, dy) => [() => dy, () => neg(dy)]);
-/** a b, elementwise */
+/** a b elementwise, under NumPy's broadcasting rule; at least one is a tensor. Throws ERR_LCONV_SHAPE. */
 export const mul = (a: Operand, b: Operand): Tensor =>
   binary("mul", a, b, (a, b, dy) => [() => compute("mul", dy, b), () => compute("mul", dy, a)]);
-/** a / b, elementwise */
+/** a / b elementwise, under NumPy's broadcasting rule; at least one is a tensor. Throws ERR_LCONV_SHAPE. */
 export const div = (a: Operand, b: Operand): Tensor =>
   binary("div", a, b, (a, b, dy) => [() => compute("div", dy, b), () => neg(compute("div", compute("mul", dy, compute("div", a, b)), b))]);

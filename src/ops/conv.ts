@@ -5,7 +5,10 @@ import { Tensor } from "../tensor/tensor.js";
 import { checkDtype, checkFusable, checkRank, sameDevice } from "./check.js";
 import type { Fn } from "./elementwise.js";
 
-/** "valid": none; "same": as many zeros as keep the size (odd kernels); or the number of zeros on every side. */
+/**
+ * Zeros around an image: "valid": none; "same": as many as keep the size (square kernels of odd size); or their number on every side, below
+ * the kernel's size.
+ */
 export type Padding = "valid" | "same" | number;
 
 function padSize(padding: Padding, k_p: number, k_q: number): number {
@@ -26,7 +29,8 @@ function padSize(padding: Padding, k_p: number, k_q: number): number {
 
 /**
  * Cross-correlation with stride 1: y[b, a, i, j] = sum_{c, u, v} W[a, c, u, v] x[b, c, i + u - pad, j + v - pad].
- * x [B, m, p, q], W [o, m, k_p, k_q] -> [B, o, p + 2 pad - k_p + 1, q + 2 pad - k_q + 1].
+ * x [B, m, p, q], W [o, m, k_p, k_q] -> [B, o, p + 2 pad - k_p + 1, q + 2 pad - k_q + 1]. Default padding "valid".
+ * Throws ERR_LCONV_SHAPE, also for a kernel that is larger than the padded image; ERR_LCONV_ARGUMENT for the padding.
  */
 export function conv2d(x: Tensor, W: Tensor, { padding = "valid" }: { padding?: Padding } = {}): Tensor {
   checkRank("conv2d", "x", x, 4, "images [B, m, p, q]");
@@ -59,7 +63,10 @@ export function conv2d(x: Tensor, W: Tensor, { padding = "valid" }: { padding?: 
   });
 }
 
-/** Maximum over size x size windows every `stride` pixels, without padding: [B, m, p, q] -> [B, m, p', q'], p' = floor((p - size) / stride) + 1. */
+/**
+ * Maximum over size x size windows every `stride` pixels, without padding: [B, m, p, q] -> [B, m, p', q'], p' = floor((p - size) / stride)
+ * + 1. Defaults: size 2, stride = size. Throws ERR_LCONV_SHAPE, and ERR_LCONV_ARGUMENT for a size outside 1..min(p, q) or a stride below 1.
+ */
 export function maxPool2d(x: Tensor, { size = 2, stride = size }: { size?: number; stride?: number } = {}): Tensor {
   checkRank("maxPool2d", "x", x, 4, "images [B, m, p, q]");
   const [B, m, p, q] = x.shape;
@@ -77,7 +84,9 @@ export function maxPool2d(x: Tensor, { size = 2, stride = size }: { size?: numbe
   });
 }
 
-/** f(x + b) for x [B, m, ...] with one bias a channel; f as in `linear`. */
+/**
+ * f(x + b) for x [B, m, ...] with one bias a channel, b [m]; f as in `linear`. Throws ERR_LCONV_SHAPE, ERR_LCONV_ARGUMENT for another f.
+ */
 export function biasActivation(x: Tensor, b: Tensor, fn?: Fn): Tensor {
   checkDtype("biasActivation", "x", x);
   checkDtype("biasActivation", "b", b);

@@ -6,8 +6,8 @@ import { Tensor } from "../tensor/tensor.js";
 import { checkDtype, sameDevice } from "./check.js";
 
 /**
- * Rows of `table` [N, ...] by number: y[j, ...] = table[index[j], ...], index [n] int32. An index out of range gives NaN.
- * The gradient adds up the rows that were taken more than once.
+ * Rows of `table` [N, ...] by number: y[j, ...] = table[index[j], ...], index [n] int32 -> [n, ...]. An index out of range gives NaN. The
+ * gradient adds up the rows that were taken more than once. Throws ERR_LCONV_SHAPE.
  */
 export function gather(table: Tensor, index: Tensor): Tensor {
   checkDtype("gather", "index", index, "int32");

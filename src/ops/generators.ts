@@ -7,28 +7,41 @@ import { checkExact, checkRank } from "./check.js";
 // L_i h for all i at once. Every form writes into T [B, n_L + 1, m, d], whose slot 0 is h itself (L_0 = I), so that the
 // contraction with W [n_L + 1, m, m_out] is one product over (i, c).
 
-/** L_i = U_i V_i: U [n_L, d, d_h], V [n_L, d_h, d]. The products U_i V_i are never formed. */
+/** Generators L_i = U_i V_i of rank d_h; the products U_i V_i are never formed. */
 export interface LowRank {
+  /** Tells the forms apart. */
   form: "lowRank";
+  /** [n_L, d, d_h] */
   U: Tensor;
+  /** [n_L, d_h, d] */
   V: Tensor;
 }
-/** L [n_L, d, d] */
+/** Generators as full matrices. */
 export interface Dense {
+  /** Tells the forms apart. */
   form: "dense";
+  /** [n_L, d, d] */
   L: Tensor;
 }
 /** Fixed sparse matrices L_i, each in CSR form together with its transpose. */
 export interface Sparse {
+  /** Tells the forms apart. */
   form: "sparse";
+  /** Each L_i and its transpose. */
   matrices: readonly { forward: Csr; transposed: Csr }[];
+  /** Number of positions that they act on. */
   d: number;
 }
+/** A sparse matrix [d, d] on a device in compressed rows: entries k of row mu are those from rowStart[mu] to rowStart[mu + 1]. */
 export interface Csr {
-  rowStart: Tensor; // int32 [d + 1]
-  column: Tensor; // int32 [nnz]
-  value: Tensor; // [nnz]
+  /** int32 [d + 1] */
+  rowStart: Tensor;
+  /** int32 [nnz] */
+  column: Tensor;
+  /** float32 [nnz] */
+  value: Tensor;
 }
+/** The generators of a layer on a device, in one of three forms. */
 export type Generators = LowRank | Dense | Sparse;
 
 export interface Sizes {
@@ -106,7 +119,7 @@ function slots({ n_L, m, d }: Sizes): { at: (i: number, c: number) => number; ro
 
 /**
  * How to go through the (b, c) of T: `count` planes of `rows` each, the fewer and larger ones, with the channels as planes or the samples.
- * Of T, z and h: the distances from plane to plane (step) and from row to row (line).
+ * The distances in T, z and h from plane to plane (step) and from row to row (line).
  */
 function planes(s: Sizes, r: number) {
   const { row, slot } = slots(s);
@@ -270,7 +283,7 @@ function applySparse(device: Device, g: Sparse, s: Sizes, from: { x: Tensor; xb:
   });
 }
 
-/** The d x d matrices L_i as one tensor [n_L, d, d], for display and checks. */
+/** The matrices L_i as one tensor [n_L, d, d], for display and checks; it has no gradient. */
 export function denseGenerators(g: Generators): Tensor {
   if (g.form === "dense") return g.L.detach();
   if (g.form === "lowRank") {

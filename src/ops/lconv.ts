@@ -8,7 +8,7 @@ import type { Fn } from "./elementwise.js";
 import { applyGenerators, applyGeneratorsGrad, type Generators, parametersOf, type Sizes, sizesOf } from "./generators.js";
 import { chooseOrder, type Order } from "./order.js";
 
-/** T[b, 0] = h[b], T[b, i] = L_i h[b]: h [B, m, d] -> T [B, n_L + 1, m, d]. */
+/** All L_i h at once: T[b, 0] = h[b], T[b, i] = L_i h[b], for h [B, m, d] -> T [B, n_L + 1, m, d]. Throws ERR_LCONV_SHAPE. */
 export function generatorApply(h: Tensor, generators: Generators): Tensor {
   const s = sizesOf("generatorApply", h, generators);
   const parameters = parametersOf(generators);
@@ -20,7 +20,7 @@ export function generatorApply(h: Tensor, generators: Generators): Tensor {
   });
 }
 
-/** y[b, a, mu] = sum_{i, c} W[i, c, a] T[b, i, c, mu]: T [B, n, m, d], W [n, m, m_out] -> [B, m_out, d]. */
+/** y[b, a, mu] = sum_{i, c} W[i, c, a] T[b, i, c, mu]: T [B, n, m, d], W [n, m, m_out] -> [B, m_out, d]. Throws ERR_LCONV_SHAPE. */
 export function weightContract(T: Tensor, W: Tensor): Tensor {
   checkRank("weightContract", "T", T, 4, "[B, n_L + 1, m, d]");
   checkRank("weightContract", "W", W, 3, "[n_L + 1, m, m_out]");
@@ -34,17 +34,26 @@ export function weightContract(T: Tensor, W: Tensor): Tensor {
   ]);
 }
 
+/** Activation and contraction order of `lconv`. */
 export interface LconvOptions {
-  /** Fused behind the sum; one whose derivative follows from its value. Others go through ops. */
+  /**
+   * Applied in the same kernel as the sum; only functions whose derivative follows from their value. Apply others to the result. Default:
+   * none.
+   */
   fn?: Fn | undefined;
-  /** Contraction order of the forward and of the backward pass; "auto" takes the cheaper (low rank only, others have but VUW). */
+  /**
+   * Contraction order of the forward pass; "auto" takes the cheaper one. Only low-rank generators have a choice; others use VUW. Default
+   * "auto".
+   */
   order?: Order | "auto" | undefined;
+  /** The same of the backward pass. Default: `order`. */
   backwardOrder?: Order | "auto" | undefined;
 }
 
 /**
- * The L-conv layer (paper, eq. 6): y[b, a, mu] = f(sum_{i = 0..n_L} sum_{nu, c} (L_i)[mu, nu] h[b, c, nu] W[i, c, a] + b[a]), L_0 = I.
- * h [B, m, d], W [n_L + 1, m, m_out], b [m_out] -> [B, m_out, d]. Throws ERR_LCONV_SHAPE.
+ * The L-conv layer (paper, eq. 6): y[b, a, mu] = f(sum_{i = 0..n_L} sum_{nu, c} (L_i)[mu, nu] h[b, c, nu] W[i, c, a] + b[a]), L_0 = I. h
+ * [B, m, d], W [n_L + 1, m, m_out], b [m_out] -> [B, m_out, d].
+ * Throws ERR_LCONV_SHAPE, and ERR_LCONV_ARGUMENT for an order that the generators do not have or an f that cannot be fused.
  */
 export function lconv(h: Tensor, generators: Generators, W: Tensor, b?: Tensor, options: LconvOptions = {}): Tensor {
   const { fn } = options;

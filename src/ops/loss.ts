@@ -8,8 +8,8 @@ import { checkDtype, checkRank, sameDevice } from "./check.js";
 import { mean } from "./reduce.js";
 
 /**
- * Mean over the batch of -log softmax(logits)[label], and how many rows have their largest logit at the label.
- * logits [B, classes] float32, labels [B] int32; both results have one element. A label out of range makes the loss NaN.
+ * Mean over the batch of -log softmax(logits)[label], and how many rows have their largest logit at the label; both have the shape [1].
+ * logits [B, classes] float32, labels [B] int32. A label out of range makes the loss NaN. Throws ERR_LCONV_SHAPE.
  */
 export function classificationLoss(logits: Tensor, labels: Tensor): { loss: Tensor; correct: Tensor } {
   checkRank("crossEntropy", "logits", logits, 2, "[B, classes]");
@@ -35,7 +35,7 @@ export function classificationLoss(logits: Tensor, labels: Tensor): { loss: Tens
   return { loss, correct };
 }
 
-/** Mean cross-entropy of logits [B, classes] against class numbers [B] (int32). */
+/** The loss of `classificationLoss` alone. */
 export const crossEntropy = (logits: Tensor, labels: Tensor): Tensor => classificationLoss(logits, labels).loss;
 
 /** mean((prediction - target)^2) over all elements. Throws ERR_LCONV_SHAPE when the shapes differ. */

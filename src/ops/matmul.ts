@@ -6,8 +6,11 @@ import { checkDtype, checkFusable, sameDevice } from "./check.js";
 import type { Fn } from "./elementwise.js";
 import { sum } from "./reduce.js";
 
+/** Which factors are transposed. */
 export interface MatmulOptions {
+  /** Transposes the last two axes of a. Default false. */
   transA?: boolean;
+  /** Transposes the last two axes of b. Default false. */
   transB?: boolean;
 }
 
@@ -24,8 +27,8 @@ function stored(name: string, t: Tensor): { rows: number; cols: number; batch: n
 }
 
 /**
- * op(a) op(b) with op the transpose where asked for. Factors are matrices or batches [B, rows, cols] of one size B;
- * a plain matrix beside a batch is used for every member. Throws ERR_LCONV_SHAPE.
+ * op(a) op(b), where op is the transpose if `transA` or `transB` is set. Factors are matrices or batches [B, rows, cols] of one size B; a
+ * matrix beside a batch is used for every member. Throws ERR_LCONV_SHAPE.
  */
 export function matmul(a: Tensor, b: Tensor, { transA = false, transB = false }: MatmulOptions = {}): Tensor {
   const left = stored("a", a);
@@ -59,8 +62,9 @@ export function matmul(a: Tensor, b: Tensor, { transA = false, transB = false }:
 const shrink = (factor: Tensor, grad: Tensor): Tensor => (factor.rank === 2 && grad.rank === 3 ? sum(grad, 0) : grad);
 
 /**
- * f(x W + b): x [B, n_in], W [n_in, n_out], b [n_out]; bias and activation are fused behind the product.
- * f must be one whose derivative follows from its value (linear, relu, leakyRelu, tanh, sigmoid).
+ * f(x W + b): x [B, n_in], W [n_in, n_out], b [n_out] -> [B, n_out]; bias and activation are applied in the kernel of the product. f must
+ * be one whose derivative follows from its value (linear, relu, leakyRelu, tanh, sigmoid). Throws ERR_LCONV_SHAPE, ERR_LCONV_ARGUMENT for
+ * another f.
  */
 export function linear(x: Tensor, W: Tensor, b?: Tensor, fn?: Fn): Tensor {
   checkDtype("linear", "x", x);

@@ -2,34 +2,44 @@ import { LconvError, oneOf } from "../errors.js";
 import type { Generators, Sizes } from "./generators.js";
 
 /**
- * The two ways to contract L_i h W^i for L_i = U_i V_i: first V, then the channels with W, then U; or the generators
- * first and the channels last. The result is the same, the cost is not.
+ * The two ways to contract L_i h W^i for L_i = U_i V_i. "VWU": first V, then the channels with W, then U. "VUW": the generators first, the
+ * channels last. The result is the same, the cost is not.
  */
 export type Order = "VWU" | "VUW";
 
 /** Which gradients the backward pass must produce. */
 export interface Trained {
+  /** Whether it is trained. */
   U: boolean;
+  /** Whether it is trained. */
   V: boolean;
+  /** Whether it is trained. */
   W: boolean;
+  /** Whether the input needs a gradient. */
   h: boolean;
 }
 
+/** Sizes of an L-conv layer with low-rank generators. */
 export interface OrderCost {
+  /** Number of generators, L_0 = I not counted. */
   n_L: number;
+  /** Their rank. */
   d_h: number;
+  /** Positions. */
   d: number;
+  /** Input channels. */
   m: number;
+  /** Output channels. */
   m_out: number;
 }
 
-/** Multiply-adds of the forward pass for one sample, without L_0 and the shared product with V (n_L d_h d m). */
+/** Multiply-adds of the forward pass for one sample in either order, without L_0 and the shared product with V (n_L d_h d m). */
 export function forwardCost({ n_L, d_h, d, m, m_out }: OrderCost): Record<Order, number> {
   return { VWU: n_L * d_h * (m * m_out + d * m_out), VUW: n_L * (d_h * d * m + d * m * m_out) };
 }
 
 /**
- * Multiply-adds of the backward pass for one sample, without what both orders share. `forward` is the order of the forward pass:
+ * Multiply-adds of the backward pass for one sample in either order, without what both share. `forward` is the order of the forward pass:
  * what the other order left behind has to be computed again.
  */
 export function backwardCost(sizes: OrderCost, trained: Trained, forward: Order): Record<Order, number> {
@@ -55,7 +65,7 @@ const cheaper = (cost: Record<Order, number>): Order => (cost.VWU < cost.VUW ? "
 
 type Wanted = { order?: Order | "auto" | undefined; backwardOrder?: Order | "auto" | undefined };
 
-/** What is asked for, else the cheaper order; the backward pass follows the forward pass where only that was asked for. */
+/** The requested orders, else the cheaper ones; a requested `order` also holds for the backward pass unless `backwardOrder` is given. */
 function ordersOf(sizes: OrderCost, trained: Trained, { order, backwardOrder }: Wanted): { forward: Order; backward: Order } {
   const asked = (given: Order | "auto" | undefined): Order | undefined => (given === "auto" ? undefined : given);
   const forward = asked(order) ?? cheaper(forwardCost(sizes));

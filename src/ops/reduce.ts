@@ -58,15 +58,21 @@ function weightedSum(
   return attach(op, [x], y, (dy) => [repeat(factor === 1 ? dy : scale(dy, factor), kept, x.shape)]);
 }
 
-/** Sum over `axes` (all by default). */
+/**
+ * Sum over `axes` (default: all); negative axes count from the last. `keepDims` keeps the reduced axes with size 1. Throws
+ * ERR_LCONV_ARGUMENT for an axis out of range.
+ */
 export const sum = (x: Tensor, axes?: readonly number[] | number, keepDims = false): Tensor =>
   weightedSum("sum", x, axes, keepDims, () => 1);
 
-/** Mean over `axes` (all by default). */
+/** Mean over `axes` (default: all); as `sum`. */
 export const mean = (x: Tensor, axes?: readonly number[] | number, keepDims = false): Tensor =>
   weightedSum("mean", x, axes, keepDims, (k) => 1 / k);
 
-/** Maximum over `axes` (all by default). The gradient goes to the first of equal maxima, in row-major order of the reduced axes. */
+/**
+ * Maximum over `axes` (default: all); as `sum`. The gradient goes to the first of equal maxima, in row-major order of the reduced axes.
+ * Throws ERR_LCONV_SHAPE if there is nothing to take it of.
+ */
 export function max(x: Tensor, axes?: readonly number[] | number, keepDims = false): Tensor {
   const { packed, line, shape } = plan("max", x, axes, keepDims);
   check(line.k > 0, "ERR_LCONV_SHAPE", () => `max: there is no maximum of nothing: ${showShape(x.shape)}`);
@@ -81,7 +87,7 @@ export function max(x: Tensor, axes?: readonly number[] | number, keepDims = fal
   });
 }
 
-/** The place of the maximum along `axis`, int32; has no gradient. */
+/** The place of the maximum along `axis` (default: the last), int32; it has no gradient. Throws as `max` does. */
 export function argmax(x: Tensor, axis = -1): Tensor {
   const { packed, line, shape } = plan("argmax", x, axis, false);
   check(line.k > 0, "ERR_LCONV_SHAPE", () => `argmax: there is no maximum of nothing: ${showShape(x.shape)}`);

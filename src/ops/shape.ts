@@ -6,7 +6,7 @@ import { collapse, normalizeAxis, numel, type Shape, stridesOf } from "../tensor
 import { Tensor } from "../tensor/tensor.js";
 import { checkDtype, sameDevice } from "./check.js";
 
-/** The same values under another shape; one size may be -1 and is then worked out. Shares memory. */
+/** The same values in another shape; one size may be -1 and follows from the others. Shares memory. Throws ERR_LCONV_SHAPE. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const known = shape.filter((size) => size !== -1);
   const missing = known.length < shape.length ? x.size / numel(known) : 0;
@@ -19,10 +19,10 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   return attach("reshape", [x], x.view(full), (dy) => [dy.view(x.shape)]);
 }
 
-/** [B, ...] -> [B, everything else] */
+/** [B, ...] -> [B, the product of the other sizes]. Shares memory. */
 export const flatten = (x: Tensor): Tensor => reshape(x, [x.shape[0], numel(x.shape.slice(1))]);
 
-/** Axes in the order `axes`: y.shape[i] = x.shape[axes[i]]. */
+/** The axes in the order `axes`: y.shape[i] = x.shape[axes[i]]. Throws ERR_LCONV_SHAPE unless each axis is there once. */
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
   const order = axes.map((axis) => normalizeAxis("permute", axis, x.rank));
   check(
@@ -48,7 +48,7 @@ export function permute(x: Tensor, axes: readonly number[]): Tensor {
   return attach("permute", [x], y, (dy) => [permute(dy, inverse)]);
 }
 
-/** The last two axes exchanged. */
+/** The last two axes exchanged. Throws ERR_LCONV_SHAPE for fewer than two. */
 export function transpose(x: Tensor): Tensor {
   check(x.rank >= 2, "ERR_LCONV_SHAPE", () => `transpose: needs at least two axes, got ${showShape(x.shape)}`);
   const axes = x.shape.map((_, i) => i);
@@ -57,7 +57,7 @@ export function transpose(x: Tensor): Tensor {
 
 const isCount = (n: number): boolean => Number.isInteger(n) && n >= 0;
 
-/** The box of `sizes` that begins at `starts`. */
+/** The box of `sizes` that begins at `starts`, copied. Throws ERR_LCONV_SHAPE unless it lies inside x. */
 export function slice(x: Tensor, starts: readonly number[], sizes: Shape): Tensor {
   const inside =
     starts.length === x.rank &&
@@ -80,7 +80,10 @@ export function slice(x: Tensor, starts: readonly number[], sizes: Shape): Tenso
   });
 }
 
-/** The tensors one after the other along `axis`; all other sizes must agree. */
+/**
+ * The tensors one after the other along `axis` (default 0). Throws ERR_LCONV_SHAPE unless types and all other sizes agree,
+ * ERR_LCONV_ARGUMENT for an empty list.
+ */
 export function concat(xs: readonly Tensor[], axis = 0): Tensor {
   check(xs.length > 0, "ERR_LCONV_ARGUMENT", () => "concat: needs at least one tensor");
   const [first] = xs;
@@ -117,7 +120,7 @@ export function concat(xs: readonly Tensor[], axis = 0): Tensor {
   );
 }
 
-/** y[i, ...] = x[i, i, ...] for x [n, n, ...]. */
+/** y[i, ...] = x[i, i, ...] for x [n, n, ...]. Throws ERR_LCONV_SHAPE unless the first two sizes are equal. */
 export function diagonal(x: Tensor): Tensor {
   const [n, columns, ...rest] = x.shape;
   check(
@@ -130,7 +133,7 @@ export function diagonal(x: Tensor): Tensor {
   return attach("diagonal", [x], y, (dy) => [onDiagonal(dy)]);
 }
 
-/** y[i, i, ...] = x[i, ...] for x [n, ...], 0 elsewhere: the adjoint of `diagonal`. */
+/** y[i, i, ...] = x[i, ...] for x [n, ...], 0 elsewhere: the adjoint of `diagonal`. Throws ERR_LCONV_SHAPE for x of no axes. */
 export function onDiagonal(x: Tensor): Tensor {
   checkDtype("onDiagonal", "x", x);
   check(x.rank >= 1, "ERR_LCONV_SHAPE", () => `onDiagonal: needs at least one axis, got ${showShape(x.shape)}`);

@@ -6,9 +6,11 @@ import { Tensor } from "../tensor/tensor.js";
 import { checkDtype } from "./check.js";
 import { permute } from "./shape.js";
 
-/** exp(x) / sum(exp(x)) along `axis`. */
+/**
+ * exp(x) / sum(exp(x)) along `axis` (default: the last). Throws ERR_LCONV_SHAPE for an empty axis, ERR_LCONV_ARGUMENT for one out of range.
+ */
 export const softmax = (x: Tensor, axis = -1): Tensor => along("softmax", x, axis, false);
-/** log(softmax(x)) along `axis`, without the rounding of doing both. */
+/** log(softmax(x)) along `axis`, without the rounding of doing both. Throws as `softmax` does. */
 export const logSoftmax = (x: Tensor, axis = -1): Tensor => along("logSoftmax", x, axis, true);
 
 function along(op: string, x: Tensor, axis: number, log: boolean): Tensor {

@@ -6,7 +6,10 @@ import { checkDtype } from "./check.js";
 // A recorded train step runs many times without the host: these read and write arrays at the place where a step counter
 // on the device, an int32 tensor [1], points to. None has a gradient.
 
-/** x[(step count + j) mod n] for j < count: this step's part of a list that is walked round and round. */
+/**
+ * A step's part of a list that is walked round and round: y[j] = x[(step + j) mod n] for j < count, x [n], step int32 [1] -> [count]. It
+ * has no gradient. For recorded steps, whose counter lives on the device. Throws ERR_LCONV_SHAPE.
+ */
 export function stepSlice(x: Tensor, step: Tensor, count: number): Tensor {
   checkDtype("stepSlice", "step", step, "int32");
   check(
@@ -19,7 +22,7 @@ export function stepSlice(x: Tensor, step: Tensor, count: number): Tensor {
   return y;
 }
 
-/** list[step mod n] = value */
+/** list[step mod n] = value, for list [n], step int32 [1] and value [1]; in place, without a gradient. Throws ERR_LCONV_SHAPE. */
 export function stepWrite(list: Tensor, step: Tensor, value: Tensor): void {
   checkDtype("stepWrite", "step", step, "int32");
   check(
@@ -30,7 +33,7 @@ export function stepWrite(list: Tensor, step: Tensor, value: Tensor): void {
   commands.stepWrite(list.device, list.size, value, step, list);
 }
 
-/** step += 1 */
+/** step += 1, for step int32 [1]; in place. */
 export function stepAdvance(step: Tensor): void {
   checkDtype("stepAdvance", "step", step, "int32");
   commands.stepAdvance(step.device, step);

@@ -1,3 +1,8 @@
+/**
+ * Optimisers, and schedules of the learning rate.
+ *
+ * @module
+ */
 export {
   type AdamOptions,
   adam,
@@ -5,6 +10,8 @@ export {
   makeOptimizer,
   Optimizer,
   type OptimizerName,
+  optimizerDefaults,
+  optimizers,
   type RmspropOptions,
   rmsprop,
   type SgdOptions,

@@ -15,14 +15,18 @@ interface Rule {
 }
 
 /**
- * Updates parameters in place from their gradients. Learning rate, clipping factor and step count live on the device, so an
- * optimiser can be part of a recorded step: `step(grads, lr)` then reads the rate of a schedule from `lr`.
+ * Updates parameters in place from their gradients; `sgd`, `adam`, `adamw` and `rmsprop` make one. Learning rate, clipping factor and step
+ * count live on the device, so an optimiser can be part of a recorded step, and `step(grads, lr)` can read the rate of a schedule from a
+ * tensor.
  */
 export class Optimizer {
+  /** Name of the rule, such as "adam". */
   readonly name: string;
+  /** The parameters that it updates. */
   readonly parameters: readonly Tensor[];
-  readonly lr: Tensor; // [1]
-  /** Updates done, int32 [1]; part of a checkpoint. */
+  /** Learning rate, float32 [1]. */
+  readonly lr: Tensor;
+  /** Number of updates done, int32 [1]; part of a checkpoint. */
   readonly steps: Tensor;
   readonly #rule: Rule;
   readonly #state: Tensor[][];
@@ -31,6 +35,7 @@ export class Optimizer {
   readonly #clipNorm: number | undefined;
   #learningRate: number;
 
+  /** @internal */
   constructor(parameters: readonly Tensor[], rule: Rule, lr: number, clipNorm?: number) {
     check(parameters.length > 0, "ERR_LCONV_ARGUMENT", () => `${rule.name}: there is nothing to train: no parameter has requiresGrad`);
     checkPositive(rule.name, "lr", lr);
@@ -48,7 +53,10 @@ export class Optimizer {
     this.#state = parameters.map((p) => rule.slots.map(() => keep(zeros(p.shape, { device }))));
   }
 
-  /** One update. `grads` (by default each parameter's .grad) are in the order of `parameters`. */
+  /**
+   * One update. `grads` are in the order of `parameters` (default: each parameter's .grad), `lr` is [1] (default: `this.lr`). Throws
+   * ERR_LCONV_ARGUMENT for a missing gradient or another number of them.
+   */
   step(grads: readonly Tensor[] = this.parameters.map((p, i) => p.grad ?? missing(this.name, i)), lr: Tensor = this.lr): void {
     check(
       grads.length === this.parameters.length,
@@ -65,7 +73,7 @@ export class Optimizer {
     });
   }
 
-  /** Forgets the gradients that backward() left at the parameters. */
+  /** Disposes of the gradients that `backward` left at the parameters. */
   zeroGrad(): void {
     for (const p of this.parameters) {
       p.grad?.dispose();
@@ -73,6 +81,7 @@ export class Optimizer {
     }
   }
 
+  /** Sets `lr`. Throws ERR_LCONV_ARGUMENT unless it is a positive number. */
   setLearningRate(lr: number): void {
     checkPositive(this.name, "lr", lr);
     this.lr.set([lr]);
@@ -84,7 +93,7 @@ export class Optimizer {
     return this.#learningRate;
   }
 
-  /** State tensors under names such as "velocity.0", with the step count, for a checkpoint. */
+  /** The state tensors under names such as "velocity.0", with the step count, for a checkpoint. */
   namedState(): Map<string, Tensor> {
     const named = new Map<string, Tensor>([["steps", this.steps]]);
     this.#state.forEach((slots, i) => {
@@ -95,10 +104,12 @@ export class Optimizer {
     return named;
   }
 
+  /** Frees the state and the gradients at the parameters, but not the parameters. */
   dispose(): void {
     this.zeroGrad();
     for (const t of [this.lr, this.steps, this.#one, this.#scratch, ...this.#state.flat()]) t.dispose();
   }
+  /** Frees the state and the gradients at the parameters, but not the parameters. */
   [Symbol.dispose](): void {
     this.dispose();
   }
@@ -124,15 +135,18 @@ function checkRange(where: string, name: string, value: number, below: number): 
   check(value >= 0 && value < below, "ERR_LCONV_ARGUMENT", () => `${where}: ${name} must lie in [0, ${below}), got ${value}`);
 }
 
+/** Options of every optimiser. */
 interface CommonOptions {
+  /** Learning rate, above 0. */
   lr?: number;
+  /** From 0 on; how it is applied is stated with the optimiser. */
   weightDecay?: number;
-  /** Gradients are scaled down together so that their norm is at most this. */
+  /** Gradients are scaled down together so that their norm is at most this. Default: they are not. */
   clipNorm?: number;
 }
 const commonOptions: OptionNames<CommonOptions> = { lr: 1, weightDecay: 1, clipNorm: 1 };
 
-/** What an option is where it is left out. */
+/** Defaults of the options of each optimiser. */
 export const optimizerDefaults = {
   sgd: { lr: 0.01, momentum: 0, nesterov: false, weightDecay: 0 },
   adam: { lr: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
@@ -140,12 +154,18 @@ export const optimizerDefaults = {
   rmsprop: { lr: 1e-3, rho: 0.9, epsilon: 1e-7, weightDecay: 0 },
 } as const;
 
+/** Options of sgd; `optimizerDefaults` has the defaults. */
 export interface SgdOptions extends CommonOptions {
+  /** In [0, 1). */
   momentum?: number;
+  /** Nesterov's momentum, which needs a momentum above 0. */
   nesterov?: boolean;
 }
 
-/** g' = g + weightDecay w;  v = momentum v + g';  w -= lr (nesterov ? g' + momentum v : v). As PyTorch. */
+/**
+ * Stochastic gradient descent, as PyTorch's: g' = g + weightDecay w; v = momentum v + g'; w -= lr (nesterov ? g' + momentum v : v).
+ * Throws ERR_LCONV_ARGUMENT, ERR_LCONV_OPTION.
+ */
 export function sgd(parameters: readonly Tensor[], options: SgdOptions = {}): Optimizer {
   checkOptions("sgd", options, { ...commonOptions, momentum: 1, nesterov: 1 });
   const { lr, momentum, nesterov, weightDecay, clipNorm } = { ...optimizerDefaults.sgd, ...defined(options) };
@@ -157,9 +177,13 @@ export function sgd(parameters: readonly Tensor[], options: SgdOptions = {}): Op
   return new Optimizer(parameters, { name: "sgd", slots, update: (device, u, [v]) => commands.sgd(device, u, constants, v) }, lr, clipNorm);
 }
 
+/** Options of adam and adamw; `optimizerDefaults` has the defaults. */
 export interface AdamOptions extends CommonOptions {
+  /** Decay of the mean gradient, in [0, 1). */
   beta1?: number;
+  /** Decay of the mean square, in [0, 1). */
   beta2?: number;
+  /** Added outside the root, in [0, 1). */
   epsilon?: number;
 }
 
@@ -175,17 +199,25 @@ function adamLike(name: "adam" | "adamw", parameters: readonly Tensor[], options
   return new Optimizer(parameters, { name, slots: ["m", "v"], update }, lr, clipNorm);
 }
 
-/** Adam (Kingma and Ba, 2015), weight decay added to the gradient. As PyTorch. */
+/** Adam (Kingma and Ba, 2015) as PyTorch's; weight decay is added to the gradient. Throws ERR_LCONV_ARGUMENT, ERR_LCONV_OPTION. */
 export const adam = (parameters: readonly Tensor[], options: AdamOptions = {}): Optimizer => adamLike("adam", parameters, options);
-/** AdamW (Loshchilov and Hutter, 2019), weight decay applied to the weights. As PyTorch. */
+/**
+ * AdamW (Loshchilov and Hutter, 2019) as PyTorch's; weight decay is applied to the weights. Throws ERR_LCONV_ARGUMENT, ERR_LCONV_OPTION.
+ */
 export const adamw = (parameters: readonly Tensor[], options: AdamOptions = {}): Optimizer => adamLike("adamw", parameters, options);
 
+/** Options of rmsprop; `optimizerDefaults` has the defaults. */
 export interface RmspropOptions extends CommonOptions {
+  /** Decay of the mean square, in [0, 1). */
   rho?: number;
+  /** Added outside the root, in [0, 1). */
   epsilon?: number;
 }
 
-/** v = rho v + (1 - rho) g'^2;  w -= lr g' / (sqrt(v) + epsilon). As Keras, with its defaults and epsilon outside the root. */
+/**
+ * RMSprop as Keras's: g' = g + weightDecay w; v = rho v + (1 - rho) g'^2; w -= lr g' / (sqrt(v) + epsilon). Throws ERR_LCONV_ARGUMENT,
+ * ERR_LCONV_OPTION.
+ */
 export function rmsprop(parameters: readonly Tensor[], options: RmspropOptions = {}): Optimizer {
   checkOptions("rmsprop", options, { ...commonOptions, rho: 1, epsilon: 1 });
   const { lr, rho, epsilon, weightDecay, clipNorm } = { ...optimizerDefaults.rmsprop, ...defined(options) };
@@ -201,11 +233,13 @@ export function rmsprop(parameters: readonly Tensor[], options: RmspropOptions =
   );
 }
 
-const optimizers = { sgd, adam, adamw, rmsprop } as const;
+/** The optimisers by name. */
+export const optimizers = { sgd, adam, adamw, rmsprop } as const;
+/** Name of an optimiser. */
 export type OptimizerName = keyof typeof optimizers;
 export const optimizerNames = Object.keys(optimizers) as OptimizerName[];
 
-/** An optimiser by name. Throws ERR_LCONV_ARGUMENT for an unknown one. */
+/** An optimiser by name. Throws ERR_LCONV_ARGUMENT for an unknown one, and as the optimiser does. */
 export function makeOptimizer(
   name: OptimizerName,
   parameters: readonly Tensor[],

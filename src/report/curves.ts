@@ -1,12 +1,17 @@
 import { defined } from "../defined.js";
 import { lineChart, type Series, standalone } from "./chart.js";
 
-/** What one epoch gave; a value that was not measured is null or NaN and leaves a gap. */
+/** Metrics of an epoch; one that was not measured is null or NaN and leaves a gap. */
 export interface EpochMetrics {
-  epoch: number; // 1, 2, ...
-  loss: number | null; // mean training loss of the epoch
-  accuracy: number | null; // training accuracy in [0, 1]
+  /** Number of the epoch, from 1 on. */
+  epoch: number;
+  /** Mean training loss of the epoch. */
+  loss: number | null;
+  /** Training accuracy, in [0, 1]. */
+  accuracy: number | null;
+  /** Validation loss after the epoch. */
   valLoss: number | null;
+  /** Validation accuracy after the epoch, in [0, 1]. */
   valAccuracy: number | null;
 }
 

@@ -1,21 +1,33 @@
 import { check } from "../errors.js";
 
+/** Sizes and weights of an L-conv layer. */
 interface LayerWeights {
-  name: string; // the layer in the model, e.g. "0" or "lconv1"
-  count: number; // n_L, without L_0 = I
+  /** Name of the layer in the model, such as "0". */
+  name: string;
+  /** n_L, without L_0 = I. */
+  count: number;
+  /** Positions. */
   d: number;
-  W: Float32Array; // [n_L + 1, m_in, m_out]; W[0] belongs to L_0 = I
-  pixels?: boolean; // false: its positions are not those of the image, as behind a strided layer; no permutation is undone
+  /** [n_L + 1, m_in, m_out]; W[0] belongs to L_0 = I. */
+  W: Float32Array;
+  /** False if its positions are not those of the image, as behind a strided layer; then no permutation is undone. Default true. */
+  pixels?: boolean;
 }
 
+/** An L-conv layer with generators L_i = U_i V_i. */
 export interface LowRankGenerators extends LayerWeights {
-  rank: number; // d_h
-  U: Float32Array; // [n_L, d, d_h]
-  V: Float32Array; // [n_L, d_h, d]
+  /** Rank of the generators, d_h. */
+  rank: number;
+  /** [n_L, d, d_h] */
+  U: Float32Array;
+  /** [n_L, d_h, d] */
+  V: Float32Array;
 }
 
+/** An L-conv layer with generators as full matrices. */
 export interface DenseGenerators extends LayerWeights {
-  L: Float32Array; // [n_L, d, d]
+  /** [n_L, d, d] */
+  L: Float32Array;
 }
 
 /** The generators of one L-conv layer; low rank when `U` is there. */

@@ -9,39 +9,60 @@ import { element, escapeText } from "./svg.js";
 
 /** One trained model of a run. */
 export interface ModelReport {
+  /** Name of the model. */
   name: string;
-  params: number; // all trained parameters
-  layerParams: number; // those before the classifier
-  history: readonly EpochMetrics[]; // one entry an epoch, in order
-  testAccuracy?: number | null; // on the official test file
-  seconds: number; // training time
+  /** Number of trained values. */
+  params: number;
+  /** Number of trained values before the classifier. */
+  layerParams: number;
+  /** One entry an epoch, in order. */
+  history: readonly EpochMetrics[];
+  /** Accuracy on the official test file, in [0, 1]; null or undefined if it was not measured. */
+  testAccuracy?: number | null;
+  /** Training time in seconds. */
+  seconds: number;
+  /** Training samples per second. */
   samplesPerSecond: number;
-  /** The L-conv layers, in order; shown as pictures with their norms. */
+  /** The L-conv layers, from the input on; shown as pictures with their norms. */
   generators?: readonly GeneratorLayer[];
 }
 
 /** Some inputs, before any normalisation that would make them hard to recognise. */
 export interface SampleImages {
-  shape: readonly [N: number, m: number, p: number, q: number]; // the first 10 are shown
-  seen: Float32Array; // [N, m, p, q], as the networks get them
-  unscrambled?: Float32Array; // [N, m, p, q]; default: `seen` with `permutation` undone
+  /** [N, m, p, q]; the first 10 are shown. */
+  shape: readonly [N: number, m: number, p: number, q: number];
+  /** [N, m, p, q], as the networks get them. */
+  seen: Float32Array;
+  /** [N, m, p, q]. Default: `seen` with `permutation` undone. */
+  unscrambled?: Float32Array;
+  /** A caption for each image. */
   labels?: readonly string[];
 }
 
+/** What a report shows of a run. */
 export interface ReportInput {
+  /** Title of the page. */
   title: string;
-  summary?: string; // one sentence under the title: which data, and why
-  created?: string; // date and machine as they should be printed
+  /** One sentence under the title. */
+  summary?: string;
+  /** Date and machine as they are to be printed. */
+  created?: string;
+  /** The settings of the run, shown as a table. */
   config: Readonly<Record<string, unknown>>;
+  /** The models, compared in this order. */
   models: readonly ModelReport[];
+  /** Some input images. Default: none. */
   samples?: SampleImages;
-  /** The scrambling of the data, [d]: scrambled[mu] = image[permutation[mu]]. Undone in a second view of samples and generators. */
+  /** The scrambling of the data, [d]: scrambled[mu] = image[permutation[mu]]. It is undone in a second view of samples and generators. */
   permutation?: ArrayLike<number>;
 }
 
 const maxSamples = 10;
 
-/** The report as one self-contained HTML page. Throws ERR_LCONV_SHAPE when an array does not fit its sizes, ERR_LCONV_ARGUMENT when `permutation` is none. */
+/**
+ * The report of a training run as one self-contained HTML page. Throws ERR_LCONV_SHAPE if an array does not fit its sizes,
+ * ERR_LCONV_ARGUMENT if `permutation` is none.
+ */
 export function renderReport(input: ReportInput): string {
   checkInput(input);
   const { title, summary, created, models, samples, permutation } = input;

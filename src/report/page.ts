@@ -5,10 +5,14 @@ import { element, escapeText } from "./svg.js";
 /** Nothing outside the file is ever loaded, whatever a name in it says. */
 const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
+/** Title and first lines of a page. */
 export interface PageHead {
+  /** Title of the page. */
   title: string;
-  summary?: string | undefined; // one sentence under the title
-  created?: string | undefined; // date and machine as they should be printed
+  /** One sentence under the title. */
+  summary?: string | undefined;
+  /** Date and machine as they are to be printed. */
+  created?: string | undefined;
 }
 
 /** A self-contained HTML page of sections that are markup already. */

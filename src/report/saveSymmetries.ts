@@ -10,7 +10,10 @@ import { renderNothing, renderSymmetries } from "./symmetries.js";
 /** What saveSymmetries writes. */
 export const symmetryFiles: readonly string[] = ["generators.safetensors", "generators.npz", "symmetries.json", "report.html"];
 
-/** Writes generators.safetensors, generators.npz, symmetries.json and report.html into a folder, which is made where it is not there. Throws ERR_LCONV_IO. */
+/**
+ * Writes generators.safetensors, generators.npz, symmetries.json and report.html into `folder`, which is made if it does not exist. `head`
+ * is the title of the page; default: the source of the discovery. Throws ERR_LCONV_IO.
+ */
 export function saveSymmetries(folder: string, discovery: Discovery, head: PageHead = { title: `Symmetries: ${discovery.source}` }): void {
   const files = { ...discoveryFiles(discovery), "report.html": renderSymmetries(head, discovery) };
   for (const [name, content] of Object.entries(files)) writeAtomic(join(folder, name), content);

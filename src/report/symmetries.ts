@@ -15,7 +15,7 @@ import { element, escapeText, significant } from "./svg.js";
 const MOST_SHOWN = 16; // generators, the strongest first
 const MOST_FIELD = 1024; // positions of a grid whose field is drawn
 
-/** What `lconv discover` found, as one self-contained page. */
+/** Symmetries that were found, as one self-contained HTML page: matrices, flows, spectra, algebra and evidence. */
 export function renderSymmetries(head: PageHead, discovery: Discovery): string {
   const { basis, grid } = discovery;
   const shown = basis.generators.slice(0, MOST_SHOWN);

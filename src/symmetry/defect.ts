@@ -7,15 +7,16 @@ import { type OfEach, type Survey, surveyOf, type Terms, termsOf } from "./defec
 import { FEWEST_SAMPLES, sumsOf, upperBound } from "./jackknife.js";
 import { Action, type Model } from "./lieDerivative.js";
 
+/** Options of equivarianceDefect. */
 export interface DefectOptions {
   /**
-   * How the group acts on outputs: "invariant" (not at all, L_out = 0), or L_out along the output's last axis. Default: L for outputs of the
-   * data's rank with d positions, "invariant" for [N] and [N, classes].
+   * How the group acts on outputs: "invariant" (not at all, L_out = 0), or L_out along the output's last axis. Default: L for outputs of
+   * the data's rank with d positions, "invariant" for [N] and [N, classes].
    */
   output?: "invariant" | Generator;
   /**
-   * The same flow as L in another discretisation, for the floor: on images, affine(p, q, { kind: "finite-difference" }) beside "band-limited".
-   * It takes the place of L in the output too; with an L_out of its own, pass both.
+   * The same flow as L in another discretisation, for the floor: on images, affine(p, q, { kind: "finite-difference" }) beside
+   * "band-limited". It takes the place of L in the output too; with a separate L_out, pass both. Default: no floor.
    */
   floor?: Generator | { L: Generator; L_out: Generator };
   /** Samples at a time. Default 256. */
@@ -27,20 +28,26 @@ export interface DefectOptions {
 /** |L x| below this share of |L| |x| is float32's rounding. */
 const ROUNDING = 1e-6;
 
+/** How far a model is from being equivariant under one generator. */
 export interface EquivarianceDefect {
-  /** 0 for a model that is equivariant on the data, about 1 for one that has nothing to do with L. */
+  /** 0 for a model that is equivariant on the data, about 1 for one that is unrelated to L. */
   defect: number;
   /** One-sided upper bound, confidence 95 %, numerical error included: what certifies equivariance. Infinity below 8 samples. */
   upper: number;
-  /** Of `defect`, an estimate from above on the same scale. */
+  /** Numerical error of `defect`, an estimate from above on the same scale. */
   numericalError: number;
   /** What the difference between the two discretisations alone does to the defect; undefined without `floor`. */
   floor: number | undefined;
-  /** max(0, defect - floor - numericalError): what the other discretisation leaves of the defect at least; undefined without `floor`. */
+  /**
+   * max(0, defect - floor - numericalError): the least part of the defect that the discretisation does not explain; undefined without
+   * `floor`.
+   */
   aboveFloor: number | undefined;
+  /** Number of samples. */
   samples: number;
+  /** How L was taken to act on outputs. */
   output: "invariant" | "equivariant";
-  /** What limits the result, for people. */
+  /** What limits the result, as sentences. */
   notes: readonly string[];
 }
 

@@ -1,6 +1,6 @@
 import { EXPLAINED } from "./equations.js";
 
-/** How many directions are symmetries, and of how many more that cannot be said. */
+/** How many directions are symmetries, and how many more are undecided. */
 export interface Dimension {
   dimension: number;
   undecided: number;

@@ -12,59 +12,83 @@ import { type Differentiated, differentiate } from "./gradients.js";
 import type { Model } from "./lieDerivative.js";
 import { actionsOf, angleBound, largestAngle, movedSpans, sharedError } from "./spanError.js";
 
+/** Options of extractSymmetries. */
 export interface ExtractionOptions {
   /** invariant: f(exp(tL) x) = f(x). equivariant: f(exp(tL) x) = exp(t L_c) f(x), where L_c is found together with L. Default "invariant". */
   output?: "invariant" | "equivariant";
-  /** Look for x -> L x + c, too: generators are then (d + 1) x (d + 1), on (x, 1), and L_c (k + 1) x (k + 1). Default false. */
+  /**
+   * Also looks for translations, x -> L x + c: generators are then (d + 1) x (d + 1), on (x, 1), and L_c (k + 1) x (k + 1). Default false.
+   */
   affine?: boolean;
-  /** Look only among combinations of these generators; then d may be large. */
+  /** Looks only among combinations of these generators; then d may be large. Default: all d x d matrices. */
   within?: Basis;
-  /** The greatest residual that a symmetry may have. Default 0.2. */
+  /** The greatest residual that a symmetry may have, between 0 and 1. Default 0.2. */
   tolerance?: number;
-  /** Of one function: samples are drawn again with replacement this often, for `resampled`. Default 10. */
+  /** Number of bootstrap draws of the samples, for `resampled`; used with one function. Default 10. */
   bootstrap?: number;
-  /** Of the bootstrap. */
+  /** Seed of the bootstrap. Default 0. */
   seed?: number;
 }
 
+/** The symmetries of a function. */
 export interface Extraction {
+  /** Number of symmetries. */
   dimension: number;
-  /** Further directions that may be symmetries or not: the noise, or with one function a missing gap, leaves it open. */
+  /** Number of further directions that may be symmetries: the noise, or with one function a missing gap, leaves it open. */
   undecided: number;
-  /** Of every direction, ascending: |J L x - L_c f(x)| against what a generic L gives; about 1 for no symmetry, 0 for an exact one. */
+  /** |J L x - L_c f(x)| of every direction relative to a generic L, ascending: 0 for an exact symmetry, about 1 for none. */
   residuals: readonly number[];
-  /** Of several functions: the root mean square of the same, for the difference of one of them to their mean; undefined for one. */
+  /** With several functions: the root mean square of the same for the difference of one of them from their mean; undefined with one. */
   noise: readonly number[] | undefined;
-  /** The symmetries, each of norm 1 in whitened coordinates; undefined where there is none. */
+  /** The symmetries, each of norm 1 in whitened coordinates; undefined if there is none. */
   basis: Basis | undefined;
-  /** The same in whitened coordinates, where comparisons do not depend on units; undefined with `within`. */
+  /** The same in whitened coordinates, where comparisons do not depend on units; undefined with `within` and if there is none. */
   whitened: Basis | undefined;
+  /** The whitening of x; undefined with `within`. */
   inputs: Whitening | undefined;
+  /** The whitening of f(x). */
   outputs: Whitening;
-  /** L_c of each, with output "equivariant". */
+  /** L_c of each symmetry, with output "equivariant"; else empty. */
   labels: readonly Matrix[];
+  /** The same in whitened coordinates. */
   whitenedLabels: readonly Matrix[];
-  /** Directions of x [d, k] on which f does not depend; what was found is modulo those. Undefined where there is none. */
+  /** Directions of x [d, k] on which f does not depend; the result is modulo these. Undefined if there is none. */
   ignored: Matrix | undefined;
-  /** Of several functions: 95 % bound of the largest principal angle to the true span, radians, in whitened coordinates; else NaN. */
+  /** With several functions: 95 % bound of the largest principal angle to the true span, radians, in whitened coordinates; else NaN. */
   bound: number;
-  /** Of one function: mean largest principal angle to the span that other samples of the same function give, radians. No error bar of the function. */
+  /**
+   * With one function: mean largest principal angle to the span that other samples of the same function give, radians; else NaN. It is no
+   * error bar of the function.
+   */
   resampled: number;
+  /** What limits the result, as sentences. */
   notes: readonly string[];
 }
 
 /**
- * The generators L under which a function is invariant or equivariant, found in the function itself: the null space of its gradient against the data's
- * action, J(x) L x = L_c f(x) for all x, f being the model (Moskalev et al. 2022). `model` maps x [N, m, d] to [N, k], sample by sample; L acts on d.
- * x and f are whitened first, so that units do not matter. Several models, fitted to the same data from other seeds and other draws of the samples, make
- * it a test: their mean is examined, and a direction counts only where their differences explain what is left of it (see dimensionByNoise).
- * Throws ERR_LCONV_SHAPE; ERR_LCONV_ARGUMENT for more than 1,100 unknowns, for fewer equations than unknowns, for outputs that depend on chance or not
- * on x, for `affine` with `within`; ERR_LCONV_NONFINITE.
+ * The generators L under which a function is invariant or equivariant, found in the function itself: the null space of its gradient against
+ * the data's action, J(x) L x = L_c f(x) for all x, where f is the model (Moskalev et al. 2022). `model` maps x [N, m, d] to [N, k], sample
+ * by sample; L acts on d. x and f are whitened first, so that units do not matter. Several models, fitted to the same data from other seeds
+ * and other draws of the samples, make it a test: their mean is examined, and a direction counts only if their differences explain its
+ * residual (see dimensionByNoise).
+ *
+ * Throws ERR_LCONV_SHAPE, ERR_LCONV_OPTION; ERR_LCONV_ARGUMENT for more than 1,100 unknowns, for fewer equations than unknowns, for outputs
+ * that depend on chance or not on x, and for `affine` with `within`; ERR_LCONV_NONFINITE.
+ *
+ * @example
+ * ```ts
+ * import { lie, ops, randn, type Tensor } from "lconv";
+ *
+ * const squaredLength = (x: Tensor): Tensor => ops.sum(ops.mul(x, x), 2); // [N, 1, 3] -> [N, 1]
+ * const { basis } = lie.extractSymmetries(squaredLength, randn([200, 1, 3], { seed: 1 }));
+ * const dimension = basis?.n_L; // 3
+ * const name = basis && lie.identify(basis, { uncertainty: 1e-4 }).name; // "so(3)"
+ * ```
  */
 export const extractSymmetries = (model: Model | readonly Model[], x: Tensor, options: ExtractionOptions = {}): Extraction =>
   inOneGo(extracting(model, x, options));
 
-/** The same in pieces; `x` is looked at in the first ones alone. */
+/** The same in pieces; `x` is read only in the first pieces. */
 export function* extracting(model: Model | readonly Model[], x: Tensor, options: ExtractionOptions = {}): Pieces<Extraction> {
   checkedOptions(options);
   check(x.rank === 3, "ERR_LCONV_SHAPE", () => `extractSymmetries: x must be [N, m, d], got ${showShape(x.shape)}`);

@@ -12,18 +12,19 @@ import { upperBound } from "./jackknife.js";
 import { type Model, outputOf } from "./lieDerivative.js";
 import type { Support } from "./support.js";
 
-/** How much functions change along exp(tL), for t up to a period or |tL| = 1. */
+/** How much functions change along exp(tL), for t up to a period or |tL| = 1: the test of a symmetry that was found at first order. */
 export interface FiniteCheck {
   /** The greatest change over t of the mean function, in standard deviations of f. */
   change: number;
-  /** One-sided 95 % bound of it over the samples. */
+  /** One-sided 95 % bound of `change` over the samples. */
   upper: number;
-  /** How much of it the functions' difference among themselves explains, at that t. */
+  /** The part of `change` that the functions' differences among themselves explain, at that t. */
   explained: number;
-  /** Where it was greatest. */
+  /** The t of the greatest change. */
   t: number;
   /** Share of the samples that stay among the data at that t; the others are not counted. */
   inside: number;
+  /** Whether f keeps its value, to the functions' noise. */
   verdict: "holds" | "fails" | "undecided";
 }
 
@@ -48,7 +49,7 @@ export interface Checked extends HeldOut {
   outputs: Whitening;
 }
 
-/** A change below this is none, unless the noise is louder than `LOUD`. */
+/** A change below this counts as none, unless the noise is above `LOUD`. */
 const SMALL = 0.15;
 /** A change up to this many times its noise is explained by it, where both are below these bounds: louder ones could hide anything. */
 export const TIMES = 2;
@@ -63,7 +64,7 @@ const STRAIGHT = [0.3, 0.6, 1];
 const FEWEST_INSIDE = 0.2;
 
 /**
- * Moves samples by exp(tL) and asks how much f changes: the root mean square of f(exp(tL) x) - exp(t L_c) f(x) in whitened outputs, its greatest over
+ * Moves samples by exp(tL) and measures how much f changes: the root mean square of f(exp(tL) x) - exp(t L_c) f(x) in whitened outputs, its greatest over
  * some t, up to |tL| = 1 either way and, of a flow that comes back, through one turn. It holds where the change is below .15, or below .4 and no more than
  * twice what the functions' differences explain, and these are below .3; it fails where it is above .3 and three times that; else it is undecided, also
  * where no t leaves a fifth of the samples among the data.

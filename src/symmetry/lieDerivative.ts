@@ -9,7 +9,7 @@ import { slice } from "../ops/shape.js";
 import { Tensor, tensor } from "../tensor/tensor.js";
 import { disposeGenerators, toTensors } from "./tensors.js";
 
-/** What maps a batch [N, ...] to as many outputs [N, ...]: a module, or any function. */
+/** A function of a batch [N, ...] with as many outputs [N, ...]: a module, or any function of tensors. */
 export type Model = ((x: Tensor) => Tensor) | { forward(x: Tensor): Tensor };
 
 /** A generator on a device. */

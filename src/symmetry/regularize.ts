@@ -9,9 +9,11 @@ import { concat, diagonal, onDiagonal, permute, reshape, slice } from "../ops/sh
 import { ones, type Tensor, zeros } from "../tensor/tensor.js";
 import { type Forms, formsOf, once } from "./forms.js";
 
+/** Names of the regularisers. */
 export const regularizerNames = ["closure", "killing", "orthogonality", "norm"] as const;
+/** One of `regularizerNames`. */
 export type RegularizerName = (typeof regularizerNames)[number];
-/** Weights by name; what is left out, or 0, is off. */
+/** Weights of the regularisers by name, from 0 on; what is omitted or 0 is off. */
 export type Regularize = { readonly [K in RegularizerName]?: number };
 
 /** Added to |L_i|_F^2 before it is divided by, so that a generator of zeros has finite gradients: norms far below 1e-6 count as zero. */
@@ -20,13 +22,16 @@ const FLOOR = 1e-12;
 /** Doublings of the steps that find f; see `inverse`. */
 const DOUBLINGS = 12;
 
-/** <L_i, L_j>: [n_L, n_L]. Throws ERR_LCONV_ARGUMENT for sparse generators, ERR_LCONV_SHAPE. */
+/** <L_i, L_j>: [n_L, n_L], with gradients. Throws ERR_LCONV_ARGUMENT for sparse generators, ERR_LCONV_SHAPE. */
 export const gramOf = (g: Generators): Tensor => formsOf("gramOf", g).gram();
 
-/** tr(L_i L_j): [n_L, n_L]; -2 delta_ij for the standard basis of so(3). Throws as gramOf. */
+/** tr(L_i L_j): [n_L, n_L], with gradients; -2 delta_ij for the standard basis of so(3). Throws as `gramOf` does. */
 export const traceFormOf = (g: Generators): Tensor => formsOf("traceFormOf", g).traceForm();
 
-/** K_ij = tr(L_i L_j) - tr(L_i) tr(L_j) / d: [n_L, n_L], the Killing form of gl(d) over 2 d, on the span of the L_i. Throws as gramOf. */
+/**
+ * K_ij = tr(L_i L_j) - tr(L_i) tr(L_j) / d: [n_L, n_L], with gradients; the Killing form of gl(d) over 2 d, on the span of the L_i. Throws
+ * as `gramOf` does.
+ */
 export const killingOf = (g: Generators): Tensor => killingForm(formsOf("killingOf", g));
 
 function killingForm(forms: Forms): Tensor {
@@ -35,16 +40,20 @@ function killingForm(forms: Forms): Tensor {
 }
 
 /**
- * How far L_1..L_{n_L} are from a well chosen basis of a Lie algebra, one number each with gradients for U and V, or L. The paper (section 3,
- * "Learning the L_i") asks for generators that are closed under commutation and orthogonal under the Killing form, without formulas; these are
- * ours. With L^_i = L_i / |L_i|_F, and so blind to the sizes:
- *   closure        1 / n_L^2 sum_ij min_f |[L^_i, L^_j] - sum_k f_ij^k L^_k|_F^2, from 0 to 2; 0 for an algebra, and where all commute
- *   killing        1 / n_L^2 sum_{i != j} K_ij^2 with K = killingOf(L^)
- *   orthogonality  1 / n_L^2 sum_{i != j} <L^_i, L^_j>^2
+ * How far L_1..L_n_L are from a well chosen basis of a Lie algebra, one number each, with gradients for U and V, or L. The paper (section
+ * 3, "Learning the L_i") requires generators that are closed under commutation and orthogonal under the Killing form, without formulas;
+ * these are ours. With L^_i = L_i / |L_i|_F, and so independent of the sizes:
+ *
+ * - closure: 1 / n_L^2 sum_ij min_f |[L^_i, L^_j] - sum_k f_ij^k L^_k|_F^2, from 0 to 2; 0 for an algebra, and if all commute
+ * - killing: 1 / n_L^2 sum_{i != j} K_ij^2 with K = killingOf(L^)
+ * - orthogonality: 1 / n_L^2 sum_{i != j} <L^_i, L^_j>^2
+ *
  * and of the sizes alone:
- *   norm           1 / n_L sum_i (|L_i|_F^2 / d - 1)^2
- * `closure` can fall because commutators become combinations of the L^_k, or because they become small; lie.structure tells the two apart.
- * Linear in d, quadratic in n_L and in d_h as long as n_L d_h is well below d; dense generators cost O(n_L^2 d^3).
+ *
+ * - norm: 1 / n_L sum_i (|L_i|_F^2 / d - 1)^2
+ *
+ * `closure` can fall because commutators become combinations of the L^_k, or because they become small; lie.structure distinguishes the
+ * two. Linear in d, quadratic in n_L and in d_h as long as n_L d_h is well below d; dense generators cost O(n_L^2 d^3).
  * Each throws ERR_LCONV_ARGUMENT for sparse or frozen generators, which nothing can improve, and ERR_LCONV_SHAPE.
  */
 export const regularizers: { readonly [K in RegularizerName]: (g: Generators) => Tensor } = {
@@ -54,7 +63,10 @@ export const regularizers: { readonly [K in RegularizerName]: (g: Generators) =>
   norm: (g) => regularization(g, { norm: 1 }),
 };
 
-/** sum_r weights[r] regularizers[r](g); what they have in common is computed once. Throws as they do, and as `activeWeights`. */
+/**
+ * sum_r weights[r] `regularizers[r]`(g) for each r in weights, one number; what they have in common is computed once. Throws as they do,
+ * ERR_LCONV_OPTION for unknown names, and ERR_LCONV_ARGUMENT for weights that are not finite or below 0.
+ */
 export function regularization(g: Generators, weights: Regularize): Tensor {
   const active = activeWeights("regularization", weights);
   check(

@@ -5,10 +5,26 @@ import { scope } from "./scope.js";
 import { Tensor } from "./tensor.js";
 
 /**
- * Records the commands of `trace` instead of running them, as a Program that replays them natively. Tensors made before
- * keep their values and may be read and written by the program; those made in `trace` share one arena and have no values
- * afterwards, except the ones it returns, which pass to the scope around. Values cannot be read or set while recording (ERR_LCONV_RECORDING).
- * Throws ERR_LCONV_ARGUMENT when `trace` returns anything but a tensor, a list of tensors or nothing.
+ * Records the commands of `trace` instead of running them, as a program that replays them natively on `device` (default `device()`).
+ * Tensors made before keep their values, and the program may read and write them. Those made in `trace` share one arena and have no values
+ * afterwards, except the ones it returns, which pass to the scope around. Values cannot be read or set while recording.
+ *
+ * Throws ERR_LCONV_RECORDING for a trace that is async, holds no command, or reads or sets values, and inside another recording;
+ * ERR_LCONV_ARGUMENT if it returns anything but a tensor, a list of tensors or nothing; ERR_LCONV_OOM.
+ *
+ * @example
+ * ```ts
+ * import { gradients, ops, optim, record, tensor } from "lconv";
+ *
+ * const w = tensor([4], { requiresGrad: true });
+ * const optimizer = optim.sgd([w], { lr: 0.1 });
+ * const step = record(() => {
+ *   const loss = ops.mul(w, w);
+ *   optimizer.step(gradients(loss, [w]));
+ * });
+ * await step.run({ steps: 100 });
+ * const left = w.item(); // 4 * 0.8^100
+ * ```
  */
 export function record(trace: () => Tensor | readonly Tensor[] | void, device: Device = deviceOf()): Program {
   // The scope is outermost: when the recording fails, what the trace made goes with it.

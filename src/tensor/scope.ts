@@ -16,14 +16,14 @@ export function own(thing: Disposable): void {
   owners.set(thing, scope);
 }
 
-/** Takes `thing` away from the scope that owns it, which need not be the one in force: it lives until somebody disposes of it. */
+/** Takes `thing` away from the scope that owns it, which need not be the one in force: it lives until it is disposed of. */
 export function disown(thing: Disposable): void {
   owners.get(thing)?.delete(thing);
 }
 
 /**
- * Runs `work` and then disposes of every tensor made in it, except those it returns (also inside arrays and plain
- * objects), which pass to the scope around it. `work` may be async; scopes follow the chain of awaits.
+ * Runs `work` and disposes of every tensor made in it, except those it returns (also in arrays, maps and plain objects), which pass to the
+ * scope around it. `work` may be async; scopes follow the chain of awaits. Throws what `work` throws, and then keeps nothing.
  */
 export function scope<T>(work: () => T): T {
   const owned = new Set<Disposable>();

@@ -1,5 +1,6 @@
 import { check, showShape } from "../errors.js";
 
+/** Sizes of the axes, from the outermost to the innermost; [] is a single number. */
 export type Shape = readonly number[];
 
 export const numel = (shape: Shape): number => shape.reduce((n, size) => n * size, 1);

@@ -4,10 +4,13 @@ import { check, LconvError, showShape } from "../errors.js";
 import { disown, own } from "./scope.js";
 import { checkShape, numel, type Shape } from "./shape.js";
 
-/** How a tensor was made, for backward(): gradients of the inputs from the gradient of the output, undefined where none is needed. */
+/** How a tensor was made, for the backward pass. */
 export interface GradNode {
+  /** Name of the operation. */
   readonly op: string;
+  /** The tensors that it was made from. */
   readonly inputs: readonly Tensor[];
+  /** Gradients of the inputs from the gradient of the output; undefined for inputs that need none. */
   readonly backward: (dy: Tensor) => (Tensor | undefined)[];
 }
 
@@ -29,23 +32,33 @@ class Storage {
   }
 }
 
-/** The net under scopes: frees what was dropped without dispose(), some time after the garbage collector noticed. */
+/** For tensors outside scopes: frees those that were dropped without dispose(), some time after the garbage collector found them. */
 const dropped = new FinalizationRegistry<Storage>((storage) => storage.release());
 
+/** How a tensor is made. */
 export interface TensorOptions {
+  /** Sizes of the axes. Default: those of nested arrays, or [n] for a typed array of n values. */
   shape?: Shape;
+  /** Type of the elements. Default "int32" for an Int32Array, else "float32". */
   dtype?: DType;
+  /** Default `device()`. */
   device?: Device;
+  /** Whether `backward` gives the tensor a gradient. Default false. */
   requiresGrad?: boolean;
 }
 
-/** A dense row-major array on a device, float32 or int32. Made by `tensor`, `zeros`, … and by the operations. */
+/**
+ * A dense row-major array on a device, made by `tensor`, `zeros` and the like, and by operations. Its memory is freed by `dispose`, by the
+ * `scope` in which it was made, or some time after it became unreachable. Methods that use the memory throw ERR_LCONV_DISPOSED afterwards.
+ */
 export class Tensor implements Ref {
+  /** Sizes of the axes. */
   readonly shape: Shape;
+  /** Type of the elements. */
   readonly dtype: DType;
-  /** Whether backward() should give this tensor a gradient: true for parameters. */
+  /** Whether `backward` gives this tensor a gradient; true for parameters. */
   requiresGrad: boolean;
-  /** d(loss) / d(this), set by backward(). */
+  /** d(loss) / d(this), set by `backward`; undefined before. */
   grad: Tensor | undefined;
   /** @internal */
   node: GradNode | undefined;
@@ -62,20 +75,24 @@ export class Tensor implements Ref {
     own(this);
   }
 
-  /** A tensor whose values are not set yet. */
+  /** A tensor whose values are not set yet. Throws ERR_LCONV_OOM. */
   static empty(device: Device, shape: Shape, dtype: DType = "float32"): Tensor {
     return new Tensor(new Storage(device, numel(shape), dtype), shape, dtype, false);
   }
 
+  /** The device that holds the values. */
   get device(): Device {
     return this.#storage.device;
   }
+  /** Number of elements. */
   get size(): number {
     return numel(this.shape);
   }
+  /** Number of axes. */
   get rank(): number {
     return this.shape.length;
   }
+  /** Whether the tensor was disposed of. */
   get disposed(): boolean {
     return this.#disposed;
   }
@@ -84,7 +101,7 @@ export class Tensor implements Ref {
     return this.requiresGrad || this.node !== undefined;
   }
 
-  /** The device buffer. Throws ERR_LCONV_DISPOSED. */
+  /** Number of the device buffer. Throws ERR_LCONV_DISPOSED. */
   get buffer(): number {
     check(
       !this.#disposed,
@@ -93,14 +110,15 @@ export class Tensor implements Ref {
     );
     return this.#storage.buffer;
   }
+  /** Always 0: a tensor begins where its buffer does. */
   readonly offset = 0;
 
-  /** An operand that begins `offset` elements into this tensor. */
+  /** The tensor from element `offset` on, as an operand of a command. */
   at(offset: number): Ref {
     return { buffer: this.buffer, offset };
   }
 
-  /** The same values under another shape; shares memory, carries no gradient (ops.reshape does). */
+  /** The same values in another shape. It shares memory and carries no gradient; `ops.reshape` does. Throws ERR_LCONV_SHAPE. */
   view(shape: Shape): Tensor {
     checkShape("reshape", shape);
     check(
@@ -112,12 +130,15 @@ export class Tensor implements Ref {
     return new Tensor(this.#storage, shape, this.dtype, false);
   }
 
-  /** The same values, cut off from the graph. */
+  /** The same values without the graph that made them; shares memory. */
   detach(): Tensor {
     return this.view(this.shape);
   }
 
-  /** The values as they are now, copied. On the CPU that is done at once; a GPU is waited for on another thread. */
+  /**
+   * A copy of the values as they are now. The CPU copies at once; a GPU is waited for on another thread. Throws ERR_LCONV_BUSY while a
+   * program writes the tensor, ERR_LCONV_RECORDING while one is recorded.
+   */
   async data(): Promise<Float32Array | Int32Array> {
     if (!this.device.asynchronous || this.device.recording) return this.dataSync();
     const out = this.#host(this.size);
@@ -131,14 +152,14 @@ export class Tensor implements Ref {
     }
   }
 
-  /** The values, copied; blocks until they are there. */
+  /** A copy of the values; blocks until they are computed. Throws as `data` does. */
   dataSync(): Float32Array | Int32Array {
     const out = this.#host(this.size);
     this.device.read(this.buffer, out);
     return out;
   }
 
-  /** Part of the values, `length` elements from `offset` on. */
+  /** A copy of `length` elements from `offset` on; blocks until they are computed. Throws as `data` does. */
   slice(offset: number, length: number): Float32Array | Int32Array {
     const out = this.#host(length);
     this.device.read(this.buffer, out, offset);
@@ -149,19 +170,22 @@ export class Tensor implements Ref {
     return this.dtype === "float32" ? new Float32Array(length) : new Int32Array(length);
   }
 
-  /** The one value of a tensor with one element. Throws ERR_LCONV_SHAPE for any other. */
+  /** The value of a tensor with one element. Throws ERR_LCONV_SHAPE for other tensors, and as `data` does. */
   item(): number {
     check(this.size === 1, "ERR_LCONV_SHAPE", () => `item: needs a tensor with one element, got shape ${showShape(this.shape)}`);
     return this.dataSync()[0];
   }
 
-  /** Replaces all values. Throws ERR_LCONV_SHAPE when the length differs, ERR_LCONV_DTYPE for the wrong array type. */
+  /**
+   * Replaces all values. Throws ERR_LCONV_SHAPE if the length differs, ERR_LCONV_DTYPE for the wrong array type, ERR_LCONV_BUSY while a
+   * program uses the tensor, ERR_LCONV_RECORDING while one is recorded.
+   */
   set(values: HostArray | readonly number[]): this {
     this.device.write(this.buffer, hostArray("set", values, this.dtype, this.size));
     return this;
   }
 
-  /** Frees this tensor now; using it afterwards throws ERR_LCONV_DISPOSED. Its gradient goes with it. */
+  /** Frees this tensor and its gradient now; using it afterwards throws ERR_LCONV_DISPOSED. */
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -172,27 +196,29 @@ export class Tensor implements Ref {
     dropped.unregister(this);
     this.#storage.release();
   }
+  /** Frees this tensor and its gradient now; using it afterwards throws ERR_LCONV_DISPOSED. */
   [Symbol.dispose](): void {
     this.dispose();
   }
 
+  /** Type, shape and device, without values. */
   toString(): string {
     return `Tensor(${this.dtype}, ${showShape(this.shape)}, ${this.device.name})`;
   }
 }
 
-/** Takes `t` out of the scope that owns it: it lives until dispose(). */
+/** Takes `t` out of the scope that owns it, so that it lives until `dispose`. Returns `t`. */
 export function keep<T extends Tensor>(t: T): T {
   disown(t);
   return t;
 }
 
-/** Nested arrays of numbers. */
+/** A number, or nested arrays of numbers. */
 export type Nested = number | readonly Nested[];
 
 /**
- * A tensor with the given values: a number, nested arrays, or a Float32Array / Int32Array with `shape`.
- * Throws ERR_LCONV_SHAPE when the values do not fill the shape, ERR_LCONV_DTYPE when the array type is not `dtype`.
+ * A tensor with the given values: a number, nested arrays, or a Float32Array or Int32Array with `shape`.
+ * Throws ERR_LCONV_SHAPE if the values do not fill the shape, ERR_LCONV_DTYPE if the array type is not that of `dtype`, ERR_LCONV_OOM.
  */
 export function tensor(values: HostArray | Nested, options: TensorOptions = {}): Tensor {
   const typed = ArrayBuffer.isView(values) ? (values as HostArray) : undefined;
@@ -207,7 +233,7 @@ export function tensor(values: HostArray | Nested, options: TensorOptions = {}):
   return made;
 }
 
-/** A tensor filled with one value. */
+/** A tensor with `value` in every place. Throws ERR_LCONV_SHAPE, ERR_LCONV_OOM. */
 export function full(shape: Shape, value: number, options: Omit<TensorOptions, "shape"> = {}): Tensor {
   checkShape("full", shape);
   const { device = deviceOf(), dtype = "float32", requiresGrad = false } = options;
@@ -217,7 +243,9 @@ export function full(shape: Shape, value: number, options: Omit<TensorOptions, "
   made.requiresGrad = requiresGrad;
   return made;
 }
+/** A tensor of zeros. Throws as `full` does. */
 export const zeros = (shape: Shape, options: Omit<TensorOptions, "shape"> = {}): Tensor => full(shape, 0, options);
+/** A tensor of ones. Throws as `full` does. */
 export const ones = (shape: Shape, options: Omit<TensorOptions, "shape"> = {}): Tensor => full(shape, 1, options);
 
 function hostArray(where: string, values: HostArray | readonly number[], dtype: DType, size: number): HostArray {

@@ -11,7 +11,7 @@ import type { Tensor } from "../tensor/tensor.js";
 import { findCheckpoint, type Kept, wholeCheckpoint, writeCheckpoint } from "./checkpointFiles.js";
 import type { EpochEvent } from "./events.js";
 
-/** Where a run is; with the weights and the optimiser's state, all that is needed to go on exactly. */
+/** The position of a run. With the weights and the optimiser's state it is all that an exact resume needs. */
 export interface RunState {
   /** Updates done. */
   step: number;
@@ -26,7 +26,7 @@ export interface RunState {
 /** What two runs must have in common for one to resume the other. */
 export type Fingerprint = Readonly<Record<string, unknown>>;
 
-/** What a checkpoint must fit to be gone on from. */
+/** What a checkpoint must match so that the run can resume from it. */
 export interface Plan {
   fingerprint: Fingerprint;
   epochs: number;
@@ -41,7 +41,7 @@ const FORMAT = 1;
 
 export interface LoadedCheckpoint {
   state: RunState;
-  /** Where it was: at the path asked for, or the one before it, because of `damage`. */
+  /** The file that was read: the given path, or the checkpoint before it because of `damage`. */
   path: string;
   damage?: LconvError;
 }
@@ -108,7 +108,7 @@ export class Checkpoints {
   }
 }
 
-/** The error for a run that broke down; says what is left of it. */
+/** The error of a run whose loss is not finite; names the checkpoint that is left. */
 export function nonFinite(what: string, checkpoint: string | undefined): LconvError {
   const good = checkpoint && wholeCheckpoint(checkpoint);
   const left = good ? `the last good checkpoint is ${good}` : `there is no checkpoint${checkpoint ? " yet" : ", as none was asked for"}`;

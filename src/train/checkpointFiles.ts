@@ -4,7 +4,7 @@ import { LconvError } from "../errors.js";
 import { DamagedFile, ioError } from "../io/files.js";
 import { readSafetensors, type SafetensorsFile, type TensorToWrite, writeSafetensors } from "../io/safetensors.js";
 
-/** What becomes of the file that a checkpoint replaces: it stays as the previous one; the previous one stays instead; neither does. */
+/** What happens to the file that a checkpoint replaces. last: it becomes the previous one; previous: the previous one stays; none: both go. */
 export type Kept = "last" | "previous" | "none";
 
 /** Where the checkpoint before the last one is: `c.previous.safetensors` for `c.safetensors`. */
@@ -35,7 +35,7 @@ export interface FoundCheckpoint {
 }
 
 /**
- * The newest checkpoint at `path` that is whole; undefined when there is none. Of whose run it is does not matter here: that is no damage.
+ * The newest checkpoint at `path` that is whole; undefined when there is none. Which run it belongs to is not checked here.
  * Throws ERR_LCONV_IO naming both when both are damaged, and when one cannot be read for other reasons.
  */
 export function findCheckpoint(path: string): FoundCheckpoint | undefined {

@@ -7,13 +7,15 @@ import { keep, type Tensor, tensor, zeros } from "../tensor/tensor.js";
 import { type DeviceData, onDevice, type Samples } from "./samples.js";
 import { recordEvalStep, type StepMetrics } from "./step.js";
 
+/** Loss and accuracy on samples. */
 export interface Evaluation {
   /** Mean cross-entropy over the samples. */
   loss: number;
+  /** Share of the samples that are classified correctly, in [0, 1]. */
   accuracy: number;
 }
 
-/** Loss and accuracy of a model on samples that stay on the device; recorded once, run as often as wanted. */
+/** Loss and accuracy of a model on samples on the device; recorded once, and run any number of times. */
 export class Evaluator {
   readonly #count: number;
   readonly #batch: number;
@@ -81,7 +83,11 @@ export class Evaluator {
   }
 }
 
-/** Loss and accuracy of `model` on `samples`. Throws the reason of `signal`. */
+/**
+ * Loss and accuracy of `model` on `samples`, `batch` at a time (default 64 on a CPU, 256 on a GPU). Samples on the host are copied to
+ * `device` (default `device()`).
+ * Throws ERR_LCONV_DATA, ERR_LCONV_SHAPE, ERR_LCONV_ARGUMENT, and the reason of `signal`.
+ */
 export async function evaluate(
   model: Module,
   samples: Samples,

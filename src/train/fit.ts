@@ -10,19 +10,35 @@ import { type FitOptions, fitOptionNames, ruleOptions, type Settings, settle } f
 import { checksumOf, countOf, type DeviceData, onDevice, type Samples } from "./samples.js";
 import { type Chunk, Trainer } from "./trainer.js";
 
-/** Samples to learn from, to validate on after each epoch, and to test on at the end. */
+/** Samples to train on, to validate on after each epoch, and to test on at the end. */
 export interface FitData {
+  /** The training samples. */
   train: Samples;
+  /** Default: no validation. */
   validation?: Samples;
+  /** Default: no test. */
   test?: Samples;
 }
 
 /** The final metrics, with the event of every epoch. */
 export interface FitResult extends DoneEvent {
+  /** The events of the epochs, in order. */
   history: readonly EpochEvent[];
 }
 
-/** Trains `model` and returns the final metrics; `onEvent` hears of every chunk, epoch and checkpoint. Throws as `train` does. */
+/**
+ * Trains `model` with softmax cross-entropy and returns the final metrics; `onEvent` is called for every chunk, epoch and checkpoint.
+ * Throws as `train` does.
+ *
+ * @example
+ * ```ts
+ * import { data, device, fit, models } from "lconv";
+ *
+ * const prepared = await data.prepare(data.glyphs({ train: 500, test: 100 }), { variant: "rotated" });
+ * const model = models.makeModel("lconv", prepared.train, device(), { filters: 8, generators: 4, rank: 4 });
+ * const { testAccuracy } = await fit(model, prepared, { epochs: 2, onEvent: (event) => void event.type });
+ * ```
+ */
 export async function fit(
   model: Module,
   data: FitData,
@@ -41,8 +57,9 @@ export async function fit(
 /**
  * Trains `model` with softmax cross-entropy, as an async iterator of events; its return value is the result. Each epoch
  * takes the training samples in a new random order, in whole batches (the samples left over change from epoch to epoch).
- * Throws ERR_LCONV_ARGUMENT and ERR_LCONV_OPTION for bad options, also for `regularize` where nothing can be regularised, ERR_LCONV_NONFINITE when the loss is no longer
- * finite, ERR_LCONV_CHECKPOINT for a checkpoint of another run or of more epochs, ERR_LCONV_IO for files, and the reason of `signal`.
+ * Throws ERR_LCONV_ARGUMENT and ERR_LCONV_OPTION for bad options, also for `regularize` if nothing can be regularised; ERR_LCONV_DATA and
+ * ERR_LCONV_SHAPE for samples; ERR_LCONV_NONFINITE if the loss is no longer finite; ERR_LCONV_CHECKPOINT for a checkpoint of another run or
+ * of more epochs; ERR_LCONV_IO for files; and the reason of `signal`.
  */
 export async function* train(model: Module, data: FitData, options: FitOptions = {}): AsyncGenerator<TrainEvent, FitResult> {
   checkOptions("fit", options, fitOptionNames);
@@ -54,7 +71,7 @@ export async function* train(model: Module, data: FitData, options: FitOptions =
   }
 }
 
-/** One run: what it works with, and where it stands. */
+/** One run: what it works with, and its state. */
 class Run {
   readonly #model: Module;
   readonly #settings: Settings;
@@ -149,7 +166,7 @@ class Run {
     this.#session.seconds += seconds;
   }
 
-  /** Stopped in here, the run goes on with the validation alone: all steps of its epoch are in the checkpoint. */
+  /** A run that is stopped here resumes with the validation: all steps of the epoch are in the checkpoint. */
   async *#validate(): AsyncGenerator<TrainEvent, Evaluation | undefined> {
     const { signal } = this.#settings;
     const start = performance.now();

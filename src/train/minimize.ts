@@ -25,7 +25,7 @@ export interface MinimizeOptions {
   seed?: number;
   device?: Device;
   signal?: AbortSignal;
-  /** Hears of every epoch, with its mean loss. */
+  /** Called after every epoch with its mean loss. */
   onEpoch?: (epoch: number, loss: number) => void;
 }
 const optionNames: OptionNames<MinimizeOptions> = {

@@ -4,37 +4,51 @@ import type { OptimizerName } from "../optim/optimizer.js";
 import { constant, type Schedule } from "../optim/schedule.js";
 import { activeWeights, type Regularize } from "../symmetry/regularize.js";
 
-/** How `fit` and `train` are to train. */
+/** Options of fit and train. */
 export interface FitOptions {
   /** Name in events. Default "model". */
   name?: string;
+  /** Passes over the training samples. Default 30. */
   epochs?: number;
+  /** Samples of a step, at most the number of training samples. Default 32. */
   batch?: number;
-  /** Decides the order of the samples; the weights were drawn with the model's own seed. */
+  /** Seed of the order of the samples; the weights were drawn with the model's seed. Default 0. */
   seed?: number;
+  /** Default "rmsprop". */
   optimizer?: OptimizerName;
+  /** Base learning rate, which `schedule` multiplies. Default: that of the optimiser. */
   lr?: number;
+  /** For sgd; see `optim.SgdOptions`. */
   momentum?: number;
+  /** For sgd; see `optim.SgdOptions`. */
   nesterov?: boolean;
+  /** From 0 on. Default: that of the optimiser. */
   weightDecay?: number;
+  /** The greatest norm of all gradients together. Default: no limit. */
   clipNorm?: number;
+  /** Default `optim.constant`. */
   schedule?: Schedule;
   /**
-   * Weights of regularisers (lie.regularizers) that are minimised along with the loss, in every L-conv layer whose generators are trained, by default
-   * none. The losses in events and results are the cross-entropy alone.
+   * Weights of regularisers (lie.regularizers) that are minimised along with the loss, in every L-conv layer whose generators are trained.
+   * Default: none. The losses in events and results are the cross-entropy alone.
    */
   regularize?: Regularize;
-  /** File for checkpoints: after every epoch, every `checkpointSeconds`, and when stopped. The one before the last stays beside it, as NAME.previous.EXT. */
+  /**
+   * File for checkpoints: after every epoch, every `checkpointSeconds`, and when stopped. The checkpoint before it is kept as
+   * NAME.previous.EXT. Default: none.
+   */
   checkpoint?: string;
-  /** Default 60. */
+  /** Seconds between checkpoints within an epoch. Default 60. */
   checkpointSeconds?: number;
   /**
-   * Goes on from the checkpoint file when it exists, or from the one before it when that is damaged; the result is the same as without the interruption.
-   * Other options, learning rates or samples are refused (samples that are on the device already are not compared), and fewer epochs than the file holds.
+   * Resumes from the checkpoint file if it exists, or from the one before it if that is damaged; the result is the same as without the
+   * interruption. Other options, learning rates or samples are refused (samples on the device are not compared), and fewer epochs than the
+   * file holds. Default false.
    */
   resume?: boolean;
+  /** Where it trains; the model must be there. Default `device()`. */
   device?: Device;
-  /** Stops after the chunk under way, of steps or of a validation, writes a checkpoint and throws the signal's reason. */
+  /** Stops after the chunk of steps or of a validation under way, writes a checkpoint and throws the reason of the signal. */
   signal?: AbortSignal;
 }
 export const fitOptionNames: OptionNames<FitOptions> = {

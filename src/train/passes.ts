@@ -52,9 +52,9 @@ export function runPasses(parts: PassParts, index: Tensor, sizes: readonly numbe
   return total as Pass;
 }
 
-/** What a pass may hold on a CPU, of the memory that grows with its samples: less than half of what two to four cores of 2020 and later cache. */
+/** Bytes of activations that a pass may hold on a CPU: less than half of the cache of two to four cores of 2020 and later. */
 const CACHED = 12e6;
-/** Each pass reads and writes the weights and their gradients about so often; it must be worth that. */
+/** About how often each pass reads and writes the weights and their gradients; a pass must be large enough to be worth that. */
 const WEIGHT_MOVES = 4;
 /** Products of fewer samples are slow. */
 const FEWEST = 32;

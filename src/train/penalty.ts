@@ -13,7 +13,7 @@ export function penalty(model: Module, weights: Regularize): Tensor {
     "ERR_LCONV_ARGUMENT",
     () =>
       `regularize: this model has no L-conv layer with trained generators, so ${Object.keys(weights).join(" and ")} would change nothing; ` +
-      "take one that has, such as lconv, or leave regularize away",
+      "use one that has, such as lconv, or omit regularize",
   );
   return trained.map((generators) => regularization(generators, weights)).reduce((total, part) => add(total, part));
 }

@@ -28,14 +28,14 @@ export const runFiles = {
 const outcome = [runFiles.metrics, runFiles.checkpoint, runFiles.previous, runFiles.model, runFiles.result, runFiles.report];
 const { lock, ...written } = runFiles;
 const lockFiles = [lock, `${lock}.takeover`];
-/** Those who ask for a lock write beside it without holding it, for a moment. */
+/** A process that requests a lock briefly writes a file beside it without holding it. */
 const LOCK_IN_USE_MS = 10_000;
 const MODEL_FORMAT = "lconv-model-1";
 
 export interface RunFolderOptions {
   /** Folders in it, one a model, with a checkpoint each. Default: none, and one checkpoint in the run folder itself. */
   parts?: readonly string[];
-  /** Also take a lock of which nobody can say whether its process lives. Default: false. */
+  /** Also take a lock when it cannot be determined whether its process is alive. Default: false. */
   steal?: boolean | undefined;
 }
 
@@ -73,18 +73,18 @@ export function checkNoPart(path: string): void {
   );
 }
 
-/** Which command began the run in `path`: "compare" says so in its configuration. */
+/** The command that began the run in `path`; "compare" is stated in its configuration. */
 export function commandOf(path: string): "train" | "compare" {
   try {
     const config = JSON.parse(new TextDecoder().decode(readBytes(join(path, runFiles.config)))) as { command?: unknown };
     return config.command === "compare" ? "compare" : "train";
   } catch {
-    return "train"; // what is wrong with the file is told when it is read for its settings
+    return "train"; // errors in the file are reported when its settings are read
   }
 }
 
 /**
- * A folder that one process writes a run into, by its lock, under which it also clears away the temporary files of writers that were killed. Close it at
+ * A run folder, locked for one process. While it holds the lock it also removes the temporary files of killed writers. Close it at
  * the end, and on errors.
  */
 export class RunFolder {
@@ -193,7 +193,7 @@ export class RunFolder {
     writeAtomic(this.file("report"), html);
   }
 
-  /** Gives the lock back. A new run that came to nothing leaves nothing behind. */
+  /** Releases the lock, and removes the folder of a new run that wrote nothing. */
   close(): void {
     if (this.#configIsOurs && !this.hasOutcome) rmSync(this.file("config"), { force: true });
     this.#unlock();

@@ -3,19 +3,27 @@ import { check, showShape } from "../errors.js";
 import { crc32Of } from "../io/crc32.js";
 import { keep, Tensor, tensor } from "../tensor/tensor.js";
 
-/** Samples on the host: x [N, m, d], labels [N]. */
+/** Samples on the host. */
 export interface HostData {
+  /** [N, m, d] */
   x: Float32Array;
+  /** [N], class numbers from 0 on. */
   labels: Int32Array;
+  /** Number of samples, N. */
   count: number;
+  /** Number of channels, m. */
   channels: number;
+  /** Height in pixels, p; d = p q. */
   height: number;
+  /** Width in pixels, q. */
   width: number;
 }
 
-/** Samples on the device: x [N, m, d], labels int32 [N]. */
+/** Samples on a device, from `upload`. */
 export interface DeviceData {
+  /** [N, m, d] */
   x: Tensor;
+  /** int32 [N] */
   labels: Tensor;
 }
 
@@ -24,10 +32,13 @@ export type Samples = HostData | DeviceData;
 
 export const countOf = (samples: Samples): number => ("count" in samples ? samples.count : samples.x.shape[0]);
 
-/** What tells other samples of the same number; undefined where they are on the device. */
+/** A checksum by which other samples of the same number are recognised; undefined for samples on the device. */
 export const checksumOf = (samples: Samples): string | undefined => ("count" in samples ? crc32Of(samples.labels, samples.x) : undefined);
 
-/** Copies samples to the device. Throws ERR_LCONV_DATA when there are none, ERR_LCONV_SHAPE when sizes do not fit. */
+/**
+ * Copies samples to `device` (default `device()`); dispose of both tensors afterwards.
+ * Throws ERR_LCONV_DATA if there are none, ERR_LCONV_SHAPE if sizes do not fit, ERR_LCONV_OOM.
+ */
 export function upload({ x, labels, count, channels, height, width }: HostData, device: Device = deviceOf()): DeviceData {
   const shape = [count, channels, height * width];
   check(count > 0, "ERR_LCONV_DATA", () => "there are no samples to work on");

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { usableProcessors } from "../../scripts/processors.mjs";
-import { type RotateOptions, rotate } from "../../src/data/rotate.js";
+import { type RotateOptions, rotate, rotateOn } from "../../src/data/rotate.js";
 import { readSafetensors } from "../../src/io/safetensors.js";
 import { fails } from "../io/helpers.js";
 import { skip } from "../support/skip.js";
@@ -53,7 +53,7 @@ test("every channel of an image turns by its angle, other images by theirs", () 
 test("threads: as of device(), and checked alike", async () => {
   const threadsOf = (options: RotateOptions): number => {
     let threads = 0;
-    rotate(new Float32Array(4), 2, 2, Float64Array.of(1), options, { rotate: (...args) => void (threads = args[7]) });
+    rotateOn({ rotate: (...args) => void (threads = args[7]) }, new Float32Array(4), 2, 2, Float64Array.of(1), options);
     return threads;
   };
   const before = process.env["LCONV_THREADS"];
@@ -93,7 +93,7 @@ test("no angle changes nothing; the same on any number of threads", () => {
 test("hands sizes to the engine as it wants them", () => {
   const calls: unknown[][] = [];
   const engine = { rotate: (...values: unknown[]) => void calls.push(values.slice(1)) };
-  rotate(new Float32Array(2 * 3 * 20), 4, 5, Float64Array.of(1, 2), { channels: 3, order: 1, threads: 2 }, engine);
+  rotateOn(engine, new Float32Array(2 * 3 * 20), 4, 5, Float64Array.of(1, 2), { channels: 3, order: 1, threads: 2 });
   assert.equal(calls, [[6, 4, 5, Float64Array.of(1, 2), 3, 1, 2]]);
 });
 

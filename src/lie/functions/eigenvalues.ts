@@ -2,9 +2,11 @@ import type { Matrix } from "ml-matrix";
 import { eigenvalueOf } from "./quasiTriangular.js";
 import { diagonalBlocks, schurBlocks } from "./schur.js";
 
+/** An eigenvalue re + i im of a generator. */
 export interface Eigenvalue {
+  /** Growth rate of the flow exp(t L), per unit of t. */
   re: number;
-  /** Angular frequency of the flow exp(t L), in radians a unit of t. */
+  /** Angular frequency of the flow exp(t L), in radians per unit of t. */
   im: number;
 }
 

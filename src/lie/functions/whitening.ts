@@ -1,15 +1,15 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 
 /**
- * Coordinates x' = to (x - mean) in which samples have the second moment I, on the r directions that they fill: x = mean + from x'. A change of
- * units x -> A x changes x' by no more than a rotation, so what is decided in x' does not depend on units.
+ * Coordinates x' = to (x - mean) in which samples have the second moment I, on the r directions that they fill: x = mean + from x'. A
+ * change of units x -> A x changes x' by no more than a rotation, so what is decided in x' does not depend on units.
  */
 export interface Whitening {
   /** [r, d] */
   to: Matrix;
-  /** [d, r]; to from = I */
+  /** [d, r]; to from = I. */
   from: Matrix;
-  /** [d]; zero for linear actions, which leave the origin in its place. */
+  /** [d]; zero for linear actions, which keep the origin in its place. */
   mean: Float64Array;
 }
 

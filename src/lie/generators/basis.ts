@@ -7,13 +7,15 @@ import { apply, checkDenseFits, dense, elementwise, type Generator, inner, type 
 const DEPENDENT = 1e-10;
 
 /**
- * Infinitesimal generators L_1..L_{n_L} that act on the same d positions: a basis of a Lie algebra, or what may become one.
- * Layers take it as their `generators`, as it is or as the start of training.
+ * Infinitesimal generators L_1..L_n_L that act on the same d positions: a basis of a Lie algebra, or matrices that may become one. Layers
+ * take it as their `generators`: frozen, or as the start of training.
  */
 export class Basis {
+  /** Positions that the generators act on. */
   readonly d: number;
+  /** L_1..L_n_L. */
   readonly generators: readonly Generator[];
-  /** What the generators are called, for people. */
+  /** Names of the generators, for messages and reports. Default L1, L2, ... */
   readonly names: readonly string[];
 
   /** Throws ERR_LCONV_ARGUMENT for no generators or too few names, ERR_LCONV_SHAPE for different sizes. */
@@ -33,22 +35,29 @@ export class Basis {
     this.names = names ?? generators.map((_, i) => `L${i + 1}`);
   }
 
+  /** Number of generators. */
   get n_L(): number {
     return this.generators.length;
   }
 
-  /** G[i, j] = <L_i, L_j> = tr(L_i^T L_j); with `data` [d, N] it is <L_i X, L_j X> / N: how they act on these vectors alone. */
+  /**
+   * G[i, j] = <L_i, L_j> = tr(L_i^T L_j); with `data` [d, N] it is <L_i X, L_j X> / N, by their action on these vectors alone. [n_L, n_L].
+   * Throws ERR_LCONV_SHAPE for data of another d.
+   */
   gram(data?: Matrix): Matrix {
     return crossGram(this, this, data);
   }
 
-  /** L_i as d x d matrices. Throws ERR_LCONV_ARGUMENT where they would not fit in memory. */
+  /** The L_i as d x d matrices. Throws ERR_LCONV_ARGUMENT if they do not fit in memory. */
   dense(): Matrix[] {
     checkDenseFits("Basis.dense", this.d, this.n_L);
     return this.generators.map(toDense);
   }
 
-  /** Throws ERR_LCONV_ARGUMENT when a generator is zero (on `data`, where given), or one is a combination of others. */
+  /**
+   * Throws ERR_LCONV_ARGUMENT if a generator is zero (on `data`, if given) or a combination of others. `where` begins the message, `G` is
+   * the Gram matrix.
+   */
   checkIndependent(where: string, data?: Matrix, G: Matrix = this.gram(data)): void {
     const norms = G.diagonal().map(Math.sqrt);
     const zero = norms.indexOf(0);
@@ -66,7 +75,7 @@ export class Basis {
   }
 }
 
-/** G[i, j] = <A_i, B_j>, over all vectors or, with `data` [d, N], <A_i X, B_j X> / N. Throws ERR_LCONV_SHAPE. */
+/** G[i, j] = <A_i, B_j> over all vectors, or <A_i X, B_j X> / N with `data` [d, N]; [n_a, n_b]. Throws ERR_LCONV_SHAPE. */
 export const crossGram = (a: Basis, b: Basis, data?: Matrix): Matrix => inOneGo(innerProducts(a, b, data));
 
 /** The same in pieces. */

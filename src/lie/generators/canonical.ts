@@ -4,12 +4,15 @@ import { check } from "../../errors.js";
 import { Basis, crossGram, innerProducts } from "./basis.js";
 import { combination, type Generator, type LowRankGenerator, lowRank, scaled } from "./generator.js";
 
+/** Generators in canonical form. */
 export interface Canonical {
   /** Orthonormal (tr(L_i^T L_j) = delta_ij), the strongest first; of low rank each is in balanced form. */
   basis: Basis;
-  /** basis_a = sum_i coefficients[a, i] L_i */
+  /** basis_a = sum_i coefficients[a, i] L_i; [n, n_L]. */
   coefficients: Matrix;
-  /** s_a = |L_a| |W^a|, descending: how much of the layer each carries. Without weights: the singular values of the generators as they are. */
+  /**
+   * s_a = |L_a| |W^a|, descending: how much of the layer each carries. Without weights: the singular values of the generators as they are.
+   */
   strengths: readonly number[];
 }
 
@@ -17,10 +20,10 @@ export interface Canonical {
 const NEGLIGIBLE = 1e-7;
 
 /**
- * The form of generators that does not depend on how they are written. Only sum_i L_i (x) W^i is seen from outside a layer, and it allows
- * L -> C L, W -> C^-T W, and U -> U A, V -> A^-1 V. Its singular value decomposition sum_a s_a L_a (x) W^a gives an orthonormal basis ordered
- * by s_a = |L_a| |W^a|; each sign is such that the entry of the greatest magnitude is positive. `weights` are the rows W^1..W^n_L [n_L, m_in m_out].
- * Generators may depend on each other: the result then has fewer. Throws ERR_LCONV_SHAPE, ERR_LCONV_ARGUMENT when all are zero.
+ * The form of generators that does not depend on how they are written. Only sum_i L_i (x) W^i is seen from outside a layer, and it allows L
+ * -> C L, W -> C^-T W, and U -> U A, V -> A^-1 V. Its singular value decomposition sum_a s_a L_a (x) W^a gives an orthonormal basis ordered
+ * by s_a = |L_a| |W^a|; the sign of each makes the entry of the greatest magnitude positive. `weights` are the rows W^1..W^n_L [n_L, m_in
+ * m_out]. Generators may depend on each other: the result then has fewer. Throws ERR_LCONV_SHAPE, ERR_LCONV_ARGUMENT if all are zero.
  */
 export const canonical = (basis: Basis, weights?: Matrix): Canonical => inOneGo(canonicalOf(basis, weights));
 
@@ -61,7 +64,7 @@ function rootOf(G: Matrix): { root: Matrix; inverse: Matrix } {
   return { root: rows(Math.sqrt), inverse: rows((value) => 1 / Math.sqrt(value)) };
 }
 
-/** U V with U^T U = V V^T diagonal and descending, and no more columns than the rank; other forms as they are. */
+/** A low-rank generator as U V with U^T U = V V^T diagonal and descending, and no more columns than its rank; other forms as they are. */
 export const balanced = (g: Generator): Generator => inOneGo(balancing(g));
 
 /** The same in pieces: each decomposition of a large generator takes some 100 ms. */
@@ -95,14 +98,15 @@ function strongest({ U, V }: LowRankGenerator): number[] {
   return [peak(column) * peak(row)];
 }
 
-/** Over what the generators are compared: `data` [d, N] restricts them to how they act on these vectors. */
+/** On which vectors generators are compared. */
 export interface CompareOptions {
+  /** Vectors [d, N]: generators are compared by how they act on these. Default: on all vectors. */
   data?: Matrix;
 }
 
 /**
- * Principal angles between the spans of a and b in radians, ascending; min(n_a, n_b) of them, 0 where a direction is shared.
- * Throws ERR_LCONV_SHAPE, ERR_LCONV_ARGUMENT when all generators of one are zero (on the data).
+ * Principal angles between the spans of a and b in radians, ascending; min(n_a, n_b) of them, 0 for a shared direction.
+ * Throws ERR_LCONV_SHAPE, ERR_LCONV_ARGUMENT if all generators of one are zero (on the data).
  */
 export const principalAngles = (a: Basis, b: Basis, options: CompareOptions = {}): number[] => inOneGo(anglesBetween(a, b, options));
 
@@ -115,7 +119,7 @@ export function* anglesBetween(a: Basis, b: Basis, { data }: CompareOptions = {}
   return cosines.map((value) => Math.acos(Math.min(1, value)));
 }
 
-/** corr[i, j] = <A_i, B_j> / (|A_i| |B_j|), the plain cosines. */
+/** <A_i, B_j> / (|A_i| |B_j|), the plain cosines; [n_a, n_b]. Throws ERR_LCONV_SHAPE. */
 export function cosines(a: Basis, b: Basis, { data }: CompareOptions = {}): Matrix {
   const cross = crossGram(a, b, data);
   const [left, right] = [a, b].map((basis) => basis.gram(data).diagonal());

@@ -1,28 +1,40 @@
 import { Matrix } from "ml-matrix";
 import { check, LconvError } from "../../errors.js";
 
-/** A d x d matrix on the host in float64, in whichever form is cheapest for it. It acts on columns: (L x)[mu] = sum_nu L[mu, nu] x[nu]. */
+/** A d x d matrix on the host in float64, in the form that is cheapest for it. It acts on columns: (L x)[mu] = sum_nu L[mu, nu] x[nu]. */
 export type Generator = DenseGenerator | LowRankGenerator | SparseGenerator;
 
-/** L [d, d] */
+/** A generator as a full matrix. */
 export interface DenseGenerator {
+  /** Tells the forms apart. */
   form: "dense";
+  /** Positions that it acts on. */
   d: number;
+  /** [d, d] */
   L: Matrix;
 }
-/** L = U V: U [d, d_h], V [d_h, d]; the product is never formed. */
+/** L = U V; the product is never formed. */
 export interface LowRankGenerator {
+  /** Tells the forms apart. */
   form: "lowRank";
+  /** Positions that it acts on. */
   d: number;
+  /** [d, d_h] */
   U: Matrix;
+  /** [d_h, d] */
   V: Matrix;
 }
 /** L[rows[k], columns[k]] = values[k], in the order of (row, column), each place once. */
 export interface SparseGenerator {
+  /** Tells the forms apart. */
   form: "sparse";
+  /** Positions that it acts on. */
   d: number;
+  /** [nnz], ascending. */
   rows: Int32Array;
+  /** [nnz], ascending within a row. */
   columns: Int32Array;
+  /** [nnz] */
   values: Float64Array;
 }
 
@@ -40,7 +52,10 @@ export function checkDenseFits(where: string, d: number, count = 1): void {
   );
 }
 
-/** Throws ERR_LCONV_SHAPE unless L is square, ERR_LCONV_ARGUMENT for NaN or infinite entries. */
+/**
+ * A dense generator from a square matrix or its rows. Throws ERR_LCONV_SHAPE unless L is square, ERR_LCONV_ARGUMENT for NaN or infinite
+ * entries.
+ */
 export function dense(L: Matrix | readonly (readonly number[])[]): DenseGenerator {
   const matrix = L instanceof Matrix ? L : new Matrix(L as number[][]);
   check(
@@ -52,7 +67,10 @@ export function dense(L: Matrix | readonly (readonly number[])[]): DenseGenerato
   return { form: "dense", d: matrix.rows, L: matrix };
 }
 
-/** Throws ERR_LCONV_SHAPE unless U is [d, d_h] and V [d_h, d] with d_h >= 1, ERR_LCONV_ARGUMENT for NaN or infinite entries. */
+/**
+ * The generator U V. Throws ERR_LCONV_SHAPE unless U is [d, d_h] and V [d_h, d] with d_h >= 1, ERR_LCONV_ARGUMENT for NaN or infinite
+ * entries.
+ */
 export function lowRank(U: Matrix, V: Matrix): LowRankGenerator {
   check(
     U.columns === V.rows && U.rows === V.columns && U.columns > 0 && U.rows > 0,
@@ -64,7 +82,10 @@ export function lowRank(U: Matrix, V: Matrix): LowRankGenerator {
   return { form: "lowRank", d: U.rows, U, V };
 }
 
-/** Equal places add up. Throws ERR_LCONV_SHAPE for lists of unequal length, ERR_LCONV_ARGUMENT for a place outside 0..d - 1 or a value that is not finite. */
+/**
+ * The d x d generator with values[k] at (rows[k], columns[k]); values of the same place add up.
+ * Throws ERR_LCONV_SHAPE for lists of unequal length, ERR_LCONV_ARGUMENT for a place outside 0..d - 1 or a value that is not finite.
+ */
 export function sparse(d: number, rows: ArrayLike<number>, columns: ArrayLike<number>, values: ArrayLike<number>): SparseGenerator {
   check(
     rows.length === columns.length && rows.length === values.length,
@@ -111,7 +132,7 @@ export function apply(g: Generator, X: Matrix): Matrix {
   return applySparse(g.rows, g.columns, g.values, X);
 }
 
-/** L^T X */
+/** L^T X for X [d, N]. Throws ERR_LCONV_SHAPE. */
 export function applyTransposed(g: Generator, X: Matrix): Matrix {
   checkColumns(g, X);
   if (g.form === "dense") return g.L.transpose().mmul(X);
@@ -155,7 +176,7 @@ function denseTimes(A: Matrix, x: Float64Array): Float64Array<ArrayBuffer> {
   return y;
 }
 
-/** The d x d matrix. Throws ERR_LCONV_ARGUMENT where it would not fit in memory. */
+/** The d x d matrix. Throws ERR_LCONV_ARGUMENT if it does not fit in memory. */
 export function toDense(g: Generator): Matrix {
   if (g.form === "dense") return g.L;
   checkDenseFits("generator", g.d);
@@ -165,14 +186,17 @@ export function toDense(g: Generator): Matrix {
   return L;
 }
 
-/** t L */
+/** t L, in the same form. */
 export function scaled(g: Generator, t: number): Generator {
   if (g.form === "dense") return { ...g, L: Matrix.mul(g.L, t) };
   if (g.form === "lowRank") return { ...g, U: Matrix.mul(g.U, t) };
   return { ...g, values: g.values.map((value) => t * value) };
 }
 
-/** The same map of positions that were put into another order, scrambled[mu] = h[permutation[mu]]: L'[mu, nu] = L[permutation[mu], permutation[nu]]. */
+/**
+ * The same map on positions in another order, scrambled[mu] = h[permutation[mu]]: L'[mu, nu] = L[permutation[mu], permutation[nu]].
+ * Throws ERR_LCONV_SHAPE unless the permutation has d entries.
+ */
 export function permuted(g: Generator, permutation: ArrayLike<number>): Generator {
   const order = Array.from(permutation);
   check(order.length === g.d, "ERR_LCONV_SHAPE", () => `permuted: ${order.length} places for a generator on ${g.d}`);
@@ -189,8 +213,8 @@ export function permuted(g: Generator, permutation: ArrayLike<number>): Generato
 }
 
 /**
- * sum_i c_i L_i. Of one form it stays in that form (low rank: d_h adds up); of several it is dense.
- * Throws ERR_LCONV_ARGUMENT where that would not fit in memory.
+ * sum_i c_i L_i. Generators of one form stay in it (the ranks of low rank add up); of several forms the sum is dense.
+ * Throws ERR_LCONV_ARGUMENT if that does not fit in memory.
  */
 export function combination(generators: readonly Generator[], c: ArrayLike<number>): Generator {
   const { d } = generators[0];
@@ -227,7 +251,7 @@ function concatColumns(parts: readonly Matrix[]): Matrix {
   return out;
 }
 
-/** <A, B> = tr(A^T B), the Frobenius inner product; of low rank tr((U_A^T U_B)(V_B V_A^T)). */
+/** <A, B> = tr(A^T B), the Frobenius inner product; for low rank tr((U_A^T U_B)(V_B V_A^T)). */
 export function inner(a: Generator, b: Generator): number {
   if (a.form === "lowRank" && b.form === "lowRank") return traceOfProduct(a.U.transpose().mmul(b.U), b.V.mmul(a.V.transpose()));
   if (a.form === "dense" && b.form === "dense") return elementwise(a.L, b.L);
@@ -270,7 +294,7 @@ function entryOf(g: Generator): (mu: number, nu: number) => number {
   return (mu, nu) => values.get(mu * g.d + nu) ?? 0;
 }
 
-/** |L|_F */
+/** |L|_F = sqrt(tr(L^T L)) */
 export const norm = (g: Generator): number => Math.sqrt(Math.max(0, inner(g, g)));
 
 /** tr L */

@@ -5,6 +5,7 @@ import { dense, type Generator, sparse } from "./generator.js";
 
 // Generators that act on functions on a grid: the value at a position is an entry of h, positions are numbered row-major.
 
+/** Options of shifts. */
 export interface ShiftOptions {
   /** zero: values leave at the edge and zeros come in; circular: they come in at the other edge. Default "zero". */
   boundary?: "zero" | "circular";
@@ -12,7 +13,7 @@ export interface ShiftOptions {
 
 /**
  * Shift operators of a grid of `shape`, one for each offset s: (L h)(mu) = h(mu - s) (paper, eq. 10 and 11, in any dimension).
- * Throws ERR_LCONV_ARGUMENT for offsets that do not fit the shape.
+ * Throws ERR_LCONV_ARGUMENT for offsets that do not fit the shape, ERR_LCONV_OPTION.
  */
 export function shifts(shape: readonly number[], offsets: readonly (readonly number[])[], options: ShiftOptions = {}): Basis {
   checkOptions("shifts", options, { boundary: 1 });
@@ -66,7 +67,11 @@ function indexOf(shape: readonly number[], at: readonly number[], s: readonly nu
   return index;
 }
 
-/** All offsets of a kernel of these sizes around its middle (floor(k / 2) back), row-major: the order of a convolution's weights, flipped to shifts. */
+/**
+ * All offsets of a kernel of these sizes around its middle (floor(k / 2) back), row-major: the order of a convolution's weights, flipped to
+ * shifts.
+ * Throws ERR_LCONV_ARGUMENT for sizes below 1.
+ */
 export function kernelOffsets(kernel: readonly number[]): number[][] {
   checkShape("kernelOffsets", kernel);
   const size = kernel.reduce((product, k) => product * k, 1);
@@ -82,8 +87,9 @@ const checkShape = (where: string, shape: readonly number[]): void => {
 const highest = (D: number): number => Math.ceil(D / 2) - 1;
 
 /**
- * Shannon-Whittaker shift of a band-limited function of period `period` (default n), by any real t:
+ * Shannon-Whittaker shift of a band-limited function of period D = `period` (default n), by any real t:
  * g[mu, nu] = (1 / D) sum_p cos(2 pi p (mu - nu - t) / D), [n, n]. With t = 0 it projects on the band.
+ * Throws ERR_LCONV_ARGUMENT for n outside 1..16384, a period below n, or t that is not finite.
  */
 export function fractionalShift(n: number, t: number, period = n): Matrix {
   checkInteger("fractionalShift", "n", n, 1, 16_384);
@@ -96,16 +102,23 @@ export function fractionalShift(n: number, t: number, period = n): Matrix {
   });
 }
 
-/** L with exp(t L) = fractionalShift(t): L[mu, nu] = sum_p (2 pi p / D^2) sin(2 pi p (mu - nu) / D), that is -d/dx of a band-limited function. */
+/**
+ * L with exp(t L) = fractionalShift(n, t): L[mu, nu] = sum_p (2 pi p / D^2) sin(2 pi p (mu - nu) / D), that is -d/dx of a function with
+ * period D = `period` (default n). Throws ERR_LCONV_ARGUMENT for n outside 2..16384 or a period below n.
+ */
 export function translation(n: number, period = n): Basis {
   checkInteger("translation", "n", n, 2, 16_384);
   checkInteger("translation", "period", period, n);
   return new Basis([dense(Matrix.mul(derivative(n, "band-limited", period), -1))], ["translation"]);
 }
 
+/** How derivatives on a grid are taken. */
 export type DerivativeKind = "band-limited" | "finite-difference";
 
-/** d/dx on n points a distance 1 apart. Band-limited: of the interpolation with period D; finite difference: central, zero outside. */
+/**
+ * d/dx on n points a distance 1 apart, [n, n]. Band-limited: of the interpolation with period `period` (default n); finite-difference:
+ * central, zero outside.
+ */
 export function derivative(n: number, kind: DerivativeKind = "band-limited", period = n): Matrix {
   if (kind === "finite-difference") return toeplitz(n, (z) => (z === -1 ? 0.5 : z === 1 ? -0.5 : 0));
   return toeplitz(n, (z) => {
@@ -123,9 +136,12 @@ function toeplitz(n: number, value: (z: number) => number): Matrix {
   return T;
 }
 
+/** Names of the six generators of affine maps of the plane. */
 export const affineNames = ["translate-x", "translate-y", "rotate", "scale", "stretch", "shear"] as const;
+/** One of `affineNames`. */
 export type AffineName = (typeof affineNames)[number];
 
+/** Options of affine. */
 export interface AffineOptions {
   /** How derivatives are taken. Default "band-limited". */
   kind?: DerivativeKind;
@@ -133,13 +149,14 @@ export interface AffineOptions {
   center?: readonly [row: number, column: number];
   /** Periods of the band-limited derivatives along rows and columns. Default twice the size, so that opposite edges are no neighbours. */
   period?: readonly [row: number, column: number];
-  /** Which of the six, in this order. Default all. */
+  /** Which of the six, in this order. Default: all. */
   only?: readonly AffineName[];
 }
 
 /**
  * The generators of affine maps of the plane, on images p x q: exp(t L) h is the image h with its content moved.
- * With x along columns to the right, y along rows downwards, both from the centre, v the field along which content moves, L h = -v . grad h:
+ * With x along columns to the right and y along rows downwards, both from the centre, and v the field along which content moves, L h = -v .
+ * grad h:
  *   translate-x (1, 0), translate-y (0, 1), rotate (-y, x), scale (x, y), stretch (x, -y), shear (y, x).
  * Throws ERR_LCONV_ARGUMENT, ERR_LCONV_OPTION.
  */

@@ -5,6 +5,7 @@ import { lowRank, type SparseGenerator, sparse } from "./generator.js";
 
 // Bases of well-known Lie algebras as matrices. Products of names with numbers: R01 rotates axis 0 towards axis 1.
 
+/** An entry of a sparse matrix. */
 export type Entry = readonly [row: number, column: number, value: number];
 
 export const fromEntries = (d: number, entries: readonly Entry[]): SparseGenerator =>
@@ -24,7 +25,10 @@ export const rotation = (d: number, a: number, b: number): SparseGenerator =>
     [a, b, -1],
   ]);
 
-/** so(n): rotations of R^n, one in the plane of each pair of axes (a, b), a < b; n (n - 1) / 2 generators. Throws ERR_LCONV_ARGUMENT for n < 2. */
+/**
+ * so(n): rotations of R^n, one in the plane of each pair of axes (a, b), a < b; n (n - 1) / 2 generators. Throws ERR_LCONV_ARGUMENT for n
+ * outside 2..1024.
+ */
 export function so(n: number): Basis {
   checkInteger("so", "n", n, 2, 1024);
   const pairs = pairsOf(n);
@@ -34,7 +38,10 @@ export function so(n: number): Basis {
   );
 }
 
-/** gl(n): all n x n matrices by the one-hot ones E_(a, b) (paper, eq. 8), row-major; n^2 generators, each of a single entry. */
+/**
+ * gl(n): all n x n matrices by the one-hot ones E_(a, b) (paper, eq. 8), row-major; n^2 generators of a single entry each.
+ * Throws ERR_LCONV_ARGUMENT for n outside 1..1024.
+ */
 export function gl(n: number): Basis {
   checkInteger("gl", "n", n, 1, 1024);
   const places = Array.from({ length: n * n }, (_, k) => [Math.floor(k / n), k % n] as const);
@@ -44,7 +51,10 @@ export function gl(n: number): Basis {
   );
 }
 
-/** sl(n): matrices of trace 0; E_(a, b) for a != b, then E_(a, a) - E_(a + 1, a + 1); n^2 - 1 generators. */
+/**
+ * sl(n): matrices of trace 0; E_(a, b) for a != b, then E_(a, a) - E_(a + 1, a + 1); n^2 - 1 generators. Throws ERR_LCONV_ARGUMENT for n
+ * outside 2..1024.
+ */
 export function sl(n: number): Basis {
   checkInteger("sl", "n", n, 2, 1024);
   const off = gl(n).generators.filter((_, k) => Math.floor(k / n) !== k % n);
@@ -66,7 +76,10 @@ export const se2 = (): Basis =>
 export const heisenberg = (): Basis =>
   new Basis([fromEntries(3, [[0, 1, 1]]), fromEntries(3, [[1, 2, 1]]), fromEntries(3, [[0, 2, 1]])], ["X", "Y", "Z"]);
 
-/** aff(n): linear maps and translations of R^n, on homogeneous coordinates; n (n + 1) generators. */
+/**
+ * aff(n): linear maps and translations of R^n, on homogeneous coordinates; n (n + 1) generators. Throws ERR_LCONV_ARGUMENT for n outside
+ * 1..64.
+ */
 export function affineAlgebra(n: number): Basis {
   checkInteger("affineAlgebra", "n", n, 1, 64);
   const places = Array.from({ length: n * (n + 1) }, (_, k) => [Math.floor(k / (n + 1)), k % (n + 1)] as const);
@@ -105,25 +118,31 @@ export const scaling = (n: number): Basis =>
     ["scaling"],
   );
 
-/** L = 1 1^T, of rank 1: with L_0 = I it spans the linear maps that commute with all permutations of d elements (Deep Sets). */
+/**
+ * L = 1 1^T, of rank 1: with L_0 = I it spans the linear maps that commute with all permutations of d elements (Deep Sets, Zaheer et al.
+ * 2017).
+ * Throws ERR_LCONV_ARGUMENT for d below 1.
+ */
 export function allOnes(d: number): Basis {
   checkInteger("allOnes", "d", d, 1);
   return new Basis([lowRank(Matrix.ones(d, 1), Matrix.ones(1, d))], ["1 1ᵀ"]);
 }
 
+/** Options of graphFlow. */
 export interface GraphFlowOptions {
   /** none: A as given; symmetric: D^-1/2 A D^-1/2; randomWalk: D^-1 A; D the row sums of A. Default "symmetric". */
   normalization?: "none" | "symmetric" | "randomWalk";
   /** Adds I to A first, as Kipf and Welling's GCN does. Default false. */
   selfLoops?: boolean;
-  /** lambda = delta t / dt. Default 1. */
+  /** lambda = delta t / dt, not 0. Default 1. */
   lambda?: number;
 }
 
 /**
  * The flow of a graph: L = lambda (A - I) with the normalised adjacency matrix A (paper, Prop. 5, eq. 12).
- * `edges` are (row, column, weight) of a d x d matrix; both directions of an undirected edge are to be given.
- * Throws ERR_LCONV_ARGUMENT for unknown normalisations, and where a normalisation meets a node without edges or a negative degree.
+ * `edges` are (row, column, weight) of a d x d matrix; give both directions of an undirected edge.
+ * Throws ERR_LCONV_ARGUMENT for unknown normalisations and for a node without edges or with a negative degree, which cannot be normalised;
+ * ERR_LCONV_OPTION.
  */
 export function graphFlow(d: number, edges: readonly Entry[], options: GraphFlowOptions = {}): Basis {
   checkOptions("graphFlow", options, { normalization: 1, selfLoops: 1, lambda: 1 });

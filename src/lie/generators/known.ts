@@ -37,7 +37,7 @@ const pairs: Record<string, (p: number, q: number) => Basis> = {
   iso: inhomogeneous,
 };
 
-/** What `algebra` takes; sizes go up to MOST_SIZE, of unitary, symplectic and inhomogeneous ones to half of that. */
+/** The names that `algebra` takes. Sizes of so(n), sl(n), gl(n) and aff(n) go up to 64, others, and p + q of a signature, up to 32. */
 export const algebraNames = [
   "so(3)",
   "so(2)",
@@ -60,7 +60,10 @@ export function algebraNamed(name: string): (() => Basis) | undefined {
   return () => families[family].make(p);
 }
 
-/** A known algebra by name. Throws ERR_LCONV_ARGUMENT naming the nearest known one. */
+/**
+ * A known algebra by name, such as "so(3)", "gl(5)" or "iso(1,3)"; see `algebraNames`. Throws ERR_LCONV_ARGUMENT, which names the nearest
+ * known one.
+ */
 export function algebra(name: string): Basis {
   const make = algebraNamed(name);
   if (make) return make();

@@ -4,51 +4,53 @@ import { check, checkOptions } from "../../errors.js";
 import { type Basis, innerProducts } from "./basis.js";
 import { type Commutators, commutators } from "./commutators.js";
 
-/** f[i][j][k] */
+/** f[i][j][k], of [L_i, L_j] = sum_k f[i][j][k] L_k. */
 export type StructureConstants = readonly (readonly (readonly number[])[])[];
 
+/** The algebra that generators form, in numbers. */
 export interface Structure {
-  /** [L_i, L_j] = sum_k f[i][j][k] L_k + what is left over (paper, eq. 2); least squares. */
+  /** [L_i, L_j] = sum_k f[i][j][k] L_k + a rest (paper, eq. 2), by least squares. */
   f: StructureConstants;
-  /** The same for an orthonormal basis of the span: what the dimensions below are counted from. */
+  /** The same for an orthonormal basis of the span, from which the dimensions below are counted. */
   orthonormal: StructureConstants;
   /** That basis in terms of the generators: row a is sum_i coefficients[a, i] L_i. */
   coefficients: Matrix;
   /** |L|_2 / |L| of the generators, the operator norm against the norm, in the mean of pairs. */
   scale: number;
   /**
-   * |what is left over| / (|L_i| |L_j|) over all pairs, one of the two norms being the operator norm: 0 for an algebra, about as large as
-   * `noncommutativity` where the span is not closed at all. Generators with an error of e, relative to their norm, leave up to 2 e.
+   * |rest| / (|L_i| |L_j|) over all pairs, one of the two norms being the operator norm: 0 for an algebra, about as large as
+   * `noncommutativity` if the span is not closed at all. Generators with an error of e, relative to their norm, leave up to 2 e.
    */
   closureResidual: number;
-  /** |[L_i, L_j]| / (|L_i| |L_j|) likewise: 0 where all commute, 1 for so(3), at most 2. */
+  /** |[L_i, L_j]| / (|L_i| |L_j|) likewise: 0 if all commute, 1 for so(3), at most 2. */
   noncommutativity: number;
   /** K[i, j] = sum_kl f[i][k][l] f[j][l][k] = tr(ad_i ad_j) */
   killing: Matrix;
-  /** Signs of the eigenvalues of the Killing form. */
+  /** Number of eigenvalues of the Killing form that are above, below and equal to zero. */
   signature: { positive: number; negative: number; zero: number };
-  /** Dimension of what commutes with everything. */
+  /** Dimension of the centre, the elements that commute with all others. */
   center: number;
-  /** Dimensions of g, [g, g], [[g, g], [g, g]], ... until they stay. */
+  /** Dimensions of g, [g, g], [[g, g], [g, g]], ... until they no longer fall. */
   derivedSeries: readonly number[];
-  /** Values below this share of the greatest count as zero in the three above; where `noncommutativity` is below it, all commutators do. */
+  /** Values below this share of the greatest count as zero in the three above; if `noncommutativity` is below it, all commutators do. */
   tolerance: number;
 }
 
+/** Options of structure. */
 export interface StructureOptions {
-  /** Default 0.01. */
+  /** Between 0 and 1. Default 0.01. */
   tolerance?: number;
   /**
-   * Vectors [d, N]: generators then count by what they do to these, <A, B> = tr((A X)^T B X) / N. Generators on a grid need it: they obey their
-   * commutators on smooth functions that vanish at the edge, and on no others.
+   * Vectors [d, N]: generators then count by what they do to these, <A, B> = tr((A X)^T B X) / N. Generators on a grid need it: they obey
+   * their commutators on smooth functions that vanish at the edge, and on no others. Default: all vectors.
    */
   data?: Matrix;
 }
 
 /**
- * What algebra a basis forms. Of low-rank generators in O(n_L^2 d_h^2 d) and without a d x d matrix; with `data` by their action alone.
- * Throws ERR_LCONV_ARGUMENT for zero or linearly dependent generators, ERR_LCONV_NONFINITE where squares of their entries overflow, ERR_LCONV_SHAPE for
- * data of another d.
+ * The structure constants of the span of a basis, and what follows from them. Low-rank generators take O(n_L^2 d_h^2 d) and no d x d
+ * matrix; with `data` the action alone is used. Throws ERR_LCONV_ARGUMENT for zero or linearly dependent generators, ERR_LCONV_NONFINITE if
+ * squares of their entries overflow, ERR_LCONV_SHAPE for data of another d, ERR_LCONV_OPTION.
  */
 export const structure = (basis: Basis, options: StructureOptions = {}): Structure => inOneGo(structureOf(basis, options));
 
@@ -115,7 +117,7 @@ function scaleOf({ gram, scales }: Commutators): number {
 /** sqrt(a / b) of sums of squares, 0 where there is nothing but rounding. */
 const ratio = (a: number, b: number): number => (b > 0 ? Math.sqrt(Math.max(0, a) / b) : 0);
 
-/** K[i, j] = sum_kl f[i][k][l] f[j][l][k] */
+/** K[i, j] = sum_kl f[i][k][l] f[j][l][k] = tr(ad_i ad_j); [n, n]. */
 export const killingForm = (f: StructureConstants): Matrix => killingOf(Float64Array.from(f.flat(2)), f.length);
 
 /** The same of f as one row-major array [n, n, n]. */

@@ -28,7 +28,7 @@ export interface Frame {
 
 /** Even exact input is rounded. */
 const LEAST = 1e-9;
-/** Of a single generator, which has no commutators that would tell. */
+/** The uncertainty of a single generator, which has no commutators to estimate it from. */
 const OF_ONE = 0.01;
 const MOST_DENSE = 64;
 

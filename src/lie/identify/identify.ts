@@ -11,36 +11,42 @@ import { type Named, named } from "./naming.js";
 import { type Standard, standardOf } from "./standardBasis.js";
 import { ZeroTest } from "./zeroTest.js";
 
+/** Name of a Lie algebra, with how sure it is. */
 export interface Identification {
-  /** Such as "so(3)", "R^2", "iso(1,3)", "so(3) + R"; "unknown" where the span is no algebra, has no name, or is too uncertain for one. */
+  /** Such as "so(3)", "R^2", "iso(1,3)", "so(3) + R"; "unknown" if the span is no algebra, has no name, or is too uncertain for one. */
   name: string;
-  /** Whether no other name is possible: no decision was open, `alternatives` is empty, and the span is closed up to rounding or the given `uncertainty`. */
+  /**
+   * Whether no other name is possible: no decision was open, `alternatives` is empty, and the span is closed up to rounding or the given
+   * `uncertainty`.
+   */
   certain: boolean;
   /** Names that are not excluded. */
   alternatives: readonly string[];
-  /** How far the structure is from what the name says, in units of the structure constants, or how far it is from closed, where that is more. */
+  /** The larger of two distances, in units of the structure constants: from the structure of the name, and from being closed. */
   distance: number;
-  /** Of the coordinates in which it was read. */
+  /** Condition of the coordinates in which the structure was read. */
   condition: number;
-  /** What is certain, in words. */
+  /** What is certain, as sentences. */
   facts: readonly string[];
-  /** Reasons to be careful with the name. */
+  /** What limits the result, as sentences. */
   notes: readonly string[];
-  /** |error| / |L| of the generators, as given or as their commutators show it. */
+  /** |error| / |L| of the generators, as given or as estimated from their commutators. */
   uncertainty: number;
-  /** The span in the basis that textbooks give the algebra; undefined where none is known. */
+  /** The span in the basis that textbooks give the algebra; undefined if none is known. */
   standard?: Standard;
+  /** Structure constants and what follows from them. */
   structure: Structure;
 }
 
+/** Options of identify. */
 export interface IdentifyOptions {
   /**
-   * |error| / |L| of the generators, or the angle of their span to the true one in radians. Default: what their commutators leave outside of the span
-   * shows, at least 1e-9, and then no name is certain where that is above 1e-6, for a span that is no algebra shows the same; of one generator, which has
-   * no commutators, 0.01.
+   * |error| / |L| of the generators, or the angle of their span to the true one in radians, between 0 and 1. Default: estimated from the
+   * part of their commutators that lies outside of the span, at least 1e-9; if the estimate is above 1e-6, no name is certain, as a span
+   * that is no algebra looks the same. A single generator has no commutators: 0.01.
    */
   uncertainty?: number;
-  /** As in `structure`. */
+  /** Vectors [d, N] on which the generators count, as in `structure`. */
   data?: Matrix;
 }
 
@@ -54,17 +60,32 @@ const CLEARLY_OPEN = 1e-6;
 const UNKNOWN = "unknown";
 
 /**
- * Names the Lie algebra that generators span, by its structure and not from a list: Levi decomposition, simple ideals with their real forms, what acts on
- * the nilradical, and weights of the centre (Humphreys, Introduction to Lie Algebras and Representation Theory; de Graaf, Lie Algebras: Theory and
- * Algorithms; Knapp, Lie Groups Beyond an Introduction). Names are
- *   R^k, so(2)^k              abelian; so(2) for flows that return: imaginary weights with integer ratios, which chance would not show at this precision
- *   so(n), so(p,q), sl(n), sp(2n), su(p,q), ...   simple, by the name whose defining representation this is (sp(4) on R^4, so(2,3) on R^5)
- *   gl(n), u(n), so(4), so(2,2)   in their defining representation, else "sl(2) + R", "so(3) + so(3)"
- *   se(n), iso(p,q), sim(n), aff(n), gal(n), h(2k+1), aff(1)   with translations, or nilpotent
- *   "A + B", "A x| R^k"       direct and semidirect sums
- * Every "is it zero" is a test against what the uncertainty of the generators makes of zero, found by adding noise of that size. What may or may not be
- * zero is taken as zero, so that the most degenerate algebra that fits has the name, and what else it may be is among `alternatives`; "unknown" where
- * that has no name. A basis change leaves the result as it is. Throws as `structure` does, and ERR_LCONV_ARGUMENT for an uncertainty outside (0, 1).
+ * Names the Lie algebra that generators span, by its structure and not from a list: Levi decomposition, simple ideals with their real
+ * forms, the action on the nilradical, and weights of the centre (Humphreys, Introduction to Lie Algebras and Representation Theory; de
+ * Graaf, Lie Algebras: Theory and Algorithms; Knapp, Lie Groups Beyond an Introduction). Names are
+ *
+ * - R^k, so(2)^k: abelian; so(2) for flows that return: imaginary weights with integer ratios, which chance would not give at this
+ *   precision
+ * - so(n), so(p,q), sl(n), sp(2n), su(p,q), ...: simple, by the name whose defining representation this is (sp(4) on R^4, so(2,3) on R^5)
+ * - gl(n), u(n), so(4), so(2,2): in their defining representation, else "sl(2) + R", "so(3) + so(3)"
+ * - se(n), iso(p,q), sim(n), aff(n), gal(n), h(2k+1), aff(1): with translations, or nilpotent
+ * - "A + B", "A x| R^k": direct and semidirect sums
+ *
+ * Each test for zero compares with what the uncertainty of the generators makes of zero, found by adding noise of that size. What may or
+ * may not be zero is taken as zero, so that the name is that of the most degenerate algebra that fits, and what else it may be is among
+ * `alternatives`; "unknown" if that has no name. A change of basis does not change the result. Throws as `structure` does, and
+ * ERR_LCONV_ARGUMENT for an uncertainty outside (0, 1).
+ *
+ * @example
+ * ```ts
+ * import { lie } from "lconv";
+ *
+ * const J_x = [[0, 0, 0], [0, 0, -1], [0, 1, 0]];
+ * const J_y = [[0, 0, 1], [0, 0, 0], [-1, 0, 0]];
+ * const J_z = [[0, -1, 0], [1, 0, 0], [0, 0, 0]];
+ * const found = lie.identify(lie.denseBasis([J_x, J_y, J_z]));
+ * const name = found.name; // "so(3)"
+ * ```
  */
 export const identify = (basis: Basis, options: IdentifyOptions = {}): Identification => inOneGo(matchKnown(basis, options));
 

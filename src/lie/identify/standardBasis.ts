@@ -12,14 +12,15 @@ import type { Named } from "./naming.js";
 import type { Acting } from "./representation.js";
 import { adjoint } from "./sampled.js";
 
-/** A basis as in textbooks, of the span that was found. */
+/** The basis that textbooks give an algebra, in a span that was found. */
 export interface Standard {
+  /** The generators. */
   basis: Basis;
   /** Such as "rotation 0 1", "boost 0 1", "translation 2", "scaling". */
   names: readonly string[];
   /** max |f - textbook f|, the greatest of the latter being of order 1. */
   distance: number;
-  /** Of the change from an orthonormal basis. */
+  /** Condition of the change from an orthonormal basis. */
   condition: number;
 }
 

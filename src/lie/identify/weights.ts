@@ -20,7 +20,7 @@ export interface Flows {
   mostCircles: number;
 }
 
-/** A coincidence of integers more likely than this says nothing. */
+/** A coincidence of integers that is more likely than this is no evidence. */
 const UNLIKELY = 0.05;
 
 /**

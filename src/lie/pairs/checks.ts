@@ -5,21 +5,23 @@ import { samplesNeeded } from "./search.js";
 
 // What generatorsFromPairs takes.
 
+/** Options of generatorsFromPairs. */
 export interface PairsOptions {
-  /** How many generators to look for; "auto" for as few as explain samples that were held out as well as one more does. Default 1. */
+  /** Number of generators to look for; "auto" for as few as explain samples that were held out as well as one more does. Default 1. */
   n_L?: number | "auto";
-  /** Look for x -> L x + c, too: generators then act on (x, 1). At most 15 directions. Default false. */
+  /** Also looks for translations, x -> L x + c: generators then act on (x, 1). At most 15 directions. Default false. */
   affine?: boolean;
-  /** Columns of X and Y that belong to one sample and share its group element. Default 1. */
+  /** Number of columns of X and Y that belong to one sample and share its group element. Default 1. */
   channels?: number;
-  /** Where it is known, how far each sample was moved along the one generator, [N]; its scale is then that of L. */
+  /** How far each sample was moved along the one generator, [N], if it is known; the scale of L is then determined too. */
   t?: ArrayLike<number>;
   /**
-   * L is looked for in the leading principal directions of x and y that hold this share of their variance, and is zero elsewhere: what the pairs
-   * hardly show they do not determine. Depends on the units of x, unless it is 1: all directions. Default 1 where these are at most 16, else 0.9999.
+   * L is looked for in the leading principal directions of x and y that hold this share of their variance, and is zero elsewhere:
+   * directions that the pairs hardly show are not determined by them. The result depends on the units of x unless the share is 1, all
+   * directions. Default 1 if these are at most 16, else 0.9999.
    */
   variance?: number;
-  /** Most rounds of least squares, of each start. Default 100. */
+  /** The most rounds of least squares from each start. Default 100. */
   rounds?: number;
   /** Called as "count" (numbers of generators that were tried, out of all that may be tried), "search" and "test" go on. */
   onStep?: (name: "count" | "search" | "test", done: number, of: number) => void;

@@ -25,34 +25,40 @@ import { compared, type Shown, unexplained } from "./shown.js";
 
 export type { PairsOptions } from "./checks.js";
 
+/** Generators that explain pairs, and how far the pairs determine them. */
 export interface PairsResult {
-  /** Undefined unless the pairs determine it. Where t is not known, scaled and mixed so that the mean of epsilon_i epsilon_j is delta_ij. */
+  /**
+   * The generators; undefined unless the pairs determine them. Without `t` they are scaled and mixed so that the mean of epsilon_i
+   * epsilon_j is delta_ij.
+   */
   basis: Basis | undefined;
-  /** Whether the pairs determine the span of the generators; "not tested" where there are more than 256 unknowns: trust the basis less then. */
+  /** Whether the pairs determine the span of the generators; "not tested" above 256 unknowns, where the basis deserves less trust. */
   determined: boolean | "not tested";
   /**
-   * Directions in which the generators and epsilon can be changed, beyond a change of basis, without the pairs showing it; NaN where not tested,
-   * or where the pairs show no generator: the notes say why.
+   * Number of directions in which generators and epsilon can be changed, beyond a change of basis, without a change of the pairs; NaN if it
+   * was not tested, or if the pairs show no generator: the notes say why.
    */
   freeDirections: number;
   /**
-   * The same generators in the coordinates x' = to (x - mean) in which x and y have the second moment I; undefined where they were looked for in the units
-   * of x. With `affine` they act on (x', 1).
+   * The same generators in the coordinates x' = to (x - mean) in which x and y have the second moment I; with `affine` they act on (x', 1).
+   * Undefined if they were looked for in the units of x.
    */
   white: { basis: Basis; inputs: Whitening } | undefined;
-  /** 95 % bound of the largest principal angle to the true span in those coordinates, radians; undefined where it is not known. */
+  /** 95 % bound of the largest principal angle to the true span in those coordinates, radians; undefined if it is not known. */
   bound: number | undefined;
-  /** Where the pairs do not determine generators: one of the many bases that explain them, none better than the others. */
+  /** If the pairs do not determine generators: one of the many bases that explain them equally well. */
   oneOfMany: Basis | undefined;
-  /** As it was asked for, or found; undefined where no number can be stated. */
+  /** As requested, or as found; undefined if no number can be stated. */
   n_L: number | undefined;
-  /** epsilon [n_L, N], how far along each generator each sample lies. */
+  /** epsilon [n_L, N]: how far each sample is moved along each generator. */
   epsilon: Matrix;
-  /** |y - exp(sum_i epsilon_i L_i) x| / |y - x|: 0 when the generators explain the pairs, 1 when they explain nothing. */
+  /** |y - exp(sum_i epsilon_i L_i) x| / |y - x|: 0 if the generators explain the pairs, 1 if they explain nothing. */
   residual: number;
-  /** Principal directions that were used. */
+  /** Number of principal directions that were used. */
   directions: number;
+  /** Number of rounds of least squares. */
   rounds: number;
+  /** What limits the result, as sentences. */
   notes: readonly string[];
 }
 
@@ -63,16 +69,32 @@ const NOT_MOVED = 1e-9;
 const UNEXPLAINED = 0.5;
 
 /**
- * Generators from pairs (x, exp(sum_i epsilon_i L_i) x) with unknown epsilon of each sample, X and Y [d, N m], the m columns of a sample together.
- * With u = exp(epsilon L / 2) x and w = exp(-epsilon L / 2) y it minimises |w - u|^2; w - u = (true epsilon L - epsilon L) (u + w) / 2 up to third
- * order, which is linear in both: Levenberg and Marquardt's method with epsilon eliminated, from several starts, in coordinates in which the second
- * moment of x and y is 1, so that the units of x do not matter. Of several generators only the span can be determined; whether it is, the rank of
- * the linearised problem says (rank.ts). More than n_L r^2 = 256 unknowns in r directions are found by least squares in turn, in the units of
- * x, and not tested. A flow is told from a slower one only while no sample is moved by half a period, and found reliably where none is moved by a
- * third of one.
- * With `affine` they are maps x -> L x + c: (x, 1) takes the place of x, and the last row of each generator is zero.
- * Throws ERR_LCONV_SHAPE, ERR_LCONV_OPTION; ERR_LCONV_ARGUMENT for too few pairs, pairs that do not differ, values that are not finite or above 1e140, more
- * generators than there are, and where nothing explains the pairs better than no generator.
+ * Generators from pairs (x, exp(sum_i epsilon_i L_i) x) with unknown epsilon of each sample; X and Y are [d, N m], the m columns of a
+ * sample together.
+ *
+ * With u = exp(epsilon L / 2) x and w = exp(-epsilon L / 2) y it minimises |w - u|^2; w - u = (true epsilon L - epsilon L) (u + w) / 2 up
+ * to third order, which is linear in both: Levenberg and Marquardt's method with epsilon eliminated, from several starts, in coordinates in
+ * which the second moment of x and y is 1, so that the units of x do not matter. Of several generators only the span can be determined; the
+ * rank of the linearised problem decides whether it is (rank.ts). More than n_L r^2 = 256 unknowns in r directions are found by least
+ * squares in turn, in the units of x, and not tested. A flow can be distinguished from a slower one only if no sample is moved by half a
+ * period, and is found reliably if none is moved by a third of one. With `affine` the maps are x -> L x + c: (x, 1) takes the place of x,
+ * and the last row of each generator is zero.
+ *
+ * Throws ERR_LCONV_SHAPE, ERR_LCONV_OPTION; ERR_LCONV_ARGUMENT for too few pairs, pairs that do not differ, values that are not finite or
+ * above 1e140, more generators than there are, and if no generator explains the pairs better than none.
+ *
+ * @example
+ * ```ts
+ * import { Matrix } from "ml-matrix";
+ * import { lie } from "lconv";
+ *
+ * const [rotation] = lie.so(2).generators;
+ * const X = new Matrix([2, 3].map((k) => Array.from({ length: 40 }, (_, n) => Math.sin(k * n))));
+ * const Y = X.clone();
+ * for (let n = 0; n < 40; n++) Y.setColumn(n, lie.expApply(rotation, X.getColumnVector(n), 0.5 + 0.3 * Math.sin(n)));
+ * const { basis } = lie.generatorsFromPairs(X, Y);
+ * const name = basis && lie.identify(basis).name; // "so(2)"
+ * ```
  */
 export const generatorsFromPairs = (X: Matrix, Y: Matrix, options: PairsOptions = {}): PairsResult => inOneGo(fitPairs(X, Y, options));
 

@@ -7,7 +7,7 @@ import { numbersOf, type Problem } from "./flowNewton.js";
 import type { Determinacy } from "./rank.js";
 import { samplesNeeded, searched } from "./search.js";
 
-// Whether pairs show generators at all, and as many as were asked for. A span may be determined by noise alone: what fits it best is unique.
+// Whether pairs show generators at all, and as many as requested. Noise alone may determine a span: its best fit is unique.
 
 /** Why the pairs do not show n_L generators, and what was looked at. */
 export interface Shown {

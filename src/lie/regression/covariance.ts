@@ -4,36 +4,42 @@ import { check, showShape } from "../../errors.js";
 /** A matrix as ml-matrix has it, or as a list of rows. */
 export type MatrixLike = Matrix | readonly ArrayLike<number>[];
 
+/** Options of covarianceSymmetries. */
 export interface CovarianceOptions {
-  /** Subtract the mean of X, and of Y, first. Default true. */
+  /** Whether the mean of X, and of Y, is subtracted first. Default true. */
   center?: boolean;
   /**
-   * What is added to the diagonal of H. Default: 0, or 1e-8 of the mean eigenvalue where H is numerically singular, which `notes` then say.
-   * An explicit 0 leaves a singular H as it is and stays in its range.
+   * Added to the diagonal of H. Default 0, or 1e-8 of the mean eigenvalue if H is numerically singular; `notes` then say so. An explicit 0
+   * keeps a singular H as it is and stays in its range.
    */
   ridge?: number;
 }
 
 /** The covariance of a data set, and the roots that whiten it. */
 export interface Covariance {
+  /** Number of features, rows of X. */
   d: number;
+  /** Number of samples, columns of X. */
   n: number;
+  /** Whether the mean was subtracted. */
   centered: boolean;
   /** What was subtracted from the rows of X [d]; zeros unless centred. */
   mean: Float64Array;
   /** H = X X^T / n [d, d], without the ridge. */
   H: Matrix;
-  /** Of H, the greatest first; rounding below 0 is cut off. */
+  /** Eigenvalues of H, the greatest first; rounding below 0 is cut off. */
   eigenvalues: Float64Array;
   /** Eigenvalues of H above d * 2^-52 times the greatest: its numerical rank. */
   effectiveRank: number;
-  /** The greatest over the least eigenvalue of H, without the ridge; Infinity where H is numerically singular. */
+  /** The greatest over the least eigenvalue of H, without the ridge; Infinity if H is numerically singular. */
   condition: number;
+  /** What was added to the diagonal of H. */
   ridge: number;
-  /** (H + ridge I)^1/2 and its inverse [d, d]; on the range of H, and zero outside, where H is singular and the ridge 0. */
+  /** (H + ridge I)^1/2 [d, d]; on the range of H, and zero outside, if H is singular and the ridge 0. */
   root: Matrix;
+  /** (H + ridge I)^-1/2 [d, d]; likewise. */
   inverseRoot: Matrix;
-  /** Eigenvectors Q_r [d, r] that span the range of H, where these roots stay in it; undefined where they have full rank. */
+  /** Eigenvectors Q_r [d, r] that span the range of H, if these roots stay in it; undefined if they have full rank. */
   range: Matrix | undefined;
   /** What a reader must know before using the result. */
   notes: string[];

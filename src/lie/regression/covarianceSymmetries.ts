@@ -36,14 +36,16 @@ const ANTISYMMETRIC = 1e-9;
  * If X was centred, exp(t L) turns data about their mean: x -> m + exp(t L) (x - m).
  */
 export class CovarianceSymmetries {
+  /** H with its effective rank, condition and ridge. */
   readonly covariance: Covariance;
   /** Rank of the H that is kept: d, or the rank of a singular H without a ridge. */
   readonly rank: number;
-  /** r (r - 1) / 2 */
+  /** r (r - 1) / 2, the dimension of the algebra. */
   readonly dimension: number;
   /** d (d - r): the L that keep H because they are zero on its range; in no basis here. */
   readonly unseenDimension: number;
 
+  /** `covarianceSymmetries` makes one from data. */
   constructor(given: Covariance) {
     this.covariance = given;
     this.rank = given.range?.columns ?? given.d;
@@ -51,9 +53,11 @@ export class CovarianceSymmetries {
     this.unseenDimension = given.d * (given.d - this.rank);
   }
 
+  /** Number of features, rows of X. */
   get d(): number {
     return this.covariance.d;
   }
+  /** What a reader must know before using the result. */
   get notes(): readonly string[] {
     return this.covariance.notes;
   }
@@ -113,7 +117,7 @@ export class CovarianceSymmetries {
     return inverseRoot.mmul(this.matrixOf(L)).mmul(root);
   }
 
-  /** Throws ERR_LCONV_SHAPE unless L is [d, d]. */
+  /** How far L is from the algebra. Throws ERR_LCONV_SHAPE unless L is [d, d]. */
   defect(L: Generator | MatrixLike): CovarianceDefect {
     const M = this.matrixOf(L);
     const { H, root, inverseRoot, range } = this.covariance;
@@ -129,7 +133,7 @@ export class CovarianceSymmetries {
     };
   }
 
-  /** Whether residual, distance and leak are all at most `tolerance`. Throws ERR_LCONV_SHAPE. */
+  /** Whether residual, distance and leak are all at most `tolerance` (default 1e-5). Throws ERR_LCONV_SHAPE. */
   contains(L: Generator | MatrixLike, tolerance = 1e-5): boolean {
     const { residual, distance, leak } = this.defect(L);
     return Math.max(residual, distance, leak) <= tolerance;
@@ -140,6 +144,7 @@ export class CovarianceSymmetries {
     return this.defect(this.generator(this.antisymmetric(new Float64Array(this.dimension).fill(1))));
   }
 
+  /** L as a matrix. Throws ERR_LCONV_SHAPE unless it is [d, d]. */
   matrixOf(L: Generator | MatrixLike): Matrix {
     const M = "form" in L ? toDense(L) : matrix(L);
     check(
@@ -162,8 +167,9 @@ export class CovarianceSymmetries {
 }
 
 /**
- * The symmetries of the covariance of X [d, n]. d = 1,024 takes about 10 s (an eigendecomposition).
- * Throws as `covariance` does, and ERR_LCONV_OPTION.
+ * The symmetries of the covariance of X [d, n] (paper, Corollary 1). d = 1,024 takes about 10 s (an eigendecomposition).
+ * Throws ERR_LCONV_SHAPE for ragged or empty input; ERR_LCONV_ARGUMENT for NaN or infinite entries, a constant X, a negative ridge, or one
+ * too small to make a singular H invertible; ERR_LCONV_OPTION.
  */
 export function covarianceSymmetries(X: MatrixLike, options: CovarianceOptions = {}): CovarianceSymmetries {
   checkOptions("covarianceSymmetries", options, { center: 1, ridge: 1 });

@@ -23,26 +23,28 @@ import {
   residualOf,
 } from "./covarianceSymmetries.js";
 
+/** Options of regressionSymmetries. */
 export interface RegressionOptions extends CovarianceOptions {
   /** "free": L_c may be any matrix (equivariance). "fixed": L_c = 0 (invariance). Default "free". */
   labels?: "free" | "fixed";
   /**
-   * Singular values of B under this share of sqrt(tr(Y Y^T) / n) count as zero. Default 1e-13 times the root of the condition of H, at least
-   * 1e-10; labels with noise need more, see `noise` in the result.
+   * Singular values of B under this share of sqrt(tr(Y Y^T) / n) count as zero, in [0, 1). Default 1e-13 times the root of the condition of
+   * H, at least 1e-10; labels with noise need more, see `noise` in the result.
    */
   tolerance?: number;
 }
 
-/** exp(t L) on X goes with exp(t L_c) on Y. */
+/** A symmetry of a regression: exp(t L) on X goes with exp(t L_c) on Y. */
 export interface Pair<L extends Generator = Generator> {
+  /** [d, d] */
   L: L;
   /** [c, c] */
   L_c: Matrix;
 }
 /**
- * rotation     L turns the k directions that Y depends on, L_c turns the labels with them
- * invariance   L turns directions that Y does not depend on, L_c = 0
- * labels       L = 0, L_c acts on combinations of labels that X does not explain
+ * - rotation: L turns the k directions that Y depends on, L_c turns the labels with them
+ * - invariance: L turns directions that Y does not depend on, L_c = 0
+ * - labels: L = 0, L_c acts on combinations of labels that X does not explain
  */
 export type PairKind = "rotation" | "invariance" | "labels";
 
@@ -60,12 +62,15 @@ const ROUNDING = 1e-12;
 export class RegressionSymmetries {
   /** All L that keep H, whatever the labels (Corollary 1). */
   readonly unsupervised: CovarianceSymmetries;
+  /** C = Y X^T / n, with the variance and the mean of Y. */
   readonly cross: CrossCovariance;
+  /** Whether L_c was free or fixed at 0. */
   readonly labels: "free" | "fixed";
+  /** Number of labels, rows of Y. */
   readonly c: number;
   /** k, the rank of B: how many directions of X the labels depend on. */
   readonly rank: number;
-  /** Of B, the greatest first: covariances of Y with whitened X, so their squares sum to the variance that X explains. */
+  /** Singular values of B, the greatest first: covariances of Y with whitened X, so their squares sum to the variance that X explains. */
   readonly singularValues: Float64Array;
   /**
    * About the greatest singular value that B would have if X explained nothing: s (sqrt d + sqrt c) / sqrt n with s^2 the variance per label that X
@@ -74,11 +79,13 @@ export class RegressionSymmetries {
   readonly noise: number;
   /** k (k - 1) / 2, (r - k) (r - k - 1) / 2 and c (c - k); with fixed labels the second alone. */
   readonly dimensions: Readonly<Record<PairKind, number>>;
+  /** What a reader must know before using the result. */
   readonly notes: readonly string[];
   readonly #B: Matrix; // [c, d]
   readonly #P: Matrix; // [c, k]
   readonly #K: Matrix; // [d, k]
 
+  /** `regressionSymmetries` makes one from data. */
   constructor(unsupervised: CovarianceSymmetries, cross: CrossCovariance, labels: "free" | "fixed", tolerance: number) {
     this.#B = cross.C.mmul(unsupervised.covariance.inverseRoot);
     const { leftSingularVectors, rightSingularVectors, diagonal } = new SingularValueDecomposition(this.#B, { autoTranspose: true });
@@ -107,7 +114,7 @@ export class RegressionSymmetries {
     return this.unsupervised.covariance;
   }
 
-  /** Of the algebra of pairs. */
+  /** Dimension of the algebra of pairs. */
   get dimension(): number {
     const { rotation, invariance, labels } = this.dimensions;
     return rotation + invariance + labels;
@@ -118,7 +125,11 @@ export class RegressionSymmetries {
     return this.#B.mmul(this.covariance.inverseRoot);
   }
 
-  /** The A nearest to a given antisymmetric A [d, d] that belongs to a pair: its blocks on the directions that matter for Y and on the others. */
+  /**
+   * The A nearest to a given antisymmetric A [d, d] that belongs to a pair: its blocks on the directions that matter for Y and on the
+   * others.
+   * Throws ERR_LCONV_SHAPE.
+   */
   restrict(A: MatrixLike): Matrix {
     const M = antisymmetricPart(this.unsupervised.matrixOf(A));
     const K = this.#K;
@@ -135,7 +146,7 @@ export class RegressionSymmetries {
     return { L: this.unsupervised.generator(restricted), L_c: this.labelGenerator(restricted) };
   }
 
-  /** L_c = P S (K^T A K) S^-1 P^T [c, c], the partner of L = H^1/2 A H^-1/2. */
+  /** L_c = P S (K^T A K) S^-1 P^T [c, c], the partner of L = H^1/2 A H^-1/2; 0 with fixed labels. */
   labelGenerator(A: MatrixLike): Matrix {
     const K = this.#K;
     return this.labels === "free" ? this.#turned(K.transpose().mmul(matrix(A)).mmul(K)) : Matrix.zeros(this.c, this.c);
@@ -168,9 +179,7 @@ export class RegressionSymmetries {
     return invariance > 0 ? turned.add(part(this.#others(), all.slice(rotation))) : turned;
   }
 
-  /**
-   * A basis of all pairs, of each kind. Throws ERR_LCONV_ARGUMENT where they would not fit in memory: `pair` and `apply` need no basis.
-   */
+  /** A basis of all pairs, of each kind. Throws ERR_LCONV_ARGUMENT if they do not fit in memory; `pair` and `apply` need no basis. */
   pairs(): (Pair & { kind: PairKind })[] {
     const H = this.covariance;
     checkDenseFits("regressionSymmetries.pairs", H.d, this.dimension);
@@ -194,7 +203,7 @@ export class RegressionSymmetries {
     return list;
   }
 
-  /** The L of the rotations and invariances. Throws ERR_LCONV_ARGUMENT where there is none, or where they would not fit in memory. */
+  /** The L of the rotations and invariances. Throws ERR_LCONV_ARGUMENT if there is none, or if they do not fit in memory. */
   basis(): Basis {
     const generators = this.pairs().flatMap(({ kind, L }) => (kind === "labels" ? [] : [L]));
     check(generators.length > 0, "ERR_LCONV_ARGUMENT", () => "regressionSymmetries: no L but 0 keeps both H and Y X^T; there is no basis");
@@ -272,10 +281,11 @@ export class RegressionSymmetries {
 }
 
 /**
- * The symmetries of the linear regression of Y [c, n] on X [d, n], in closed form; d = 1,024 takes about 15 s.
- * By default the data are centred, as a fit with an intercept would. The paper appends a row of ones to X instead; its symmetries
- * that leave this row alone are the affine maps x -> m + exp(t L) (x - m) of the L found here.
- * Throws ERR_LCONV_SHAPE, ERR_LCONV_ARGUMENT as `covariance` does and for a tolerance outside [0, 1) or unknown `labels`; ERR_LCONV_OPTION.
+ * The symmetries of the linear regression of Y [c, n] on X [d, n] in closed form (paper, Theorem 1); d = 1,024 takes about 15 s. By default
+ * the data are centred, as a fit with an intercept would. The paper appends a row of ones to X instead; its symmetries that leave this row
+ * alone are the affine maps x -> m + exp(t L) (x - m) of the L found here.
+ * Throws as `covarianceSymmetries` does, ERR_LCONV_SHAPE for unequally many samples, ERR_LCONV_ARGUMENT for a tolerance outside [0, 1) or
+ * unknown `labels`.
  */
 export const regressionSymmetries = (X: MatrixLike, Y: MatrixLike, options: RegressionOptions = {}): RegressionSymmetries =>
   inOneGo(regressing(X, Y, options));
