@@ -33,6 +33,8 @@ export interface Left {
   freedom: number;
   /** The greatest mean square that rho may have along one direction of a sample, were it noise of that axis of x alone in which there is most. */
   axis: number;
+  /** Numbers of a sample in which something is left. */
+  spread: number;
 }
 
 /** Of n_L generators; of one with known epsilon `t`. */
@@ -81,10 +83,12 @@ export function* leftOf(problem: Problem, { halves }: Pick<HeldOut, "halves">, t
   }
   const moment = rho.mmul(rho.transpose()).mul(1 / rho.columns);
   const { realEigenvalues } = new EigenvalueDecomposition(moment, { assumeSymmetric: true });
+  const greatest = Math.max(...realEigenvalues);
+  const spread = m * realEigenvalues.filter((value) => value > EXPLAINED * greatest).length;
   const own = t ? 0 : (halves[0]?.L.length ?? 0);
   const [numbers, freedom] = [numbersOf(problem), numbersOf(problem) - own];
   const dense = Math.max(numbers / freedom, m / Math.max(1, m - own)); // epsilon may have taken its share of that axis, or of all
-  return { squares: sampleProducts(rho, rho, m), freedom, axis: dense * Math.max(...realEigenvalues) };
+  return { squares: sampleProducts(rho, rho, m), freedom, axis: dense * greatest, spread };
 }
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -92,13 +96,16 @@ const mean = (values: readonly number[]): number => values.reduce((sum, value) =
 /**
  * Whether `more` generators leave less than `fewer` by more than chance; `none` is what no generator leaves. If all that fewer leave is noise, an epsilon
  * more takes away what lies along one direction of a sample, and the generators are free to choose that in which noise is greatest. So much counts for
- * nothing. By random signs of the gains (Fisher's randomisation test), since few samples that move far may hold most of the gain.
+ * nothing; "unclear" where that could be all there is, and more generators leave much less than fewer all the same. By random signs of the gains (Fisher's randomisation test), since few samples that move far may hold most of the gain.
  */
-export function improves(fewer: Left, more: Left, none: Left): boolean {
-  const [before, all] = [fewer, none].map(({ squares }) => mean(squares));
+export function improves(fewer: Left, more: Left, none: Left): boolean | "unclear" {
+  const [before, after, all] = [fewer, more, none].map(({ squares }) => mean(squares));
   if (before < EXPLAINED * all) return false;
+  const used = none.freedom - more.freedom;
+  if (after < EXPLAINED * all && fewer.spread > used) return true; // fewer numbers of epsilon than there are to explain
   const each = Math.max(1 / fewer.freedom, fewer.axis / before);
   const noise = 1 - (fewer.freedom - more.freedom) * each; // what is left where the rest is noise, of `before`
+  if (noise < POWERLESS) return after < (1 - LEAST_GAIN) * (more.freedom / fewer.freedom) * before ? "unclear" : false;
   const gains = fewer.squares.map((value, n) => noise * value - more.squares[n]);
   const gain = mean(gains);
   if (!(gain > LEAST_GAIN * noise * before)) return false;
@@ -111,6 +118,8 @@ export function improves(fewer: Left, more: Left, none: Left): boolean {
   return asGreat < SIGNIFICANT * FLIPS;
 }
 const FLIPS = 4000;
+/** Where noise alone may leave less than this share, no gain can be told from it. */
+const POWERLESS = 0.05;
 /** A chance below this is none. */
 export const SIGNIFICANT = 0.0005;
 
@@ -136,15 +145,20 @@ export function* countGenerators(all: Problem, most: number, rounds: number, onS
   const tryable = (k: number): boolean => k <= most && k < numbers && samplesNeeded(k, X.rows, m, still) <= half;
   let of = 0;
   while (tryable(of + 1)) of++;
+  let unclear = 0;
   let k = 1;
   for (; k <= of && k <= best + AHEAD; k++) {
     onStep?.("count", k - 1, of);
     const little = best > 0 && share(best) < LITTLE;
     held = little ? yield* heldOutMore(problem, held, rounds) : yield* heldOut(problem, k, rounds);
     left.push(held.left);
-    if (improves(left[best], left[k], left[0])) best = k;
+    const better = improves(left[best], left[k], left[0]);
+    if (better === true) best = k;
+    if (better === "unclear") unclear = k;
     if (share(best) < EXPLAINED) return { n_L: best, note: `n_L ${best}: they explain the pairs` };
   }
+  if (unclear > best)
+    return none(`${unclear} leave much less than ${best}, which noise along one axis would let them, too; pass samples with more channels`);
   if (best > 0 && k > best + 1) return stated(best);
   if (best > 0 && share(best) < LITTLE) return { n_L: best, note: untested(best) };
   if (k > AHEAD) return none("no generator explains samples that were held out better than none");

@@ -24,7 +24,7 @@ export function* compared(white: Problem, n_L: number, rounds: number): Pieces<S
   const none = yield* heldOut(problem, 0, rounds);
   const fewer = yield* heldOut(problem, n_L - 1, rounds);
   const held = yield* heldOut(problem, n_L, rounds);
-  const better = improves(fewer.left, held.left, none.left);
+  const better = improves(fewer.left, held.left, none.left) === true;
   const why = better ? undefined : `the pairs do not show ${n_L} generators: ${n_L - 1} explain samples that were held out as well`;
   return { why, problem, none, held };
 }
@@ -58,11 +58,11 @@ export function* unexplained(
   if (few) return `much is left over, and whether the generators explain more than noise cannot be tested: ${few}`;
   const none = known.none ?? (yield* heldOut(part, 0, rounds));
   const held = known.held ?? (yield* heldOut(part, n_L, rounds, t));
-  if (!improves(none.left, held.left, none.left))
+  if (improves(none.left, held.left, none.left) !== true)
     return `${n_L === 1 ? "the generator does" : `the ${n_L} generators do`} not explain samples that were held out better than none`;
   for (const c of new Set([1, closest(part)])) {
     const mixed = yield* leftOfMixed(part, held, c, t);
-    if (!improves(mixed, held.left, none.left)) return "pairs that belong to nothing are explained as well";
+    if (improves(mixed, held.left, none.left) !== true) return "pairs that belong to nothing are explained as well";
   }
   return undefined;
 }
