@@ -1,7 +1,5 @@
 #pragma once
-#include <new>
-
-#include "../ops/all.h"
+#include "../ops/common.h"
 #include "op_table.h"
 
 namespace lieconv::LCONV_ISA {
@@ -55,22 +53,5 @@ struct CpuExec {
 
   float* scratch(int64_t floats) const { return context.scratch(context.scratch_self, floats); }
 };
-
-template <class Op, class Exec>
-OpEntry entry() {
-  static_assert(sizeof(Op) <= kOpBytes, "enlarge kOpBytes");
-  return {Op::name, sizeof(Op), [](void* op, Binder& binder) { (new (op) Op())->bind(binder); },
-          [](const void* op, const CpuContext& context) {
-            Exec exec{context};
-            static_cast<const Op*>(op)->run(exec);
-          }};
-}
-
-template <class Exec, class... Ops>
-const OpEntry* entries(OpList<Ops...>, int& count) {
-  static const OpEntry table[] = {entry<Ops, Exec>()...};
-  count = sizeof...(Ops);
-  return table;
-}
 
 }  // namespace lieconv::LCONV_ISA
