@@ -60,7 +60,8 @@ export class Device {
 
   /** The name with what else tells devices apart, for messages. */
   get title(): string {
-    return this.name === "cpu" ? `cpu (${this.precision}, ${this.threads} threads)` : `${this.name} (${this.precision})`;
+    const threads = `${this.threads} thread${this.threads === 1 ? "" : "s"}`;
+    return this.name === "cpu" ? `cpu (${this.precision}, ${threads})` : `${this.name} (${this.precision})`;
   }
 
   /** Whether a program is being recorded. */

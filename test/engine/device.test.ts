@@ -109,7 +109,7 @@ test("devices with other threads: side by side the results of each alone, and no
     runs.map(({ result }) => result()),
     alone,
   );
-  throwsCode(() => add(runs[0].a, runs[1].a), "ERR_LCONV_DEVICE", "cpu (fp32, 1 threads)", "cpu (fp32, 2 threads)");
+  throwsCode(() => add(runs[0].a, runs[1].a), "ERR_LCONV_DEVICE", "cpu (fp32, 1 thread)", "cpu (fp32, 2 threads)");
   for (const { program } of runs) program.dispose();
 });
 
