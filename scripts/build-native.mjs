@@ -1,6 +1,7 @@
-// Builds lconv.node: node scripts/build-native.mjs [--gyp] [--tests] [--sanitized] [--clean] [--verbose] [--CDNAME=VALUE ...]
-// --tests: also what only tests need (the target `tests` of CMakeLists.txt). --sanitized: lconv.node alone, with baseline kernels, under
-// AddressSanitizer and UBSan, into build-sanitized. With CMake into build/Release; with --gyp, or where CMake is missing, by node-gyp into native/gyp/build/Release.
+// Builds lconv.node: node scripts/build-native.mjs [--gyp] [--tests] [--baseline | --sanitized] [--clean] [--verbose] [--CDNAME=VALUE ...]
+// --tests: also what only tests need (the target `tests` of CMakeLists.txt). Two lean builds, in folders of their own, have the kernels for the baseline
+// instruction set alone, neither oneDNN nor CUDA: --baseline, for work on kernels, lconv.node and parity in build-baseline; --sanitized lconv.node under
+// AddressSanitizer and UBSan in build-sanitized. With CMake into build/Release; with --gyp, or where CMake is missing, by node-gyp into native/gyp/build/Release.
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
@@ -10,15 +11,19 @@ import { haveCMake, haveCompiler, haveGyp, haveOneDnn, intact, main, root, run, 
 const args = process.argv.slice(2);
 const require = createRequire(join(root, "package.json"));
 const jobs = String(usableProcessors());
-const sanitized = args.includes("--sanitized");
-const leanSettings = ["--CDLCONV_BASELINE_ONLY=ON", ...["LCONV_ONEDNN", "LCONV_CUDA", "LCONV_PARITY"].map((name) => `--CD${name}=OFF`)];
+const leanSettings = ["LCONV_BASELINE_ONLY=ON", "LCONV_ONEDNN=OFF", "LCONV_CUDA=OFF"];
+const leanBuilds = {
+  "--baseline": { folder: "build-baseline", settings: leanSettings },
+  "--sanitized": { folder: "build-sanitized", settings: [...leanSettings, "LCONV_PARITY=OFF", "LCONV_SANITIZE=address,undefined"] },
+};
+const lean = Object.keys(leanBuilds).filter((flag) => args.includes(flag));
 
 function buildWithCMake() {
-  const folder = join(root, sanitized ? "build-sanitized" : "build");
+  const { folder: name, settings: preset } = leanBuilds[lean[0]] ?? { folder: "build", settings: [] };
+  const folder = join(root, name);
   if (args.includes("--clean")) rmSync(folder, { recursive: true, force: true });
   discardDamaged(join(folder, "Release/lconv.node"));
-  const settings = args.filter((arg) => arg.startsWith("--CD"));
-  if (sanitized) settings.unshift("--CDLCONV_SANITIZE=address,undefined", ...leanSettings);
+  const settings = [...preset.map((setting) => `--CD${setting}`), ...args.filter((arg) => arg.startsWith("--CD"))];
   let result = configureAndBuild(folder, settings);
   // A folder that was copied from elsewhere, or configured for a generator that is gone, cannot be reused.
   if (result.failed && /different (directory|than the directory)|does not match the generator|CMAKE_MAKE_PROGRAM/.test(result.output)) {
@@ -104,12 +109,13 @@ const remedies = [
 ];
 
 main(() => {
-  const known = ["--gyp", "--tests", "--sanitized", "--clean", "--verbose"];
+  const known = ["--gyp", "--tests", ...Object.keys(leanBuilds), "--clean", "--verbose"];
   const unknown = args.find((arg) => !known.includes(arg) && !arg.startsWith("--CD"));
   if (unknown) throw new SetupError(`unknown argument ${unknown}; known: ${known.join(", ")}, --CDNAME=VALUE`);
-  if (sanitized && args.includes("--gyp")) throw new SetupError("--sanitized needs CMake, so it does not go with --gyp");
+  if (lean.length > 1) throw new SetupError(`${lean.join(" and ")} are two builds; name one`);
+  if (lean.length > 0 && args.includes("--gyp")) throw new SetupError(`${lean[0]} needs CMake, so it does not go with --gyp`);
   if (!haveCompiler()) throw new SetupError("no C++ compiler found; install one: apt-get install g++");
-  const gyp = args.includes("--gyp") || (!haveCMake() && haveGyp() && !sanitized);
+  const gyp = args.includes("--gyp") || (!haveCMake() && haveGyp() && lean.length === 0);
   if (!gyp && !haveCMake()) throw new SetupError("no CMake found (or neither make nor ninja); install it: apt-get install cmake make");
   if (gyp && !args.includes("--gyp")) say("CMake is missing, so the native engine is built by node-gyp");
   if (gyp) buildWithGyp();

@@ -1,7 +1,8 @@
 // Makes a clone ready to run: npm packages, system packages where that is allowed, native engine, dist/.
 // Only Node built-ins here, as it runs before `npm ci`. Running it again does only what has changed.
-// node scripts/setup.mjs [--main] [--tests] [--steal-lock] [--CDNAME=VALUE ...]    --main: also find images for the main job; --tests: also build what
-// only tests need; --steal-lock: take the lock of a set-up that cannot be asked whether it has ended; --CDNAME=VALUE: a setting of CMake, which keeps it
+// node scripts/setup.mjs [--main] [--tests] [--dist | --no-dist] [--steal-lock] [--CDNAME=VALUE ...]    --main: also find images for the main job; --tests:
+// also build what only tests need; --dist: nothing but dist/; --no-dist: all but that; --steal-lock: take the lock of a set-up that cannot be asked whether
+// it has ended; --CDNAME=VALUE: a setting of CMake, which keeps it
 // LCONV_SKIP_APT=1: never call apt-get
 import { chmodSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -111,6 +112,15 @@ function buildNative(stamp) {
   writeStamp(stamp, tests ? { native, nativeTests: native } : { native });
 }
 
+function prepare(stamp) {
+  installTools();
+  installOneDnn(stamp);
+  if (process.argv.includes("--main")) installImages(stamp);
+  installPackages();
+  prepareCuda(stamp);
+  buildNative(stamp);
+}
+
 function buildDist(stamp) {
   if (!existsSync(join(root, "src"))) return; // an installed package brings dist/ and no sources
   const dist = hashOf(["src", "tsconfig.json", "tsconfig.build.json"], readJson("node_modules/typescript/package.json")?.version);
@@ -166,12 +176,7 @@ main(() => {
   checkNode();
   withLock(() => {
     const stamp = readStamp();
-    installTools();
-    installOneDnn(stamp);
-    if (process.argv.includes("--main")) installImages(stamp);
-    installPackages();
-    prepareCuda(stamp);
-    buildNative(stamp);
-    buildDist(stamp);
+    if (!process.argv.includes("--dist")) prepare(stamp);
+    if (!process.argv.includes("--no-dist")) buildDist(stamp);
   });
 });

@@ -1,3 +1,4 @@
+// needs dist: its code imports "lconv", as users do
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";

@@ -47,13 +47,13 @@ struct OpTable {
   int pair_count = 0;
 };
 
-const OpTable& op_table_baseline();
+const OpTable& op_table_baseline() noexcept;
 #ifdef LCONV_HAVE_AVX2
-const OpTable& op_table_avx2();
+const OpTable& op_table_avx2() noexcept;
 #endif
 #ifdef LCONV_HAVE_AVX512
-const OpTable& op_table_avx512();
-const OpTable& op_table_avx512_bf16();
+const OpTable& op_table_avx512() noexcept;
+const OpTable& op_table_avx512_bf16() noexcept;
 #endif
 
 /// The tables that this processor can run, from the plainest to the best.

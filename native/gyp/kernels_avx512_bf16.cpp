@@ -1,2 +1,2 @@
-// A file per instruction set, because gyp names an object after its source alone.
-#include "../cpu/kernels.cpp"
+#include "../cpu/kernels_bf16.cpp"
+#include "tuned.h"

@@ -1,6 +1,7 @@
 // Checks every operation of every kernel table against the shared bodies run serially and against float64 loops; needs
-// no Node. `parity --gpu` checks the first GPU alone, `parity --runtime` threads and what they share, without the
-// kernels; `parity --bench` times the kernels instead.
+// no Node. `parity FILTER...` checks the rows whose name has one of these in it: a family and an operation with its
+// attributes, as in "expand expand(2,16,...)". `parity --gpu` checks the first GPU alone, `parity --runtime` threads
+// and what they share, without the kernels; `parity --bench` times the kernels instead.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -13,18 +14,38 @@
 namespace lieconv::parity {
 namespace {
 
-Rows all_rows() {
+using Filters = std::vector<std::string>;
+
+bool matches(const std::string& name, const Filters& filters) {
+  if (filters.empty()) return true;
+  return std::any_of(filters.begin(), filters.end(),
+                     [&](const std::string& filter) { return name.find(filter) != std::string::npos; });
+}
+
+/// The rows that one of the filters is a part of; all where there is none.
+Rows rows_of(const Filters& filters) {
+  struct Family {
+    const char* name;
+    void (*add)(Rows& rows);
+  };
+  const Family families[] = {{"elementwise", add_elementwise_rows},
+                             {"strided", add_strided_rows},
+                             {"reduce", add_reduce_rows},
+                             {"loss", add_loss_rows},
+                             {"gather", add_gather_rows},
+                             {"matmul", add_matmul_rows},
+                             {"expand", add_expand_rows},
+                             {"mix", add_mix_rows},
+                             {"conv", add_conv_rows},
+                             {"optimizer", add_optimizer_rows}};
   Rows rows;
-  add_elementwise_rows(rows);
-  add_strided_rows(rows);
-  add_reduce_rows(rows);
-  add_loss_rows(rows);
-  add_gather_rows(rows);
-  add_matmul_rows(rows);
-  add_expand_rows(rows);
-  add_mix_rows(rows);
-  add_conv_rows(rows);
-  add_optimizer_rows(rows);
+  for (const Family& family : families) {
+    Rows some;
+    family.add(some);
+    for (Row& row : some) {
+      if (matches(family.name + (" " + row.title()), filters)) rows.push_back(std::move(row));
+    }
+  }
   return rows;
 }
 
@@ -93,20 +114,34 @@ int close(const Report& report) {
   return report.failed > 0 ? 1 : 0;
 }
 
+/// The rows on each of the targets.
+void check_rows(Report& report, Rows& rows, const std::vector<std::unique_ptr<Target>>& targets) {
+  const std::unique_ptr<Target> reference = table_target(op_table_reference());
+  for (const auto& target : targets) check_table(report, *target, *reference, rows);
+}
+
+/// Fails where the filters leave no row.
+void check_found(Report& report, const Rows& rows, const Filters& filters) {
+  if (filters.empty() || !rows.empty()) return;
+  std::string all;
+  for (const std::string& filter : filters) all += (all.empty() ? "" : " or ") + filter;
+  report.fail("no row has " + all + " in its name");
+}
+
 /// The GPU alone, with every `step`th row; that there is none is a failure here. The digest of all results is the same
 /// wherever blocks run in another order.
-int check_gpu(int step) {
+int check_gpu(int step, const Filters& filters) {
   Report report;
   Rows rows;
-  const Rows all = all_rows();
+  const Rows all = rows_of(filters);
+  check_found(report, all, filters);
   for (size_t k = 0; k < all.size(); k += static_cast<size_t>(step)) rows.push_back(all[k]);
-  const std::unique_ptr<Target> reference = table_target(op_table_reference());
   std::vector<std::unique_ptr<Target>> targets;
   uint64_t digest = 1469598103934665603ull;
   add_gpu(report, targets, digest);
   report.check("a GPU", targets.empty() ? "there is none" : "");
-  for (const auto& target : targets) check_table(report, *target, *reference, rows);
-  if (!targets.empty()) check_gpu_graphs(report, all);
+  check_rows(report, rows, targets);
+  if (!targets.empty() && filters.empty()) check_gpu_graphs(report, all);
   const uint64_t of_rows = digest;  // random sizes may ask for overlapping results, which depend on the order
   check_random_sizes(report, rows, targets);
   report.summary("random sizes");
@@ -126,29 +161,42 @@ void check_threads(Report& report, int rounds) {
   check_leaving(report, rounds);
 }
 
-int check_all() {
-  Report report;
-  Rows rows = all_rows();
+/// All that the rows are checked for.
+void check_kernels(Report& report, Rows& rows) {
   const std::unique_ptr<Target> reference = table_target(op_table_reference());
   const std::vector<std::unique_ptr<Target>> targets = all_targets(report);
-  check_coverage(report, rows);
   check_table(report, *reference, *reference, rows);
-  for (const auto& target : targets) check_table(report, *target, *reference, rows);
+  check_rows(report, rows, targets);
   check_bf16(report, *reference, rows);
   check_binding(report, rows);
   report.summary("binding");
   check_random_sizes(report, rows, targets);
   report.summary("random sizes");
+  check_overlay(report, rows);
+}
+
+int check_some(const Filters& filters) {
+  Report report;
+  Rows rows = rows_of(filters);
+  check_found(report, rows, filters);
+  if (!rows.empty()) check_kernels(report, rows);
+  return close(report);
+}
+
+int check_all() {
+  Report report;
+  Rows rows = rows_of({});
+  check_coverage(report, rows);
+  check_kernels(report, rows);
   check_gemm_providers(report);
   check_parts(report);
-  check_overlay(report, rows);
   check_threads(report, kRounds);
   return close(report);
 }
 
-int check_threads_alone(const std::string& rounds) {
+int check_threads_alone(int rounds) {
   Report report;
-  check_threads(report, rounds.empty() ? kRounds : std::max(1, std::atoi(rounds.c_str())));
+  check_threads(report, rounds);
   return close(report);
 }
 
@@ -160,17 +208,30 @@ int bench_all() {
   return 0;
 }
 
+int usage() {
+  std::fprintf(stderr, "usage: parity [FILTER... | --bench | --gpu [STEP] [FILTER...] | --runtime [ROUNDS]]\n");
+  return 2;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  if (arguments.empty()) return check_all();
+  const std::string& first = arguments[0];
+  if (first[0] != '-') return check_some(arguments);
+  Filters rest(arguments.begin() + 1, arguments.end());
+  if (first == "--bench" && rest.empty()) return bench_all();
+  int number = first == "--runtime" ? kRounds : 1;
+  if (!rest.empty() && rest[0].find_first_not_of("0123456789") == std::string::npos) {
+    number = std::atoi(rest[0].c_str());
+    rest.erase(rest.begin());
+  }
+  if (first == "--gpu") return check_gpu(std::max(1, number), rest);
+  if (!rest.empty()) return usage();
+  if (first == "--runtime") return check_threads_alone(std::max(1, number));
+  if (first == "--leave") leave(number);
+  return usage();
+}
+
 }  // namespace
 }  // namespace lieconv::parity
 
-int main(int count, char** arguments) {
-  if (count == 1) return lieconv::parity::check_all();
-  if (count == 2 && std::string(arguments[1]) == "--bench") return lieconv::parity::bench_all();
-  if (count >= 2 && count <= 3 && std::string(arguments[1]) == "--gpu")
-    return lieconv::parity::check_gpu(count == 3 ? std::max(1, std::atoi(arguments[2])) : 1);
-  if (count >= 2 && count <= 3 && std::string(arguments[1]) == "--runtime")
-    return lieconv::parity::check_threads_alone(count == 3 ? arguments[2] : "");
-  if (count == 3 && std::string(arguments[1]) == "--leave") lieconv::parity::leave(std::atoi(arguments[2]));
-  std::fprintf(stderr, "usage: parity [--bench | --gpu [STEP] | --runtime [ROUNDS]]\n");
-  return 2;
-}
+int main(int count, char** arguments) { return lieconv::parity::run({arguments + 1, arguments + count}); }

@@ -1,4 +1,5 @@
 // time limit: 300 s
+// needs dist
 // The bundle runs where there is no Node: nothing of this machine's environment reaches it, and its PATH is an empty folder.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync } from "node:fs";

@@ -47,6 +47,25 @@ test("sums up what passed and closes with the counts alone on the last line", ()
   assert.is(status, 0);
 });
 
+test("dist/ is compiled first where a file needs it, and only there", () => {
+  const files = {
+    "scripts/setup.mjs": 'console.error("set-up", ...process.argv.slice(2));\n',
+    "test/plain.test.ts": good,
+    "test/packed.test.ts": `// needs dist\n${good}`,
+  };
+  assert.not.match(runOn(files, "plain").output, "set-up");
+  const { output, last } = runOn(files);
+  assert.match(output, "set-up --dist\n");
+  assert.is(last, "4 passed, 0 failed, 0 skipped");
+});
+
+test("that dist/ cannot be compiled is a failure", () => {
+  const { output, last, status } = runOn({ "scripts/setup.mjs": "process.exitCode = 1;\n", "test/a.test.ts": `// needs dist\n${good}` });
+  assert.match(output, "FAIL  dist/ was not compiled");
+  assert.is(last, "2 passed, 1 failed, 0 skipped");
+  assert.is(status, 1);
+});
+
 test("no file found is a failure", () => {
   const { status, output, last } = runOn({ "test/a.test.ts": good }, "vectors");
   assert.match(output, 'no test file with "vectors" in its path');

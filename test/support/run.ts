@@ -1,11 +1,12 @@
 // The runner behind `npm test [-- filter...]`: each test file in a process of its own, three at a time. It fails where uvu would stay
 // silent: no file found, a file without a test or without run(), a crash, a hang. A file may say `// time limit: 900 s` or, where
-// it measures time, `// runs alone`. One that says `// also on a GPU` runs twice where the emulated GPU was built: as it is, and with
+// it measures time, `// runs alone`. One that says `// needs dist` runs after set-up has compiled dist/; without such a file all runs from
+// the sources alone. One that says `// also on a GPU` runs twice where the emulated GPU was built: as it is, and with
 // that as its device; `--gpu-only FOLDER` runs only those, on the emulation in FOLDER; `--gpu-done FILTER`, as often as needed, leaves
-// out the second run of files that have had it so. `--sanitized FOLDER` runs all on the engine that
-// `npm run build:native -- --sanitized` made there. LCONV_* settings of the shell do not reach the tests; `--env NAME=VALUE`, as often as
+// out the second run of files that have had it so. `--engine FOLDER` runs all on the engine that `npm run build:native -- --baseline` or
+// `-- --sanitized` made there. LCONV_* settings of the shell do not reach the tests; `--env NAME=VALUE`, as often as
 // needed, gives them one: `npm test -- --env LCONV_ISA=avx2 ops/`.
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -28,6 +29,7 @@ interface TestFile {
   path: string; // relative to the root
   limit: number; // seconds
   alone: boolean;
+  needsDist: boolean;
   on?: { what: string; env: NodeJS.ProcessEnv }; // another device or engine
 }
 
@@ -38,7 +40,7 @@ const { values, positionals: filters } = parseArgs({
     limit: { type: "string", default: "600" },
     "gpu-only": { type: "string" },
     "gpu-done": { type: "string", multiple: true, default: [] },
-    sanitized: { type: "string" },
+    engine: { type: "string" },
     env: { type: "string", multiple: true, default: [] },
   },
 });
@@ -61,6 +63,7 @@ if (files.length === 0) {
   outcomes.push({ passed: 0, failed: 1, skipped: [], problem: `no test file ${where}` });
   console.log(`FAIL  ${outcomes[0]?.problem}`);
 }
+if (files.some((file) => file.needsDist)) compileDist();
 const pooled = files.filter((file) => !file.alone);
 await Promise.all(Array.from({ length: WORKERS }, () => drain(pooled)));
 await drain(files.filter((file) => file.alone));
@@ -82,6 +85,7 @@ function findFiles(): TestFile[] {
       gpu: /^\/\/ also on a GPU\b/m.test(text),
       limit: Number(/^\/\/ time limit: (\d+) s\b/m.exec(text)?.[1] ?? values.limit),
       alone: /^\/\/ runs alone\b/m.test(text),
+      needsDist: /^\/\/ needs dist\b/m.test(text),
     };
   });
   const folder = values["gpu-only"] ?? join(root, "build/emu");
@@ -89,11 +93,22 @@ function findFiles(): TestFile[] {
   const onGpu = plain
     .filter(({ path, gpu }) => gpu && twice && !matches(path, values["gpu-done"]))
     .map((file) => ({ ...file, on: { what: "the emulated GPU", env: emulated(folder) } }));
-  if (values.sanitized !== undefined) {
-    const env = { LCONV_NATIVE: resolve(values.sanitized, "Release/lconv.node"), ...sanitizer() };
-    return plain.map((file) => ({ ...file, on: { what: "the sanitized engine", env } }));
+  if (values.engine !== undefined) {
+    const sanitized = values.engine.includes("sanitized") ? sanitizer() : {};
+    const env = { LCONV_NATIVE: resolve(values.engine, "Release/lconv.node"), ...sanitized };
+    return plain.map((file) => ({ ...file, on: { what: `the engine in ${values.engine}`, env } }));
   }
   return values["gpu-only"] === undefined ? [...plain, ...onGpu] : onGpu;
+}
+
+/** A bundle has no set-up, and brings its dist/. */
+function compileDist(): void {
+  const setup = join(root, "scripts/setup.mjs");
+  if (!existsSync(setup)) return;
+  const { status } = spawnSync(process.execPath, [setup, "--dist"], { cwd: root, stdio: "inherit" });
+  if (status === 0) return;
+  outcomes.push({ passed: 0, failed: 1, skipped: [], problem: "dist/ was not compiled" });
+  console.log("FAIL  dist/ was not compiled");
 }
 
 async function drain(queue: TestFile[]): Promise<void> {

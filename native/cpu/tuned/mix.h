@@ -89,7 +89,7 @@ inline void mix_grad_block(const MixChannelsGrad& op, int64_t i, int64_t a, floa
     for (int64_t c = 0; c < op.m_in; c += kTaps) {
       const float* at[kTaps];
       for (int k = 0; k < kTaps; ++k) at[k] = op.z + (b * op.m_in + (c + k < op.m_in ? c + k : 0)) * r + i * op.d_h;
-      outer_sum<Float32>(at, op.m_in * r, D, D_strip, rows, op.d_h, sums + c * kBlock, have);
+      outer_sum<FloatWord>(at, op.m_in * r, D, D_strip, rows, op.d_h, sums + c * kBlock, have);
     }
   }
   for (int64_t c = 0; c < op.m_in; ++c) {

@@ -13,7 +13,7 @@ constexpr int64_t kStrip = 4096 / kBlock;                         // about as ma
 
 /// V strips of D, `strip` floats apart; sums [kTaps, kBlock], V kLanes of each. Inlined, `at` would not find a register
 /// for every pointer.
-template <class E, int V>
+template <class Word, int V>
 __attribute__((noinline)) void outer_tile(const float* const (&at)[kTaps], int64_t stride, const float* D,
                                           int64_t strip, int64_t rows, int64_t cols, float* sums) {
   Vec sum[kTaps][V];
@@ -21,11 +21,11 @@ __attribute__((noinline)) void outer_tile(const float* const (&at)[kTaps], int64
     for (int n = 0; n < V; ++n) sum[k][n] = load(sums + k * kBlock + n * kLanes);
   }
   for (int64_t i = 0; i < rows; ++i) {
-    for (int64_t j = i * stride; j < i * stride + cols; j += E::kDepth, D += kLanes) {
+    for (int64_t j = i * stride; j < i * stride + cols; j += Word::kDepth, D += kLanes) {
       Vec d[V];
       for (int n = 0; n < V; ++n) d[n] = load(D + n * strip);
       for (int k = 0; k < kTaps; ++k) {
-        for (int n = 0; n < V; ++n) E::add(sum[k][n], at[k][j], d[n]);
+        for (int n = 0; n < V; ++n) Word::add(sum[k][n], at[k][j], d[n]);
       }
     }
   }
@@ -35,11 +35,11 @@ __attribute__((noinline)) void outer_tile(const float* const (&at)[kTaps], int64
 }
 
 /// For a block of `channels`, kBlock at most; one vector of them goes alone.
-template <class E>
+template <class Word>
 inline void outer_sum(const float* const (&at)[kTaps], int64_t stride, const float* D, int64_t strip, int64_t rows,
                       int64_t cols, float* sums, int64_t channels) {
-  if (channels > kLanes) return outer_tile<E, 2>(at, stride, D, strip, rows, cols, sums);
-  outer_tile<E, 1>(at, stride, D, strip, rows, cols, sums);
+  if (channels > kLanes) return outer_tile<Word, 2>(at, stride, D, strip, rows, cols, sums);
+  outer_tile<Word, 1>(at, stride, D, strip, rows, cols, sums);
 }
 
 }  // namespace lieconv::LCONV_ISA

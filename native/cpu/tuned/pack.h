@@ -67,9 +67,7 @@ class Ahead {
         left_(rows * ((width + kLine - 1) / kLine)),
         each_(portions > 0 ? (left_ + portions - 1) / portions : 0) {}
   [[gnu::always_inline]] void portion() {
-    const int64_t lines = each_ < left_ ? each_ : left_;
-    left_ -= lines;
-    for (int64_t n = 0; n < lines; ++n) {
+    for (int64_t n = each_; n > 0 && left_ > 0; --n, --left_) {
       __builtin_prefetch(at_, 0, 2);
       at_ += kLine;
       if (at_ < end_) continue;
@@ -95,7 +93,7 @@ struct Factor {
     return step == 1 ? Ahead(from, columns, K, column, portions) : Ahead(from, K, columns, step, portions);
   }
   /// Word (n, w) goes to to[n / kLanes strip + w kLanes + n % kLanes]; what is beyond columns and K is 0.
-  void pack(float* to, int64_t strip) const {
+  [[gnu::noinline]] void pack(float* to, int64_t strip) const {
     if (step == 1) return pack_along(to, strip);
     const int64_t ahead = (1024 / columns + 1) * step;  // about 4 kB
     for (int64_t w = 0; w < words_of<E>(K); ++w, to += kLanes) {
@@ -108,7 +106,7 @@ struct Factor {
   }
   /// Word (n, w) goes to to[n kRow + w]; for factors that run along K. Asks for `next`, packed next in the same way,
   /// unless it is null.
-  void pack_rows(float* to, const float* next) const {
+  [[gnu::noinline]] void pack_rows(float* to, const float* next) const {
     for (int64_t n = 0; n < columns; ++n, to += kRow) {
       if (next) ask(next + n * column, K);
       for (int64_t k = 0; k < K; k += kDepth * kLanes) store(to + k / kDepth, E::along(from + n * column + k, K - k));

@@ -13,8 +13,9 @@ constexpr int kTileRows = kLanes == 16 ? 8 : 4, kTileVecs = 3;  // 24 (12) sums 
 constexpr int64_t kPanel = kTileVecs * kLanes;
 
 /// sum [R, V] += R rows of a strip of A (packed, or `rows` as they are) x V strips of B, `strip` floats apart
-template <class E, int R, int V, bool rows = false>
-inline void add_words(Vec (&sum)[R][V], int64_t words, const float* A, const float* B, int64_t strip) {
+template <class Word, int R, int V, bool rows = false>
+[[gnu::always_inline]] inline void add_words(Vec (&sum)[R][V], int64_t words, const float* A, const float* B,
+                                             int64_t strip) {
   constexpr int64_t row = rows ? kRow : 1, step = rows ? 1 : kLanes;
   for (int64_t k = 0; k < words; ++k, A += step, B += kLanes) {
     Vec b[V];
@@ -23,7 +24,7 @@ inline void add_words(Vec (&sum)[R][V], int64_t words, const float* A, const flo
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) {
 #pragma GCC unroll 4
-      for (int n = 0; n < V; ++n) E::add(sum[i][n], A[i * row], b[n]);
+      for (int n = 0; n < V; ++n) Word::add(sum[i][n], A[i * row], b[n]);
     }
   }
 }
@@ -37,12 +38,13 @@ struct Fetch {
 };
 /// As above; meanwhile the next factors come. Which of the two a tile calls is known when it is compiled, and `portion`
 /// is inlined: with a choice at run time or a call in the loop GCC keeps the sums in memory, at half the speed.
-template <class E, int R, int V, bool rows = false>
-inline void add_words(Vec (&sum)[R][V], int64_t words, const float* A, const float* B, int64_t strip, Fetch& fetch) {
+template <class Word, int R, int V, bool rows = false>
+[[gnu::always_inline]] inline void add_words(Vec (&sum)[R][V], int64_t words, const float* A, const float* B,
+                                             int64_t strip, Fetch& fetch) {
   for (int64_t k = 0; k < words; k += Fetch::kPortion) {
     fetch.portion();
     const int64_t some = words - k < Fetch::kPortion ? words - k : Fetch::kPortion;
-    add_words<E, R, V, rows>(sum, some, A + k * (rows ? 1 : kLanes), B + k * kLanes, strip);
+    add_words<Word, R, V, rows>(sum, some, A + k * (rows ? 1 : kLanes), B + k * kLanes, strip);
   }
 }
 
@@ -77,8 +79,9 @@ struct Sink {
   const void* self = nullptr;
 };
 
-template <class E>
-struct PackedGemm {
+/// The part of C that follows from one block of both factors, packed, as register tiles.
+template <class Word>
+struct GemmTiles {
   static constexpr int64_t kColumns = 30 * kLanes, kStrip = (kWords + 1) * kLanes;
   static constexpr int64_t kStripsA = 4;  // packed at once: a line of each of 64 rows alone would be slow to fetch
   static constexpr int64_t kBlockA = kStripsA * kStrip > kLanes* kRow ? kStripsA* kStrip : kLanes* kRow;
@@ -95,8 +98,6 @@ struct PackedGemm {
     float* c;
     int64_t n, columns;
   };
-  static constexpr int64_t kDeep = kWords * E::kDepth;
-  int64_t deep(int64_t k) const { return d.K - k < kDeep ? d.K - k : kDeep; }
   /// Words of a block along K, and what to do with its part of C.
   struct Depth {
     int64_t words;
@@ -105,18 +106,6 @@ struct PackedGemm {
                        // in portions would take as long as the tiles
     bool within() const { return portions > 1; }
   };
-  Depth depth_of(int64_t k, int64_t columns) const {
-    constexpr int64_t kLong = 64, kShort = 32, kFewRows = 3 * kTileRows;
-    const int64_t words = words_of<E>(deep(k));
-    int64_t portions = 0;
-    if (words > kLong) {
-      portions = Fetch::portions_within(words);
-    } else if (words >= kShort && d.M >= kFewRows) {
-      portions = 1;
-    }
-    if (columns <= kLanes) portions = 0;
-    return {words, k > 0 || d.accumulate, k + kDeep >= d.K, portions};
-  }
 
   /// Rows i.., columns n.. of C, which is at c there.
   template <int R, int V, bool along, bool fetches>
@@ -125,46 +114,55 @@ struct PackedGemm {
     Vec sum[R][V] = {};
     rows = rows < R ? rows : R;
     columns = columns < V * kLanes ? columns : V * kLanes;
-    const bool sinks = sink.take && depth.last, stores = !sinks && !transposed;
-    if (stores && !fetches) ask_rows(c, rows, d.ldc, columns);
-    if (sinks && i + kLanes + rows <= d.M)  // for the next strip: memory takes longer than a tile
-      sink.ask(sink.self, first_row + i + kLanes, rows, first_column + n, columns);
+    if (!fetches || sink.take) ask_result<fetches>(depth, c, i, n, rows, columns);
     if constexpr (fetches) {
-      add_words<E, R, V, along>(sum, depth.words, A, B, kStrip, fetch);
+      add_words<Word, R, V, along>(sum, depth.words, A, B, kStrip, fetch);
     } else {
       if (depth.portions > 0) fetch.portion();
-      add_words<E, R, V, along>(sum, depth.words, A, B, kStrip);
+      add_words<Word, R, V, along>(sum, depth.words, A, B, kStrip);
     }
-    if (stores) return store_tile(sum, c, rows, columns, depth.add);
+    if (rows == R && columns == V * kLanes && stores(depth)) return store_whole(sum, c, depth.add);
     alignas(64) float values[R][kPanel];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) store(values[r] + v * kLanes, sum[r][v]);
     }
-    if (transposed) return store_transposed(values[0], c, rows, columns, depth.add);
-    if (depth.add) add_tile(values[0], c, rows, columns);
-    sink.take(sink.self, first_row + i, rows, first_column + n, columns, values[0]);
+    finish(values[0], depth, c, i, n, rows, columns);
+  }
+  bool sinks(const Depth& depth) const { return sink.take && depth.last; }
+  bool stores(const Depth& depth) const { return !sinks(depth) && !transposed; }
+
+  /// Before a tile: asks for its part of C, or for what the sink will read.
+  template <bool fetches>
+  [[gnu::noinline]] void ask_result(const Depth& depth, const float* c, int64_t i, int64_t n, int64_t rows,
+                                    int64_t columns) const {
+    if (stores(depth) && !fetches) ask_rows(c, rows, d.ldc, columns);
+    if (sinks(depth) && i + kLanes + rows <= d.M)  // for the next strip: memory takes longer than a tile
+      sink.ask(sink.self, first_row + i + kLanes, rows, first_column + n, columns);
   }
   /// Whole tiles, nearly all of them, without a question in between.
   template <int R, int V>
-  [[gnu::always_inline]] void store_tile(const Vec (&sum)[R][V], float* c, int64_t rows, int64_t columns,
-                                         bool add) const {
-    if (rows == R && columns == V * kLanes) {
-#pragma GCC unroll 8
-      for (int r = 0; r < R; ++r, c += d.ldc) {
-#pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) store(c + v * kLanes, add ? sum[r][v] + load(c + v * kLanes) : sum[r][v]);
-      }
-      return;
-    }
+  [[gnu::always_inline]] void store_whole(const Vec (&sum)[R][V], float* c, bool add) const {
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r, c += d.ldc) {
-      if (r >= rows) break;
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) {
-        const int64_t width = columns - v * kLanes;
-        store_some(c + v * kLanes, add ? sum[r][v] + load_some(c + v * kLanes, width) : sum[r][v], width);
+      for (int v = 0; v < V; ++v) store(c + v * kLanes, add ? sum[r][v] + load(c + v * kLanes) : sum[r][v]);
+    }
+  }
+  /// All others: their values lie kPanel a row.
+  [[gnu::noinline]] void finish(float* values, const Depth& depth, float* c, int64_t i, int64_t n, int64_t rows,
+                                int64_t columns) const {
+    if (transposed) return store_transposed(values, c, rows, columns, depth.add);
+    if (stores(depth)) return store_part(values, c, rows, columns, depth.add);
+    if (depth.add) add_tile(values, c, rows, columns);
+    sink.take(sink.self, first_row + i, rows, first_column + n, columns, values);
+  }
+  void store_part(const float* values, float* c, int64_t rows, int64_t columns, bool add) const {
+    for (int64_t r = 0; r < rows; ++r, c += d.ldc, values += kPanel) {
+      for (int64_t n = 0; n < columns; n += kLanes) {
+        const Vec value = load(values + n);
+        store_some(c + n, add ? value + load_some(c + n, columns - n) : value, columns - n);
       }
     }
   }
@@ -173,8 +171,7 @@ struct PackedGemm {
       for (int64_t n = 0; n < columns; ++n) values[r * kPanel + n] += c[r * d.ldc + n];
     }
   }
-  [[gnu::always_inline]] void store_transposed(const float* values, float* c, int64_t rows, int64_t columns,
-                                               bool add) const {
+  void store_transposed(const float* values, float* c, int64_t rows, int64_t columns, bool add) const {
     for (int64_t n = 0; n < columns; ++n, c += d.ldc, ++values) {
       for (int64_t r = 0; r < rows; ++r) c[r] = (add ? c[r] : 0) + values[r * kPanel];
     }
@@ -205,6 +202,28 @@ struct PackedGemm {
         }
       }
     });
+  }
+};
+
+template <class E>
+struct PackedGemm : GemmTiles<typename E::Word> {
+  using Tiles = GemmTiles<typename E::Word>;
+  using Tiles::d, Tiles::block_A, Tiles::block_B, Tiles::sink, Tiles::transposed;
+  using Tiles::kStrip, Tiles::kStripsA, Tiles::kBlockA, Tiles::kColumns, Tiles::at, Tiles::rows_C;
+  using typename Tiles::Depth, typename Tiles::Part;
+  static constexpr int64_t kDeep = kWords * E::kDepth;
+  int64_t deep(int64_t k) const { return d.K - k < kDeep ? d.K - k : kDeep; }
+  Depth depth_of(int64_t k, int64_t columns) const {
+    constexpr int64_t kLong = 64, kShort = 32, kFewRows = 3 * kTileRows;
+    const int64_t words = words_of<E>(deep(k));
+    int64_t portions = 0;
+    if (words > kLong) {
+      portions = Fetch::portions_within(words);
+    } else if (words >= kShort && d.M >= kFewRows) {
+      portions = 1;
+    }
+    if (columns <= kLanes) portions = 0;
+    return {words, k > 0 || d.accumulate, k + kDeep >= d.K, portions};
   }
 
   int64_t group() const { return d.trans_a ? kStripsA * kLanes : kLanes; }
@@ -254,9 +273,9 @@ struct PackedGemm {
         for (int64_t r = i; r < i + A.columns; r += kLanes) {
           if (depth.within()) fetch.C = after_C(p, next, r, portions(rows_C(r)));
           if (d.trans_a) {
-            strip<false>(depth, fetch, block_A + (r - i) / kLanes * kStrip, p, r);
+            this->template strip<false>(depth, fetch, block_A + (r - i) / kLanes * kStrip, p, r);
           } else {
-            strip<true>(depth, fetch, block_A, p, r);
+            this->template strip<true>(depth, fetch, block_A, p, r);
           }
         }
       }
@@ -278,13 +297,13 @@ struct PackedGemm {
 template <class E>
 inline void packed_gemm(const GemmDesc& desc, const float* a, const float* b, float* c, float* scratch) {
   float* const block_B = scratch + PackedGemm<E>::kBlockA;
-  if (desc.N > kLanes - kLanes / 4 || desc.M < 2 * desc.N) return PackedGemm<E>{desc, scratch, block_B}.run(a, b, c);
+  if (desc.N > kLanes - kLanes / 4 || desc.M < 2 * desc.N) return PackedGemm<E>{{desc, scratch, block_B}}.run(a, b, c);
   GemmDesc turned = desc;
   turned.M = desc.N, turned.N = desc.M;
   turned.lda = desc.ldb, turned.ldb = desc.lda;
   turned.stride_a = desc.stride_b, turned.stride_b = desc.stride_a;
   turned.trans_a = !desc.trans_b, turned.trans_b = !desc.trans_a;
-  PackedGemm<E>{turned, scratch, block_B, {}, 0, 0, true}.run(b, a, c);
+  PackedGemm<E>{{turned, scratch, block_B, {}, 0, 0, true}}.run(b, a, c);
 }
 
 }  // namespace lieconv::LCONV_ISA

@@ -1,8 +1,8 @@
-#pragma once
-#include "../exec.h"
+#include "../../ops/conv.h"
 #include "outer.h"
+#include "tuned.h"
 
-// dW[a, c, u, v] = sum_{b, i, j} dy[b, a, i, j] X[b, c, i + u, j + v], X the padded planes of conv.h.
+// dW[a, c, u, v] = sum_{b, i, j} dy[b, a, i, j] X[b, c, i + u, j + v], X the padded planes of conv.cpp.
 // dy of a sample is packed to strips D [a / kLanes, t, kLanes] and a tile is kBlock channels a x kTaps taps (c, u, v),
 // see outer.h. A strip of D (16 kB) stays in L1 for all taps. Every thread sums its samples into a dW of its own; those
 // are added in order. The sum runs along pixels, so in bf16 a word is two neighbours of a row. A tap begins at any
@@ -31,9 +31,9 @@ struct WeightGrad {
   }
 
   /// Rows of one channel into a plane, whose borders are zero already.
-  template <class Word>
+  template <class Precision>
   void pad(const float* x, float* plane) const {
-    for (int64_t i = 0; i < s.p; ++i) copy_words<Word>(plane + (s.pad + i) * Q + s.pad, x + i * s.q, nullptr, s.q);
+    for (int64_t i = 0; i < s.p; ++i) copy_words<Precision>(plane + (s.pad + i) * Q + s.pad, x + i * s.q, nullptr, s.q);
   }
   /// Planes of one sample; `plane`, of floats, is where pixels wait for the next ones.
   void pad_all(const float* x, float* plane, float* X) const {
@@ -60,7 +60,8 @@ struct WeightGrad {
       for (int64_t tap = 0; tap < taps; tap += kTaps) {
         const float* at[kTaps];
         for (int k = 0; k < kTaps; ++k) at[k] = X + tap_offset(tap + k) + i * Q;
-        outer_sum<E>(at, Q, D + i * row_words * kLanes, D_strip, rows, s.out_q, sums + tap * kBlock, channels);
+        outer_sum<typename E::Word>(at, Q, D + i * row_words * kLanes, D_strip, rows, s.out_q, sums + tap * kBlock,
+                                    channels);
       }
     }
   }
@@ -92,12 +93,8 @@ struct WeightGrad {
   }
 };
 
-inline void tuned_run(const CpuExec& exec, const Conv2dWeightGrad& op) {
-  if (exec.context.bf16) {
-    WeightGrad<Bf16>{op.s}.run(exec, op.x, op.dy, op.dW);
-  } else {
-    WeightGrad<Float32>{op.s}.run(exec, op.x, op.dy, op.dW);
-  }
+void tuned_run(const CpuExec& exec, const Conv2dWeightGrad& op) {
+  with_precision(exec, [&](auto e) { WeightGrad<decltype(e)>{op.s}.run(exec, op.x, op.dy, op.dW); });
 }
 
 }  // namespace lieconv::LCONV_ISA
