@@ -65,7 +65,9 @@ async function compare(): Promise<void> {
     }
     for (const child of children) child.disconnect();
   }
-  console.log(`${values.precision}, batch ${values.batch}; milliseconds of a step, minimum and median, and what they are of the first engine's`);
+  console.log(
+    `${values.precision}, batch ${values.batch}; milliseconds of a step, minimum and median, and what they are of the first engine's`,
+  );
   for (const [i, engine] of engines.entries()) console.log(`  ${i + 1}: ${engine}`);
   for (const name of cases) {
     const rows = engines.map((_, i) => summary(times.get(`${name} ${i}`) ?? []));

@@ -52,6 +52,15 @@ void add_mix(Rows& rows, int64_t m_in) {
                      .work(flops));
 }
 
+/// The last step of a layer: y = relu(s X + W h + bias), r = n_L d_h, or r = 0 where the large product was made before.
+Row expand(int64_t r, int64_t m_in) {
+  Row row("expand");
+  row.integers({B, r, d, m_in, m, 0, 1, 1}).number(0);
+  if (r > 0) row.put("s", uniform(B * m * r)).put("X", uniform(r * d));
+  row.put("W", uniform(m_in * m)).put("h", uniform(B * m_in * d)).put("bias", uniform(m)).out("y", B * m * d);
+  return row.work(2.0 * static_cast<double>(B * m * d * (r + m_in))), row;
+}
+
 /// Best time of a call, in seconds, over about a third of a second.
 double time_of(Target& target, Row& row) {
   using Clock = std::chrono::steady_clock;
@@ -75,6 +84,7 @@ void add_bench_rows(Rows& rows) {
   rows.push_back(gemm(1, B, 10, m * d, false, false, false));         // the classifier
   rows.push_back(gemm(B, m, d, m, true, false, true));                // W of L_0
   for (const int64_t channels : {int64_t{1}, m}) {
+    for (const int64_t r : {int64_t{0}, n_L * d_h}) rows.push_back(expand(r, channels));
     add_mix(rows, channels);
     add_conv(rows, channels);
   }
@@ -130,13 +140,14 @@ void add_bench_rows(Rows& rows) {
                      .put("w", uniform(n)));
 }
 
-void bench(const std::vector<std::unique_ptr<Target>>& targets) {
+void bench(const std::vector<std::unique_ptr<Target>>& targets, const Filters& filters) {
   Rows rows;
   add_bench_rows(rows);
   for (Row& row : rows) {
     double bytes = 0;
     for (const Argument& argument : row.arguments) bytes += 4.0 * static_cast<double>(argument.size());
     for (const auto& target : targets) {
+      if (!matches(target->name() + " " + row.title(), filters)) continue;
       const double seconds = time_of(*target, row), rate = (row.flops > 0 ? row.flops : bytes) / seconds * 1e-9;
       std::printf("%-19s %9.3f ms %8.1f %s  %s\n", target->name().c_str(), seconds * 1e3, rate,
                   row.flops > 0 ? "GFLOP/s" : "GB/s   ", row.title().c_str());

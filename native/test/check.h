@@ -46,7 +46,13 @@ void check_runtime(Report& report, int rounds);
 void check_leaving(Report& report, int rounds);
 /// What a process of check_leaving does.
 [[noreturn]] void leave(int seed);
-void check_overlay(Report& report, const Rows& rows);
-void bench(const std::vector<std::unique_ptr<Target>>& targets);
+/// Returns how many results may lie over an input.
+int64_t check_overlay(Report& report, const Rows& rows);
+/// Parts of names; none of them is a part of all.
+using Filters = std::vector<std::string>;
+bool matches(const std::string& name, const Filters& filters);
+
+/// Times the rows "TARGET OPERATION(ATTRIBUTES)" that match.
+void bench(const std::vector<std::unique_ptr<Target>>& targets, const Filters& filters);
 
 }  // namespace lieconv::parity

@@ -22,7 +22,7 @@ std::string check_over(Target& target, const Row& row, size_t result, size_t inp
 
 }  // namespace
 
-void check_overlay(Report& report, const Rows& rows) {
+int64_t check_overlay(Report& report, const Rows& rows) {
   int64_t checked = 0;
   for (const OpTable* table : op_tables()) {
     const std::unique_ptr<Target> target = table_target(*table);
@@ -42,8 +42,8 @@ void check_overlay(Report& report, const Rows& rows) {
       }
     }
   }
-  report.check("results over inputs", checked > 0 ? "" : "no row has one");
   report.summary("results over inputs");
+  return checked;
 }
 
 }  // namespace lieconv::parity

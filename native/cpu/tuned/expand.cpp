@@ -47,7 +47,8 @@ struct ExpandTiles {
       add_words<Word, R, V>(sum, words_r, A, X, strip_X);
       add_words<Word, R, V>(sum, words_m, A + strip_X, h, strip_h);
     }
-    if (rows >= R && columns >= V * kLanes && op.fn < 2) return store_whole(sum, y);
+    if (rows >= R && columns >= V * kLanes && op.fn == 1) return store_relu(sum, y);
+    if (rows >= R && columns >= V * kLanes && op.fn == 0) return store_whole(sum, y);
     float values[R][kPanel];
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) {
@@ -59,17 +60,18 @@ struct ExpandTiles {
   /// Nearly all tiles: whole ones, behind an activation of at most one instruction.
   template <int R, int V>
   [[gnu::always_inline]] void store_whole(Vec (&sum)[R][V], float* y) const {
-    if (op.fn == 1) {
-#pragma GCC unroll 8
-      for (int i = 0; i < R; ++i) {
-#pragma GCC unroll 3
-        for (int n = 0; n < V; ++n) sum[i][n] = sum[i][n] <= 0 ? Vec{} : sum[i][n];
-      }
-    }
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i, y += op.d) {
 #pragma GCC unroll 3
       for (int n = 0; n < V; ++n) store(y + n * kLanes, sum[i][n]);
+    }
+  }
+  template <int R, int V>
+  [[gnu::always_inline]] void store_relu(const Vec (&sum)[R][V], float* y) const {
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i, y += op.d) {
+#pragma GCC unroll 3
+      for (int n = 0; n < V; ++n) store(y + n * kLanes, sum[i][n] <= 0 ? Vec{} : sum[i][n]);
     }
   }
   /// All others: their values lie kPanel a row.

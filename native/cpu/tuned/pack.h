@@ -93,7 +93,7 @@ struct Factor {
     return step == 1 ? Ahead(from, columns, K, column, portions) : Ahead(from, K, columns, step, portions);
   }
   /// Word (n, w) goes to to[n / kLanes strip + w kLanes + n % kLanes]; what is beyond columns and K is 0.
-  [[gnu::noinline]] void pack(float* to, int64_t strip) const {
+  void pack(float* to, int64_t strip) const {
     if (step == 1) return pack_along(to, strip);
     const int64_t ahead = (1024 / columns + 1) * step;  // about 4 kB
     for (int64_t w = 0; w < words_of<E>(K); ++w, to += kLanes) {
@@ -106,7 +106,7 @@ struct Factor {
   }
   /// Word (n, w) goes to to[n kRow + w]; for factors that run along K. Asks for `next`, packed next in the same way,
   /// unless it is null.
-  [[gnu::noinline]] void pack_rows(float* to, const float* next) const {
+  void pack_rows(float* to, const float* next) const {
     for (int64_t n = 0; n < columns; ++n, to += kRow) {
       if (next) ask(next + n * column, K);
       for (int64_t k = 0; k < K; k += kDepth * kLanes) store(to + k / kDepth, E::along(from + n * column + k, K - k));

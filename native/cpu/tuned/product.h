@@ -114,14 +114,15 @@ struct GemmTiles {
     Vec sum[R][V] = {};
     rows = rows < R ? rows : R;
     columns = columns < V * kLanes ? columns : V * kLanes;
-    if (!fetches || sink.take) ask_result<fetches>(depth, c, i, n, rows, columns);
+    if (!fetches && stores(depth)) ask_rows(c, rows, d.ldc, columns);
+    if (sinks(depth)) ask_sink(i, n, rows, columns);
     if constexpr (fetches) {
       add_words<Word, R, V, along>(sum, depth.words, A, B, kStrip, fetch);
     } else {
       if (depth.portions > 0) fetch.portion();
       add_words<Word, R, V, along>(sum, depth.words, A, B, kStrip);
     }
-    if (rows == R && columns == V * kLanes && stores(depth)) return store_whole(sum, c, depth.add);
+    if (stores(depth)) return store_tile(sum, c, rows, columns, depth.add);
     alignas(64) float values[R][kPanel];
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
@@ -133,26 +134,35 @@ struct GemmTiles {
   bool sinks(const Depth& depth) const { return sink.take && depth.last; }
   bool stores(const Depth& depth) const { return !sinks(depth) && !transposed; }
 
-  /// Before a tile: asks for its part of C, or for what the sink will read.
-  template <bool fetches>
-  [[gnu::noinline]] void ask_result(const Depth& depth, const float* c, int64_t i, int64_t n, int64_t rows,
-                                    int64_t columns) const {
-    if (stores(depth) && !fetches) ask_rows(c, rows, d.ldc, columns);
-    if (sinks(depth) && i + kLanes + rows <= d.M)  // for the next strip: memory takes longer than a tile
-      sink.ask(sink.self, first_row + i + kLanes, rows, first_column + n, columns);
+  /// Before a tile: what the sink will read for the next strip, as memory takes longer than a tile.
+  [[gnu::noinline]] void ask_sink(int64_t i, int64_t n, int64_t rows, int64_t columns) const {
+    if (i + kLanes + rows <= d.M) sink.ask(sink.self, first_row + i + kLanes, rows, first_column + n, columns);
   }
   /// Whole tiles, nearly all of them, without a question in between.
   template <int R, int V>
-  [[gnu::always_inline]] void store_whole(const Vec (&sum)[R][V], float* c, bool add) const {
+  [[gnu::always_inline]] void store_tile(const Vec (&sum)[R][V], float* c, int64_t rows, int64_t columns,
+                                         bool add) const {
+    if (rows == R && columns == V * kLanes) {
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r, c += d.ldc) {
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) store(c + v * kLanes, add ? sum[r][v] + load(c + v * kLanes) : sum[r][v]);
+      }
+      return;
+    }
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r, c += d.ldc) {
+      if (r >= rows) break;
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) store(c + v * kLanes, add ? sum[r][v] + load(c + v * kLanes) : sum[r][v]);
+      for (int v = 0; v < V; ++v) {
+        const int64_t width = columns - v * kLanes;
+        store_some(c + v * kLanes, add ? sum[r][v] + load_some(c + v * kLanes, width) : sum[r][v], width);
+      }
     }
   }
   /// All others: their values lie kPanel a row.
-  [[gnu::noinline]] void finish(float* values, const Depth& depth, float* c, int64_t i, int64_t n, int64_t rows,
-                                int64_t columns) const {
+  [[gnu::always_inline]] void finish(float* values, const Depth& depth, float* c, int64_t i, int64_t n, int64_t rows,
+                                     int64_t columns) const {
     if (transposed) return store_transposed(values, c, rows, columns, depth.add);
     if (stores(depth)) return store_part(values, c, rows, columns, depth.add);
     if (depth.add) add_tile(values, c, rows, columns);
@@ -171,7 +181,8 @@ struct GemmTiles {
       for (int64_t n = 0; n < columns; ++n) values[r * kPanel + n] += c[r * d.ldc + n];
     }
   }
-  void store_transposed(const float* values, float* c, int64_t rows, int64_t columns, bool add) const {
+  [[gnu::always_inline]] void store_transposed(const float* values, float* c, int64_t rows, int64_t columns,
+                                               bool add) const {
     for (int64_t n = 0; n < columns; ++n, c += d.ldc, ++values) {
       for (int64_t r = 0; r < rows; ++r) c[r] = (add ? c[r] : 0) + values[r * kPanel];
     }
