@@ -1,7 +1,7 @@
 import { fusable } from "../engine/commands.js";
 import { oneOf } from "../errors.js";
 import { applyFunction } from "../ops/apply.js";
-import { biasActivation } from "../ops/conv.js";
+import { biasActivation } from "../ops/bias.js";
 import type { Fn, FunctionName } from "../ops/elementwise.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { Module } from "./module.js";

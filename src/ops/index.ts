@@ -7,17 +7,18 @@
  *
  * @module
  */
-export { add, broadcastTo, div, mul, type Operand, sub } from "./arithmetic.js";
-export { biasActivation, conv2d, maxPool2d, type Padding } from "./conv.js";
+export * from "./arithmetic.js";
+export { biasActivation } from "./bias.js";
+export * from "./conv.js";
 export * from "./elementwise.js";
-export { gather } from "./gather.js";
+export * from "./gather.js";
 export type { Csr, Dense, Generators, LowRank, Sparse } from "./generators.js";
 export { denseGenerators } from "./generators.js";
-export { generatorApply, type LconvOptions, lconv, weightContract } from "./lconv.js";
-export { classificationLoss, crossEntropy, mse } from "./loss.js";
-export { linear, type MatmulOptions, matmul } from "./matmul.js";
+export * from "./lconv.js";
+export * from "./loss.js";
+export * from "./matmul.js";
 export { backwardCost, forwardCost, type Order, type OrderCost, type Trained } from "./order.js";
-export { argmax, max, mean, sum } from "./reduce.js";
-export { concat, diagonal, flatten, onDiagonal, permute, reshape, slice, transpose } from "./shape.js";
-export { logSoftmax, softmax } from "./softmax.js";
-export { stepAdvance, stepSlice, stepWrite } from "./step.js";
+export * from "./reduce.js";
+export * from "./shape.js";
+export * from "./softmax.js";
+export * from "./step.js";

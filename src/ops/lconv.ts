@@ -1,9 +1,9 @@
 import { attach } from "../autograd/autograd.js";
 import { showShape } from "../errors.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { biasActivationGrad } from "./bias.js";
 import { checkExact, checkFusable, checkRank, sameDevice } from "./check.js";
 import { contract, contractGradT, contractGradW, contractions } from "./contraction.js";
-import { biasActivationGrad } from "./conv.js";
 import type { Fn } from "./elementwise.js";
 import { applyGenerators, applyGeneratorsGrad, type Generators, parametersOf, type Sizes, sizesOf } from "./generators.js";
 import { chooseOrder, type Order } from "./order.js";

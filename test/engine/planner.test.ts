@@ -2,7 +2,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { device } from "../../src/engine/device.js";
 import { mul } from "../../src/ops/arithmetic.js";
-import { biasActivation, biasActivationGrad } from "../../src/ops/conv.js";
+import { biasActivation, biasActivationGrad } from "../../src/ops/bias.js";
 import { sum } from "../../src/ops/reduce.js";
 import { record } from "../../src/tensor/record.js";
 import { scope } from "../../src/tensor/scope.js";

@@ -1,13 +1,12 @@
 // also on a GPU
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { biasActivation, conv2d, maxPool2d, type Padding } from "../../src/ops/conv.js";
-import type { Fn } from "../../src/ops/elementwise.js";
+import { conv2d, maxPool2d, type Padding } from "../../src/ops/conv.js";
 import { scope } from "../../src/tensor/scope.js";
 import { tensor, zeros } from "../../src/tensor/tensor.js";
 import { everyDevice } from "../support/everyDevice.js";
 import { checkDirections, checkOp } from "../support/gradcheck.js";
-import { at, build, conv2d as conv64, map, maxPool2d as maxPool64, pointwise, randn } from "../support/reference.js";
+import { conv2d as conv64, maxPool2d as maxPool64, randn } from "../support/reference.js";
 import { throwsCode } from "../support/throws.js";
 
 const test = suite("ops/conv");
@@ -92,36 +91,9 @@ test("maxPool2d: the first of equal values wins, a NaN wins over all", () => {
   });
 });
 
-for (const fn of [undefined, { name: "relu" }, { name: "leakyRelu", parameter: 0.01 }, { name: "tanh" }, { name: "sigmoid" }] as (
-  | Fn
-  | undefined
-)[]) {
-  everyDevice(test, `biasActivation with ${fn?.name ?? "nothing"}: value and gradient`, (device) => {
-    const f = pointwise[fn?.name ?? "linear"];
-    for (const shape of [
-      [2, 3],
-      [2, 3, 5],
-      [3, 2, 4, 5],
-      [2, 3, 1],
-    ]) {
-      checkOp({
-        op: (x, b) => biasActivation(x, b, fn),
-        reference: (x, b) =>
-          map(
-            build(x.shape, (i) => at(x, i) + b.data[i[1]]),
-            f,
-          ),
-        inputs: [randn(shape, 1), randn([shape[1]], 2)],
-        device,
-      });
-    }
-  });
-}
-
 test("differences of the float32 forward pass", () => {
   checkDirections((x, W) => conv2d(x, W, { padding: "same" }), [randn([1, 2, 4, 5], 1), randn([2, 2, 3, 3], 2)]);
   checkDirections((x) => maxPool2d(x, { size: 3, stride: 1 }), [randn([1, 2, 5, 5], 1)], { step: 1e-3 });
-  checkDirections((x, b) => biasActivation(x, b, { name: "tanh" }), [randn([2, 3, 4], 1), randn([3], 2)]);
 });
 
 test("misuse: code and both shapes", () => {
@@ -138,9 +110,6 @@ test("misuse: code and both shapes", () => {
     throwsCode(() => maxPool2d(z(1, 5, 5)), "ERR_LCONV_SHAPE", "[1, 5, 5]");
     throwsCode(() => maxPool2d(z(1, 1, 5, 5), { size: 6 }), "ERR_LCONV_ARGUMENT", "got 6");
     throwsCode(() => maxPool2d(z(1, 1, 5, 5), { stride: 0 }), "ERR_LCONV_ARGUMENT", "got 0");
-    throwsCode(() => biasActivation(z(2, 3, 4), z(4)), "ERR_LCONV_SHAPE", "[2, 3, 4]", "[4]");
-    throwsCode(() => biasActivation(z(2, 3, 4), zeros([3], { dtype: "int32" })), "ERR_LCONV_DTYPE", "int32");
-    throwsCode(() => biasActivation(z(2, 3, 4), z(3), { name: "exp" }), "ERR_LCONV_ARGUMENT", "exp");
   });
 });
 
