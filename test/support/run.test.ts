@@ -49,7 +49,7 @@ test("sums up what passed and closes with the counts alone on the last line", ()
 
 test("dist/ is compiled first where a file needs it, and only there", () => {
   const files = {
-    "scripts/setup.mjs": 'console.error("set-up", ...process.argv.slice(2));\n',
+    "scripts/setup.mjs": 'console.log("set-up", ...process.argv.slice(2));\n',
     "test/plain.test.ts": good,
     "test/packed.test.ts": `// needs dist\n${good}`,
   };
