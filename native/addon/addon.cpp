@@ -2,6 +2,7 @@
 #include "addon.h"
 
 #include "../cpu/backend.h"
+#include "../cpu/gemm_provider.h"
 #include "../engine/philox.h"
 #include "../image/rotate.h"
 #include "../ops/names.h"

@@ -1,6 +1,5 @@
 #pragma once
 #include <memory>
-#include <string>
 
 #include "../runtime/backend.h"
 
@@ -11,11 +10,5 @@ std::unique_ptr<Backend> make_cpu_backend(int threads, bool bf16);
 
 /// The instruction set that its kernels were compiled for.
 const char* cpu_isa();
-
-/// What it computes matrix products with: the version of oneDNN, or why that is not in use.
-struct GemmInfo {
-  std::string version, note;
-};
-GemmInfo gemm_info();
 
 }  // namespace lieconv

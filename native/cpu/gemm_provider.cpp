@@ -1,7 +1,6 @@
 #include "gemm_provider.h"
 
 #include "../engine/error.h"
-#include "backend.h"
 #include "gemm_split.h"
 #include "onednn.h"
 

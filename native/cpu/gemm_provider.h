@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <string>
 
 #include "op_table.h"
 
@@ -19,5 +20,11 @@ std::unique_ptr<GemmProvider> make_builtin_gemm(const OpTable& table, int thread
 std::unique_ptr<GemmProvider> make_onednn_gemm(int threads);
 /// The fastest: the built-in ones, and in float32 those of oneDNN where it works and is ahead.
 std::unique_ptr<GemmProvider> make_gemm(int threads, bool bf16);
+
+/// What matrix products are computed with: the version of oneDNN, or why that is not in use.
+struct GemmInfo {
+  std::string version, note;
+};
+GemmInfo gemm_info();
 
 }  // namespace lieconv
