@@ -1,6 +1,6 @@
 import * as commands from "../engine/commands.js";
-import { check, showShape } from "../errors.js";
-import { keep, Tensor } from "../tensor/tensor.js";
+import { check, LconvError, showShape } from "../errors.js";
+import { type GradNode, keep, Tensor } from "../tensor/tensor.js";
 
 let enabled = true;
 
@@ -20,13 +20,15 @@ export function noGrad<T>(work: () => T): T {
  * it may return undefined where the input is not tracked.
  */
 export function attach(op: string, inputs: readonly Tensor[], output: Tensor, backward: (dy: Tensor) => (Tensor | undefined)[]): Tensor {
-  if (enabled && inputs.some((input) => input.tracked)) output.node = { op, inputs, backward };
+  const flows = inputs.map((input) => input.tracked);
+  if (enabled && flows.includes(true)) output.node = { op, inputs, flows, backward };
   return output;
 }
 
 /**
  * d(loss) / d(x) for each x in `xs`, in their order and of their shapes; zeros for an x that the loss does not depend on.
- * Throws ERR_LCONV_SHAPE for a loss with more than one element, ERR_LCONV_ARGUMENT for one that has no gradient.
+ * Throws ERR_LCONV_SHAPE for a loss with more than one element, ERR_LCONV_ARGUMENT for one that has no gradient, ERR_LCONV_DISPOSED where a
+ * tensor that the loss was made from is gone, as after a `scope` around a part of the loss.
  */
 export function gradients(loss: Tensor, xs: readonly Tensor[]): Tensor[] {
   check(
@@ -68,7 +70,7 @@ function walkBack(loss: Tensor, wanted: ReadonlySet<Tensor>): Map<Tensor, Tensor
   for (const t of reverseOrder(loss)) {
     const dy = grads.get(t);
     if (!dy || !t.node) continue;
-    const inputGrads = t.node.backward(dy);
+    const inputGrads = gradientsOf(t.node, dy);
     t.node.inputs.forEach((input, i) => {
       const dx = inputGrads[i];
       if (!dx || !input.tracked) return;
@@ -78,6 +80,22 @@ function walkBack(loss: Tensor, wanted: ReadonlySet<Tensor>): Map<Tensor, Tensor
     if (!wanted.has(t)) grads.delete(t);
   }
   return grads;
+}
+
+/** What the backward pass of one operation returns. Throws ERR_LCONV_DISPOSED with its name where it needs a tensor that is gone. */
+function gradientsOf(node: GradNode, dy: Tensor): (Tensor | undefined)[] {
+  const gone = (what: string): LconvError =>
+    new LconvError(
+      "ERR_LCONV_DISPOSED",
+      `gradients: the backward pass of ${node.op} needs ${what} that was disposed of; a scope() around a part of a loss frees what its gradient needs: call gradients() in the same scope()`,
+    );
+  const cut = node.inputs.find((input, i) => node.flows[i] && input.disposed);
+  if (cut) throw gone(`a tensor of shape ${showShape(cut.shape)}`);
+  try {
+    return node.backward(dy);
+  } catch (error) {
+    throw error instanceof LconvError && error.code === "ERR_LCONV_DISPOSED" ? gone("a tensor") : error;
+  }
 }
 
 /** All tensors the loss was made from, each after everything that was made from it. Iterative: graphs may be deep. */

@@ -3,6 +3,7 @@ import { type Device, type DType, device as deviceOf, type HostArray, type Ref }
 import { check, LconvError, showShape } from "../errors.js";
 import { disown, own } from "./scope.js";
 import { checkShape, numel, type Shape } from "./shape.js";
+import { type Nested, nested, showValues } from "./show.js";
 
 /** How a tensor was made, for the backward pass. */
 export interface GradNode {
@@ -10,6 +11,8 @@ export interface GradNode {
   readonly op: string;
   /** The tensors that it was made from. */
   readonly inputs: readonly Tensor[];
+  /** Which of them a gradient flowed through at that time; a tensor that is disposed of forgets it. */
+  readonly flows: readonly boolean[];
   /** Gradients of the inputs from the gradient of the output; undefined for inputs that need none. */
   readonly backward: (dy: Tensor) => (Tensor | undefined)[];
 }
@@ -34,6 +37,9 @@ class Storage {
 
 /** For tensors outside scopes: frees those that were dropped without dispose(), some time after the garbage collector found them. */
 const dropped = new FinalizationRegistry<Storage>((storage) => storage.release());
+
+/** A field that structuredClone and postMessage refuse, with this text: the clone would be an object without values. */
+const noClone = (): string => "A Tensor lives on its device; send await tensor.data() and tensor.shape, and make a tensor of them";
 
 /** How a tensor is made. */
 export interface TensorOptions {
@@ -62,6 +68,8 @@ export class Tensor implements Ref {
   grad: Tensor | undefined;
   /** @internal */
   node: GradNode | undefined;
+  /** @internal */
+  readonly noClone = noClone;
   readonly #storage: Storage;
   #disposed = false;
 
@@ -201,9 +209,29 @@ export class Tensor implements Ref {
     this.dispose();
   }
 
+  /** A copy of the values as nested arrays of numbers, a number without axes; blocks until they are computed. Throws as `data` does. */
+  toArray(): Nested {
+    return nested(this.dataSync(), this.shape);
+  }
+
   /** Type, shape and device, without values. */
   toString(): string {
     return `Tensor(${this.dtype}, ${showShape(this.shape)}, ${this.device.name})`;
+  }
+  /** Prints what `console.log` shows: type, shape, device and values, of more than 1,000 the first and last three of each axis. */
+  print(): void {
+    console.log(this);
+  }
+  /** What `console.log` shows; why there are no values where they cannot be read now. */
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    const about = `${this.dtype}, ${showShape(this.shape)}, ${this.device.name}${this.requiresGrad ? ", requiresGrad" : ""}`;
+    if (this.#disposed) return `Tensor(${about}, disposed)`;
+    try {
+      return `Tensor(${about})\n${showValues(this.dataSync(), this.shape)}`;
+    } catch (error) {
+      if (error instanceof LconvError) return `Tensor(${about}, no values: ${error.code})`;
+      throw error;
+    }
   }
 }
 
@@ -213,8 +241,7 @@ export function keep<T extends Tensor>(t: T): T {
   return t;
 }
 
-/** A number, or nested arrays of numbers. */
-export type Nested = number | readonly Nested[];
+export type { Nested };
 
 /**
  * A tensor with the given values: a number, nested arrays, or a Float32Array or Int32Array with `shape`.

@@ -27,7 +27,8 @@ export interface FitResult extends DoneEvent {
 }
 
 /**
- * Trains `model` with softmax cross-entropy and returns the final metrics; `onEvent` is called for every chunk, epoch and checkpoint.
+ * Trains `model` with softmax cross-entropy and returns the final metrics; `onEvent` is called for every chunk, epoch and checkpoint,
+ * and awaited where it returns a promise; what it throws is thrown by `fit`.
  * Throws as `train` does.
  *
  * @example
@@ -42,15 +43,19 @@ export interface FitResult extends DoneEvent {
 export async function fit(
   model: Module,
   data: FitData,
-  options: FitOptions & { onEvent?: (event: TrainEvent) => void } = {},
+  options: FitOptions & { onEvent?: (event: TrainEvent) => unknown } = {},
 ): Promise<FitResult> {
   checkOptions("fit", options, { ...fitOptionNames, onEvent: 1 });
   const { onEvent, ...rest } = options;
   const run = train(model, data, rest);
-  for (;;) {
-    const next = await run.next();
-    if (next.done) return next.value;
-    onEvent?.(next.value);
+  try {
+    for (;;) {
+      const next = await run.next();
+      if (next.done) return next.value;
+      await onEvent?.(next.value);
+    }
+  } finally {
+    await run.return(undefined as never); // frees what the run holds where onEvent threw
   }
 }
 

@@ -42,6 +42,18 @@ test("gradients: in the order asked for, also of results on the way, and zeros w
   });
 });
 
+test("a part of the loss that a scope has freed is an error that names the operation, whether its values are needed or not", () => {
+  scope(() => {
+    const x = leaf(2);
+    const needed = sum(scope(() => mul(mul(x, x), x)));
+    throwsCode(() => gradients(needed, [x]), "ERR_LCONV_DISPOSED", "mul", "scope()");
+    const cut = sum(scope(() => add(add(x, x), x)));
+    throwsCode(() => gradients(cut, [x]), "ERR_LCONV_DISPOSED", "add", "[1]", "scope()");
+    const whole = scope(() => gradients(sum(mul(mul(x, x), x)), [x]));
+    assert.equal(whole.map(list), [[12]]);
+  });
+});
+
 test("gradients never share memory: each can be changed or disposed of alone", () => {
   scope(() => {
     const [a, b, c] = [leaf(1, 2), leaf(3, 4), leaf(5, 6)];

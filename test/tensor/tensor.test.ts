@@ -1,4 +1,5 @@
 // also on a GPU
+import { inspect } from "node:util";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { add } from "../../src/ops/arithmetic.js";
@@ -8,6 +9,63 @@ import { everyDevice } from "../support/everyDevice.js";
 import { rejectsCode, throwsCode } from "../support/throws.js";
 
 const test = suite("tensor/tensor");
+
+everyDevice(test, "values are shown, and come out as nested arrays", (device) => {
+  scope(() => {
+    const x = tensor(
+      [
+        [1, 2.34567, -3e-7],
+        [Number.NaN, Infinity, 4],
+      ],
+      { device, requiresGrad: true },
+    );
+    assert.is(inspect(x), `Tensor(float32, [2, 3], ${device.name}, requiresGrad)\n[[1, 2.346, -3e-7],\n [NaN, Infinity, 4]]`);
+    assert.is(inspect({ x }), `{\n  x: ${inspect(x).replaceAll("\n", "\n  ")}\n}`);
+    assert.equal(
+      tensor(
+        [
+          [[1], [2]],
+          [[3], [4]],
+        ],
+        { device },
+      ).toArray(),
+      [
+        [[1], [2]],
+        [[3], [4]],
+      ],
+    );
+    assert.is(tensor(7, { device }).toArray(), 7);
+    assert.equal(zeros([2, 0], { device }).toArray(), [[], []]);
+    assert.equal(zeros([0, 2], { device }).toArray(), []);
+    const long = tensor(
+      Int32Array.from({ length: 4000 }, (_, i) => i),
+      { shape: [8, 500], device },
+    );
+    assert.is(
+      inspect(long).split("\n").slice(0, 5).join("\n"),
+      `Tensor(int32, [8, 500], ${device.name})\n[[0, 1, 2, ..., 497, 498, 499],\n [500, 501, 502, ..., 997, 998, 999],\n [1000, 1001, 1002, ..., 1497, 1498, 1499],\n ...,`,
+    );
+    x.dispose();
+    assert.is(inspect(x), `Tensor(float32, [2, 3], ${device.name}, requiresGrad, disposed)`);
+  });
+});
+
+test("print writes what console.log shows", () => {
+  const { log } = console;
+  const lines: unknown[] = [];
+  console.log = (line) => void lines.push(line);
+  try {
+    scope(() => tensor([1]).print());
+  } finally {
+    console.log = log;
+  }
+  assert.is(lines.length, 1);
+  assert.ok(lines[0] instanceof Tensor);
+});
+
+test("a clone, which would have no values, is refused", () => {
+  scope(() => assert.throws(() => structuredClone(tensor([1, 2])), /lives on its device; send await tensor\.data\(\)/));
+});
 
 everyDevice(test, "values in, values out", async (device) => {
   await scope(async () => {

@@ -56,6 +56,21 @@ test("learns, counts, and reports what it measured", async () => {
   model.dispose();
 });
 
+test("an async onEvent is awaited, and its error is that of fit, after which the data are free", async () => {
+  const model = tinyModel();
+  let inside = 0;
+  const onEvent = async (): Promise<void> => {
+    assert.is(++inside, 1, "one at a time");
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    inside--;
+  };
+  await fit(model, data, { ...settings, epochs: 1, onEvent });
+  const failing = fit(model, data, { ...settings, epochs: 1, onEvent: () => Promise.reject(new Error("the host's own")) });
+  await rejects(failing, (error) => error instanceof Error && error.message === "the host's own");
+  await fit(model, data, { ...settings, epochs: 1 }); // nothing of the failed run holds the parameters
+  model.dispose();
+});
+
 test("evaluation does not depend on the batch, the rest included", async () => {
   const model = tinyModel();
   const [whole, odd] = [await evaluate(model, data.validation, { batch: 77 }), await evaluate(model, data.validation, { batch: 10 })];
