@@ -4,6 +4,7 @@
 //
 // Minimum and median milliseconds of a step over all rounds and all starts of the processes (which lay out memory anew).
 import { type ChildProcess, fork } from "node:child_process";
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { benchCases, recordCase } from "../src/cost/cases.js";
@@ -50,6 +51,14 @@ async function compare(): Promise<void> {
     },
   });
   const cases = values.cases.split(",");
+  const numbers = [values.batch, values.rounds, values.starts, values.seconds].map(Number);
+  const missing = engines.find((engine) => !existsSync(engine));
+  if (engines.length === 0 || missing !== undefined || numbers.some((n) => !(n > 0))) {
+    console.error(
+      missing === undefined ? "name the engines, such as build/Release/lconv.node; numbers are above 0" : `there is no ${missing}`,
+    );
+    process.exit(2);
+  }
   const times = new Map<string, Times[]>();
   for (let start = 0; start < Number(values.starts); start++) {
     const children = engines.map((engine) =>

@@ -16,6 +16,7 @@ constexpr bool kOneOf = (std::is_same<Op, Ops>::value || ...);
 /// An operation as avx512 bound it: the same source, so the same bytes.
 template <class Op>
 Op bound(const void* op) {
+  static_assert(std::is_trivially_copyable<Op>::value, "an operation is copied by its bytes");
   Op same;
   std::memcpy(static_cast<void*>(&same), op, sizeof(Op));
   return same;
@@ -50,11 +51,13 @@ Pair pair(const Pair& of_avx512) {
             return joined_run(exec, bound<Gemm>(gemm), bound<Second>(second));
           }};
 }
+/// The pairs of add_pairs in kernels.cpp: the updates, and last the addition, which has no precision.
 template <class... Ops>
 void replace_pairs(OpTable& table, List<Ops...>) {
   const Pair* of_avx512 = table.pairs;
   static const Pair pairs[] = {pair<Ops>(*of_avx512++)..., *of_avx512};
   table.pairs = pairs;
+  table.pair_count = sizeof...(Ops) + 1;
 }
 
 }  // namespace LCONV_ISA

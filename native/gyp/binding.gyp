@@ -60,7 +60,7 @@
           "target_name": "lconv_kernels_avx512_bf16",
           "type": "static_library",
           "sources": ["kernels_avx512_bf16.cpp"],
-          "defines": ["LCONV_ISA=avx512_bf16"],
+          "defines": ["LCONV_ISA=avx512_bf16", "LCONV_BF16_ALONE"],
           "cflags": ["-march=x86-64-v4", "-mavx512bf16", "-mprefer-vector-width=512"]
         }
       ]

@@ -140,7 +140,8 @@ void add_bench_rows(Rows& rows) {
                      .put("w", uniform(n)));
 }
 
-void bench(const std::vector<std::unique_ptr<Target>>& targets, const Filters& filters) {
+bool bench(const std::vector<std::unique_ptr<Target>>& targets, const Filters& filters) {
+  bool found = false;
   Rows rows;
   add_bench_rows(rows);
   for (Row& row : rows) {
@@ -148,11 +149,13 @@ void bench(const std::vector<std::unique_ptr<Target>>& targets, const Filters& f
     for (const Argument& argument : row.arguments) bytes += 4.0 * static_cast<double>(argument.size());
     for (const auto& target : targets) {
       if (!matches(target->name() + " " + row.title(), filters)) continue;
+      found = true;
       const double seconds = time_of(*target, row), rate = (row.flops > 0 ? row.flops : bytes) / seconds * 1e-9;
       std::printf("%-19s %9.3f ms %8.1f %s  %s\n", target->name().c_str(), seconds * 1e3, rate,
                   row.flops > 0 ? "GFLOP/s" : "GB/s   ", row.title().c_str());
     }
   }
+  return found;
 }
 
 }  // namespace lieconv::parity

@@ -52,7 +52,7 @@ int64_t check_overlay(Report& report, const Rows& rows);
 using Filters = std::vector<std::string>;
 bool matches(const std::string& name, const Filters& filters);
 
-/// Times the rows "TARGET OPERATION(ATTRIBUTES)" that match.
-void bench(const std::vector<std::unique_ptr<Target>>& targets, const Filters& filters);
+/// Times the rows "TARGET OPERATION(ATTRIBUTES)" that match; returns whether there was one.
+bool bench(const std::vector<std::unique_ptr<Target>>& targets, const Filters& filters);
 
 }  // namespace lieconv::parity

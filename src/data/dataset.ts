@@ -74,7 +74,8 @@ function checkLabels({ name, labels, classes }: RawDataset): void {
   check(bad < 0, "ERR_LCONV_DATA", () => `${name}: sample ${bad} has label ${labels[bad]}, expected 0 to ${classes - 1}`);
 }
 
-function checkFinite(name: string, pixels: Float32Array, sampleSize: number): void {
+/** Throws ERR_LCONV_DATA for a value that is not finite, with its sample. */
+export function checkFinite(name: string, pixels: Float32Array, sampleSize: number): void {
   // Not findIndex: a callback for each of 50 million pixels takes a second.
   for (let i = 0; i < pixels.length; i++) {
     if (Number.isFinite(pixels[i])) continue;

@@ -1,13 +1,12 @@
 import { addTo, gradients } from "../autograd/autograd.js";
 import type { Module } from "../nn/module.js";
 import { add, mul } from "../ops/arithmetic.js";
-import { gather } from "../ops/gather.js";
-import { classificationLoss } from "../ops/loss.js";
 import { slice } from "../ops/shape.js";
 import type { Optimizer } from "../optim/optimizer.js";
 import { record } from "../tensor/record.js";
 import { scope } from "../tensor/scope.js";
 import { type Tensor, zeros } from "../tensor/tensor.js";
+import { lossOf } from "./loss.js";
 import type { DeviceData } from "./samples.js";
 
 export interface PassParts {
@@ -25,7 +24,7 @@ export interface Pass {
 
 /** Forward and backward of the samples `index` [n] of a batch: their part of its mean loss, and of the gradients of that and of `more`. */
 function pass({ model, optimizer, data }: PassParts, index: Tensor, batch: number, more?: Tensor): Pass {
-  const { loss: mean, correct } = classificationLoss(model.forward(gather(data.x, index)), gather(data.labels, index));
+  const { loss: mean, correct } = lossOf(model, data, index);
   const loss = index.size === batch ? mean : mul(mean, index.size / batch);
   return { loss, correct, grads: gradients(more ? add(loss, more) : loss, optimizer.parameters) };
 }

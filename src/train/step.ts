@@ -1,12 +1,11 @@
 import { noGrad } from "../autograd/autograd.js";
 import type { Program } from "../engine/program.js";
 import type { Module } from "../nn/module.js";
-import { gather } from "../ops/gather.js";
-import { classificationLoss } from "../ops/loss.js";
 import { stepAdvance, stepSlice, stepWrite } from "../ops/step.js";
 import type { Regularize } from "../symmetry/regularize.js";
 import { record } from "../tensor/record.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { lossOf } from "./loss.js";
 import { type PassParts, passesOf, runPasses } from "./passes.js";
 import { penalty } from "./penalty.js";
 import type { DeviceData } from "./samples.js";
@@ -52,7 +51,7 @@ export function recordEvalStep(model: Module, data: DeviceData, order: Tensor, c
     () =>
       noGrad(() => {
         const index = stepSlice(order, step, count);
-        const { loss, correct } = classificationLoss(model.forward(gather(data.x, index)), gather(data.labels, index));
+        const { loss, correct } = lossOf(model, data, index);
         stepWrite(metrics.loss, step, loss);
         stepWrite(metrics.correct, step, correct);
         stepAdvance(step);

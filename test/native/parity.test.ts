@@ -29,7 +29,14 @@ withProgram("a filter leaves the rows that it is a part of, and no row is a fail
   assert.ok(count(both.out) > count(loss.out), `${count(both.out)} rows, ${count(loss.out)} of them softmax`);
 });
 
+withProgram("a filter that leaves no row is a failure beside others too", () => {
+  const { status, out } = run("loss softmax(", "sofmax");
+  assert.is(status, 1);
+  assert.match(out, 'failed: no row has "sofmax" in its name');
+});
+
 withProgram("a filter chooses what is timed", () => {
+  assert.is(run("--bench", "crossEntropie(").status, 1);
   const { status, out } = run("--bench", "baseline crossEntropy(");
   assert.is(status, 0);
   assert.match(out, /^baseline +[\d.]+ ms .* crossEntropy\(64,100\)$/m);
@@ -37,7 +44,7 @@ withProgram("a filter chooses what is timed", () => {
 });
 
 withProgram("unknown arguments print the usage", () => {
-  for (const args of [["--fast"], ["--runtime", "1", "gemm"]]) {
+  for (const args of [["--fast"], ["--runtime", "1", "gemm"], ["--runtime", "99999999999"], ["--leave"]]) {
     const { status, out } = run(...args);
     assert.is(status, 2);
     assert.match(out, "usage: parity [FILTER... | --bench [FILTER...] | --gpu [STEP] [FILTER...] | --runtime [ROUNDS]]");

@@ -94,6 +94,7 @@ function findFiles(): TestFile[] {
     .filter(({ path, gpu }) => gpu && twice && !matches(path, values["gpu-done"]))
     .map((file) => ({ ...file, on: { what: "the emulated GPU", env: emulated(folder) } }));
   if (values.engine !== undefined) {
+    if (values["gpu-only"] !== undefined) throw new Error("--engine and --gpu-only are two engines; name one");
     const sanitized = values.engine.includes("sanitized") ? sanitizer() : {};
     const env = { LCONV_NATIVE: resolve(values.engine, "Release/lconv.node"), ...sanitized };
     return plain.map((file) => ({ ...file, on: { what: `the engine in ${values.engine}`, env } }));

@@ -13,7 +13,7 @@ import { evaluate } from "../../src/train/evaluate.js";
 import type { TrainEvent } from "../../src/train/events.js";
 import { type FitData, fit, train } from "../../src/train/fit.js";
 import type { FitOptions } from "../../src/train/options.js";
-import { upload } from "../../src/train/samples.js";
+import { disposeData, type HostData, upload } from "../../src/train/samples.js";
 import { onEmulation } from "../support/emulated.js";
 import { rejectsCode } from "../support/throws.js";
 import { tinyData, tinyModel } from "./tiny.js";
@@ -68,6 +68,24 @@ test("an async onEvent is awaited, and its error is that of fit, after which the
   const failing = fit(model, data, { ...settings, epochs: 1, onEvent: () => Promise.reject(new Error("the host's own")) });
   await rejects(failing, (error) => error instanceof Error && error.message === "the host's own");
   await fit(model, data, { ...settings, epochs: 1 }); // nothing of the failed run holds the parameters
+  model.dispose();
+});
+
+test("own samples are checked as those of a file are: arrays, values, labels", async () => {
+  const model = tinyModel();
+  const train = data.train as HostData;
+  const changed = (change: Partial<HostData>): Promise<unknown> =>
+    fit(model, { train: { ...train, ...change } }, { ...settings, epochs: 1 });
+  const label = (value: number): Int32Array => train.labels.map((old, i) => (i === 5 ? value : old));
+  await rejectsCode(changed({ labels: label(-1) }), "ERR_LCONV_DATA", "sample 5 has label -1");
+  await rejectsCode(changed({ labels: label(12) }), "ERR_LCONV_DATA", "label 12", "labels 0 to");
+  await rejectsCode(changed({ x: train.x.map((old, i) => (i === 7 ? Number.NaN : old)) }), "ERR_LCONV_DATA", "sample 0", "NaN");
+  await rejectsCode(changed({ labels: [...train.labels] as unknown as Int32Array }), "ERR_LCONV_DTYPE", "Int32Array");
+  await rejectsCode(fit(model, {} as unknown as typeof data, settings), "ERR_LCONV_ARGUMENT", "samples are", "undefined");
+  await rejectsCode(evaluate(model, { ...train, labels: label(12) }), "ERR_LCONV_DATA", "label 12");
+  const held = upload(train);
+  await fit(model, { train: held }, { ...settings, epochs: 1 });
+  disposeData(held);
   model.dispose();
 });
 

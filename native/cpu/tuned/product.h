@@ -164,17 +164,8 @@ struct GemmTiles {
   [[gnu::always_inline]] void finish(float* values, const Depth& depth, float* c, int64_t i, int64_t n, int64_t rows,
                                      int64_t columns) const {
     if (transposed) return store_transposed(values, c, rows, columns, depth.add);
-    if (stores(depth)) return store_part(values, c, rows, columns, depth.add);
     if (depth.add) add_tile(values, c, rows, columns);
     sink.take(sink.self, first_row + i, rows, first_column + n, columns, values);
-  }
-  void store_part(const float* values, float* c, int64_t rows, int64_t columns, bool add) const {
-    for (int64_t r = 0; r < rows; ++r, c += d.ldc, values += kPanel) {
-      for (int64_t n = 0; n < columns; n += kLanes) {
-        const Vec value = load(values + n);
-        store_some(c + n, add ? value + load_some(c + n, columns - n) : value, columns - n);
-      }
-    }
   }
   void add_tile(float* values, const float* c, int64_t rows, int64_t columns) const {
     for (int64_t r = 0; r < rows; ++r) {

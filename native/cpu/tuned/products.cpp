@@ -101,10 +101,11 @@ bool joined_run(const CpuExec& exec, const Gemm& gemm, const RmsProp& op) {
 }
 
 void add_products(OpTable& table) noexcept {
-#ifndef __AVX512BF16__
+#ifndef LCONV_BF16_ALONE
   table.gemm = packed_gemm<Float32>;
 #endif
   table.gemm_bf16 = packed_gemm<Bf16>;
+  static_assert(PackedGemm<Bf16>::kScratch == PackedGemm<Float32>::kScratch, "one scratch for both");
   table.gemm_scratch = PackedGemm<Bf16>::kScratch;
 }
 

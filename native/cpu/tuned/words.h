@@ -68,11 +68,11 @@ struct Bf16 {
 };
 #endif
 
-/// f(E) in the precision of the device. A set that only adds bf16 to another one has float32 from there
-/// (kernels_bf16.cpp).
+/// f(E) in the precision of the device. A set that is compiled with LCONV_BF16_ALONE adds bf16 to another one and has
+/// float32 from there (kernels_bf16.cpp); any set may have instructions for bf16, as with -march=native.
 template <class F>
 inline void with_precision([[maybe_unused]] const CpuExec& exec, const F& f) {
-#ifndef __AVX512BF16__
+#ifndef LCONV_BF16_ALONE
   if (!exec.context.bf16) return f(Float32{});
 #endif
   f(Bf16{});
