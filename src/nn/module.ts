@@ -40,9 +40,10 @@ export abstract class Module {
   /** The result for x; shapes are stated with each module. */
   abstract forward(x: Tensor): Tensor;
 
-  /** Its own parameters by name, trained or frozen, in a fixed order. Default: the tensors in its fields. */
+  /** Its own parameters by name, trained or frozen, in a fixed order. Default: the tensors in its fields that no gradient leads on from. */
   protected ownParameters(): Record<string, Tensor> {
-    return Object.fromEntries([...fieldsOf(this)].filter((field): field is [string, Tensor] => field[1] instanceof Tensor));
+    const isLeaf = (field: [string, unknown]): field is [string, Tensor] => field[1] instanceof Tensor && field[1].node === undefined;
+    return Object.fromEntries([...fieldsOf(this)].filter(isLeaf));
   }
   /** Sub-modules by name, in a fixed order. Default: the modules in its fields. */
   protected children(): Record<string, Module> {

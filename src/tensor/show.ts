@@ -1,3 +1,5 @@
+import { numel } from "./shape.js";
+
 /** A number, or nested arrays of numbers. */
 export type Nested = number | readonly Nested[];
 
@@ -8,24 +10,30 @@ type Values = Float32Array | Int32Array;
 
 /** Row-major values as nested arrays; a number for a tensor without axes. */
 export function nested(values: Values, shape: readonly number[]): Nested {
-  let step = values.length;
-  const strides = shape.map((n) => (step = n === 0 ? 0 : step / n));
+  const step = stepsOf(shape);
   const entry = (axis: number, from: number): Nested =>
-    axis === shape.length ? values[from] : Array.from({ length: shape[axis] }, (_, i) => entry(axis + 1, from + i * strides[axis]));
+    axis === shape.length ? values[from] : Array.from({ length: shape[axis] }, (_, i) => entry(axis + 1, from + i * step[axis]));
   return entry(0, 0);
 }
 
-/** Values as people read them: four digits, one line a row, the middle of long axes left out. */
+/** Values as people read them: four digits, one line a row, the middle of long axes left out, which is not looked at. */
 export function showValues(values: Values, shape: readonly number[]): string {
+  const step = stepsOf(shape);
   const whole = values.length <= ALL;
-  const show = (value: Nested, indent: string): string => {
-    if (!Array.isArray(value)) return shown(value as number);
-    const cut = !whole && value.length > 2 * EDGE;
-    const items = (cut ? [...value.slice(0, EDGE), ...value.slice(-EDGE)] : value).map((item) => show(item, `${indent} `));
-    if (cut) items.splice(EDGE, 0, "...");
-    return `[${items.join(Array.isArray(value[0]) ? `,\n${indent} ` : ", ")}]`;
+  const entry = (axis: number, from: number): string => {
+    if (axis === shape.length) return shown(values[from]);
+    const n = shape[axis];
+    const places = whole || n <= 2 * EDGE ? range(0, n) : [...range(0, EDGE), ...range(n - EDGE, n)];
+    const items = places.map((i) => entry(axis + 1, from + i * step[axis]));
+    if (items.length < n) items.splice(EDGE, 0, "...");
+    return `[${items.join(axis === shape.length - 1 ? ", " : `,\n${" ".repeat(axis + 1)}`)}]`;
   };
-  return show(nested(values, shape), "");
+  return entry(0, 0);
 }
+
+/** How far entries of each axis are apart. */
+const stepsOf = (shape: readonly number[]): number[] => shape.map((_, axis) => numel(shape.slice(axis + 1)));
+
+const range = (first: number, end: number): number[] => Array.from({ length: end - first }, (_, i) => first + i);
 
 const shown = (value: number): string => (Number.isFinite(value) ? String(Number(value.toPrecision(4))) : String(value));

@@ -55,6 +55,21 @@ test("tensors and modules are found in fields, arrays, maps and plain objects, u
   m.dispose();
 });
 
+test("a result that is kept in a field is no parameter", () => {
+  class Keeps extends Module {
+    w = parameter(2);
+    last: Tensor | undefined;
+    override forward(x: Tensor): Tensor {
+      this.last = mul(x, this.w);
+      return this.last;
+    }
+  }
+  const m = new Keeps();
+  m.forward(tensor([3]));
+  assert.equal([...m.namedParameters().keys()], ["w"]);
+  m.dispose();
+});
+
 test("a part that two modules share is trained once, and a module may know the one above it", () => {
   class Child extends Module {
     constructor(

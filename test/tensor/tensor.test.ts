@@ -45,6 +45,8 @@ everyDevice(test, "values are shown, and come out as nested arrays", (device) =>
       inspect(long).split("\n").slice(0, 5).join("\n"),
       `Tensor(int32, [8, 500], ${device.name})\n[[0, 1, 2, ..., 497, 498, 499],\n [500, 501, 502, ..., 997, 998, 999],\n [1000, 1001, 1002, ..., 1497, 1498, 1499],\n ...,`,
     );
+    const large = zeros([2000, 2000], { device });
+    assert.is(inspect(large).split("\n").slice(1).join().match(/\b0\b/g)?.length, 36, "of 4,000,000 values the corners alone are shown");
     x.dispose();
     assert.is(inspect(x), `Tensor(float32, [2, 3], ${device.name}, requiresGrad, disposed)`);
   });
