@@ -43,11 +43,14 @@ export abstract class Module {
   /** Its own parameters by name, trained or frozen, in a fixed order. Default: the tensors in its fields that no gradient leads on from. */
   protected ownParameters(): Record<string, Tensor> {
     const isLeaf = (field: [string, unknown]): field is [string, Tensor] => field[1] instanceof Tensor && field[1].node === undefined;
-    return Object.fromEntries([...fieldsOf(this)].filter(isLeaf));
+    return byName(this, [...fieldsOf(this)].filter(isLeaf));
   }
   /** Sub-modules by name, in a fixed order. Default: the modules in its fields. */
   protected children(): Record<string, Module> {
-    return Object.fromEntries([...fieldsOf(this)].filter((field): field is [string, Module] => field[1] instanceof Module));
+    return byName(
+      this,
+      [...fieldsOf(this)].filter((field): field is [string, Module] => field[1] instanceof Module),
+    );
   }
 
   /** This module and all below it, each once, in a fixed order. */
@@ -57,7 +60,7 @@ export abstract class Module {
 
   /**
    * All parameters, trained or frozen, under names such as "0.U": the path of sub-modules, then the symbol. What two modules share has the
-   * first name alone. Throws ERR_LCONV_ARGUMENT where a field holds a module or a trained tensor that `children` or `ownParameters` leave out.
+   * first name alone. Throws ERR_LCONV_ARGUMENT where two have the same name, and where a field holds a module or a trained tensor that `children` or `ownParameters` leave out.
    */
   namedParameters(): Map<string, Tensor> {
     const named = new Map<string, Tensor>();
@@ -65,7 +68,9 @@ export abstract class Module {
     const below = modulesBelow(this, (module) => module.children());
     for (const [module, path] of below) {
       for (const [name, t] of Object.entries(module.ownParameters())) {
-        if (!seen.has(t)) named.set(path + name, t);
+        if (seen.has(t)) continue;
+        if (named.has(path + name)) throw twice(this, path + name);
+        named.set(path + name, t);
         seen.add(t);
       }
     }
@@ -89,10 +94,12 @@ export abstract class Module {
 
   /**
    * Sets all parameters by name, from what `save` or `io.readSafetensors` returned. Throws ERR_LCONV_CHECKPOINT for a name that is missing or
-   * unknown and for another shape, length or type, ERR_LCONV_BUSY while a program uses a parameter; then nothing was changed.
+   * unknown and for another shape, length or type, ERR_LCONV_ARGUMENT for what holds no values by name, ERR_LCONV_BUSY while a program uses a parameter; then nothing was changed.
    */
   load(weights: Weights): void {
-    const values = "tensors" in weights ? weights.tensors : weights;
+    const values = weights instanceof Map ? weights : (weights as { tensors?: unknown } | null)?.tensors;
+    if (!(values instanceof Map))
+      throw new LconvError("ERR_LCONV_ARGUMENT", `load: takes what save() or io.readSafetensors() returned, got ${clip(String(weights))}`);
     const named = this.namedParameters();
     for (const [name, t] of named) {
       const value = values.get(name);
@@ -180,6 +187,16 @@ function* fieldsOf(module: Module): Generator<[path: string, part: Tensor | Modu
 /** The fields of an object without its accessors, which may have effects. */
 const dataOf = (object: object): [string, unknown][] =>
   Object.entries(Object.getOwnPropertyDescriptors(object)).map(([name, { value }]) => [name, value]);
+
+function byName<T>(module: Module, parts: readonly (readonly [string, T])[]): Record<string, T> {
+  const named = Object.fromEntries(parts);
+  const lost = parts.find(([name, part]) => named[name] !== part);
+  if (lost) throw twice(module, lost[0]);
+  return named;
+}
+
+const twice = (module: Module, name: string): LconvError =>
+  new LconvError("ERR_LCONV_ARGUMENT", `${module.constructor.name}: two of its parts are called "${name}"; rename a field`);
 
 function leftOut(module: Module, name: string, part: Tensor | Module): LconvError {
   const [what, where] = part instanceof Tensor ? ["a tensor that is trained", "ownParameters()"] : ["a module", "children()"];

@@ -55,6 +55,25 @@ test("tensors and modules are found in fields, arrays, maps and plain objects, u
   m.dispose();
 });
 
+test("two parts of one name are an error, also where neither is trained", () => {
+  class Twice extends Module {
+    "a.b" = tensor([1]);
+    a = { b: tensor([2]) };
+    override forward(x: Tensor): Tensor {
+      return x;
+    }
+  }
+  throwsCode(() => new Twice().save(), "ERR_LCONV_ARGUMENT", "Twice", '"a.b"');
+  class Below extends Module {
+    "l.W" = parameter(1);
+    l = new Linear(source(), 1, 1);
+    override forward(x: Tensor): Tensor {
+      return x;
+    }
+  }
+  throwsCode(() => new Below().parameters(), "ERR_LCONV_ARGUMENT", "Below", '"l.W"');
+});
+
 test("a result that is kept in a field is no parameter", () => {
   class Keeps extends Module {
     w = parameter(2);
@@ -136,6 +155,7 @@ test("load: what readSafetensors returns; a value that does not fit is named, an
     };
     throwsCode(() => m.load(changed("layers.1.W", new Float32Array(5))), "ERR_LCONV_CHECKPOINT", "layers.1.W", "6 values", "of 5");
     throwsCode(() => m.load(changed("layers.1.W", new Float64Array(6))), "ERR_LCONV_CHECKPOINT", "layers.1.W", "Float64Array");
+    for (const nothing of [{}, null, undefined, { tensors: {} }]) throwsCode(() => m.load(nothing as never), "ERR_LCONV_ARGUMENT", "load");
     assert.equal(m.save(), before);
 
     const [last] = [...m.namedParameters().values()].slice(-1); // a running program holds the last one alone
