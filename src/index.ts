@@ -21,6 +21,17 @@ export * as models from "./models/index.js";
 export * as nn from "./nn/index.js";
 export * as ops from "./ops/index.js";
 export * as optim from "./optim/index.js";
+export {
+  type LoadModelOptions,
+  loadModel,
+  type Prediction,
+  Predictor,
+  type PredictorOptions,
+  type Preparation,
+  type RawSamples,
+  type RawValues,
+  saveModel,
+} from "./predict/index.js";
 export type { EpochMetrics } from "./report/curves.js";
 export type { DenseGenerators, GeneratorLayer, LowRankGenerators } from "./report/generators.js";
 export { type ModelReport, type ReportInput, renderReport, type SampleImages } from "./report/html.js";

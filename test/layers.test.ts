@@ -12,6 +12,7 @@ const rows = [
   ["cli"],
   ["report"],
   ["experiments"],
+  ["predict"],
   ["discover", "cost"],
   ["train"],
   ["models", "optim", "data"],

@@ -58,6 +58,10 @@ void lower(const UnaryGrad& op, CudaExec& exec) {
   exec.for_each(op.n, UnaryGrad::Body<AnyFunction>{{op.fn, op.parameter}, op.x, op.y, op.dy, op.dx});
 }
 template <>
+void lower(const Pixels& op, CudaExec& exec) {
+  op.run(exec);
+}
+template <>
 void lower(const Copy& op, CudaExec& exec) {
   const int64_t rows = row_count(op.box), columns = inner_size(op.box);
   if (op.accumulate) return exec.for_rows(rows, columns, CopyAdd{op.box, op.sy, op.sx, op.sum, op.addend});

@@ -18,7 +18,7 @@
 namespace lieconv::LCONV_ISA {
 
 /// Every operation.
-using AllOps = List<Fill, Unary, UnaryGrad, Binary, Copy, Sum, Max, MaxGrad, SumSquares, Softmax, SoftmaxGrad,
+using AllOps = List<Fill, Unary, UnaryGrad, Pixels, Binary, Copy, Sum, Max, MaxGrad, SumSquares, Softmax, SoftmaxGrad,
                     CrossEntropy, Gather, GatherGrad, StepSlice, StepWrite, StepAdvance, Gemm, BiasActivation,
                     BiasActivationGrad, MixChannels, MixChannelsGrad, Expand, SparseApply, Conv2d, Conv2dInputGrad,
                     Conv2dWeightGrad, MaxPool, MaxPoolGrad, Sgd, Adam, RmsProp, ClipFactor>;

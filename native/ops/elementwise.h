@@ -191,4 +191,34 @@ struct UnaryGrad {
   }
 };
 
+/// y = x / scale - shift for pixels as files hold them: n float32, or n bytes, four in a word, in the order of memory.
+struct Pixels {
+  static constexpr const char* name = "pixels";
+  bool bytes;
+  int64_t n;
+  float scale, shift;
+  const uint32_t* x;  // [n], or [ceil(n / 4)] of bytes
+  float* y;           // [n]
+  template <class T>
+  struct Body {
+    const T* x;
+    float* y;
+    float scale, shift;
+    LCONV_HD void operator()(int64_t i) const { y[i] = static_cast<float>(x[i]) / scale - shift; }
+  };
+  void bind(Binder& b) {
+    bytes = b.integer("bytes", 0, 1) != 0;
+    n = b.integer("n", 0);
+    scale = static_cast<float>(b.number("scale"));
+    shift = static_cast<float>(b.number("shift"));
+    b.in_words(x, bytes ? n / 4 + (n % 4 != 0) : n);
+    b.out(y, n);
+  }
+  template <class X>
+  void run(X& exec) const {
+    if (bytes) return exec.for_each(n, Body<uint8_t>{reinterpret_cast<const uint8_t*>(x), y, scale, shift});
+    exec.for_each(n, Body<float>{reinterpret_cast<const float*>(x), y, scale, shift});
+  }
+};
+
 }  // namespace lieconv::LCONV_ISA

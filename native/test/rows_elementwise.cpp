@@ -78,6 +78,27 @@ Row bias_activation_grad(int64_t outer, int64_t channels, int64_t inner, int fn)
   return row;
 }
 
+Row pixels(int64_t n, bool bytes, float scale, float shift) {
+  Row row("pixels");
+  row.integers({bytes, n}).number(scale).number(shift);
+  Doubles y;
+  if (bytes) {
+    Ints words;
+    for (const uint32_t word : random_words((n + 3) / 4)) words.push_back(static_cast<int32_t>(word));
+    for (int64_t i = 0; i < n; ++i) {
+      const auto word = static_cast<uint32_t>(words[static_cast<size_t>(i / 4)]);
+      y.push_back((word >> (8 * (i % 4)) & 255) / static_cast<double>(scale) - shift);
+    }
+    row.put("x", words);
+  } else {
+    const Floats x = uniform(n, 0, 255);
+    for (const float value : x) y.push_back(value / static_cast<double>(scale) - shift);
+    row.put("x", x);
+  }
+  row.out("y", n).expect(y).length(4);
+  return row;
+}
+
 void add_bias_rows(Rows& rows) {
   const int64_t sizes[][3] = {{1, 1, 1},   {2, 3, 5},  {3, 5, 17},  {7, 32, 16},  {2, 10, 1},
                               {64, 10, 1}, {5, 1, 31}, {2, 1, 784}, {3, 32, 784}, {4, 33, 200}};
@@ -99,6 +120,10 @@ void add_elementwise_rows(Rows& rows) {
   const auto function_count = static_cast<int>(functions().size());
   for (const int64_t n : {0, 1, 7, 8, 16, 33, 1000, 20011}) {
     rows.push_back(Row("fill").integers({n}).number(-2.5).out("y", n).expect(Doubles(static_cast<size_t>(n), -2.5)));
+    for (const bool bytes : {true, false}) {
+      rows.push_back(pixels(n, bytes, 255, 0.5f));
+      rows.push_back(pixels(n, bytes, 1, 0));
+    }
     for (int fn = 0; fn < function_count; ++fn) {
       rows.push_back(unary(fn, arguments_of(fn, n), true));
       rows.push_back(unary_grad(fn, n));

@@ -7,6 +7,7 @@ import { benchmarkSymmetry, symmetryFlags } from "./commands/benchmarkSymmetry.j
 import { data, dataFlags } from "./commands/data.js";
 import { doctor } from "./commands/doctor.js";
 import { evaluate, evaluateFlags } from "./commands/evaluate.js";
+import { predict, predictFlags } from "./commands/predict.js";
 import { verify, verifyFlags } from "./commands/verify.js";
 import { compare, compareFlags } from "./compare/compare.js";
 import { discover } from "./discover/discover.js";
@@ -37,6 +38,13 @@ export function buildProgram(context: Context): Command {
   add(program, "evaluate", "Measure the accuracy of a finished run on its validation and test images", evaluateFlags, evaluateExamples)
     .requiredOption("--run <DIR>", "folder of the run")
     .action((options) => evaluate(without(options), context));
+  add(program, "predict", "Print the classes of images, by a trained network", predictFlags, predictExamples)
+    .requiredOption("--run <DIR>", "folder of the run, or a .safetensors file of a model")
+    .requiredOption(
+      "--input <FILE>",
+      "images: an .npz or .npy file, a folder of .npy files, or - for such a file, or JSON, on standard input",
+    )
+    .action((options) => predict(without(options), context));
   add(program, "compare", "Train L-conv and a CNN side by side on rotated and scrambled images", compareFlags, compareExamples)
     .option("--resume <DIR>", "go on with the comparison in DIR, exactly as if it had not been stopped")
     .action((options) => compare(without(options), context));
@@ -98,6 +106,12 @@ const trainExamples = `  lconv train --dataset mnist --variant rotated-scrambled
 
 Results are reproducible bit for bit with the same --seed and --threads.`;
 const evaluateExamples = "  lconv evaluate --run runs/mnist-default-lconv-seed0";
+const predictExamples = `  lconv predict --run runs/mine --input images.npz
+  lconv predict --run runs/mine --input images.npy --json --out predictions.npz
+  lconv predict --run runs/mine/model.safetensors --input - < images.npz
+
+Images are raw pixels of the size that the network was trained on: they are scaled, and scrambled where the training images were.
+An .npz file or a folder of .npy files holds them under the name x or images; NumPy's np.savez("images.npz", x=images) makes one.`;
 const compareExamples = `  lconv compare
   lconv compare --dataset cifar10 --epochs 10 --name cifar
   lconv compare --resume runs/cifar`;

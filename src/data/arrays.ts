@@ -1,8 +1,11 @@
 import { existsSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { check, LconvError, showShape } from "../errors.js";
-import { type NpyArray, readNpy } from "../io/npy.js";
+import { check, clip, LconvError, showShape } from "../errors.js";
+import { readBytes } from "../io/files.js";
+import { parseShallow } from "../io/json.js";
+import { decodeNpy, type NpyArray, readNpy } from "../io/npy.js";
 import { NpzArchive } from "../io/npz.js";
+import { flatten, type Nested, nestedShape } from "../tensor/nested.js";
 import { checkRaw, type LoadedDataset, type RawDataset } from "./dataset.js";
 
 /** Labels are below this; the network has an output for each. */
@@ -60,6 +63,55 @@ export function openArrays(path: string): (candidates: readonly string[]) => Npy
   }
   const archive = NpzArchive.open(path);
   return (candidates) => archive.get(candidates.find((candidate) => archive.has(candidate)) ?? "");
+}
+
+/** Images without labels. */
+export interface Images {
+  /** [N, m, p, q] or another shape of N samples, or that of one. */
+  shape: readonly number[];
+  /** Row-major. */
+  data: Uint8Array | Float32Array;
+}
+
+/** The images in a .npy file, or under the name "x" or "images" in an .npz archive or a folder of .npy files. Throws ERR_LCONV_IO, ERR_LCONV_FORMAT, ERR_LCONV_DATA. */
+export function readImages(path: string): Images {
+  return existsSync(path) && statSync(path).isFile() ? decodeImages(readBytes(path), path) : imagesOf(openArrays(path)(names.x), path);
+}
+
+/** The same from bytes: of a .npy file, an .npz archive, or JSON with nested arrays of numbers. `where` names them in errors. */
+export function decodeImages(bytes: Uint8Array, where: string): Images {
+  check(bytes.length > 0, "ERR_LCONV_DATA", () => `${where}: expected images as .npz, .npy or JSON, got nothing`);
+  switch (String.fromCharCode(bytes[0])) {
+    case "P": {
+      const archive = new NpzArchive(bytes, where);
+      return imagesOf(archive.get(names.x.find((name) => archive.has(name)) ?? ""), where);
+    }
+    case "[":
+      return imagesInJson(new TextDecoder().decode(bytes), where);
+    default:
+      return imagesOf(decodeNpy(bytes, where), where);
+  }
+}
+
+function imagesOf(array: NpyArray | undefined, where: string): Images {
+  check(
+    array !== undefined,
+    "ERR_LCONV_DATA",
+    () => `${where}: expected images in an array named ${names.x.map((name) => `"${name}"`).join(" or ")}`,
+  );
+  return { shape: array.shape, data: toPixels(array) };
+}
+
+function imagesInJson(text: string, where: string): Images {
+  try {
+    const values = parseShallow(text) as Nested;
+    return { shape: nestedShape(values), data: Float32Array.from(flatten(where, values)) };
+  } catch (cause) {
+    if (cause instanceof LconvError) throw cause;
+    throw new LconvError("ERR_LCONV_FORMAT", `${where}: expected nested arrays of numbers as JSON: ${clip((cause as Error).message)}`, {
+      cause,
+    });
+  }
 }
 
 function toRaw(name: string, x: NpyArray, labels: NpyArray): RawDataset {

@@ -40,6 +40,8 @@ export interface PreparedData {
   validation: Dataset;
   /** The official test file, if there is one. */
   test?: Dataset;
+  /** The largest pixel of the first 100 training images: x = pixel / scale - 1/2. */
+  scale: number;
   /** Pixel mu of a scrambled image is pixel permutation[mu] of the rotated one, [d]; undefined unless the images are scrambled. */
   permutation?: Int32Array;
 }
@@ -84,6 +86,7 @@ export async function prepare(data: { train: RawDataset; test?: RawDataset }, op
   return {
     train: kept,
     validation: held,
+    scale,
     ...defined({ test: test && (await transform(test, recipe(test, TEST_POSITION))), permutation }),
   };
 }
@@ -94,6 +97,13 @@ export const rotationAngles = (seed: number, count: number, position = 0): Float
 
 /** The permutation of d pixels by which `prepare` scrambles images with this seed, [d]. */
 export const scramblePermutation = (seed: number, d: number): Int32Array => new Philox(seed, streams.scramble).permutation(d);
+
+/** Whether `values` holds each of 0 to n - 1 once, n being its length. */
+export function isPermutation(values: ArrayLike<unknown>): boolean {
+  const seen = new Uint8Array(values.length);
+  for (let i = 0; i < values.length; i++) if (seen[values[i] as number]++ !== 0) return false; // undefined++ is NaN
+  return true;
+}
 
 /** Puts pixel permutation[mu] of every plane of x [planes, d] at mu, in place. */
 export function scramble(x: Float32Array, permutation: Int32Array): void {

@@ -21,6 +21,10 @@ export const unary = (d: Device, fn: Fn, n: number, x: Ref, y: Ref): void => d.e
 export const unaryGrad = (d: Device, fn: Fn, n: number, x: Ref, y: Ref, dy: Ref, dx: Ref): void =>
   d.execute("unaryGrad", [...fnAttributes(fn), n], [x, y, dy, dx]);
 
+/** y = x / scale - shift for n pixels; as `bytes` four are in each int32. */
+export const pixels = (d: Device, p: { bytes: boolean; n: number; scale: number; shift: number }, x: Ref, y: Ref): void =>
+  d.execute("pixels", [flag(p.bytes), p.n, p.scale, p.shift], [x, y]);
+
 /** y = f(a, b) over the box `dims`, for a function of native/ops/strided.h; y contiguous. */
 export const binary = (
   d: Device,

@@ -53,8 +53,7 @@ export interface Architecture {
 export function architecture(name: ModelName, input: InputSize, options: ModelOptions = {}): Architecture {
   const { pools, build }: ModelEntry = modelTable[oneOf("makeModel", "model", name, modelNames)];
   const where = `model ${name}`;
-  checkInteger(where, "classes", input.classes, 1);
-  checkInteger(where, "channels", input.channels, 1);
+  for (const size of ["classes", "channels", "height", "width"] as const) checkInteger(where, size, input[size], 1);
   const parts = { where, input, ...settleOptions(where, options, input) };
   check(
     parts.pool === "none" || pools === true,

@@ -18,13 +18,23 @@ export class Classifier extends Sequential {
   readonly hidden: readonly Module[];
   /** The linear layer that gives the logits. */
   readonly head: Linear;
+  /** The images it takes. */
+  readonly input: InputSize;
+  /** The options it was made with. */
+  readonly options: ModelOptions;
 
   /** `makeModel` makes one. */
-  constructor(name: ModelName, hidden: readonly Module[], head: Linear) {
+  constructor(
+    name: ModelName,
+    { hidden, head }: { hidden: readonly Module[]; head: Linear },
+    { input, options }: { input: InputSize; options: ModelOptions },
+  ) {
     super(...hidden, new Flatten(), head);
     this.name = name;
     this.hidden = hidden;
     this.head = head;
+    this.input = input;
+    this.options = options;
   }
 
   /** Number of trained values of the hidden layers alone; the head dominates every total. */
@@ -57,10 +67,12 @@ export class Classifier extends Sequential {
  * Throws ERR_LCONV_OPTION, ERR_LCONV_ARGUMENT.
  */
 export function makeModel(name: ModelName, input: InputSize, device: Device, options: ModelOptions = {}): Classifier {
-  const { hidden, head } = architecture(name, input, options);
+  const specs = architecture(name, input, options);
   const source = new WeightSource(device, options.seed ?? 0);
-  const made = hidden.map((spec) => makeLayer(source, spec)); // before the head: the order of the layers is that of the weights drawn
-  return new Classifier(name, made, makeLayer(source, head) as Linear);
+  const hidden = specs.hidden.map((spec) => makeLayer(source, spec)); // before the head: the order of the layers is that of the weights drawn
+  const { channels, height, width, classes } = input; // a data set may be given, whose samples would be kept
+  const layers = { hidden, head: makeLayer(source, specs.head) as Linear };
+  return new Classifier(name, layers, { input: { channels, height, width, classes }, options: { ...options } });
 }
 
 function makeLayer(source: WeightSource, spec: LayerSpec): Module {

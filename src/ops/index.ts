@@ -18,6 +18,7 @@ export * from "./lconv.js";
 export * from "./loss.js";
 export * from "./matmul.js";
 export { backwardCost, forwardCost, type Order, type OrderCost, type Trained } from "./order.js";
+export * from "./pixels.js";
 export * from "./reduce.js";
 export * from "./shape.js";
 export * from "./softmax.js";

@@ -1,20 +1,9 @@
-import { numel } from "./shape.js";
-
-/** A number, or nested arrays of numbers. */
-export type Nested = number | readonly Nested[];
+import { stepsOf } from "./nested.js";
 
 const ALL = 1000; // a tensor of at most so many values is shown whole
 const EDGE = 3; // of a larger one, so many entries at both ends of an axis
 
 type Values = Float32Array | Int32Array;
-
-/** Row-major values as nested arrays; a number for a tensor without axes. */
-export function nested(values: Values, shape: readonly number[]): Nested {
-  const step = stepsOf(shape);
-  const entry = (axis: number, from: number): Nested =>
-    axis === shape.length ? values[from] : Array.from({ length: shape[axis] }, (_, i) => entry(axis + 1, from + i * step[axis]));
-  return entry(0, 0);
-}
 
 /** Values as people read them: four digits, one line a row, the middle of long axes left out, which is not looked at. */
 export function showValues(values: Values, shape: readonly number[]): string {
@@ -30,9 +19,6 @@ export function showValues(values: Values, shape: readonly number[]): string {
   };
   return entry(0, 0);
 }
-
-/** How far entries of each axis are apart. */
-const stepsOf = (shape: readonly number[]): number[] => shape.map((_, axis) => numel(shape.slice(axis + 1)));
 
 const range = (first: number, end: number): number[] => Array.from({ length: end - first }, (_, i) => first + i);
 

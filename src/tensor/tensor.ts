@@ -1,9 +1,10 @@
 import * as commands from "../engine/commands.js";
 import { type Device, type DType, device as deviceOf, type HostArray, type Ref } from "../engine/device.js";
 import { check, LconvError, showShape } from "../errors.js";
+import { flatten, type Nested, nested, nestedShape } from "./nested.js";
 import { disown, own } from "./scope.js";
 import { checkShape, numel, type Shape } from "./shape.js";
-import { type Nested, nested, showValues } from "./show.js";
+import { showValues } from "./show.js";
 
 /** How a tensor was made, for the backward pass. */
 export interface GradNode {
@@ -249,7 +250,7 @@ export type { Nested };
  */
 export function tensor(values: HostArray | Nested, options: TensorOptions = {}): Tensor {
   const typed = ArrayBuffer.isView(values) ? (values as HostArray) : undefined;
-  const flat: HostArray | number[] = typed ?? (flatten(values as Nested) as number[]);
+  const flat: HostArray | number[] = typed ?? flatten("tensor", values as Nested);
   const shape = options.shape ?? (typed ? [typed.length] : nestedShape(values as Nested));
   checkShape("tensor", shape);
   const dtype = options.dtype ?? (typed instanceof Int32Array ? "int32" : "float32");
@@ -285,39 +286,4 @@ function hostArray(where: string, values: HostArray | readonly number[], dtype: 
     "ERR_LCONV_DTYPE",
     `${where}: a ${dtype} tensor takes a ${wanted}, got ${values.constructor.name}; convert with ${wanted}.from(values)`,
   );
-}
-
-function nestedShape(values: Nested): number[] {
-  const shape: number[] = [];
-  let at = values;
-  while (Array.isArray(at)) {
-    shape.push(at.length);
-    at = at[0];
-  }
-  return shape;
-}
-
-/** Row-major values of nested arrays that must be rectangular. */
-function flatten(values: Nested): number[] {
-  const shape = nestedShape(values);
-  const out: number[] = [];
-  const walk = (at: Nested, depth: number): void => {
-    if (!Array.isArray(at)) {
-      check(
-        typeof at === "number" && depth === shape.length,
-        "ERR_LCONV_SHAPE",
-        () => "tensor: nested arrays must be rectangular and hold numbers",
-      );
-      out.push(at as number);
-      return;
-    }
-    check(
-      depth < shape.length && at.length === shape[depth],
-      "ERR_LCONV_SHAPE",
-      () => `tensor: nested arrays must be rectangular: expected ${shape[depth] ?? 1} entries at depth ${depth}, got ${at.length}`,
-    );
-    for (const item of at) walk(item, depth + 1);
-  };
-  walk(values, 0);
-  return out;
 }

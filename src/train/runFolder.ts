@@ -1,11 +1,9 @@
 import { existsSync, lstatSync, mkdirSync, realpathSync, rmSync, statfsSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { check, clip, LconvError } from "../errors.js";
+import { check, LconvError } from "../errors.js";
 import { writeAtomic } from "../io/atomic.js";
 import { ioError, readBytes } from "../io/files.js";
 import { makeFolder, removeEmpty, removeLitterOf, syncFolder } from "../io/folders.js";
-import { readSafetensors, writeSafetensors } from "../io/safetensors.js";
-import type { Module } from "../nn/module.js";
 import { previousOf } from "./checkpointFiles.js";
 import { configText } from "./configText.js";
 import type { EpochEvent } from "./events.js";
@@ -30,7 +28,6 @@ const { lock, ...written } = runFiles;
 const lockFiles = [lock, `${lock}.takeover`];
 /** A process that requests a lock briefly writes a file beside it without holding it. */
 const LOCK_IN_USE_MS = 10_000;
-const MODEL_FORMAT = "lconv-model-1";
 
 export interface RunFolderOptions {
   /** Folders in it, one a model, with a checkpoint each. Default: none, and one checkpoint in the run folder itself. */
@@ -244,33 +241,4 @@ function freeBytes(path: string): number {
   } catch {
     return Number.POSITIVE_INFINITY; // not every file system can tell
   }
-}
-
-/** What a model file says besides its weights. */
-export interface ModelInfo {
-  config: Readonly<Record<string, unknown>>;
-  /** The images it takes; x = pixel / scale - 1/2. */
-  input: { channels: number; height: number; width: number; classes: number; scale: number };
-}
-
-/** Writes the weights under their names, with what is needed to build the model again. Throws ERR_LCONV_IO. */
-export function saveModel(path: string, model: Module, { config, input }: ModelInfo): void {
-  writeSafetensors(path, model.save(), { format: MODEL_FORMAT, config: JSON.stringify(config), input: JSON.stringify(input) });
-}
-
-/** Sets the weights of `model` from a file of saveModel. Throws ERR_LCONV_IO, ERR_LCONV_FORMAT, ERR_LCONV_CHECKPOINT when it is of another model. */
-export function loadModel(path: string, model: Module): void {
-  const { tensors, metadata } = readSafetensors(path);
-  const format = metadata["format"];
-  check(
-    format === MODEL_FORMAT,
-    "ERR_LCONV_CHECKPOINT",
-    () => `${path}: expected a model of format ${MODEL_FORMAT}, got ${format === undefined ? "none" : clip(format)}`,
-  );
-  const weights = new Map<string, { shape: readonly number[]; data: Float32Array }>();
-  for (const [name, { shape, data, dtype }] of tensors) {
-    check(data instanceof Float32Array, "ERR_LCONV_CHECKPOINT", () => `${path}: parameter "${clip(name)}" is ${clip(dtype)}, expected F32`);
-    weights.set(name, { shape, data });
-  }
-  model.load(weights);
 }

@@ -9,6 +9,7 @@ import { gather } from "../../src/ops/gather.js";
 import { generatorApply, lconv, weightContract } from "../../src/ops/lconv.js";
 import { crossEntropy } from "../../src/ops/loss.js";
 import { linear, matmul } from "../../src/ops/matmul.js";
+import { pixels } from "../../src/ops/pixels.js";
 import { max, mean, sum, sumSquares } from "../../src/ops/reduce.js";
 import { concat, permute, slice } from "../../src/ops/shape.js";
 import { logSoftmax, softmax } from "../../src/ops/softmax.js";
@@ -73,6 +74,8 @@ export function validCommands(): { commands: Command[]; elements: number[]; dtyp
   const loss = results.map((y) => sum(y)).reduce((total, y) => add(total, y));
   gradients(add(loss, crossEntropy(leaf(3, 4), int32(0, 3, 1))), [h, U, V, W, b, x, K, L]);
   sumSquares([leaf(5000), leaf(3)]);
+  pixels(int32(1, 2), [2, 3], 255);
+  pixels(leaf(5), [5]);
   const step = int32(0);
   stepWrite(zeros([3]), step, stepSlice(leaf(5), step, 1));
   stepAdvance(step);

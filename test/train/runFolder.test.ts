@@ -11,7 +11,8 @@ import { readSafetensors, writeSafetensors } from "../../src/io/safetensors.js";
 import { makeModel } from "../../src/models/models.js";
 import { checkedConfig, configText } from "../../src/train/configText.js";
 import type { EpochEvent } from "../../src/train/events.js";
-import { loadModel, RunFolder, saveModel } from "../../src/train/runFolder.js";
+import { loadWeights, writeModel } from "../../src/train/modelFile.js";
+import { RunFolder } from "../../src/train/runFolder.js";
 import { temporaryFolder } from "../cli/command.js";
 import { throwsCode } from "../support/throws.js";
 
@@ -207,15 +208,15 @@ test("a model file restores weights, and only into its model", () => {
   const build = (seed: number, rank = 2) => makeModel("lconv", input, device("cpu"), { filters: 2, generators: 2, rank, seed });
   const path = `${fresh()}.safetensors`;
   const [a, b, other] = [build(0), build(1), build(0, 3)];
-  saveModel(path, a, { config: { model: "lconv" }, input });
-  loadModel(path, b);
+  writeModel(path, a, { config: { model: "lconv" }, input });
+  loadWeights(path, b);
   assert.equal([...b.save()], [...a.save()]);
   assert.is(readSafetensors(path).metadata["input"], JSON.stringify(input));
-  throwsCode(() => loadModel(path, other), "ERR_LCONV_CHECKPOINT", '"0.U"', "[2, 16, 3]");
+  throwsCode(() => loadWeights(path, other), "ERR_LCONV_CHECKPOINT", '"0.U"', "[2, 16, 3]");
   writeSafetensors(path, [], { format: "\u001b[2J" });
-  throwsCode(() => loadModel(path, b), "ERR_LCONV_CHECKPOINT", "got \\u{1b}[2J");
+  throwsCode(() => loadWeights(path, b), "ERR_LCONV_CHECKPOINT", "got \\u{1b}[2J");
   writeSafetensors(path, [], {});
-  throwsCode(() => loadModel(path, b), "ERR_LCONV_CHECKPOINT", "got none");
+  throwsCode(() => loadWeights(path, b), "ERR_LCONV_CHECKPOINT", "got none");
   for (const model of [a, b, other]) model.dispose();
 });
 

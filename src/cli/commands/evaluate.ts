@@ -1,13 +1,11 @@
 import { type Evaluation, evaluate as evaluateModel } from "../../train/evaluate.js";
-import { deviceFlag, precisionFlag, progressFlag, threadsFlag } from "../run/flags.js";
+import { deviceFlag, progressFlag, runPrecisionFlag, threadsFlag } from "../run/flags.js";
 import { loadRun } from "../run/loadRun.js";
 import { type Context, withReporter } from "../terminal/context.js";
 import type { Given } from "../terminal/flags.js";
 import { list, percent } from "../terminal/output.js";
 
-const { default: _none, ...precision } = { ...precisionFlag, help: `${precisionFlag.help} (default: that of the run)` };
-
-export const evaluateFlags = { device: deviceFlag, precision, threads: threadsFlag, progress: progressFlag } as const;
+export const evaluateFlags = { device: deviceFlag, precision: runPrecisionFlag, threads: threadsFlag, progress: progressFlag } as const;
 
 /** `lconv evaluate`: the data and the model of a finished run again, measured as at its end. */
 export async function evaluate(

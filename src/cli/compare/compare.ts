@@ -8,7 +8,8 @@ import { writeLearningCurve } from "../../report/curves.js";
 import { renderReport } from "../../report/html.js";
 import { configText } from "../../train/configText.js";
 import type { FitResult } from "../../train/fit.js";
-import { checkNoPart, comparedModels, RunFolder, saveModel } from "../../train/runFolder.js";
+import { writeModel } from "../../train/modelFile.js";
+import { checkNoPart, comparedModels, RunFolder } from "../../train/runFolder.js";
 import { readComparison } from "../run/config.js";
 import { nameFlag, outFlag, progressFlag, runFlags, stealLockFlag } from "../run/flags.js";
 import { created, modelReport } from "../run/modelReport.js";
@@ -158,12 +159,13 @@ async function shorten(planned: Comparison, minutes: number, reporter: Reporter,
 /** What a finished comparison leaves besides its checkpoints. */
 function write(job: Job, data: string, trained: Trained): void {
   const { runs, parts, folder } = job;
-  const { models, results, work } = trained;
+  const { models, results, work, uploaded } = trained;
+  const { permutation } = uploaded;
   folder.writeMetrics(inTurns(results.map(({ history }) => history)));
   runs.forEach((settings, i) => {
     // a folder that `lconv evaluate --run` takes
     writeAtomic(folder.file("config", parts[i]), configText(settings));
-    saveModel(folder.file("model", parts[i]), models[i], { config: settings, input: work.input });
+    writeModel(folder.file("model", parts[i]), models[i], { config: settings, input: work.input, ...defined({ permutation }) });
   });
   writeReports(job, data, trained);
   folder.writeResult({ data, models: results.map(({ history: _, ...done }) => ({ model: done.model, ...doneLine(done) })) });

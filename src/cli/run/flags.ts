@@ -39,6 +39,9 @@ export const precisionFlag = flag(
   "precision of matrix products and convolutions: fp32, bf16 (rounds the factors), or tf32 (GPU only)",
   "fp32",
 );
+/** The same for commands that take a network from a run. */
+const { default: _none, ...runPrecision } = { ...precisionFlag, help: `${precisionFlag.help} (default: that of the run)` };
+export const runPrecisionFlag = runPrecision;
 export const threadsFlag = flag("N", integer(1, MOST_THREADS), "threads on the CPU (default: LCONV_THREADS, else all usable processors)");
 /** The device that these three flags name. Throws as device(). */
 export const chosenDevice = ({ device, precision, threads }: DeviceOptions & { device?: string }): Device =>

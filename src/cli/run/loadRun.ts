@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { check } from "../../errors.js";
 import type { Classifier } from "../../models/models.js";
-import { commandOf, loadModel, resumeCommand, runFiles } from "../../train/runFolder.js";
+import { loadWeights, modelFileIn } from "../../train/modelFile.js";
+import { runFiles } from "../../train/runFolder.js";
 import type { Reporter } from "../terminal/reporter.js";
 import { readRun } from "./config.js";
 import { resolveSettings, type Settings } from "./settings.js";
@@ -16,24 +17,13 @@ export async function loadRun(
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<{ settings: Settings; work: Workload; model: Classifier }> {
-  const [config, weights] = [join(run, runFiles.config), join(run, runFiles.model)];
-  check(existsSync(config), "ERR_LCONV_IO", () => `${run} is no run folder: expected ${runFiles.config} in it`);
-  check(
-    commandOf(run) === "train",
-    "ERR_LCONV_CHECKPOINT",
-    () => `${run} holds a comparison; each of its models has a folder of its own, such as ${join(run, "lconv")}`,
-  );
-  const before = readRun(run);
-  check(
-    existsSync(weights),
-    "ERR_LCONV_CHECKPOINT",
-    () => `${run} holds no trained model (${runFiles.model}); finish the run with: ${resumeCommand(run)}`,
-  );
-  const settings = resolveSettings(changes, before);
+  check(existsSync(join(run, runFiles.config)), "ERR_LCONV_IO", () => `${run} is no run folder: expected ${runFiles.config} in it`);
+  const weights = modelFileIn(run);
+  const settings = resolveSettings(changes, readRun(run));
   const work = await prepareWorkload(settings, reporter, signal);
   const model = buildModel(settings, work);
   try {
-    loadModel(weights, model);
+    loadWeights(weights, model);
   } catch (error) {
     model.dispose();
     throw error;

@@ -2,15 +2,15 @@ import { setTimeout } from "node:timers/promises";
 import type { Dataset, LoadedDataset } from "../../data/dataset.js";
 import type { DownloadProgress } from "../../data/download.js";
 import { loadDataset } from "../../data/load.js";
-import { type PreparedData, pixelScale, prepare } from "../../data/transform.js";
+import { type PreparedData, prepare } from "../../data/transform.js";
 import { defined, pick } from "../../defined.js";
 import type { Device } from "../../engine/device.js";
 import { type Classifier, makeModel } from "../../models/models.js";
 import { modelOptionNames } from "../../models/options.js";
 import { constant, cosine, type Schedule, stepDecay, warmUp } from "../../optim/schedule.js";
 import type { SampleImages } from "../../report/html.js";
+import type { ModelInfo } from "../../train/modelFile.js";
 import { type FitOptions, fitOptionNames } from "../../train/options.js";
-import type { ModelInfo } from "../../train/runFolder.js";
 import { type DeviceData, disposeData, upload } from "../../train/samples.js";
 import type { Reporter } from "../terminal/reporter.js";
 import { cudaNote } from "./examine.js";
@@ -51,11 +51,10 @@ export async function prepareWorkload(
   const { variant, seed, split, holdOut, threads } = settings;
   const data = await prepare(raw, { variant, seed, split, holdOut, threads, order: settings.splineOrder, signal });
   const { channels, height, width, classes } = data.train;
-  const scale = pixelScale(raw.train);
   return {
     data: { ...data, train: firstSamples(data.train, settings.samples) },
     device,
-    input: { channels, height, width, classes, scale },
+    input: { channels, height, width, classes, scale: data.scale },
     source: raw.source,
   };
 }

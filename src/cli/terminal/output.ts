@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { aboveBars } from "./bars.js";
 
 /** What a command says on stdout: one JSON object a line with --json, else text for people. */
@@ -11,6 +12,11 @@ export class Output {
   /** A line for programs; nothing without --json. */
   emit(object: object): void {
     if (this.json) aboveBars(() => process.stdout.write(`${JSON.stringify(object)}\n`));
+  }
+
+  /** Resolves when stdout takes more: whoever writes much must not pile it up. */
+  async drained(): Promise<void> {
+    if (process.stdout.writableNeedDrain) await once(process.stdout, "drain");
   }
 
   /** A line for people; nothing with --json. */

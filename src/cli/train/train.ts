@@ -3,7 +3,8 @@ import { defined } from "../../defined.js";
 import { check } from "../../errors.js";
 import { renderReport } from "../../report/html.js";
 import type { FitResult } from "../../train/fit.js";
-import { checkNoPart, RunFolder, saveModel } from "../../train/runFolder.js";
+import { writeModel } from "../../train/modelFile.js";
+import { checkNoPart, RunFolder } from "../../train/runFolder.js";
 import { readGivenConfig, readRun } from "../run/config.js";
 import { created, modelReport } from "../run/modelReport.js";
 import { refuseWithResume, resumedSettings } from "../run/resume.js";
@@ -53,9 +54,9 @@ const defaultName = ({ dataset, variant, model, seed }: Settings): string =>
 function write({ runs: [settings], folder, context: { out } }: Job, { models: [model], results: [result], work, uploaded }: Trained): void {
   const { history, ...done } = result;
   folder.writeMetrics(history);
-  saveModel(folder.file("model"), model, { config: settings, input: work.input });
-  folder.writeResult({ ...doneLine(done), history });
   const { samples, permutation } = uploaded;
+  writeModel(folder.file("model"), model, { config: settings, input: work.input, ...defined({ permutation }) });
+  folder.writeResult({ ...doneLine(done), history });
   folder.writeReport(
     renderReport({
       title: `${settings.model} on ${basename(settings.dataset)}, ${settings.variant}`,
