@@ -27,6 +27,8 @@ export interface PredictorOptions extends Preparation {
 
 /** A run takes at most so many values: copying them holds the event loop for less than a millisecond, and its turns cost the network little. */
 const RUN_VALUES = 2 ** 20;
+/** And so many batches, so that what comes meanwhile need not wait long. */
+const RUN_BATCHES = 16;
 
 /** Calls whose samples are of one type, bytes or float32, and the programs for them by their number of samples. */
 interface Lane {
@@ -75,7 +77,7 @@ export class Predictor<M extends Module = Module> {
     checkPreparation("Predictor", input, preparation);
     [this.network, this.input, this.device] = [network, input, device];
     this.#parts = { network, input, preparation, device, batch };
-    this.#largest = powerOfTwo(Math.max(1, RUN_VALUES / sizeOf(input)));
+    this.#largest = powerOfTwo(Math.max(1, Math.min(RUN_VALUES / sizeOf(input), RUN_BATCHES * batch)));
   }
 
   /**
