@@ -18,7 +18,7 @@ import type { Scaling } from "../train/modelFile.js";
 /** How raw samples become what the network sees; `data.prepare` returns both. */
 export interface Preparation extends Scaling {
   /** Pixel mu of what the network sees is pixel permutation[mu] of the image, [d]; default: the same. */
-  permutation?: Int32Array;
+  permutation?: Int32Array | undefined;
 }
 
 /** Throws ERR_LCONV_ARGUMENT for a scale that is not positive, and for what is no permutation of the pixels. */

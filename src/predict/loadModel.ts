@@ -75,7 +75,7 @@ export async function loadModel(path: string, options: LoadModelOptions = {}): P
  */
 export function saveModel(path: string, model: Classifier, { scale, permutation }: Preparation = {}): void {
   const { name, options, input } = model;
-  checkPreparation("saveModel", input, defined({ scale, permutation }));
+  checkPreparation("saveModel", input, { scale, permutation });
   writeModel(path, model, { config: { model: name, ...options }, input: { ...input, ...defined({ scale }) }, ...defined({ permutation }) });
 }
 

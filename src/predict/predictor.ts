@@ -1,5 +1,4 @@
 import { getMaxListeners, setMaxListeners } from "node:events";
-import { defined } from "../defined.js";
 import { type Device, device as deviceOf } from "../engine/device.js";
 import { checkInteger, checkOptions, LconvError } from "../errors.js";
 import type { InputSize } from "../models/options.js";
@@ -73,7 +72,7 @@ export class Predictor<M extends Module = Module> {
     const { input, scale, permutation, batch = forwardBatch(device) } = options;
     for (const name of ["channels", "height", "width", "classes"] as const) checkInteger("Predictor", `input.${name}`, input[name], 1);
     checkInteger("Predictor", "batch", batch, 1);
-    const preparation = defined({ scale, permutation });
+    const preparation = { scale, permutation };
     checkPreparation("Predictor", input, preparation);
     [this.network, this.input, this.device] = [network, input, device];
     this.#parts = { network, input, preparation, device, batch };

@@ -25,7 +25,7 @@ export interface ModelInfo {
 /** How pixels become what the network sees. */
 export interface Scaling {
   /** x = pixel / scale - 1/2; x = pixel where it is left out. */
-  scale?: number;
+  scale?: number | undefined;
 }
 
 /** Writes the weights under their names, with what is needed to build the model again. Throws ERR_LCONV_IO. */
