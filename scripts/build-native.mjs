@@ -3,13 +3,26 @@
 // instruction set alone, neither oneDNN nor CUDA: --baseline, for work on kernels, lconv.node and parity in build-baseline; --sanitized lconv.node under
 // AddressSanitizer and UBSan in build-sanitized. With CMake into build/Release; with --gyp, or where CMake is missing, by node-gyp into native/gyp/build/Release.
 import { existsSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
+import { nodeApiFolders } from "./nodeApi.mjs";
 import { usableProcessors } from "./processors.mjs";
-import { haveCMake, haveCompiler, haveGyp, haveOneDnn, intact, main, root, run, SetupError, say, sha256 } from "./support.mjs";
+import {
+  command,
+  haveCMake,
+  haveCompiler,
+  haveGyp,
+  haveOneDnn,
+  intact,
+  main,
+  onPath,
+  root,
+  run,
+  SetupError,
+  say,
+  sha256,
+} from "./support.mjs";
 
 const args = process.argv.slice(2);
-const require = createRequire(join(root, "package.json"));
 const jobs = String(usableProcessors());
 const leanSettings = ["LCONV_BASELINE_ONLY=ON", "LCONV_ONEDNN=OFF", "LCONV_CUDA=OFF"];
 const leanBuilds = {
@@ -23,23 +36,25 @@ function buildWithCMake() {
   const folder = join(root, name);
   if (args.includes("--clean")) rmSync(folder, { recursive: true, force: true });
   discardDamaged(join(folder, "Release/lconv.node"));
-  const settings = [...preset.map((setting) => `--CD${setting}`), ...args.filter((arg) => arg.startsWith("--CD"))];
+  const asked = args.filter((arg) => arg.startsWith("--CD")).map((arg) => arg.slice("--CD".length));
+  const settings = ["CMAKE_BUILD_TYPE=Release", `CMAKE_JS_INC=${nodeApiFolders().join(";")}`, ...preset, ...asked].map((one) => `-D${one}`);
   let result = configureAndBuild(folder, settings);
   // A folder that was copied from elsewhere, or configured for a generator that is gone, cannot be reused.
-  if (result.failed && /different (directory|than the directory)|does not match the generator|CMAKE_MAKE_PROGRAM/.test(result.output)) {
+  if (result.failed && /different (directory|than the directory)|does not match the generator|CMAKE_MAKE_PROGRAM/i.test(result.output)) {
     rmSync(folder, { recursive: true, force: true });
     result = configureAndBuild(folder, settings);
   }
   if (result.failed) throw new SetupError(explain(result.output));
 }
 
-/** `cmake-js build` alone would not look for oneDNN again, nor take new settings, once the folder is configured. */
+/** Configured each time: only so does CMake look for oneDNN again, and take new settings. */
 function configureAndBuild(folder, settings) {
-  const cmakeJs = (command, ...more) => build([require.resolve("cmake-js/bin/cmake-js"), command, "--out", folder, ...more]);
-  const configured = cmakeJs("configure", ...settings);
-  const built = configured.failed ? configured : cmakeJs("build", "--parallel", jobs);
+  const generator = onPath("ninja") ? "Ninja" : "Unix Makefiles";
+  const configured = build("cmake", ["-S", root, "-B", folder, "-G", generator, ...settings]);
+  if (configured.failed) return configured;
+  const built = build("cmake", ["--build", folder, "--parallel", jobs]);
   if (built.failed || !args.includes("--tests")) return built;
-  return cmakeJs("build", "--parallel", jobs, "--target", "tests");
+  return build("cmake", ["--build", folder, "--parallel", jobs, "--target", "tests"]);
 }
 
 function buildWithGyp() {
@@ -50,14 +65,13 @@ function buildWithGyp() {
   discardDamaged(binary);
   const headers = nodeHeaders();
   const settings = [...(headers ? [`--nodedir=${headers}`] : []), `--have_onednn=${Number(haveOneDnn())}`, "--jobs", jobs];
-  const result = build([nodeGyp(), "configure", "build", "--directory", folder, ...settings]);
+  const result = build(process.execPath, [nodeGyp(), "configure", "build", "--directory", folder, ...settings]);
   if (result.failed) throw new SetupError(explain(result.output));
   writeFileSync(`${binary}.sha256`, `${sha256(binary)}  ${binary}\n`);
 }
 
-function build(command) {
-  if (!args.includes("--verbose")) return run(process.execPath, command);
-  return run(process.execPath, command, { stdio: ["ignore", "inherit", "pipe"] });
+function build(program, more) {
+  return run(program, more, args.includes("--verbose") ? { stdio: ["ignore", "inherit", "pipe"] } : {});
 }
 
 /** Make and ninja go by time stamps, so a damaged output has to go before they build it again. */
@@ -88,7 +102,8 @@ function explain(output) {
     (line) => /\berror\b[: ]|CMake Error|undefined reference|No such file/i.test(line) && !/^info|gyp info/i.test(line),
   );
   const shown = (at < 0 ? lines.slice(-20) : lines.slice(at, at + 12)).map((line) => `  ${line}`).join("\n");
-  const advice = remedies.find(([pattern]) => pattern.test(output))?.[1] ?? "see all of it: npm run build:native -- --verbose";
+  const advice =
+    remedies.find(([pattern]) => pattern.test(output))?.[1] ?? `see all of it: ${command("build:native", "build-native.mjs", "--verbose")}`;
   return `the native build failed:\n${shown}\n${advice}`;
 }
 
@@ -97,7 +112,10 @@ const remedies = [
     /Could NOT find OpenMP|omp\.h: No such file|cannot find -lgomp/,
     "install OpenMP for your compiler: apt-get install g++ (clang: libomp-dev)",
   ],
-  [/CMake 3\.\d+ or higher is required/, "this CMake is too old: install 3.21 or newer, or build by node-gyp: npm run build:gyp"],
+  [
+    /CMake 3\.\d+ or higher is required/,
+    `this CMake is too old: install 3.21 or newer, or build by node-gyp: ${command("build:gyp", "build-native.mjs", "--gyp")}`,
+  ],
   [/x86-64-v[34]|mprefer-vector-width/, "this compiler is too old: install g++ 11 or clang 12, or newer"],
   [/LCONV_ONEDNN=ON/, "install oneDNN: apt-get install libdnnl-dev"],
   [

@@ -24,7 +24,7 @@
       "type": "loadable_module",
       "sources": ["<@(addon_sources)", "<@(core_sources)"],
       "defines": ["<!@(node -p \"require('../sources.json').addon_definitions.join(' ')\")"],
-      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "include_dirs": ["<!@(node ../../scripts/nodeApi.mjs)"],
       "ldflags": ["-pthread", "-Wl,-Bsymbolic", "-Wl,-z,nodelete"],
       "dependencies": ["lconv_kernels_baseline"],
       "conditions": [
