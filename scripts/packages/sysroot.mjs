@@ -39,7 +39,13 @@ function requireTools() {
 
 /** Paths of the packages, downloaded with a configuration of its own in `work`; proxies are as the machine's. */
 function download(processor, work) {
-  for (const folder of ["etc/apt/apt.conf.d", "etc/apt/preferences.d", "var/lib/dpkg", "var/lib/apt/lists/partial", "var/cache/apt/archives/partial"])
+  for (const folder of [
+    "etc/apt/apt.conf.d",
+    "etc/apt/preferences.d",
+    "var/lib/dpkg",
+    "var/lib/apt/lists/partial",
+    "var/cache/apt/archives/partial",
+  ])
     mkdirSync(join(work, folder), { recursive: true });
   const status = join(work, "var/lib/dpkg/status");
   writeFileSync(status, "");
@@ -56,7 +62,8 @@ function download(processor, work) {
   ].flatMap((setting) => ["-o", setting]);
   for (const command of [["update"], ["download", ...packages, ...onlyOn[processor]]]) {
     const { failed, output } = run("apt-get", ["-q", ...settings, ...command], { cwd: work, timeout: 600_000 });
-    if (failed) throw new SetupError(`apt-get ${command[0]} failed for ${RELEASE} ${processor}:\n${output.trim().split("\n").slice(-6).join("\n")}`);
+    if (failed)
+      throw new SetupError(`apt-get ${command[0]} failed for ${RELEASE} ${processor}:\n${output.trim().split("\n").slice(-6).join("\n")}`);
   }
   return readdirSync(work)
     .filter((name) => name.endsWith(".deb"))
