@@ -40,7 +40,7 @@ function buildWithGyp() {
   const headers = nodeHeaders();
   const settings = [
     ...(headers ? [`--nodedir=${headers}`] : []),
-    `--have_onednn=${Number(haveOneDnn())}`,
+    `--have_onednn=${Number(process.platform !== "darwin" && haveOneDnn())}`,
     "--jobs",
     String(usableProcessors()),
   ];

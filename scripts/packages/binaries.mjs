@@ -1,5 +1,5 @@
 // Builds what a package of binaries holds, into build/<its folder>/Release.
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { configureAndBuild } from "../cmake.mjs";
 import { explain } from "../explain.mjs";
@@ -20,6 +20,7 @@ export function buildBinaries(platform, more) {
     ...platform.settings,
     ...more,
   ];
+  rmSync(join(folder, "CMakeCache.txt"), { force: true }); // a setting of an earlier call must not get into what is published
   const { failed, output } = configureAndBuild(folder, settings, platform.targets);
   if (failed) throw new SetupError(explain(output));
   const binaries = platform.binaries.map((name) => join(folder, "Release", name));
