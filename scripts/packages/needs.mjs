@@ -39,7 +39,7 @@ function isAllowed({ library, version }) {
 }
 
 /** Read with readelf, which comes with every compiler. */
-export function needs(binary) {
+function needs(binary) {
   const { failed, output } = run("readelf", ["--wide", "--dynamic", "--version-info", "--dyn-syms", binary], {
     env: { ...process.env, LC_ALL: "C" },
   });
