@@ -20,7 +20,7 @@ endif()
 enable_language(CUDA)
 find_package(CUDAToolkit REQUIRED)
 find_path(LCONV_CUBLAS_INCLUDE cublas_v2.h HINTS ${CUDAToolkit_INCLUDE_DIRS} ENV CUBLAS_ROOT ${CMAKE_CURRENT_SOURCE_DIR}/build-cublas
-          PATH_SUFFIXES include NO_CACHE)
+          PATH_SUFFIXES include NO_CACHE NO_CMAKE_FIND_ROOT_PATH)
 if(NOT LCONV_CUBLAS_INCLUDE)
   if(LCONV_CUDA STREQUAL ON)
     message(FATAL_ERROR "lconv: LCONV_CUDA=ON, but cublas_v2.h was not found; install cuBLAS's headers, or set CUBLAS_ROOT")

@@ -3,14 +3,15 @@
 // instruction set alone, neither oneDNN nor CUDA: --baseline, for work on kernels, lconv.node and parity in build-baseline; --sanitized lconv.node under
 // AddressSanitizer and UBSan in build-sanitized. With CMake into build/Release; with --gyp, or where CMake is missing, by node-gyp into native/gyp/build/Release.
 import { existsSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
+import { configureAndBuild } from "./cmake.mjs";
+import { explain } from "./explain.mjs";
+import { nodeApiFolders } from "./nodeApi.mjs";
 import { usableProcessors } from "./processors.mjs";
 import { haveCMake, haveCompiler, haveGyp, haveOneDnn, intact, main, root, run, SetupError, say, sha256 } from "./support.mjs";
 
 const args = process.argv.slice(2);
-const require = createRequire(join(root, "package.json"));
-const jobs = String(usableProcessors());
+const options = args.includes("--verbose") ? { stdio: ["ignore", "inherit", "pipe"] } : {};
 const leanSettings = ["LCONV_BASELINE_ONLY=ON", "LCONV_ONEDNN=OFF", "LCONV_CUDA=OFF"];
 const leanBuilds = {
   "--baseline": { folder: "build-baseline", settings: leanSettings },
@@ -23,23 +24,11 @@ function buildWithCMake() {
   const folder = join(root, name);
   if (args.includes("--clean")) rmSync(folder, { recursive: true, force: true });
   discardDamaged(join(folder, "Release/lconv.node"));
-  const settings = [...preset.map((setting) => `--CD${setting}`), ...args.filter((arg) => arg.startsWith("--CD"))];
-  let result = configureAndBuild(folder, settings);
-  // A folder that was copied from elsewhere, or configured for a generator that is gone, cannot be reused.
-  if (result.failed && /different (directory|than the directory)|does not match the generator|CMAKE_MAKE_PROGRAM/.test(result.output)) {
-    rmSync(folder, { recursive: true, force: true });
-    result = configureAndBuild(folder, settings);
-  }
+  const asked = args.filter((arg) => arg.startsWith("--CD")).map((arg) => arg.slice("--CD".length));
+  const settings = ["CMAKE_BUILD_TYPE=Release", `CMAKE_JS_INC=${nodeApiFolders().join(";")}`, ...preset, ...asked];
+  const targets = ["all", ...(args.includes("--tests") ? ["tests"] : [])];
+  const result = configureAndBuild(folder, settings, targets, options);
   if (result.failed) throw new SetupError(explain(result.output));
-}
-
-/** `cmake-js build` alone would not look for oneDNN again, nor take new settings, once the folder is configured. */
-function configureAndBuild(folder, settings) {
-  const cmakeJs = (command, ...more) => build([require.resolve("cmake-js/bin/cmake-js"), command, "--out", folder, ...more]);
-  const configured = cmakeJs("configure", ...settings);
-  const built = configured.failed ? configured : cmakeJs("build", "--parallel", jobs);
-  if (built.failed || !args.includes("--tests")) return built;
-  return cmakeJs("build", "--parallel", jobs, "--target", "tests");
 }
 
 function buildWithGyp() {
@@ -49,15 +38,15 @@ function buildWithGyp() {
   if (args.includes("--clean")) rmSync(join(folder, "build"), { recursive: true, force: true });
   discardDamaged(binary);
   const headers = nodeHeaders();
-  const settings = [...(headers ? [`--nodedir=${headers}`] : []), `--have_onednn=${Number(haveOneDnn())}`, "--jobs", jobs];
-  const result = build([nodeGyp(), "configure", "build", "--directory", folder, ...settings]);
+  const settings = [
+    ...(headers ? [`--nodedir=${headers}`] : []),
+    `--have_onednn=${Number(process.platform !== "darwin" && haveOneDnn())}`,
+    "--jobs",
+    String(usableProcessors()),
+  ];
+  const result = run(process.execPath, [nodeGyp(), "configure", "build", "--directory", folder, ...settings], options);
   if (result.failed) throw new SetupError(explain(result.output));
   writeFileSync(`${binary}.sha256`, `${sha256(binary)}  ${binary}\n`);
-}
-
-function build(command) {
-  if (!args.includes("--verbose")) return run(process.execPath, command);
-  return run(process.execPath, command, { stdio: ["ignore", "inherit", "pipe"] });
 }
 
 /** Make and ninja go by time stamps, so a damaged output has to go before they build it again. */
@@ -80,33 +69,6 @@ function nodeGyp() {
   if (!found) throw new SetupError("node-gyp not found; install it: npm install --no-save node-gyp@12");
   return found;
 }
-
-/** The first error of a build with the lines after it, and what to install when the cause is known. */
-function explain(output) {
-  const lines = output.split("\n");
-  const at = lines.findIndex(
-    (line) => /\berror\b[: ]|CMake Error|undefined reference|No such file/i.test(line) && !/^info|gyp info/i.test(line),
-  );
-  const shown = (at < 0 ? lines.slice(-20) : lines.slice(at, at + 12)).map((line) => `  ${line}`).join("\n");
-  const advice = remedies.find(([pattern]) => pattern.test(output))?.[1] ?? "see all of it: npm run build:native -- --verbose";
-  return `the native build failed:\n${shown}\n${advice}`;
-}
-
-const remedies = [
-  [
-    /Could NOT find OpenMP|omp\.h: No such file|cannot find -lgomp/,
-    "install OpenMP for your compiler: apt-get install g++ (clang: libomp-dev)",
-  ],
-  [/CMake 3\.\d+ or higher is required/, "this CMake is too old: install 3.21 or newer, or build by node-gyp: npm run build:gyp"],
-  [/x86-64-v[34]|mprefer-vector-width/, "this compiler is too old: install g++ 11 or clang 12, or newer"],
-  [/LCONV_ONEDNN=ON/, "install oneDNN: apt-get install libdnnl-dev"],
-  [
-    /EAI_AGAIN|ENOTFOUND|getaddrinfo|tunneling socket/,
-    "node-gyp wants to download Node's headers: set npm_config_nodedir to the folder that has include/node",
-  ],
-  [/No space left on device/, "the disk is full"],
-  [/Killed|cc1plus.*terminated/, "the compiler ran out of memory: close other programs, or build with CMAKE_BUILD_PARALLEL_LEVEL=1"],
-];
 
 main(() => {
   const known = ["--gyp", "--tests", ...Object.keys(leanBuilds), "--clean", "--verbose"];

@@ -99,7 +99,7 @@ function buildNative(stamp) {
   const { version } = readJson("package.json");
   const tests = process.argv.includes("--tests");
   const facts = [version, process.arch, compiler(), haveCMake(), haveOneDnn(), nvcc() ?? "", haveCublasHeaders()];
-  const native = hashOf(["native", "cmake", "CMakeLists.txt", "scripts/build-native.mjs"], ...facts);
+  const native = hashOf(["native", "cmake", "CMakeLists.txt", "scripts/build-native.mjs", "scripts/cmake.mjs"], ...facts);
   const binary = join(root, haveCMake() ? "build/Release/lconv.node" : "native/gyp/build/Release/lconv.node");
   const done = stamp.native === native && intact(binary);
   const settings = process.argv.filter((arg) => arg.startsWith("--CD"));

@@ -35,6 +35,14 @@ export function run(command, args, options = {}) {
   return { failed: result.status !== 0, output };
 }
 
+const inCheckout = existsSync(join(root, "package-lock.json"));
+
+/** What to type for a script of ours: the published package has no npm scripts, and is called from elsewhere. */
+export function command(script, file, ...args) {
+  if (!inCheckout) return ["node", join(root, "scripts", file), ...args].join(" ");
+  return ["npm run", script, ...(args.length > 0 ? ["--", ...args] : [])].join(" ");
+}
+
 /** Whether `name` is an executable on PATH. */
 export function onPath(name) {
   const folders = name.includes("/") ? [""] : (process.env.PATH ?? "").split(delimiter);

@@ -17,6 +17,8 @@ namespace {
 inline void pause() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("isb" ::: "memory");  // waits about as long as x86's pause; `yield` does nothing on most processors
 #endif
 }
 

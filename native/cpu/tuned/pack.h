@@ -1,4 +1,6 @@
 #pragma once
+#include <utility>
+
 #include "words.h"
 
 // Factors of a product are packed into strips: kLanes columns (of B, or rows of A), one word of each next to the other,
@@ -24,21 +26,27 @@ inline void copy_words(float* to, const float* from, const float* next, int64_t 
   copy(n - kLanes, kLanes);  // once more what lies before
 }
 
+/// Lanes of a and b in turn, from lane `first` of each on.
+template <int first, int... j>
+[[gnu::always_inline]] inline Vec in_turn(Vec a, Vec b, std::integer_sequence<int, j...>) {
+#ifdef __clang__
+  return __builtin_shufflevector(a, b, (first + j / 2 + j % 2 * kLanes)...);
+#else  // g++ has that one since version 12 only
+  typedef int32_t Lanes __attribute__((vector_size(kLanes * sizeof(float))));
+  return __builtin_shuffle(a, b, Lanes{(first + j / 2 + j % 2 * kLanes)...});
+#endif
+}
+
 /// log2(kLanes) times: the rows of the first half in turn with those of the second.
 inline void transpose(Vec (&v)[kLanes]) {
-  typedef int32_t Lanes __attribute__((vector_size(kLanes * sizeof(float))));
-  Lanes low, high;
-  for (int j = 0; j < kLanes; ++j) {
-    low[j] = j / 2 + j % 2 * kLanes;
-    high[j] = low[j] + kLanes / 2;
-  }
+  constexpr std::make_integer_sequence<int, kLanes> lanes;
 #pragma GCC unroll 8
   for (int stage = 1; stage < kLanes; stage *= 2) {
     Vec next[kLanes];
 #pragma GCC unroll 16
     for (int j = 0; j < kLanes / 2; ++j) {
-      next[2 * j] = __builtin_shuffle(v[j], v[j + kLanes / 2], low);
-      next[2 * j + 1] = __builtin_shuffle(v[j], v[j + kLanes / 2], high);
+      next[2 * j] = in_turn<0>(v[j], v[j + kLanes / 2], lanes);
+      next[2 * j + 1] = in_turn<kLanes / 2>(v[j], v[j + kLanes / 2], lanes);
     }
 #pragma GCC unroll 16
     for (int j = 0; j < kLanes; ++j) v[j] = next[j];
