@@ -3,12 +3,14 @@ import { onPath, run, say } from "./support.mjs";
 const isRoot = () => process.getuid?.() === 0;
 let usable;
 
-/** Whether packages can be installed without asking: apt-get is here, and we are root or sudo needs no password. */
-export function canInstall() {
-  usable ??=
-    process.env.LCONV_SKIP_APT !== "1" && onPath("apt-get") && (isRoot() || (onPath("sudo") && !run("sudo", ["-n", "true"]).failed));
+/** Whether packages can be installed without a question: apt-get is here, and we are root or sudo needs no password. */
+export function aptUsable() {
+  usable ??= onPath("apt-get") && (isRoot() || (onPath("sudo") && !run("sudo", ["-n", "true"]).failed));
   return usable;
 }
+
+/** The same where nobody asked for it: LCONV_SKIP_APT=1 forbids it then. */
+export const canInstall = () => process.env.LCONV_SKIP_APT !== "1" && aptUsable();
 
 let updated = false;
 

@@ -13,7 +13,7 @@
 namespace lieconv::addon {
 namespace {
 
-constexpr double kAbi = 3;  // with ABI in src/engine/addon.ts
+constexpr double kAbi = 4;  // with ABI in src/engine/addon.ts
 
 Napi::Value info(const Napi::CallbackInfo& call) {
   Napi::Object out = Napi::Object::New(call.Env());
@@ -110,6 +110,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("errorCodes", error_codes(env));
   exports.Set("setErrorClass", Napi::Function::New<exported<set_error_class>>(env, "setErrorClass"));
   exports.Set("openDevice", Napi::Function::New<exported<open_device>>(env, "openDevice"));
+  exports.Set("offerCuda", Napi::Function::New<exported<offer_cuda>>(env, "offerCuda"));
   exports.Set("probeCuda", Napi::Function::New<exported<probe_cuda>>(env, "probeCuda"));
   exports.Set("cudaLibraries", Napi::Function::New<exported<cuda_libraries>>(env, "cudaLibraries"));
   exports.Set("philox", Napi::Function::New<exported<philox>>(env, "philox"));

@@ -6,6 +6,7 @@
 namespace lieconv::addon {
 
 /// What src/engine/addon.ts declares as CudaProbe and CudaLibraries.
+Napi::Value offer_cuda(const Napi::CallbackInfo& info);
 Napi::Value probe_cuda(const Napi::CallbackInfo& info);
 Napi::Value cuda_libraries(const Napi::CallbackInfo& info);
 /// { version, path }, or undefined.

@@ -28,6 +28,12 @@ Napi::Object gpu_object(Napi::Env env, const Gpu& gpu) {
 
 }  // namespace
 
+Napi::Value offer_cuda(const Napi::CallbackInfo& info) {
+  if (!info[0].IsString()) throw Error(ErrorCode::native, "offerCuda takes a path");
+  offer_cuda_module(info[0].As<Napi::String>().Utf8Value());
+  return info.Env().Undefined();
+}
+
 Napi::Value probe_cuda(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const GpuProbe& probe = probe_gpus();

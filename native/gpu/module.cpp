@@ -4,12 +4,16 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <mutex>
 
 #include "../runtime/folder.h"
 #include "probe.h"
 
 namespace lieconv {
 namespace {
+
+std::mutex offered_mutex;  // worker threads load the addon, too
+std::string offered;
 
 [[noreturn]] void fail(const lconv_cuda_error& error) { throw Error(error.code, error.message); }
 
@@ -18,13 +22,15 @@ const lconv_cuda& open_module() {
   if (!std::ifstream(path)) {
     throw Error(ErrorCode::cuda_module,
                 path +
-                    " is missing: this build has no CUDA part; install the CUDA toolkit (nvcc) and run "
-                    "npm run setup, or use --device cpu");
+                    " is missing: this build has no CUDA part; install npm's package @lconv/cuda-linux-x64, or the "
+                    "CUDA toolkit "
+                    "(nvcc) and run npx lconv setup --force (in a clone: npm run setup), or use --device cpu");
   }
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);  // never closed: the CUDA runtime has exit handlers
   if (!library) {
-    throw Error(ErrorCode::cuda_module, std::string("lconv_cuda.so cannot be opened: ") + dlerror() +
-                                            "; build it again: npm run build:native -- --clean");
+    throw Error(ErrorCode::cuda_module,
+                std::string("lconv_cuda.so cannot be opened: ") + dlerror() +
+                    "; build it again: npx lconv setup --force (in a clone: npm run build:native -- --clean)");
   }
   using Init = const lconv_cuda* (*)(uint32_t);
   const auto init = reinterpret_cast<Init>(dlsym(library, "lconv_cuda_init"));
@@ -32,7 +38,9 @@ const lconv_cuda& open_module() {
   const lconv_cuda* api = init(kCudaAbi);
   if (!api || api->abi != kCudaAbi) {
     throw Error(ErrorCode::cuda_abi, path + " belongs to another version of lconv (its interface is not number " +
-                                         std::to_string(kCudaAbi) + "): build again: npm run build:native");
+                                         std::to_string(kCudaAbi) +
+                                         "): install packages of one version, or build again: npx lconv setup --force "
+                                         "(in a clone: npm run build:native)");
   }
   return *api;
 }
@@ -128,7 +136,15 @@ class CudaBackend final : public Backend {
 
 std::string cuda_module_path() {
   const char* named = std::getenv("LCONV_CUDA");
-  return named && *named ? named : folder_of_this_binary() + "/lconv_cuda.so";
+  if (named && *named) return named;
+  std::string beside = folder_of_this_binary() + "/lconv_cuda.so";
+  const std::lock_guard<std::mutex> lock(offered_mutex);
+  return offered.empty() || std::ifstream(beside) ? beside : offered;
+}
+
+void offer_cuda_module(const std::string& path) {
+  const std::lock_guard<std::mutex> lock(offered_mutex);
+  offered = path;
 }
 
 CudaLibraries cuda_libraries() {

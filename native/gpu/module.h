@@ -8,8 +8,10 @@
 
 namespace lieconv {
 
-/// Where lconv_cuda.so is looked for: LCONV_CUDA, else beside this binary.
+/// Where lconv_cuda.so is looked for: LCONV_CUDA, else beside this binary, else where it was offered.
 std::string cuda_module_path();
+/// Names a place for it, for all threads; the first use of a GPU settles which one is opened.
+void offer_cuda_module(const std::string& path);
 
 /// Runtime and cuBLAS behind lconv_cuda.so, which is opened; needs no GPU. There is a `fault` unless both can be used.
 struct CudaLibraries {

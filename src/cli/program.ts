@@ -8,6 +8,7 @@ import { data, dataFlags } from "./commands/data.js";
 import { doctor } from "./commands/doctor.js";
 import { evaluate, evaluateFlags } from "./commands/evaluate.js";
 import { predict, predictFlags } from "./commands/predict.js";
+import { setup, setupFlags } from "./commands/setup.js";
 import { verify, verifyFlags } from "./commands/verify.js";
 import { compare, compareFlags } from "./compare/compare.js";
 import { discover } from "./discover/discover.js";
@@ -48,6 +49,13 @@ export function buildProgram(context: Context): Command {
   add(program, "compare", "Train L-conv and a CNN side by side on rotated and scrambled images", compareFlags, compareExamples)
     .option("--resume <DIR>", "go on with the comparison in DIR, exactly as if it had not been stopped")
     .action((options) => compare(without(options), context));
+  add(
+    program,
+    "setup",
+    "Build the native engine from source, where npm installed none that fits, into a cache that npm ci keeps",
+    setupFlags,
+    setupExamples,
+  ).action((options) => setup(without(options), context));
   add(program, "doctor", "Show devices, libraries, data sets and settings, and how to get what is missing", {}, "").action(() =>
     doctor(context),
   );
@@ -112,6 +120,8 @@ const predictExamples = `  lconv predict --run runs/mine --input images.npz
 
 Images are raw pixels of the size that the network was trained on: they are scaled, and scrambled where the training images were.
 An .npz file or a folder of .npy files holds them under the name x or images; NumPy's np.savez("images.npz", x=images) makes one.`;
+const setupExamples = `  lconv setup
+  lconv setup --apt`;
 const compareExamples = `  lconv compare
   lconv compare --dataset cifar10 --epochs 10 --name cifar
   lconv compare --resume runs/cifar`;

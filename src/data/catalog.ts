@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { cacheFolder } from "../engine/places.js";
 import { type CifarLayout, cifar10, cifar100, cifarBytes, isCifarIn, readCifar } from "./cifar.js";
 import type { DatasetFiles, ImageShape } from "./dataset.js";
 import { glyphsShape } from "./glyphs.js";
@@ -126,12 +126,6 @@ function cifarSet(title: string, layout: CifarLayout, file: RemoteFile): Catalog
 function cifarMembers(layout: CifarLayout, folder: string): Pick<RemoteFile, "members" | "unpacked"> {
   const members = Object.fromEntries([...layout.train, layout.test].map((file) => [`${folder}/${file}`, file]));
   return { members, unpacked: cifarBytes(layout) };
-}
-
-/** XDG_CACHE_HOME/lconv or ~/.cache/lconv; a relative XDG_CACHE_HOME does not count, as its standard says. */
-export function cacheFolder(): string {
-  const base = process.env["XDG_CACHE_HOME"];
-  return base?.startsWith("/") ? join(base, "lconv") : join(homedir(), ".cache", "lconv");
 }
 
 /** The folders that hold a folder for each data set, first the one that downloads go to. `root` stands before LCONV_DATA. */

@@ -141,6 +141,8 @@ export interface Native {
   /** "cpu", "cuda:k", or "cuda:plan", which counts what programs would do and cannot run them. Precision: 0 fp32, 1 tf32, 2 bf16. */
   openDevice(name: string, threads: number, precision: 0 | 1 | 2): NativeDevice;
   /** Asks the NVIDIA driver; never throws. */
+  /** Where lconv_cuda.so is if LCONV_CUDA names none and none lies beside the engine. */
+  offerCuda(path: string): void;
   probeCuda(): CudaProbe;
   /** Opens lconv_cuda.so and cuBLAS; never throws. */
   cudaLibraries(): CudaLibraries;
@@ -159,4 +161,4 @@ export interface Native {
 }
 
 /** Raised together with `kAbi` in native/addon/addon.cpp when this interface changes. */
-export const ABI = 3;
+export const ABI = 4;

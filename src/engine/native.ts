@@ -1,16 +1,13 @@
 import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { constants } from "node:os";
-import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { resolve } from "node:path";
 import { LconvError } from "../errors.js";
 import { ABI, type Native } from "./addon.js";
 import { elfFault } from "./elf.js";
+import { cudaPackage, enginePlaces, inCheckout, inPackage, type Place, platformPackage, root, version } from "./places.js";
 
 export type { Native, NativeDevice, NativeProgram } from "./addon.js";
-
-// The same distance from src/engine/native.ts and from dist/engine/native.js.
-const root = fileURLToPath(new URL("../../", import.meta.url));
 
 interface Failure {
   path: string;
@@ -25,27 +22,31 @@ export function native(): Native {
   return loaded;
 }
 
-/** Where the binary may be, best first. With LCONV_NATIVE no other place is tried: a named file that does not load must not be replaced silently. */
-function candidates(): string[] {
+/** With LCONV_NATIVE no other place is tried: a named file that does not load must not be replaced silently. */
+function candidates(): Place[] {
   const override = process.env["LCONV_NATIVE"];
-  if (override) return [resolve(override)];
-  return [
-    join(root, "build/Release/lconv.node"),
-    join(root, "native/gyp/build/Release/lconv.node"),
-    join(root, `prebuilds/${process.platform}-${process.arch}/lconv.node`),
-  ];
+  return override ? [{ path: resolve(override) }] : enginePlaces();
 }
 
-function load(paths: readonly string[]): Native {
+function load(places: readonly Place[]): Native {
   const failures: Failure[] = [];
-  for (const path of paths) {
+  for (const { path, fault } of places) {
     try {
-      return open(path);
+      if (fault !== undefined) throw new Error(fault);
+      return withCuda(open(path));
     } catch (error) {
       failures.push({ path, cause: error instanceof Error ? error.message : String(error) });
     }
   }
   throw new LconvError("ERR_LCONV_NATIVE", explain(failures));
+}
+
+/** npm's package of the CUDA part lies in a folder of its own; one beside the engine goes before it. */
+function withCuda(engine: Native): Native {
+  if (process.env["LCONV_NATIVE"]) return engine;
+  const { path, fault } = inPackage(cudaPackage, "lconv_cuda.so");
+  if (fault === undefined) engine.offerCuda(path);
+  return engine;
 }
 
 function open(path: string): Native {
@@ -76,38 +77,53 @@ function checksumFault(path: string): string | undefined {
   return actual === expected ? undefined : "corrupted: its contents differ from lconv.node.sha256 beside it";
 }
 
+/** What to type to have the engine built, and built again from nothing, here. */
+const build = (): string => (inCheckout() ? "npm run setup" : "npx lconv setup");
+const rebuild = (): string => (inCheckout() ? "npm run build:native -- --clean" : "npx lconv setup --force");
+
 /** Remedies by the words that the loader (ld.so) uses for the cause; the first match is used. */
-const remedies: readonly [RegExp, string][] = [
-  [/^missing/, "build it: npm run setup"],
+const remedies: readonly [RegExp, () => string][] = [
+  [/^missing/, missing],
+  [/^half-installed/, () => `install it again, its packages are incomplete: npm install lconv@${version()}`],
+  [/^other version/, () => `install packages of one version: npm install lconv@${version()}`],
   [
     /^corrupted|file too short|invalid ELF|ELF load command|cannot read file data/i,
-    "build it again, the file is damaged: npm run build:native",
+    () => `build it again, the file is damaged: ${rebuild()}`,
   ],
   [
     /^wrong architecture|wrong ELF class|cannot open shared object file: Exec format/i,
-    "build it on this machine, the file comes from another kind: npm run build:native -- --clean",
+    () => `build it on this machine, the file comes from another kind: ${rebuild()}`,
   ],
-  [/^other interface/, "build it again, it is older or newer than the TypeScript part: npm run build:native"],
+  [/^other interface/, () => `build it again, it is older or newer than the TypeScript part: ${rebuild()}`],
   [
     /(GLIBC|GLIBCXX|CXXABI)_[\d.]+'? not found/,
-    "build it on this machine, the file needs a newer C or C++ library than this system has: npm run build:native -- --clean",
+    () => `build it on this machine, the file needs a newer C or C++ library than this system has: ${rebuild()}`,
   ],
-  [/libgomp\.so/, "install the OpenMP runtime: apt-get install libgomp1"],
-  [/cannot open shared object file/, "install the library named above, or build again without it: npm run build:native -- --clean"],
-  [/undefined symbol|^not the lconv engine/, "build it again from nothing: npm run build:native -- --clean"],
-  [/EACCES|Permission denied/i, "make the file readable for this user"],
-  [/noexec|failed to map segment/i, "move the package to a file system that is not mounted noexec"],
+  [/libgomp\.so/, () => "install the OpenMP runtime: apt-get install libgomp1"],
+  [/cannot open shared object file/, () => `install the library named above, or build again without it: ${rebuild()}`],
+  [/undefined symbol|^not the lconv engine/, () => `build it again from nothing: ${rebuild()}`],
+  [/EACCES|Permission denied/i, () => "make the file readable for this user"],
+  [/noexec|failed to map segment/i, () => "move the package to a file system that is not mounted noexec"],
 ];
+
+function missing(): string {
+  if (process.platform === "win32") return "Windows is not supported; lconv runs there in WSL 2";
+  if (inCheckout()) return `build it: ${build()}`;
+  const unpackaged = `there is no package of binaries for ${process.platform}-${process.arch}; build from source: ${build()}`;
+  if (platformPackage === undefined) return unpackaged;
+  return `install ${platformPackage}, which npm leaves out with --omit=optional or for another platform: npm install lconv@${version()}; or build from source: ${build()}`;
+}
 
 function explain(failures: readonly Failure[]): string {
   const present = failures.filter((failure) => !failure.cause.startsWith("missing"));
   const relevant = present.length > 0 ? present : failures;
-  const advice = new Set(process.env["LCONV_NATIVE"] ? ["unset LCONV_NATIVE, which names this file"] : []);
-  for (const { cause } of relevant) advice.add(remedies.find(([pattern]) => pattern.test(cause))?.[1] ?? "build it: npm run setup");
+  const named = Boolean(process.env["LCONV_NATIVE"]);
+  const advice = new Set(named ? ["unset LCONV_NATIVE, which names this file"] : []);
+  for (const { cause } of relevant) advice.add((remedies.find(([pattern]) => pattern.test(cause))?.[1] ?? missing)());
   return [
     `cannot load the native engine for ${process.platform}-${process.arch}, Node ${process.versions.node}; tried:`,
     ...failures.map(({ path, cause }) => `  - ${path}: ${cause}`),
-    `Possible solutions (commands are for ${root}):`,
+    `Possible solutions${inCheckout() ? ` (commands are for ${root()})` : ""}:`,
     ...[...advice].map((line) => `  - ${line}`),
   ].join("\n");
 }

@@ -6,7 +6,6 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import {
   type CatalogEntry,
-  cacheFolder,
   catalog,
   dataRoots,
   datasetNames,
@@ -17,6 +16,7 @@ import {
   type RemoteFile,
 } from "../../src/data/catalog.js";
 import { chooseDataset, fetchDataset, loadDataset } from "../../src/data/load.js";
+import { cacheFolder } from "../../src/engine/places.js";
 import { writeNpz } from "../../src/io/npz.js";
 import { fails, temporaryFolder } from "../io/helpers.js";
 import { tar } from "../io/tarFixture.js";

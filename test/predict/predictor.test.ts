@@ -13,7 +13,7 @@ import { logSoftmax } from "../../src/ops/softmax.js";
 import { type Prediction, Predictor, type PredictorOptions, type RawSamples } from "../../src/predict/index.js";
 import { record } from "../../src/tensor/record.js";
 import { scope } from "../../src/tensor/scope.js";
-import { Tensor, tensor } from "../../src/tensor/tensor.js";
+import { type Tensor, tensor } from "../../src/tensor/tensor.js";
 import { everyDevice } from "../support/everyDevice.js";
 import { rejectsCode, throwsCode } from "../support/throws.js";
 

@@ -1,9 +1,10 @@
 import { accessSync, constants, existsSync } from "node:fs";
 import { availableParallelism, cpus, freemem, release, totalmem } from "node:os";
 import { dirname } from "node:path";
-import { cacheFolder, findDataset, officialNames } from "../../data/catalog.js";
+import { findDataset, officialNames } from "../../data/catalog.js";
 import { defined } from "../../defined.js";
 import { native } from "../../engine/native.js";
+import { cacheFolder, inCheckout } from "../../engine/places.js";
 import { threadCount } from "../../engine/threads.js";
 import { attempt, type CudaFindings, type DeviceState, examineCuda, examineDevice, showCuda } from "../run/examine.js";
 import type { Context } from "../terminal/context.js";
@@ -58,8 +59,15 @@ function examineEngine(): Findings["engine"] {
   const { value: info, problem } = attempt(() => native().info());
   if (!info) return { loaded: false, problem: problem ?? "unknown" };
   const { version, isa, oneDNN, gemmNote } = info;
-  const builtIn = `built-in (${gemmNote ?? "oneDNN was not found"}); with oneDNN narrow ones are faster: apt-get install libdnnl-dev && npm run setup`;
+  const builtIn = `built-in (${gemmNote ?? "oneDNN was not found"})${oneDnnAdvice()}`;
   return { loaded: true, version, isa, gemm: oneDNN ? `built-in, narrow and large square ones by oneDNN ${oneDNN}` : builtIn };
+}
+
+/** The package of binaries for x64 has the module for oneDNN, and needs the system's library alone; others are built with it, or not at all. */
+function oneDnnAdvice(): string {
+  if (process.platform !== "linux") return "";
+  const install = inCheckout() ? "apt-get install libdnnl-dev && npm run setup" : "apt-get install libdnnl2";
+  return process.arch === "x64" ? `; with oneDNN narrow ones are faster: ${install}` : "";
 }
 
 function examineCache(): Findings["cache"] {
