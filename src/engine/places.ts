@@ -1,5 +1,4 @@
 import { existsSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -37,7 +36,7 @@ export function root(): string {
   throw new LconvError(
     "ERR_LCONV_NATIVE",
     [
-      `lconv was bundled into ${here ? fileURLToPath(here) : "another file"}, where it cannot find its engine.`,
+      `lconv was bundled into another file, where it cannot find its engine${here ? ` (looked around ${fileURLToPath(here)})` : ""}.`,
       "Mark it as external, so that it is loaded from node_modules:",
       "  - esbuild: --external:lconv",
       '  - vite: build.rollupOptions.external: ["lconv"], and ssr.external for a server build',
@@ -76,9 +75,10 @@ export function inPackage(name: string, file: string): Place {
   return existsSync(path) ? { path } : { path, fault: `half-installed: ${name} is there without ${file}` };
 }
 
-/** The folder of an installed package, as Node finds it from here. */
+/** The folder of an installed package, as Node finds it from here. A bundler would replace an import of createRequire by its own. */
 function installed(name: string): string | undefined {
   try {
+    const { createRequire } = process.getBuiltinModule("node:module");
     return dirname(createRequire(join(root(), "package.json")).resolve(`${name}/package.json`));
   } catch {
     return undefined;
