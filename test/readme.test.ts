@@ -8,21 +8,24 @@ import * as assert from "uvu/assert";
 const test = suite("readme");
 const root = new URL("../", import.meta.url);
 const textOf = (path: string): string => readFileSync(new URL(path, root), "utf8");
-const run = (file: URL): string => execFileSync(process.execPath, ["--import", "tsx", file.pathname], { cwd: root, encoding: "utf8" });
+const run = (file: URL, cwd = root): string =>
+  execFileSync(process.execPath, ["--import", import.meta.resolve("tsx"), file.pathname], { cwd, encoding: "utf8" });
 
 test("the README has at most 100 lines", () => {
   assert.ok(textOf("README.md").trimEnd().split("\n").length <= 100);
 });
 
-test("the README's library example runs as it stands", () => {
-  const code = /```ts\n([\s\S]*?)```/.exec(textOf("README.md"))?.[1] ?? "";
-  assert.match(code, /from "lconv"/);
+test("the README's examples run as they stand, one after the other", () => {
+  const readme = textOf("README.md");
+  const [, command = ""] = /^npx (lconv train [^#\n]*--out \S+)/m.exec(readme) ?? [];
+  const [predict = "", train = ""] = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1]);
   const folder = new URL("build/readme/", root); // inside the package, so that "lconv" means this package
+  rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const file = new URL("example.mts", folder);
-  writeFileSync(file, code);
-  const lines = run(file).trim().split("\n");
-  const [best, tested] = (lines.at(-1) ?? "").split(" ").map(Number);
+  execFileSync(process.execPath, [new URL("dist/cli/main.js", root).pathname, ...command.trim().split(" ").slice(1)], { cwd: folder });
+  for (const [name, code] of Object.entries({ predict, train })) writeFileSync(new URL(`${name}.mts`, folder), code);
+  assert.match(run(new URL("predict.mts", folder), folder), /Int32Array\(5\) \[(\s*\d,?){5}\s*\]/);
+  const [best, tested] = (run(new URL("train.mts", folder), folder).trim().split("\n").at(-1) ?? "").split(" ").map(Number);
   assert.ok(best > 0.6 && tested > 0.6, `accuracies ${best} and ${tested}`);
   rmSync(folder, { recursive: true });
 });

@@ -32,11 +32,13 @@ export interface LoadModelOptions {
  *
  * @example
  * ```ts
- * import { data, loadModel } from "lconv";
+ * import { data, device, loadModel, models, saveModel } from "lconv";
  *
- * const model = await loadModel("runs/digits"); // from: npx lconv train --dataset glyphs --out runs/digits
+ * const input = { channels: 1, height: 28, width: 28, classes: 10 };
+ * saveModel("model.safetensors", models.makeModel("cnn", input, device()), { scale: 255 }); // as it was drawn
+ *
+ * const model = await loadModel("model.safetensors"); // or a folder of `lconv train`
  * const { classes } = await model.predict(data.glyphs({ test: 5 }).test.pixels);
- * console.log(classes); // the digits of five drawn images
  * ```
  */
 export async function loadModel(path: string, options: LoadModelOptions = {}): Promise<Predictor<Classifier>> {
