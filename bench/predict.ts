@@ -5,21 +5,15 @@
 //   - resident memory over 100,000 such requests
 //
 //   npx tsx bench/predict.ts
-import { cpus } from "node:os";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { noGrad } from "../src/autograd/autograd.js";
 import { device, models, ops, Predictor, record, zeros } from "../src/index.js";
+import { machineLine, nowLine } from "./machine.js";
 
 const report = (line: object): void => console.log(JSON.stringify(line));
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1];
 const here = device();
-report({
-  machine: cpus()[0].model.trim(),
-  threads: here.threads,
-  device: here.name,
-  node: process.version,
-  date: new Date().toISOString(),
-});
+report(machineLine(here));
 
 const BATCH = 64;
 const ROUNDS = 15;
@@ -67,6 +61,8 @@ for (const [name, make] of Object.entries(networks)) {
   x.dispose();
   predictor.dispose();
 }
+
+report(nowLine());
 
 async function perSecond(count: number, work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();

@@ -51,6 +51,7 @@ function lacksComment(name: DeclarationReflection): boolean {
 }
 
 const shownByExample = ["fit", "record", "discover.discoverData", "discover.discoverPairs"];
+shownByExample.push("loadModel", "saveModel", "Predictor");
 shownByExample.push("lie.extractSymmetries", "lie.generatorsFromPairs", "lie.identify");
 
 function lacksExample(name: DeclarationReflection): boolean {
