@@ -59,6 +59,34 @@ export function symplecticFrame(A: Matrix): Matrix {
   return new Matrix([...q, ...p]).transpose();
 }
 
+/**
+ * Columns (Re z, Im z) in which a symmetric form G is diag(1, ..., -1, ...) twice, p times 1, and the alternating form A is G times multiplication by i:
+ * those of a unitary algebra, by Gram and Schmidt over the complex numbers. Undefined where the signature is another.
+ */
+export function unitaryFrame(G: Matrix, A: Matrix, p: number): Matrix | undefined {
+  const k = G.rows;
+  const J = inverse(G).mmul(A);
+  J.mul(Math.sqrt(k / Math.abs(J.mmul(J).trace()))); // J^2 = -1
+  const form = (x: Matrix, y: Matrix): number => x.transpose().mmul(G).mmul(y).get(0, 0);
+  const [positive, negative]: Matrix[][] = [[], []];
+  let left = new EigenvalueDecomposition(G, { assumeSymmetric: true }).eigenvectorMatrix
+    .transpose()
+    .to2DArray()
+    .map((x) => Matrix.columnVector(x));
+  for (let at = 0; at < k / 2; at++) {
+    const lengths = left.map((x) => form(x, x));
+    const best = lengths.reduce((most, length, i) => (Math.abs(length) > Math.abs(lengths[most]) ? i : most), 0);
+    const x = Matrix.div(left[best], Math.sqrt(Math.abs(lengths[best])));
+    (lengths[best] > 0 ? positive : negative).push(x);
+    const pair = [x, J.mmul(x)];
+    const sign = Math.sign(lengths[best]);
+    left = left.map((y) => pair.reduce((rest, e) => Matrix.sub(rest, Matrix.mul(e, sign * form(e, y))), y));
+  }
+  if (positive.length !== p && negative.length !== p) return undefined;
+  const frame = positive.length === p ? [...positive, ...negative] : [...negative, ...positive]; // the sign of a form is free
+  return new Matrix([...frame, ...frame.map((x) => J.mmul(x))].map((x) => x.to1DArray())).transpose();
+}
+
 /** Coefficients c with sum_i c_i L_i nearest to M. */
 export function nearestCoefficients(matrices: readonly Matrix[], targets: readonly Matrix[]): Matrix {
   const flat = new Matrix(matrices.map((L) => L.to1DArray()));

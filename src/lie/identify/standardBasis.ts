@@ -1,12 +1,12 @@
 import { EigenvalueDecomposition, inverse, Matrix, SingularValueDecomposition } from "ml-matrix";
 import type { Pieces } from "../../engine/breathe.js";
 import { Basis } from "../generators/basis.js";
-import { inhomogeneous, pseudoOrthogonal, similarities, symplectic } from "../generators/classical.js";
+import { inhomogeneous, pseudoOrthogonal, similarities, symplectic, unitary } from "../generators/classical.js";
 import { combination } from "../generators/generator.js";
 import { affineAlgebra, gl, sl } from "../generators/groups.js";
 import { killingOf, structureOf, transform } from "../generators/structure.js";
 import { type Frame, product, sumOf } from "./frame.js";
-import { imageOfMatrix, invariantForm, nearestCoefficients, orthogonalFrame, symplecticFrame } from "./invariantForms.js";
+import { imageOfMatrix, invariantForm, nearestCoefficients, orthogonalFrame, symplecticFrame, unitaryFrame } from "./invariantForms.js";
 import { type Proposal, solvableStandard } from "./lowDimensional.js";
 import type { Named } from "./naming.js";
 import type { Acting } from "./representation.js";
@@ -39,14 +39,13 @@ function* proposalOf(frame: Frame, named: Named): Pieces<Proposal | undefined> {
   if (affine) return yield* proposed(affine.model, affine.matrices);
   const matrices = frame.matrices as readonly Matrix[];
   const { ideals } = named;
-  if (ideals && ideals.length > 0 && (/^gl\(/.test(name) || (ideals.length > 1 && /^so\([\d,]+\)$/.test(name))))
+  if (ideals && ideals.length > 0 && (/^(?:gl|u)\(/.test(name) || (ideals.length > 1 && /^so\([\d,]+\)$/.test(name))))
     return yield* defining(matrices, activeSpace(ideals), name);
   return ideals ? yield* directSumOf(frame, named) : yield* solvableStandard(frame, named);
 }
 
 /** Side by side: simple ideals, circles and lines. */
-function* directSumOf(frame: Frame, { ideals = [], flows, levi, name = "", scalar }: Named): Pieces<Proposal | undefined> {
-  if (/^u\(/.test(name)) return undefined;
+function* directSumOf(frame: Frame, { ideals = [], flows, levi, scalar }: Named): Pieces<Proposal | undefined> {
   const parts: Proposal[] = [];
   for (const acting of ideals) {
     const part = yield* idealBasis(acting);
@@ -83,7 +82,7 @@ function* idealBasis(acting: Acting): Pieces<Proposal | undefined> {
   if (!matrices || !form) return undefined;
   const own = constantsOf(matrices);
   if (ideal.dimension === 3 && form.name !== "so(1,2)") return ideal.noncompact === 0 ? rotations(matrices, own) : ladder(matrices, own);
-  return copies === 1 && /^(?:so|sl|sp)\([\d,]+\)$/.test(form.name)
+  return copies === 1 && /^(?:so|sl|sp|su)\([\d,]+\)$/.test(form.name)
     ? yield* defining(matrices, activeSpace([acting]), form.name)
     : undefined;
 }
@@ -174,6 +173,7 @@ function modelOf(name: string): Basis | undefined {
   if (family === "sp") return symplectic(p);
   if (family === "sim") return similarities(p);
   if (family === "sl") return sl(p);
+  if (family === "su" || family === "u") return unitary(p, second === undefined ? 0 : q, family === "u");
   if (family === "gl") return gl(p);
   return family === "aff" ? affineAlgebra(p) : undefined;
 }
@@ -184,6 +184,7 @@ function coordinates(matrices: readonly Matrix[], name: string): Matrix | undefi
   const k = matrices[0].rows;
   if (["sl", "gl", "aff"].includes(family)) return Matrix.eye(k);
   if (family === "sp") return symplecticFrame(invariantForm(matrices, false));
+  if (family === "su" || family === "u") return unitaryFrame(invariantForm(matrices, true), invariantForm(matrices, false), Number(first));
   const traceless = matrices.map((L) => Matrix.sub(L, Matrix.eye(k).mul(L.trace() / k)));
   return orthogonalFrame(invariantForm(traceless, true), second === undefined ? 0 : Number(first));
 }
