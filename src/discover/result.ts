@@ -1,4 +1,4 @@
-import type { Matrix } from "ml-matrix";
+import { Matrix } from "ml-matrix";
 import { defined } from "../defined.js";
 import { inOneGo, inPieces, type Pieces } from "../engine/breathe.js";
 import { check, unknownName } from "../errors.js";
@@ -123,7 +123,7 @@ export function* describing(found: Basis, options: DescribeOptions): Pieces<Disc
   const defects = defect && (yield* measured(basis.generators, (L, i) => defect(L, coefficients.getRow(i)))).map(numbers);
   const angles: Discovery["angles"][number][] = [];
   for (const name of known) {
-    const seen = knownGenerators(name, basis.d, grid, permutation);
+    const seen = knownGenerators(name, basis.d, grid, permutation, whitened?.affine);
     const degrees = (yield* anglesBetween(form.basis, whitened ? inCoordinates(seen, whitened) : seen, compared)).map(
       (angle) => (180 * angle) / Math.PI,
     );
@@ -196,11 +196,17 @@ const sets: Record<string, readonly AffineName[]> = {
 
 /**
  * Known generators by name, for d positions: so2, translations, se2, scaling, affine on an image grid; translations on a signal; an algebra
- * of `lie.algebra`, such as so(3), whose matrices are d x d. With `permutation` those of positions that it scrambled. Throws
- * ERR_LCONV_ARGUMENT, which names the nearest known name.
+ * of `lie.algebra`, such as so(3), whose matrices are d x d. With `permutation` those of positions that it scrambled; with `affine` on (x, 1), so that d
+ * counts the 1, and algebras of the d - 1 components leave it alone. Throws ERR_LCONV_ARGUMENT, which names the nearest known name.
  */
-export function knownGenerators(name: string, d: number, grid?: readonly number[], permutation?: ArrayLike<number>): Basis {
-  const basis = unscrambled(name, d, grid);
+export function knownGenerators(
+  name: string,
+  d: number,
+  grid?: readonly number[],
+  permutation?: ArrayLike<number>,
+  affine = false,
+): Basis {
+  const basis = unscrambled(name, d, grid, affine);
   return permutation
     ? new Basis(
         basis.generators.map((g) => permuted(g, permutation)),
@@ -209,18 +215,28 @@ export function knownGenerators(name: string, d: number, grid?: readonly number[
     : basis;
 }
 
-function unscrambled(name: string, d: number, grid?: readonly number[]): Basis {
+function unscrambled(name: string, d: number, grid: readonly number[] | undefined, onAffine: boolean): Basis {
+  const positions = onAffine ? d - 1 : d;
   if (Object.hasOwn(sets, name) && grid?.length === 2) return affine(grid[0], grid[1], { only: sets[name] });
   if (name === "translations" && grid?.length === 1) return translation(d);
   check(
     !Object.hasOwn(sets, name),
     "ERR_LCONV_ARGUMENT",
-    () => `known "${name}" needs positions on a grid, and these ${d} are ${grid ? `a grid of ${grid.length} axes` : "none"}; see --grid`,
+    () => `known "${name}" needs positions on a grid, and these ${positions} are ${grid ? `a grid of ${grid.length} axes; see --grid` : "none; of components it is one such as so(2), se(2)"}`,
   );
   const make = algebraNamed(name);
   const names = [...Object.keys(sets), ...algebraNames];
   check(make !== undefined, "ERR_LCONV_ARGUMENT", () => unknownName("knownGenerators", "generators", name, names));
   const basis = make();
-  check(basis.d === d, "ERR_LCONV_ARGUMENT", () => `known "${name}" acts on ${basis.d} positions, what was found on ${d}`);
+  if (onAffine && basis.d === positions) return leavingOne(basis);
+  const acts = onAffine ? `${positions} and the 1 of translations` : `${d}`;
+  check(basis.d === d, "ERR_LCONV_ARGUMENT", () => `known "${name}" acts on ${basis.d} positions, what was found on ${acts}`);
   return basis;
+}
+
+/** Generators of x as those of (x, 1). */
+function leavingOne(basis: Basis): Basis {
+  const d = basis.d + 1;
+  const larger = basis.dense().map((L) => Matrix.zeros(d, d).setSubMatrix(L, 0, 0));
+  return new Basis(larger.map(dense), basis.names);
 }

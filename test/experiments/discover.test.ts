@@ -288,6 +288,19 @@ test("known: angles to known generators, also of scrambled positions", () => {
   const scrambled = new Basis([permuted(rotate, permutation)]);
   near(describe(scrambled, { source: "", grid, known: ["so2"], permutation }).angles[0].degrees, [0]);
   assert.ok(describe(scrambled, { source: "", grid, known: ["so2"] }).angles[0].degrees[0] > 45);
+  const turns = knownGenerators("so(2)", 3, undefined, undefined, true); // of (x, 1)
+  assert.equal(turns.dense().map((L) => L.to2DArray()), [[[0, -1, 0], [1, 0, 0], [0, 0, 0]]]); // biome-ignore format: one matrix
+  assert.is(knownGenerators("se(2)", 3, undefined, undefined, true).n_L, 3);
+  throwsCode(
+    () => knownGenerators("so(4)", 3, undefined, undefined, true),
+    "ERR_LCONV_ARGUMENT",
+    "acts on 4 positions, what was found on 2 and the 1 of",
+  );
+  throwsCode(
+    () => knownGenerators("se2", 3, undefined, undefined, true),
+    "ERR_LCONV_ARGUMENT",
+    "these 2 are none; of components it is one such as so(2), se(2)",
+  );
   throwsCode(() => knownGenerators("so22", 36, grid), "ERR_LCONV_ARGUMENT", 'did you mean "so2"');
   for (const name of ["so3", "constructor", "gl(100000)"]) throwsCode(() => knownGenerators(name, 36, grid), "ERR_LCONV_ARGUMENT", "so(n)");
   throwsCode(() => knownGenerators("so2", 36), "ERR_LCONV_ARGUMENT", "grid");

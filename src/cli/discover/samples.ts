@@ -33,7 +33,7 @@ export async function discoverSamples(values: DiscoverValues, context: Context):
   const samples = readSamples(path, grid);
   const known = values.known?.split(",");
   for (const name of [...(known ?? []), ...(within === undefined ? [] : [within])])
-    knownGenerators(name, samples.d + (affine ? 1 : 0), grid); // before the work
+    knownGenerators(name, samples.d + (affine ? 1 : 0), grid, undefined, affine); // before the work
   let done = 0;
   const found = await withReporter(values.progress, (reporter) => {
     const options = {
