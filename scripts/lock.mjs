@@ -28,10 +28,9 @@ function acquire(file, steal) {
     if (state === "lives") knownAt = performance.now();
     if (performance.now() - knownAt > PATIENCE_MS)
       throw new SetupError(
-        `${text} is setting up this clone (${file}) and cannot be asked; if it has ended, take over: npm run setup -- --steal-lock`,
+        `${text} is setting this up and cannot be asked; if it has ended, remove ${file}, or in a clone type: npm run setup -- --steal-lock`,
       );
-    if (told !== text)
-      say(`waiting for another set-up of this clone, ${text}${pid ? ` (to stop it: kill ${pid})` : ""}; Ctrl-C to give up`);
+    if (told !== text) say(`waiting for another set-up, ${text}${pid ? ` (to stop it: kill ${pid})` : ""}; Ctrl-C to give up`);
     told = text;
     // Ctrl-C ends a process that waits so, as it has no handler that would have to run.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, POLL_MS);

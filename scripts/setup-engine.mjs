@@ -1,7 +1,7 @@
 // Builds the engine from source into a folder outside the package, for `lconv setup`: node scripts/setup-engine.mjs --to FOLDER [--apt]
 // --apt: first install what is missing by apt-get, as root or by sudo; without it nothing of the system is changed.
 // The package's own folder is only read: it may belong to another user, and `npm ci` empties it.
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { aptUsable, install } from "./apt.mjs";
@@ -9,7 +9,7 @@ import { configureAndBuild } from "./cmake.mjs";
 import { explain } from "./explain.mjs";
 import { withLock } from "./lock.mjs";
 import { nodeApiFolders } from "./nodeApi.mjs";
-import { haveCMake, haveCompiler, haveOneDnn, main, SetupError, say } from "./support.mjs";
+import { haveCMake, haveCompiler, haveOneDnn, intact, main, SetupError, say } from "./support.mjs";
 
 const { values } = parseArgs({ options: { to: { type: "string" }, apt: { type: "boolean", default: false } } });
 
@@ -31,9 +31,18 @@ function checkTools() {
   );
 }
 
+const begun = Date.now();
+
+/** Whether somebody else built it while this process waited for the lock. */
+const builtMeanwhile = (to) => intact(join(to, "lconv.node")) && statSync(join(to, "lconv.node")).mtimeMs > begun;
+
 /** Everything that the engine is made of, in a folder of its own that takes its place at once. */
 function build(to) {
-  const work = mkdtempSync(join(dirname(to), `${basename(to)}.building-`));
+  if (builtMeanwhile(to)) return say("another set-up has built it meanwhile");
+  const litter = `${basename(to)}.building-`; // of builds that were killed: this process has the lock
+  for (const name of readdirSync(dirname(to)).filter((name) => name.startsWith(litter)))
+    rmSync(join(dirname(to), name), { recursive: true, force: true });
+  const work = mkdtempSync(join(dirname(to), litter));
   try {
     say("building the native engine, which takes minutes");
     const settings = ["CMAKE_BUILD_TYPE=Release", "LCONV_PARITY=OFF", `CMAKE_JS_INC=${nodeApiFolders().join(";")}`];
@@ -50,9 +59,18 @@ function build(to) {
   }
 }
 
+/** What the file system refuses is said in a line. */
+function told(work) {
+  try {
+    work();
+  } catch (error) {
+    throw error.syscall ? new SetupError(error.message) : error;
+  }
+}
+
 main(() => {
   const { to } = values;
   if (!to) throw new SetupError("--to FOLDER is needed; npx lconv setup gives it");
   checkTools();
-  withLock(() => build(to), `${to}.lock`);
+  withLock(() => told(() => build(to)), `${to}.lock`);
 });

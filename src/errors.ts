@@ -1,3 +1,5 @@
+import { inspect } from "node:util";
+
 /** The codes of LconvError. They are stable: programs may compare them. */
 export type ErrorCode =
   | "ERR_LCONV_ARGUMENT" // a value that is out of range or of the wrong type
@@ -48,7 +50,9 @@ export function check(ok: boolean, code: ErrorCode, message: () => string): asse
 }
 
 /** `[3, 28, 28]` as the messages show a shape. */
-export const showShape = (shape: readonly number[]): string => `[${shape.join(", ")}]`;
+export const showShape = (shape: readonly number[]): string =>
+  shape.length > MOST_AXES ? `[${shape.slice(0, MOST_AXES).join(", ")}, … ${shape.length} axes]` : `[${shape.join(", ")}]`;
+const MOST_AXES = 32;
 
 const MOST_SHOWN = 80;
 
@@ -61,8 +65,17 @@ export function clip(text: string, most = MOST_SHOWN): string {
 /** The names of all options in T, as the keys of an object: an option that is missing here, or is none of T, does not compile. */
 export type OptionNames<T> = Readonly<Record<keyof T, unknown>>;
 
-/** Throws ERR_LCONV_OPTION for an option that is none of `known`, such as `{ steps: 1, signal: 1 }`. */
+/** Any value as messages show it; never throws, and calls nothing of the value. */
+export const shown = (value: unknown): string =>
+  clip(typeof value === "string" ? value : inspect(value, { depth: 0, customInspect: false }));
+
+/** Throws ERR_LCONV_OPTION for an option that is none of `known`, such as `{ steps: 1, signal: 1 }`, ERR_LCONV_ARGUMENT for what is no object. */
 export function checkOptions<T extends object>(where: string, options: T, known: OptionNames<NoInfer<T>>): void {
+  check(
+    typeof options === "object" && options !== null,
+    "ERR_LCONV_ARGUMENT",
+    () => `${where}: options must be an object, got ${shown(options)}`,
+  );
   for (const name of Object.keys(options))
     if (!Object.hasOwn(known, name)) throw new LconvError("ERR_LCONV_OPTION", unknownName(where, "option", name, Object.keys(known)));
 }
@@ -70,7 +83,8 @@ export function checkOptions<T extends object>(where: string, options: T, known:
 /** `value` as one of the names `known`. Throws ERR_LCONV_ARGUMENT, with the text of `unknownName`. */
 export function oneOf<T extends string>(where: string, what: string, value: string, known: readonly T[], list?: string): T {
   const found = known.find((name) => name === value);
-  if (found === undefined) throw new LconvError("ERR_LCONV_ARGUMENT", unknownName(where, what, String(value), known, list));
+  if (found === undefined)
+    throw new LconvError("ERR_LCONV_ARGUMENT", unknownName(where, what, typeof value === "string" ? value : shown(value), known, list));
   return found;
 }
 
@@ -97,7 +111,7 @@ export function checkInteger(where: string, name: string, value: unknown, min: n
   check(
     Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
     "ERR_LCONV_ARGUMENT",
-    () => `${where}: ${name} must be an integer from ${min} to ${max}, got ${clip(String(value))}`,
+    () => `${where}: ${name} must be an integer from ${min} to ${max}, got ${shown(value)}`,
   );
 }
 

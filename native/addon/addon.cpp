@@ -6,6 +6,7 @@
 #include "../engine/philox.h"
 #include "../image/rotate.h"
 #include "../ops/names.h"
+#include "../runtime/threads.h"
 #include "arguments.h"
 #include "device.h"
 #include "program.h"
@@ -41,6 +42,11 @@ bool makes_errors(const Napi::Value& type) {
 Napi::Value set_error_class(const Napi::CallbackInfo& call) {
   if (!makes_errors(call[0])) throw Error(ErrorCode::native, "setErrorClass: expected a class of errors with a code");
   Instance::of(call.Env()).error_class = Napi::Persistent(call[0].As<Napi::Function>());
+  return call.Env().Undefined();
+}
+
+Napi::Value end_threads(const Napi::CallbackInfo& call) {
+  Threads::all().end();
   return call.Env().Undefined();
 }
 
@@ -110,6 +116,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("errorCodes", error_codes(env));
   exports.Set("setErrorClass", Napi::Function::New<exported<set_error_class>>(env, "setErrorClass"));
   exports.Set("openDevice", Napi::Function::New<exported<open_device>>(env, "openDevice"));
+  exports.Set("endThreads", Napi::Function::New<exported<end_threads>>(env, "endThreads"));
   exports.Set("offerCuda", Napi::Function::New<exported<offer_cuda>>(env, "offerCuda"));
   exports.Set("probeCuda", Napi::Function::New<exported<probe_cuda>>(env, "probeCuda"));
   exports.Set("cudaLibraries", Napi::Function::New<exported<cuda_libraries>>(env, "cudaLibraries"));

@@ -81,7 +81,9 @@ export function readImages(path: string): Images {
 /** The same from bytes: of a .npy file, an .npz archive, or JSON with nested arrays of numbers. `where` names them in errors. */
 export function decodeImages(bytes: Uint8Array, where: string): Images {
   check(bytes.length > 0, "ERR_LCONV_DATA", () => `${where}: expected images as .npz, .npy or JSON, got nothing`);
-  switch (String.fromCharCode(bytes[0])) {
+  const mark = bytes[0] === 0xef ? 3 : 0; // a byte order mark, which may stand before JSON, as white space may
+  const first = bytes.subarray(mark).find((byte) => byte > 0x20) ?? 0;
+  switch (String.fromCharCode(first)) {
     case "P": {
       const archive = new NpzArchive(bytes, where);
       return imagesOf(archive.get(names.x.find((name) => archive.has(name)) ?? ""), where);

@@ -199,13 +199,7 @@ const sets: Record<string, readonly AffineName[]> = {
  * of `lie.algebra`, such as so(3), whose matrices are d x d. With `permutation` those of positions that it scrambled; with `affine` on (x, 1), so that d
  * counts the 1, and algebras of the d - 1 components leave it alone. Throws ERR_LCONV_ARGUMENT, which names the nearest known name.
  */
-export function knownGenerators(
-  name: string,
-  d: number,
-  grid?: readonly number[],
-  permutation?: ArrayLike<number>,
-  affine = false,
-): Basis {
+export function knownGenerators(name: string, d: number, grid?: readonly number[], permutation?: ArrayLike<number>, affine = false): Basis {
   const basis = unscrambled(name, d, grid, affine);
   return permutation
     ? new Basis(
@@ -222,7 +216,8 @@ function unscrambled(name: string, d: number, grid: readonly number[] | undefine
   check(
     !Object.hasOwn(sets, name),
     "ERR_LCONV_ARGUMENT",
-    () => `known "${name}" needs positions on a grid, and these ${positions} are ${grid ? `a grid of ${grid.length} axes; see --grid` : "none; of components it is one such as so(2), se(2)"}`,
+    () =>
+      `known "${name}" needs positions on a grid, and these ${positions} are ${grid ? `a grid of ${grid.length} axes; see --grid` : "none; of components it is one such as so(2), se(2)"}`,
   );
   const make = algebraNamed(name);
   const names = [...Object.keys(sets), ...algebraNames];

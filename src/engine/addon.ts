@@ -141,6 +141,8 @@ export interface Native {
   /** "cpu", "cuda:k", or "cuda:plan", which counts what programs would do and cannot run them. Precision: 0 fp32, 1 tf32, 2 bf16. */
   openDevice(name: string, threads: number, precision: 0 | 1 | 2): NativeDevice;
   /** Asks the NVIDIA driver; never throws. */
+  /** Ends the threads of all programs of this process, for good. */
+  endThreads(): void;
   /** Where lconv_cuda.so is if LCONV_CUDA names none and none lies beside the engine. */
   offerCuda(path: string): void;
   probeCuda(): CudaProbe;

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { constants } from "node:os";
 import { resolve } from "node:path";
+import { isMainThread } from "node:worker_threads";
 import { LconvError } from "../errors.js";
 import { ABI, type Native } from "./addon.js";
 import { elfFault } from "./elf.js";
@@ -18,7 +19,10 @@ let loaded: Native | undefined;
 
 /** The native engine, loaded on the first call; one instance per thread. Throws ERR_LCONV_NATIVE with every path tried and what to do. */
 export function native(): Native {
-  loaded ??= load(candidates());
+  if (loaded) return loaded;
+  loaded = load(candidates());
+  // Before any library is taken down; a worker's end is that of its own programs alone, which the addon sees to.
+  if (isMainThread) process.once("exit", loaded.endThreads);
   return loaded;
 }
 
@@ -48,6 +52,9 @@ function withCuda(engine: Native): Native {
   if (fault === undefined) engine.offerCuda(path);
   return engine;
 }
+
+/** The engine in one file, and no other. Throws ERR_LCONV_NATIVE. */
+export const opened = (path: string): Native => load([{ path }]);
 
 function open(path: string): Native {
   const status = statSync(path, { throwIfNoEntry: false });

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { homedir, userInfo } from "node:os";
+import { dirname, isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LconvError } from "../errors.js";
 import { ABI } from "./addon.js";
@@ -22,7 +22,9 @@ export const cudaPackage = `@lconv/cuda-${platform}`;
 /** XDG_CACHE_HOME/lconv or ~/.cache/lconv; a relative XDG_CACHE_HOME does not count, as its standard says. */
 export function cacheFolder(): string {
   const base = process.env["XDG_CACHE_HOME"];
-  return base?.startsWith("/") ? join(base, "lconv") : join(homedir(), ".cache", "lconv");
+  if (base?.startsWith("/")) return join(base, "lconv");
+  const home = homedir(); // HOME as it is: code must not be taken from the folder that a command happens to run in
+  return join(isAbsolute(home) ? home : userInfo().homedir, ".cache", "lconv");
 }
 
 /** Where `lconv setup` puts the engine that it builds: outside node_modules, which `npm ci` empties; apart for each version that needs another. */

@@ -3,7 +3,7 @@ import { isPermutation } from "../data/transform.js";
 import * as commands from "../engine/commands.js";
 import type { Device } from "../engine/device.js";
 import type { Program } from "../engine/program.js";
-import { check, clip, showShape } from "../errors.js";
+import { check, shown, showShape } from "../errors.js";
 import type { InputSize } from "../models/options.js";
 import type { Module } from "../nn/module.js";
 import { gather } from "../ops/gather.js";
@@ -12,7 +12,7 @@ import { reshape, slice } from "../ops/shape.js";
 import { softmax } from "../ops/softmax.js";
 import { record } from "../tensor/record.js";
 import { sameShape } from "../tensor/shape.js";
-import { keep, type Tensor, tensor, zeros } from "../tensor/tensor.js";
+import { keep, Tensor, tensor, zeros } from "../tensor/tensor.js";
 import type { Scaling } from "../train/modelFile.js";
 
 /** How raw samples become what the network sees; `data.prepare` returns both. */
@@ -23,16 +23,17 @@ export interface Preparation extends Scaling {
 
 /** Throws ERR_LCONV_ARGUMENT for a scale that is not positive, and for what is no permutation of the pixels. */
 export function checkPreparation(where: string, { height, width }: InputSize, { scale = 1, permutation }: Preparation): void {
+  const single = typeof scale === "number" ? Math.fround(scale) : Number.NaN; // as the device has it
   check(
-    Number.isFinite(scale) && scale > 0,
+    single > 0 && Number.isFinite(single) && Number.isFinite(Math.fround(1 / single)),
     "ERR_LCONV_ARGUMENT",
-    () => `${where}: scale must be a positive number, got ${clip(String(scale))}`,
+    () => `${where}: scale must be a positive number of float32, got ${shown(scale)}`,
   );
   const d = height * width;
   check(
-    permutation === undefined || (permutation.length === d && isPermutation(permutation)),
+    permutation === undefined || (permutation instanceof Int32Array && permutation.length === d && isPermutation(permutation)),
     "ERR_LCONV_ARGUMENT",
-    () => `${where}: permutation must hold each of the ${d} pixels once, got ${clip(String(permutation))}`,
+    () => `${where}: permutation must be an Int32Array that holds each of the ${d} pixels once, got ${shown(permutation)}`,
   );
 }
 
@@ -50,7 +51,7 @@ export interface ForwardParts {
 export const sizeOf = ({ channels, height, width }: InputSize): number => channels * height * width;
 
 /** Raw values as they are sent to the device: bytes, which are four in a word there, or float32. */
-export type Pixels = Uint8Array | Uint8ClampedArray | Float32Array;
+export type Pixels = Uint8Array | Float32Array;
 
 /** Samples that go through the network together: their place on the host and on the device. */
 interface Pass {
@@ -155,9 +156,10 @@ function permuted(x: Tensor, order: Tensor | undefined): Tensor {
 
 function checkedLogits(logits: Tensor, shape: readonly number[]): Tensor {
   check(
-    sameShape(logits.shape, shape),
+    logits instanceof Tensor && sameShape(logits.shape, shape),
     "ERR_LCONV_SHAPE",
-    () => `predict: the network should return logits ${showShape(shape)}, got ${showShape(logits.shape)}`,
+    () =>
+      `predict: the network should return logits ${showShape(shape)}, got ${logits instanceof Tensor ? showShape(logits.shape) : shown(logits)}`,
   );
   return logits;
 }

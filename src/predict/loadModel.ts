@@ -2,11 +2,11 @@ import { setImmediate } from "node:timers/promises";
 import { networkCosts } from "../cost/networkCost.js";
 import { scramblePermutation } from "../data/transform.js";
 import { defined, pick } from "../defined.js";
-import { Device, device as deviceOf, type Precision } from "../engine/device.js";
-import { check, checkOptions, clip, LconvError } from "../errors.js";
-import { checkFormat } from "../io/files.js";
+import { Device, device as deviceOf, type Precision, precisions } from "../engine/device.js";
+import { check, checkOptions, LconvError, shown } from "../errors.js";
+import { checkFormat, quote } from "../io/files.js";
 import { architecture } from "../models/architecture.js";
-import { type Classifier, type ModelName, makeModel } from "../models/models.js";
+import { Classifier, type ModelName, makeModel } from "../models/models.js";
 import { modelOptionNames } from "../models/options.js";
 import { type ModelFile, modelFileIn, readModel, writeModel } from "../train/modelFile.js";
 import { checkPreparation, type Preparation } from "./forward.js";
@@ -43,14 +43,16 @@ export interface LoadModelOptions {
  */
 export async function loadModel(path: string, options: LoadModelOptions = {}): Promise<Predictor<Classifier>> {
   checkOptions("loadModel", options, { device: 1, precision: 1, threads: 1, batch: 1 });
-  check(typeof path === "string", "ERR_LCONV_ARGUMENT", () => `loadModel: expected the path of a run or a file, got ${clip(String(path))}`);
+  check(typeof path === "string", "ERR_LCONV_ARGUMENT", () => `loadModel: expected the path of a run or a file, got ${shown(path)}`);
   const where = modelFileIn(path);
   const file = readModel(where);
   await setImmediate();
-  const network = built(where, file, deviceFor(file, options));
+  const network = built(where, file, deviceFor(where, file, options));
   try {
     network.load(file.weights);
     const { scale } = file.input;
+    const sound = scale === undefined || (typeof scale === "number" && Math.fround(scale) > 0);
+    checkFormat(sound, where, () => `its scale should be a positive number, got ${quote(scale)}`);
     return new Predictor(network, {
       input: network.input,
       ...defined({ scale, permutation: permutationOf(where, file), batch: options.batch }),
@@ -75,7 +77,9 @@ export async function loadModel(path: string, options: LoadModelOptions = {}): P
  * saveModel("digits.safetensors", model, prepared); // with its scale and permutation
  * ```
  */
-export function saveModel(path: string, model: Classifier, { scale, permutation }: Preparation = {}): void {
+export function saveModel(path: string, model: Classifier, preparation: Preparation = {}): void {
+  check(model instanceof Classifier, "ERR_LCONV_ARGUMENT", () => `saveModel: expected a network of models.makeModel, got ${shown(model)}`);
+  const { scale, permutation } = preparation ?? {};
   const { name, options, input } = model;
   checkPreparation("saveModel", input, { scale, permutation });
   writeModel(path, model, { config: { model: name, ...options }, input: { ...input, ...defined({ scale }) }, ...defined({ permutation }) });
@@ -97,9 +101,15 @@ function built(where: string, { config, input, weights }: ModelFile, device: Dev
 }
 
 /** A network that was trained with bf16 products is used with them; tf32, which only GPUs have, is a matter of speed alone. */
-function deviceFor({ config }: ModelFile, { device, precision, threads }: LoadModelOptions): Device {
+function deviceFor(where: string, { config }: ModelFile, { device, precision, threads }: LoadModelOptions): Device {
   if (device instanceof Device) return device;
-  return deviceOf(device, defined({ precision: precision ?? (config["precision"] === "bf16" ? "bf16" : "fp32"), threads }));
+  const { precision: trained = "fp32" } = config;
+  checkFormat(
+    (precisions as readonly unknown[]).includes(trained),
+    where,
+    () => `its precision should be one of ${precisions.join(", ")}, got ${quote(trained)}`,
+  );
+  return deviceOf(device, defined({ precision: precision ?? (trained === "bf16" ? "bf16" : "fp32"), threads }));
 }
 
 /** That of the file; lconv train scrambles by its seed, and files of older versions have nothing else. */
@@ -111,5 +121,7 @@ function permutationOf(where: string, { config, input, permutation }: ModelFile)
     () => `its permutation has ${permutation?.length} pixels, not ${d}`,
   );
   if (permutation || config["variant"] !== "rotated-scrambled") return permutation;
-  return scramblePermutation(config["seed"] as number, d);
+  const seed = config["seed"] as number;
+  checkFormat(Number.isSafeInteger(seed) && seed >= 0, where, () => `it was trained on scrambled images by a seed, got ${quote(seed)}`);
+  return scramblePermutation(seed, d);
 }

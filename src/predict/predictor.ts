@@ -1,12 +1,11 @@
-import { getMaxListeners, setMaxListeners } from "node:events";
 import { type Device, device as deviceOf } from "../engine/device.js";
-import { checkInteger, checkOptions, LconvError } from "../errors.js";
+import { check, checkInteger, checkOptions, LconvError, shown } from "../errors.js";
 import type { InputSize } from "../models/options.js";
-import type { Module } from "../nn/module.js";
+import { Module } from "../nn/module.js";
 import { forwardBatch } from "../train/evaluate.js";
 import { checkPreparation, Forward, type ForwardParts, type Preparation, sizeOf } from "./forward.js";
 import { type Call, Queue, type Share } from "./queue.js";
-import { checkedSamples, type RawSamples } from "./samples.js";
+import { checkedSamples, checkThere, type RawSamples } from "./samples.js";
 
 /** What a network says about N samples. */
 export interface Prediction {
@@ -38,8 +37,8 @@ interface Lane {
 
 /**
  * A trained network that takes raw samples. Calls of `predict` wait in one queue, and samples of several calls go through the network together, on a
- * native thread; the event loop is held for about a millisecond at a time. The weights are read at every run; a network that is being trained is busy
- * (ERR_LCONV_BUSY).
+ * native thread; the event loop is held for about a millisecond at a time. The weights are read at every run. A network that is being trained is busy
+ * (ERR_LCONV_BUSY), for a prediction as for the training that finds a prediction under way: predict when the training has ended, or with a copy.
  *
  * @example
  * ```ts
@@ -67,38 +66,53 @@ export class Predictor<M extends Module = Module> {
   /** Takes a network over: `dispose` frees its parameters. Throws ERR_LCONV_OPTION, ERR_LCONV_ARGUMENT. */
   constructor(network: M, options: PredictorOptions) {
     checkOptions("Predictor", options, { input: 1, scale: 1, permutation: 1, batch: 1 });
+    check(network instanceof Module, "ERR_LCONV_ARGUMENT", () => `Predictor: the network must be a Module, got ${shown(network)}`);
     const [parameter] = network.namedParameters().values();
     const device = parameter?.device ?? deviceOf();
-    const { input, scale, permutation, batch = forwardBatch(device) } = options;
+    const { scale, permutation, batch = forwardBatch(device) } = options;
+    check(
+      typeof options.input === "object" && options.input !== null,
+      "ERR_LCONV_ARGUMENT",
+      () => `Predictor: input must be { channels, height, width, classes }, got ${shown(options.input)}`,
+    );
+    const { channels, height, width, classes } = options.input;
+    const input = { channels, height, width, classes }; // what the caller changes later does not count
     for (const name of ["channels", "height", "width", "classes"] as const) checkInteger("Predictor", `input.${name}`, input[name], 1);
     checkInteger("Predictor", "batch", batch, 1);
-    const preparation = { scale, permutation };
-    checkPreparation("Predictor", input, preparation);
+    checkPreparation("Predictor", input, { scale, permutation });
+    const preparation = { scale, permutation: permutation?.slice() };
     [this.network, this.input, this.device] = [network, input, device];
     this.#parts = { network, input, preparation, device, batch };
-    this.#largest = powerOfTwo(Math.max(1, Math.min(RUN_VALUES / sizeOf(input), RUN_BATCHES * batch)));
+    this.#largest = powerOfTwo(Math.max(1, Math.min(RUN_VALUES / Math.max(sizeOf(input), classes), RUN_BATCHES * batch)));
   }
 
   /**
    * Classes and probabilities of any number of raw samples, such as bytes from 0 to 255; they are scaled and scrambled here as the training images were,
    * and not rotated. `x` must not change until the promise settles. The last bits of a probability depend on what shares its run.
+   * Lists of arrays, nested arrays and types other than bytes and float32 are converted at once, which holds the event loop for some nanoseconds a value.
    * Rejects with ERR_LCONV_DATA for no samples and values that are not finite, ERR_LCONV_SHAPE and ERR_LCONV_DTYPE for what the network does not take,
-   * before any of it is computed; with ERR_LCONV_OOM, ERR_LCONV_DISPOSED, and the reason of `signal`.
+   * before any of it is computed; with ERR_LCONV_NONFINITE where the network gives NaN, ERR_LCONV_BUSY,
+   * ERR_LCONV_OOM, ERR_LCONV_DISPOSED, and the reason of `signal`.
    */
   async predict(x: RawSamples, options: { signal?: AbortSignal } = {}): Promise<Prediction> {
     checkOptions("predict", options, { signal: 1 });
     const { signal } = options;
+    check(
+      signal === undefined || signal instanceof EventTarget,
+      "ERR_LCONV_ARGUMENT",
+      () => `predict: signal must be an AbortSignal, got ${shown(signal)}`,
+    );
     this.#checkUsable(signal);
     const samples = await checkedSamples(x, this.input);
     this.#checkUsable(signal);
     const prediction = this.#room(samples.count);
     await new Promise<void>((done, fail) => {
       const { queue } = this.#lanes[samples.values instanceof Float32Array ? 1 : 0];
-      const stop = (): void => call.settle(signal?.reason);
+      const stop = (): void => call.settle(reasonOf(signal as AbortSignal));
       const call: Call = {
         ...{ ...samples, ...prediction, taken: 0, open: samples.count },
         settle: (error) => {
-          signal?.removeEventListener("abort", stop);
+          if (signal) unlisten(signal, stop);
           queue.remove(call);
           if (error === undefined) done();
           else fail(error);
@@ -124,7 +138,7 @@ export class Predictor<M extends Module = Module> {
 
   #checkUsable(signal: AbortSignal | undefined): void {
     if (this.#disposed) throw disposedError();
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw reasonOf(signal);
   }
 
   #room(count: number): Prediction {
@@ -156,11 +170,10 @@ export class Predictor<M extends Module = Module> {
     try {
       const forward = forwards.get(n) ?? new Forward(this.#parts, n, bytes); // recorded when it is first needed
       forwards.set(n, forward);
-      const size = sizeOf(this.input);
       let row = 0;
-      for (const { call, from, count } of shares) {
-        forward.put(row, call.values.subarray(from * size, (from + count) * size));
-        row += count;
+      for (const share of shares) {
+        put(forward, row, share, sizeOf(this.input));
+        row += share.count;
       }
       this.#answer(shares, await forward.run());
     } catch (error) {
@@ -176,6 +189,8 @@ export class Predictor<M extends Module = Module> {
       const part = rows.subarray(row * K, (row + count) * K);
       call.probabilities.set(part, from * K);
       for (let i = 0; i < count; i++) call.classes[from + i] = largest(part, i * K, K);
+      const broken = call.classes.subarray(from, from + count).indexOf(-1);
+      if (broken >= 0) call.settle(nonFinite(from + broken));
       row += count;
       call.open -= count;
       if (call.open === 0) call.settle();
@@ -193,20 +208,49 @@ export class Predictor<M extends Module = Module> {
 
 const disposedError = (): LconvError => new LconvError("ERR_LCONV_DISPOSED", "predict: this model was disposed of");
 
-const MANY = 1e6;
+const reasonOf = (signal: AbortSignal): unknown => signal.reason ?? new DOMException("This operation was aborted", "AbortError");
 
-/** As fetch does it: many calls may share one signal, and Node would warn of a leak. */
+/** What the calls under each signal do when it is aborted: one listener for all of them, as many cost a walk through them each, and a warning. */
+const stops = new WeakMap<AbortSignal, Set<() => void>>();
+
 function listen(signal: AbortSignal, stop: () => void): void {
-  if (getMaxListeners(signal) < MANY) setMaxListeners(MANY, signal);
-  signal.addEventListener("abort", stop, { once: true });
+  const known = stops.get(signal);
+  if (known) {
+    known.add(stop);
+    return;
+  }
+  const all = new Set([stop]);
+  stops.set(signal, all);
+  signal.addEventListener("abort", () => all.forEach((one) => one()), { once: true }); // biome-ignore format: one line
 }
+
+const unlisten = (signal: AbortSignal, stop: () => void): void => void stops.get(signal)?.delete(stop);
 
 /** The largest power of two up to `n`, which is 1 or more. */
 const powerOfTwo = (n: number): number => 2 ** Math.floor(Math.log2(n));
 
-/** Where the largest of `count` values from `from` on is, the first of several. */
+/** A share to its places. What became of the memory of one call is no matter of the others. */
+function put(forward: Forward, row: number, { call, from, count }: Share, size: number): void {
+  try {
+    checkThere(call, size);
+    forward.put(row, call.values.subarray(from * size, (from + count) * size));
+  } catch (error) {
+    call.settle(error);
+  }
+}
+
+const nonFinite = (sample: number): LconvError =>
+  new LconvError(
+    "ERR_LCONV_NONFINITE",
+    `predict: the network gives NaN for sample ${sample}: its weights, or the sample's values, are too large or not numbers`,
+  );
+
+/** Where the largest of `count` values from `from` on is, the first of several; -1 where one is NaN. */
 function largest(values: Float32Array, from: number, count: number): number {
   let best = 0;
-  for (let k = 1; k < count; k++) if (values[from + k] > values[from + best]) best = k;
+  for (let k = 0; k < count; k++) {
+    if (Number.isNaN(values[from + k])) return -1;
+    if (values[from + k] > values[from + best]) best = k;
+  }
   return best;
 }

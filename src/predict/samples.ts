@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { check, clip, LconvError, showShape } from "../errors.js";
+import { check, LconvError, shown, showShape } from "../errors.js";
 import type { InputSize } from "../models/options.js";
 import { flatten, type Nested, nestedShape } from "../tensor/nested.js";
 import { Tensor } from "../tensor/tensor.js";
@@ -24,6 +24,8 @@ export type RawValues =
  */
 export type RawSamples =
   | RawValues
+  | BigInt64Array
+  | BigUint64Array
   | readonly RawValues[]
   | { readonly shape: readonly number[]; readonly data: ArrayLike<number> | ArrayLike<bigint> }
   | Tensor
@@ -36,13 +38,14 @@ export interface CheckedSamples {
 }
 
 const accepted = [Uint8Array, Uint8ClampedArray, Int8Array, Uint16Array, Int16Array, Uint32Array, Int32Array, Float32Array, Float64Array];
-const isValues = (x: unknown): x is RawValues => accepted.some((ArrayOf) => x instanceof ArrayOf);
-const isShaped = (x: unknown): x is { shape: readonly number[]; data: unknown } =>
-  typeof x === "object" && x !== null && "shape" in x && "data" in x && Array.isArray(x.shape);
+/** The type of an array of numbers, whatever class of the user's it is; undefined for anything else. */
+const typeOf = (x: unknown): (typeof accepted)[number] | undefined =>
+  ArrayBuffer.isView(x) ? accepted.find((ArrayOf) => x instanceof ArrayOf) : undefined;
+const isBigInts = (x: unknown): x is BigInt64Array | BigUint64Array => x instanceof BigInt64Array || x instanceof BigUint64Array;
 
 /**
- * The samples in `x`. Throws ERR_LCONV_DATA for none and for values that are not finite, ERR_LCONV_SHAPE for other sizes than the network's,
- * ERR_LCONV_DTYPE for other types; the event loop gets its turn while values are looked at.
+ * The samples in `x`. Throws ERR_LCONV_DATA for none, for values that are not finite, and for an array that loses its memory meanwhile; ERR_LCONV_SHAPE for
+ * other sizes than the network's, ERR_LCONV_DTYPE for other types. The event loop gets its turn while values of float32 are looked at.
  */
 export async function checkedSamples(x: RawSamples, input: InputSize): Promise<CheckedSamples> {
   const { shape, values } = await valuesOf(x);
@@ -50,53 +53,88 @@ export async function checkedSamples(x: RawSamples, input: InputSize): Promise<C
   check(values.length > 0, "ERR_LCONV_DATA", () => "predict: expected at least one sample, got none");
   const fits = values.length % size === 0 && (shape === undefined || fitsShape(shape, input));
   check(fits, "ERR_LCONV_SHAPE", () => `predict: ${expectedShape(input)}, got ${shape ? showShape(shape) : `${values.length} values`}`);
-  const pixels = pixelsOf(values);
-  await checkFinite(pixels, size);
-  return { count: values.length / size, values: pixels };
+  const samples = { count: values.length / size, values };
+  await checkFinite(values, size);
+  checkThere(samples, size);
+  return samples;
 }
 
-async function valuesOf(x: RawSamples): Promise<{ shape?: readonly number[]; values: RawValues }> {
-  if (isValues(x)) return { values: x };
-  if (x instanceof Tensor) return { shape: x.shape, values: await x.data() };
-  if (Array.isArray(x) && x.length > 0 && x.every(ArrayBuffer.isView)) return { values: joined(x as readonly ArrayBufferView[]) };
-  if (Array.isArray(x)) return { shape: nestedShape(x), values: Float32Array.from(flatten("predict", x as Nested)) };
-  if (!isShaped(x)) throw wrongType(x);
-  if (!isValues(x.data)) throw wrongType(x.data);
-  const announced = x.shape.reduce((product, n) => product * n, 1);
-  const { data, shape } = x;
+/** Throws ERR_LCONV_DATA where the memory of samples was transferred or cut since their call. */
+export function checkThere({ count, values }: CheckedSamples, size: number): void {
   check(
-    announced === data.length,
-    "ERR_LCONV_SHAPE",
-    () => `predict: the shape ${showShape(shape)} needs ${announced} values, got ${data.length}`,
+    values.length === count * size,
+    "ERR_LCONV_DATA",
+    () => `predict: the array of ${count} samples lost its memory during the call: it has ${values.length} values left of ${count * size}`,
   );
-  return { shape, values: data };
+}
+
+async function valuesOf(x: RawSamples): Promise<{ shape?: readonly number[]; values: Pixels }> {
+  if (ArrayBuffer.isView(x)) return { values: pixelsOf(x) };
+  if (x instanceof Tensor) return { shape: x.shape, values: pixelsOf(await x.data()) };
+  if (Array.isArray(x)) {
+    if (ArrayBuffer.isView(x[0])) return { values: joined(x) };
+    return { shape: nestedShape(x), values: Float32Array.from(flatten("predict", x as Nested)) };
+  }
+  const { shape, data } = (typeof x === "object" && x !== null ? x : {}) as { shape?: unknown; data?: unknown }; // read once
+  if (shape === undefined || data === undefined) throw wrongType(x);
+  check(
+    Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n >= 0),
+    "ERR_LCONV_SHAPE",
+    () => `predict: a shape is a list of sizes, got ${shown(shape)}`,
+  );
+  const sizes = [...(shape as number[])];
+  const values = pixelsOf(data);
+  const announced = sizes.reduce((product, n) => product * n, 1);
+  check(
+    announced === values.length,
+    "ERR_LCONV_SHAPE",
+    () => `predict: the shape ${showShape(sizes)} needs ${announced} values, got ${values.length}`,
+  );
+  return { shape: sizes, values };
+}
+
+/**
+ * Bytes and float32 where they are, seen through an array of Node's own; all else as float32.
+ */
+function pixelsOf(x: unknown): Pixels {
+  const ArrayOf = typeOf(x);
+  if (ArrayOf === undefined) {
+    if (isBigInts(x)) return Float32Array.from(x, Number);
+    if (Array.isArray(x) && x.every((value) => typeof value === "number")) return Float32Array.from(x as number[]);
+    throw wrongType(x);
+  }
+  const values = x as RawValues;
+  const { buffer, byteOffset, length } = values;
+  if (ArrayOf === Float32Array) return new Float32Array(buffer, byteOffset, length);
+  if (ArrayOf === Uint8Array || ArrayOf === Uint8ClampedArray) return new Uint8Array(buffer, byteOffset, length);
+  return new Float32Array(new ArrayOf(buffer as ArrayBuffer, byteOffset, length));
 }
 
 function wrongType(x: unknown): LconvError {
-  const got = typeof x === "object" && x !== null ? (x.constructor?.name ?? "an object") : clip(String(x));
-  const advice = typeof x === "object" && x !== null && "length" in x ? "; convert with Float32Array.from(x, Number)" : "";
+  const got = typeof x === "object" && x !== null ? (Object.getPrototypeOf(x)?.constructor?.name ?? "an object") : shown(x);
   return new LconvError(
     "ERR_LCONV_DTYPE",
-    `predict: samples are a Uint8Array, Float32Array or another array of numbers, { shape, data }, a tensor, or nested arrays; got ${got}${advice}`,
+    `predict: samples are a Uint8Array, Float32Array or another array of numbers, { shape, data }, a tensor, or nested arrays; got ${got}`,
   );
 }
 
-/** One array of the values of a list, of the type of the first. */
-function joined(list: readonly ArrayBufferView[]): RawValues {
-  const [first] = list;
-  if (!isValues(first)) throw wrongType(first);
-  const odd = list.findIndex((row) => row.constructor !== first.constructor || (row as RawValues).length !== first.length);
-  const about = (row: ArrayBufferView): string => `a ${row.constructor.name} of ${(row as RawValues).length}`;
+/** One array of the values of a list of arrays, one for each sample, which are of one type and length. */
+function joined(list: readonly unknown[]): Pixels {
+  const rows = Array.from(list, (row, i) => {
+    check(ArrayBuffer.isView(row), "ERR_LCONV_DTYPE", () => `predict: number ${i} of a list of arrays is ${shown(row)}`);
+    return pixelsOf(row);
+  });
+  const [first] = rows;
+  const odd = rows.findIndex((row) => row.constructor !== first.constructor || row.length !== first.length);
+  const about = (row: Pixels): string => `a ${row.constructor.name} of ${row.length}`;
   check(
     odd < 0,
     "ERR_LCONV_SHAPE",
     () =>
-      `predict: the arrays of a list must be alike, one for each sample; the first is ${about(first)}, number ${odd} ${about(list[odd])}`,
+      `predict: the arrays of a list must be alike, one for each sample; the first is ${about(first)}, number ${odd} ${about(rows[odd])}`,
   );
-  const all = new (first.constructor as new (length: number) => RawValues)(list.length * first.length);
-  list.forEach((row, i) => {
-    all.set(row as RawValues, i * first.length);
-  });
+  const all = first instanceof Float32Array ? new Float32Array(rows.length * first.length) : new Uint8Array(rows.length * first.length);
+  for (const [i, row] of rows.entries()) all.set(row, i * first.length);
   return all;
 }
 
@@ -114,12 +152,6 @@ function expectedShape(input: InputSize): string {
   const [image, ...others] = sampleShapes(input);
   const several = (one: readonly number[]): string => `[N, ${one.join(", ")}]`;
   return `expected samples ${several(image)} as the network was trained on, or ${others.map(several).join(", ")}`;
-}
-
-/** Bytes and float32 as they are, all else as float32. */
-function pixelsOf(values: RawValues): Pixels {
-  if (values instanceof Uint8Array || values instanceof Uint8ClampedArray || values instanceof Float32Array) return values;
-  return Float32Array.from(values);
 }
 
 const BLOCK = 2 ** 18; // values between two turns of the event loop: below a millisecond

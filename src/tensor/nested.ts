@@ -15,11 +15,14 @@ export function nested(values: ArrayLike<number>, shape: readonly number[]): Nes
 /** How far entries of each axis are apart. */
 export const stepsOf = (shape: readonly number[]): number[] => shape.map((_, axis) => numel(shape.slice(axis + 1)));
 
-/** Sizes of the axes, by the first entries. */
+const MOST_AXES = 32;
+
+/** Sizes of the axes, by the first entries. Throws ERR_LCONV_SHAPE above 32 axes. */
 export function nestedShape(values: Nested): number[] {
   const shape: number[] = [];
   let at = values;
   while (Array.isArray(at)) {
+    check(shape.length < MOST_AXES, "ERR_LCONV_SHAPE", () => `arrays are nested more than ${MOST_AXES} deep`); // or hold themselves
     shape.push(at.length);
     at = at[0];
   }

@@ -8,7 +8,7 @@ import { duplicateKey, parseShallow } from "../io/json.js";
 import { readSafetensors, writeSafetensors } from "../io/safetensors.js";
 import type { InputSize } from "../models/options.js";
 import type { Module, WeightsEntry } from "../nn/module.js";
-import { commandOf, comparedModels, resumeCommand, runFiles } from "./runFolder.js";
+import { commandOf, comparedModels, isPart, resumeCommand, runFiles } from "./runFolder.js";
 
 const MODEL_FORMAT = "lconv-model-1";
 
@@ -96,7 +96,11 @@ export function modelFileIn(path: string): string {
   if (!statSync(path).isDirectory()) return path;
   const file = join(path, runFiles.model);
   if (existsSync(file)) return file;
-  check(existsSync(join(path, runFiles.config)), "ERR_LCONV_IO", () => `${path} is no run folder: expected ${runFiles.config} in it`);
+  check(
+    existsSync(join(path, runFiles.config)) || isPart(path),
+    "ERR_LCONV_IO",
+    () => `${path} is no run folder: expected ${runFiles.config} in it`,
+  );
   check(
     commandOf(path) === "train",
     "ERR_LCONV_CHECKPOINT",

@@ -52,6 +52,9 @@ function comparisonOf(path: string): string | undefined {
   return real === resolve(path) ? join(path, "..") : dirname(real);
 }
 
+/** Whether `path` is, or would be, a part of a comparison. */
+export const isPart = (path: string): boolean => comparisonOf(path) !== undefined;
+
 function realPath(path: string): string {
   try {
     return realpathSync(path);

@@ -14,6 +14,7 @@ async function leaves(how: string, code: number, stdout = "", stderr = /^$/): Pr
 }
 
 test("process.exit() in the middle of a run exits at once with its code", () => leaves("exit", 7));
+for (const ms of [50, 100, 200]) test(`process.exit() ${ms} ms after the first prediction began`, () => leaves(`predict ${ms}`, 7));
 test("an uncaught error in the middle of a run exits with code 1", () => leaves("throw", 1, "", /on purpose/));
 test("a run that nobody waits for is finished before the process ends", () => leaves("finish", 0, "steps 5"));
 test("worker.terminate() in the middle of a run", () => leaves("worker-terminate", 0, "steps 0"));

@@ -86,14 +86,26 @@ const broken: [string, Parameters<typeof changed>[1], ErrorCode, string][] = [
   ["a key twice", (metadata) => void (metadata["input"] = '{"height":1,"height":2}'), "ERR_LCONV_FORMAT", 'the key "height" twice'],
   ["a list", (metadata) => void (metadata["config"] = "[1]"), "ERR_LCONV_FORMAT", "config should be a JSON object"],
   ["an unknown model", edited("config", { model: "vit" }), "ERR_LCONV_CHECKPOINT", "describes no network that can be built"],
+  ["a model that is an object", edited("config", { model: { toString: 1 } }), "ERR_LCONV_CHECKPOINT", "describes no network"],
+  ["an order that is an object", edited("config", { order: { toString: 5 } }), "ERR_LCONV_CHECKPOINT", "describes no network"],
+  ["a precision that is none", edited("config", { precision: "fp8" }), "ERR_LCONV_FORMAT", "its precision should be one of"],
+  [
+    "scrambled images and no seed",
+    (metadata) => {
+      delete metadata["permutation"];
+      edited("config", { variant: "rotated-scrambled", seed: undefined })(metadata);
+    },
+    "ERR_LCONV_FORMAT",
+    "by a seed",
+  ],
   ["no model", edited("config", { model: undefined }), "ERR_LCONV_CHECKPOINT", "describes no network"],
   ["an option of another type", edited("config", { rank: "3" }), "ERR_LCONV_CHECKPOINT", "rank (d_h) must be an integer"],
   ["another rank", edited("config", { rank: 4 }), "ERR_LCONV_CHECKPOINT", "weights, and there are"],
   ["a height that is none", edited("input", { height: 2.5 }), "ERR_LCONV_CHECKPOINT", "height must be an integer"],
   ["more classes than memory", edited("input", { classes: 2 ** 31 - 1 }), "ERR_LCONV_CHECKPOINT", "weights, and there are"],
   ["larger images than memory", edited("input", { height: 2 ** 20, width: 2 ** 20 }), "ERR_LCONV_CHECKPOINT", "weights, and there are"],
-  ["a scale of 0", edited("input", { scale: 0 }), "ERR_LCONV_ARGUMENT", "scale must be a positive number"],
-  ["a scale that is text", edited("input", { scale: "255" }), "ERR_LCONV_ARGUMENT", "scale must be a positive number"],
+  ["a scale of 0", edited("input", { scale: 0 }), "ERR_LCONV_FORMAT", "its scale should be a positive number, got 0"],
+  ["a scale that is text", edited("input", { scale: "255" }), "ERR_LCONV_FORMAT", "its scale should be"],
   ["a permutation that repeats", (metadata) => void (metadata["permutation"] = "[0,0]"), "ERR_LCONV_FORMAT", "each of 0 to d - 1 once"],
   ["a permutation of fewer pixels", (metadata) => void (metadata["permutation"] = "[1,0]"), "ERR_LCONV_FORMAT", "has 2 pixels, not 30"],
   [
@@ -125,6 +137,8 @@ test("what is no model says what to do", async () => {
   mkdirSync(join(folder, "both"));
   writeFileSync(join(folder, "both/config.json"), '{"command":"compare"}');
   await rejectsCode(load("both"), "ERR_LCONV_CHECKPOINT", "both/lconv");
+  mkdirSync(join(folder, "both/cnn"));
+  await rejectsCode(load("both/cnn"), "ERR_LCONV_CHECKPOINT", "lconv compare --resume");
   writeFileSync(join(folder, "text.safetensors"), "no weights");
   await rejectsCode(load("text.safetensors"), "ERR_LCONV_FORMAT", "text.safetensors");
   await rejectsCode(loadModel(undefined as unknown as string), "ERR_LCONV_ARGUMENT", "path of a run");
@@ -135,6 +149,7 @@ test("saveModel refuses what could not be loaded, and writes nothing", () => {
   const path = join(folder, "refused.safetensors");
   throwsCode(() => saveModel(path, network(), { scale: -1 }), "ERR_LCONV_ARGUMENT", "saveModel: scale");
   throwsCode(() => saveModel(path, network(), { permutation: Int32Array.of(0) }), "ERR_LCONV_ARGUMENT", "each of the 30 pixels");
+  throwsCode(() => saveModel(path, {} as ReturnType<typeof network>), "ERR_LCONV_ARGUMENT", "a network of models.makeModel");
   throwsCode(() => readSafetensors(path), "ERR_LCONV_IO");
   throwsCode(() => saveModel(join(folder, "raw.safetensors/in.safetensors"), network()), "ERR_LCONV_IO");
 });

@@ -142,6 +142,63 @@ test("the event loop turns while samples are computed", async () => {
   assert.ok(turns > 3, `${turns} turns`);
 });
 
+function shared(pixels: Uint8Array): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer(pixels.length);
+  new Uint8Array(memory).set(pixels);
+  return memory;
+}
+
+test("an array of a class of one's own is read as the values that it has", async () => {
+  class Image extends Uint8Array {
+    constructor(width: number, height: number) {
+      super(width * height);
+    }
+  }
+  using predictor = predictorOf();
+  const image = new Image(SIZE, 1);
+  image.set(bytesOf(1, 4));
+  const want = await predictor.predict(bytesOf(1, 4));
+  await predictor.predict(new Uint8Array(SIZE).fill(200));
+  near((await predictor.predict(image)).probabilities, want.probabilities, "alone");
+  near((await predictor.predict([image, image])).probabilities.subarray(0, K), want.probabilities, "in a list");
+});
+
+test("memory that is taken away during a call is an error of that call alone", async () => {
+  using predictor = predictorOf();
+  const want = await predictor.predict(bytesOf(2));
+  for (const pixels of [bytesOf(3), Float32Array.from(bytesOf(3))]) {
+    for (const turns of [0, 1, 2, 3]) {
+      const doomed = pixels.slice();
+      const call = predictor.predict(doomed).catch((error: Error & { code?: string }) => error);
+      for (let i = 0; i < turns; i++) await null;
+      const other = predictor.predict(bytesOf(2));
+      structuredClone(doomed, { transfer: [doomed.buffer] });
+      near((await other).probabilities, want.probabilities, "the other call");
+      const outcome = (await call) as { code?: string; classes?: Int32Array };
+      assert.ok(outcome.classes?.length === 3 || outcome.code === "ERR_LCONV_DATA", `${turns}: ${JSON.stringify(outcome)}`);
+    }
+  }
+});
+
+test("what the caller changes after construction does not count", async () => {
+  const permutation = scramblePermutation(2, P * Q);
+  const own = { ...input };
+  const network = small("fc", device("cpu"));
+  using predictor = new Predictor(network, { input: own, scale: 255, permutation });
+  const want = await predictor.predict(bytesOf(5));
+  permutation.fill(0);
+  own.height = 1;
+  near((await predictor.predict(bytesOf(5))).probabilities, want.probabilities, "the same size");
+  near((await predictor.predict(bytesOf(2))).probabilities, want.probabilities.subarray(0, 2 * K), "another size");
+});
+
+test("NaN is an error, not class 0", async () => {
+  using predictor = predictorOf();
+  const [W] = predictor.network.parameters();
+  W.set(new Float32Array(W.size).fill(Number.NaN));
+  await rejectsCode(predictor.predict(bytesOf(3)), "ERR_LCONV_NONFINITE", "sample 0");
+});
+
 test("every form of samples that has the same pixels gives the same answer", async () => {
   using predictor = predictorOf();
   const pixels = bytesOf(3);
@@ -156,6 +213,11 @@ test("every form of samples that has the same pixels gives the same answer", asy
     clamped: Uint8ClampedArray.from(pixels),
     int16: Int16Array.from(pixels),
     float64: Float64Array.from(pixels),
+    int64: BigInt64Array.from(pixels, BigInt),
+    buffer: Buffer.from(pixels),
+    "rows of buffers and bytes": [Buffer.from(pixels.subarray(0, SIZE)), pixels.subarray(SIZE, 2 * SIZE), pixels.subarray(2 * SIZE)],
+    "shape with numbers": { shape: [3, SIZE], data: numbers },
+    "shared memory": new Uint8Array(shared(pixels)),
     "rows of bytes": [0, 1, 2].map((i) => pixels.subarray(i * SIZE, (i + 1) * SIZE)),
     "shape [N, m, p, q]": { shape: [3, M, P, Q], data: pixels },
     "shape [N, m, d]": { shape: [3, M, d], data: Int32Array.from(pixels) },
@@ -173,6 +235,18 @@ test("every form of samples that has the same pixels gives the same answer", asy
   assert.equal((await images.predict([rows, rows])).classes.length, 2);
   assert.equal((await images.predict(rows)).classes.length, 1);
 });
+
+function withHole(): unknown[] {
+  const list: unknown[] = [new Uint8Array(SIZE)];
+  list[2] = new Uint8Array(SIZE);
+  return list;
+}
+
+function itself(): unknown[] {
+  const list: unknown[] = [];
+  list[0] = list;
+  return list;
+}
 
 const refused: [string, unknown, ErrorCode, string][] = [
   ["no samples", new Uint8Array(0), "ERR_LCONV_DATA", "at least one sample"],
@@ -193,9 +267,16 @@ const refused: [string, unknown, ErrorCode, string][] = [
   ["text", "image", "ERR_LCONV_DTYPE", "got image"],
   ["nothing", undefined, "ERR_LCONV_DTYPE", "got undefined"],
   ["null", null, "ERR_LCONV_DTYPE", "got null"],
-  ["BigInt", new BigInt64Array(SIZE), "ERR_LCONV_DTYPE", "Float32Array.from(x, Number)"],
+  ["a proxy of an array", new Proxy(new Uint8Array(SIZE), {}), "ERR_LCONV_DTYPE", "got Uint8Array"],
+  ["what only looks like an array", Object.create(Uint8Array.prototype), "ERR_LCONV_DTYPE", "samples are"],
+  ["a view of other bytes", new DataView(new ArrayBuffer(SIZE)), "ERR_LCONV_DTYPE", "got DataView"],
+  ["a list with a hole", withHole(), "ERR_LCONV_DTYPE", "number 1 of a list of arrays is undefined"],
+  ["an array that holds itself", itself(), "ERR_LCONV_SHAPE", "more than 32 deep"],
+  ["a shape that is no list of sizes", { shape: [1n, SIZE], data: new Uint8Array(SIZE) }, "ERR_LCONV_SHAPE", "a shape is a list of sizes"],
+  ["a shape of fractions", { shape: [0.5, 2 * SIZE], data: new Uint8Array(SIZE) }, "ERR_LCONV_SHAPE", "a shape is a list of sizes"],
+  ["a shape of a million axes", { shape: new Array(1e6).fill(1), data: new Uint8Array(SIZE) }, "ERR_LCONV_SHAPE", "needs 1 values"],
   ["a buffer", new ArrayBuffer(SIZE), "ERR_LCONV_DTYPE", "got ArrayBuffer"],
-  ["rows of BigInt", [new BigInt64Array(SIZE)], "ERR_LCONV_DTYPE", "BigInt64Array"],
+  ["rows of text", [new Uint8Array(SIZE), "row"], "ERR_LCONV_DTYPE", "number 1 of a list of arrays is row"],
 ];
 for (const [name, x, code, text] of refused)
   test(`refuses ${name}`, async () => {
@@ -222,7 +303,21 @@ test("a call is aborted alone; others and later ones are answered", async () => 
   near((await predictor.predict(bytesOf(5))).probabilities, want.probabilities, "a later call");
 });
 
-test("many calls share a signal without a warning, and leave no listener", async () => {
+test("a signal that says no reason ends a call all the same; what is no signal is an error", async () => {
+  using predictor = predictorOf();
+  const bare = Object.assign(new EventTarget(), { aborted: false }) as unknown as AbortSignal;
+  const call = predictor.predict(bytesOf(400_000), { signal: bare });
+  setTimeout(() => bare.dispatchEvent(new Event("abort")), 5);
+  await call.then(
+    () => assert.unreachable(),
+    (error: Error) => assert.is(error.name, "AbortError"),
+  );
+  for (const signal of [{}, 5, null])
+    await rejectsCode(predictor.predict(bytesOf(1), { signal: signal as unknown as AbortSignal }), "ERR_LCONV_ARGUMENT", "AbortSignal");
+  await rejectsCode(predictor.predict(bytesOf(1), null as unknown as object), "ERR_LCONV_ARGUMENT", "options must be an object");
+});
+
+test("many calls share a signal without a warning", async () => {
   using predictor = predictorOf();
   const { signal } = new AbortController();
   const warnings: Error[] = [];
@@ -295,10 +390,15 @@ test("wrong options are errors", () => {
   const make = (options: object) => () => new Predictor(network, { input, ...options } as PredictorOptions);
   throwsCode(make({ scales: 1 }), "ERR_LCONV_OPTION", "scale");
   throwsCode(make({ batch: 0 }), "ERR_LCONV_ARGUMENT", "batch");
-  throwsCode(make({ scale: 0 }), "ERR_LCONV_ARGUMENT", "scale must be a positive number, got 0");
+  throwsCode(make({ scale: 0 }), "ERR_LCONV_ARGUMENT", "scale must be a positive number of float32, got 0");
   throwsCode(make({ scale: Number.NaN }), "ERR_LCONV_ARGUMENT", "got NaN");
   throwsCode(make({ permutation: Int32Array.of(0, 1) }), "ERR_LCONV_ARGUMENT", `each of the ${P * Q} pixels once`);
   throwsCode(make({ permutation: new Int32Array(P * Q) }), "ERR_LCONV_ARGUMENT");
+  throwsCode(make({ scale: 1e-300 }), "ERR_LCONV_ARGUMENT", "of float32");
+  throwsCode(make({ permutation: null }), "ERR_LCONV_ARGUMENT", "got null");
+  throwsCode(make({ input: undefined }), "ERR_LCONV_ARGUMENT", "input must be");
+  throwsCode(() => new Predictor({} as unknown as Module, { input }), "ERR_LCONV_ARGUMENT", "must be a Module");
+  throwsCode(() => new Predictor(network, undefined as unknown as PredictorOptions), "ERR_LCONV_ARGUMENT", "options must be an object");
   throwsCode(make({ input: { ...input, height: 0 } }), "ERR_LCONV_ARGUMENT", "input.height");
   network.dispose();
 });

@@ -32,7 +32,7 @@ test("waits for one that lives, says for whom, and goes on", async () => {
   await until(() => first.said().includes("works"));
   const second = setUp(file);
   assert.equal([await first.ended, await second.ended], [0, 0]);
-  assert.match(second.said(), `waiting for another set-up of this clone, process ${first.pid} (to stop it: kill ${first.pid})`);
+  assert.match(second.said(), `waiting for another set-up, process ${first.pid} (to stop it: kill ${first.pid})`);
   assert.match(second.said(), "works");
   assert.equal(readdirSync(join(file, "..")), []);
 });
@@ -66,7 +66,7 @@ for (const [what, make] of [
     const child = setUp(file);
     const code = await child.ended;
     assert.ok(performance.now() - start < 30_000);
-    if (code !== 0) assert.match(child.said(), /lconv setup: .* is setting up this clone .*npm run setup -- --steal-lock/);
+    if (code !== 0) assert.match(child.said(), /lconv setup: .* is setting this up .*npm run setup -- --steal-lock/);
     if (existsSync(file) || code !== 0) assert.is(await setUp(file, 0, "--steal-lock").ended, 0);
     assert.equal(readdirSync(join(file, "..")), []);
   });

@@ -1,5 +1,6 @@
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { addAbortSignal } from "node:stream";
 import { decodeImages, type Images, readImages } from "../../data/arrays.js";
 import { check } from "../../errors.js";
 import { allocate, ioError } from "../../io/files.js";
@@ -28,7 +29,7 @@ export async function predict(
   context: Context,
 ): Promise<void> {
   const { out, signal } = context;
-  if (file !== undefined) checkWritable(file);
+  if (file !== undefined) checkWritable(file, input);
   await withReporter(progress, async (reporter) => {
     const model = await loadModel(run, wanted);
     try {
@@ -75,8 +76,7 @@ async function predictBlock(
       probabilities: Array.from(row, rounded),
     });
   }
-  await out.drained();
-  signal.throwIfAborted();
+  await out.drained(signal);
 }
 
 const rounded = (probability: number): number => Number(probability.toPrecision(DIGITS));
@@ -88,9 +88,12 @@ const roomFor = (N: number, K: number): Prediction => ({
 });
 
 /** Before the work, not after it. Throws ERR_LCONV_IO. */
-function checkWritable(file: string): void {
+function checkWritable(file: string, input: string): void {
+  check(resolve(file) !== resolve(input), "ERR_LCONV_ARGUMENT", () => `lconv predict: --out ${file} would replace the images of --input`);
   try {
     accessSync(dirname(resolve(file)), constants.W_OK);
+    const there = statSync(file, { throwIfNoEntry: false });
+    check(!there || there.isFile(), "ERR_LCONV_IO", () => `cannot write ${file}: it is no file`);
   } catch (error) {
     throw ioError("write", file, error);
   }
@@ -107,9 +110,12 @@ function write(file: string, { classes, probabilities }: Prediction, K: number):
 async function standardInput(signal: AbortSignal): Promise<Uint8Array> {
   check(!process.stdin.isTTY, "ERR_LCONV_ARGUMENT", () => "lconv predict: --input - reads images from a pipe, such as < images.npz");
   const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin.iterator({ destroyOnReturn: true })) {
+  addAbortSignal(signal, process.stdin);
+  try {
+    for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  } catch (error) {
     signal.throwIfAborted();
-    chunks.push(chunk as Buffer);
+    throw ioError("read", "standard input", error);
   }
   return new Uint8Array(Buffer.concat(chunks)); // aligned
 }

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { accessSync, constants } from "node:fs";
 import { dirname, join } from "node:path";
-import { native } from "../../engine/native.js";
+import { native, opened } from "../../engine/native.js";
 import { engineFolder, root } from "../../engine/places.js";
 import { check, LconvError } from "../../errors.js";
 import { ioError } from "../../io/files.js";
@@ -28,11 +28,24 @@ export async function setup({ apt = false, force = false }: Given<typeof setupFl
     out.emit({ event: "done", built: false, engine: before });
     return;
   }
+  const named = process.env["LCONV_NATIVE"];
+  check(
+    !named,
+    "ERR_LCONV_NATIVE",
+    () => `LCONV_NATIVE names ${named}, and no other engine is used: unset it, then again: npx lconv setup`,
+  );
   const folder = engineFolder();
   prepareFolder(dirname(folder));
   await build(folder, apt, signal);
-  out.text(`The engine is in ${folder}. See also: npx lconv doctor`);
+  const made = inPlace(join(folder, "lconv.node"));
+  out.text(`The engine is in ${folder} (${made}). See also: npx lconv doctor`);
   out.emit({ event: "done", built: true, folder });
+}
+
+/** What the engine says of itself that was built. Throws ERR_LCONV_NATIVE where it does not load. */
+function inPlace(path: string): string {
+  const { version, isa } = opened(path).info();
+  return `${version}, ${isa}`;
 }
 
 function works(): string | undefined {
@@ -56,19 +69,29 @@ function prepareFolder(folder: string): void {
   }
 }
 
-/** Its lines go to stderr as they come; the last one is the error where it fails. */
+/** Its lines go to stderr as they come; the last one is the error where it fails. A stop ends its compilers, too: they are a group of processes. */
 async function build(folder: string, apt: boolean, signal: AbortSignal): Promise<void> {
   const script = join(root(), "scripts/setup-engine.mjs");
   const child = spawn(process.execPath, [script, "--to", folder, ...(apt ? ["--apt"] : [])], {
     stdio: ["ignore", "inherit", "pipe"],
-    signal,
+    detached: true,
   });
+  const stop = (): void => void process.kill(-(child.pid as number), "SIGTERM");
+  signal.addEventListener("abort", stop, { once: true });
   let text = "";
   child.stderr.setEncoding("utf8").on("data", (part: string) => {
     process.stderr.write(part);
     text += part;
   });
   const [code] = (await once(child, "close")) as [number | null];
-  const reason = text.slice(text.lastIndexOf("lconv setup: ") + "lconv setup: ".length).trim();
-  check(code === 0, "ERR_LCONV_NATIVE", () => `the engine was not built: ${reason || "its build ended without a word"}`);
+  signal.removeEventListener("abort", stop);
+  signal.throwIfAborted();
+  check(code === 0, "ERR_LCONV_NATIVE", () => `the engine was not built: ${lastWords(text)}`);
+}
+
+/** What the script said last, or where it threw. */
+function lastWords(text: string): string {
+  const said = text.split("lconv setup: ");
+  if (said.length > 1) return (said.at(-1) as string).trim();
+  return /^\w*Error: .*$/m.exec(text)?.[0] ?? "its build ended without a word";
 }

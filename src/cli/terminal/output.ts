@@ -14,9 +14,10 @@ export class Output {
     if (this.json) aboveBars(() => process.stdout.write(`${JSON.stringify(object)}\n`));
   }
 
-  /** Resolves when stdout takes more: whoever writes much must not pile it up. */
-  async drained(): Promise<void> {
-    if (process.stdout.writableNeedDrain) await once(process.stdout, "drain");
+  /** Resolves when stdout takes more: whoever writes much must not pile it up. Throws the reason of `signal`. */
+  async drained(signal: AbortSignal): Promise<void> {
+    if (process.stdout.writableNeedDrain) await once(process.stdout, "drain", { signal }).catch(() => {}); // what ended it, the signal says
+    signal.throwIfAborted();
   }
 
   /** A line for people; nothing with --json. */

@@ -1,5 +1,6 @@
-import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -22,6 +23,8 @@ test.before(async () => {
   writeNpz(join(folder, "new.npz"), [["images", { shape: [60, SIDE, SIDE], data }]]);
   writeFileSync(join(folder, "one.npy"), encodeNpy({ shape: [1, 1, SIDE, SIDE], data: data.slice(0, 64) }));
   writeFileSync(join(folder, "two.json"), JSON.stringify([[...data.slice(0, 64)], [...data.slice(64, 128)]]));
+  mkdirSync(join(folder, "folder.npz"));
+  writeFileSync(join(folder, "spaced.json"), `\ufeff\n [[${[...data.slice(0, 64)]}]]`);
   writeNpz(join(folder, "large.npz"), [["x", { shape: [1, 9, 9], data: new Uint8Array(81) }]]);
 });
 
@@ -62,6 +65,7 @@ test("reads .npz, .npy and JSON from a pipe", () => {
     ["new.npz", 60],
     ["one.npy", 1],
     ["two.json", 2],
+    ["spaced.json", 1],
   ] as const) {
     const { status, stdout, stderr } = piped(name);
     assert.is(status, 0, stderr);
@@ -79,6 +83,18 @@ const wrong: [string, string[], string, RegExp][] = [
   ["no images in the archive", ["--run", "run", "--input", "answers.npz"], "ERR_LCONV_DATA", /"x" or "images"/],
   ["what is no archive", ["--run", "run", "--input", "run/config.json"], "ERR_LCONV_FORMAT", /config\.json/],
   ["an output that cannot be written", ["--run", "run", "--input", "new.npz", "--out", "no/where.npz"], "ERR_LCONV_IO", /no\/where\.npz/],
+  [
+    "an output that is a folder",
+    ["--run", "run", "--input", "new.npz", "--out", "folder.npz"],
+    "ERR_LCONV_IO",
+    /folder\.npz: it is no file/,
+  ],
+  [
+    "an output over the input",
+    ["--run", "run", "--input", "new.npz", "--out", "./new.npz"],
+    "ERR_LCONV_ARGUMENT",
+    /would replace the images/,
+  ],
   ["an output of another kind", ["--run", "run", "--input", "new.npz", "--out", "answers.csv"], "ERR_LCONV_ARGUMENT", /an \.npz file/],
 ];
 for (const [name, args, code, message] of wrong)
@@ -95,6 +111,19 @@ test("nothing on standard input is an error", () => {
   const { status, stdout } = piped("", "--json");
   assert.is.not(status, 0);
   assert.match(stdout, /ERR_LCONV_DATA.*got nothing/);
+});
+
+test("Ctrl-C ends a wait for standard input", async () => {
+  const [node, ...rest] = commandLine(["predict", "--run", "run", "--input", "-"]);
+  const child = spawn(node, rest, { cwd: folder, stdio: ["pipe", "ignore", "pipe"] });
+  let told = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    told += text;
+  });
+  setTimeout(() => child.kill("SIGINT"), 3000);
+  const [code] = (await once(child, "close")) as [number];
+  assert.is(code, 130, told);
+  assert.match(told, "SIGINT");
 });
 
 test.run();

@@ -1,5 +1,8 @@
 // leave HOW: ends this process, or a worker in it, in the middle of a run that would take hours.
 import { isMainThread, parentPort } from "node:worker_threads";
+import { device } from "../../../src/engine/device.js";
+import { makeModel } from "../../../src/models/models.js";
+import { Predictor } from "../../../src/predict/index.js";
 import { smallTraining } from "../smallTraining.js";
 import { tsWorker } from "../tsWorker.js";
 
@@ -18,6 +21,12 @@ if (!isMainThread) {
   startLongRun(() => (how === "worker-exit" ? process.exit(0) : parentPort?.postMessage("running")));
 } else if (how === "exit") {
   startLongRun(() => process.exit(7));
+} else if (how.startsWith("predict")) {
+  // The first product of the process is made in the program, so oneDNN prepares its end after everything else did.
+  const input = { channels: 1, height: 28, width: 28, classes: 10 };
+  const model = new Predictor(makeModel("lconv", input, device("cpu", { threads: 2 })), { input });
+  model.predict(new Uint8Array(784 * 200_000)).catch((error) => console.error(String(error)));
+  setTimeout(() => process.exit(7), Number(how.split(" ")[1]));
 } else if (how === "throw") {
   startLongRun(() => {
     throw new Error("on purpose");
