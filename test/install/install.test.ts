@@ -1,3 +1,4 @@
+// time limit: 1800 s
 // needs dist: what it installs are the packages of `npm run packages`
 import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
