@@ -28,7 +28,6 @@ class Threads {
   void end();
 
  private:
-
   std::mutex mutex_;
   std::set<Program*> programs_;
   std::set<std::type_index> kinds_;  // that a handler is registered for

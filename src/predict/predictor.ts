@@ -23,8 +23,8 @@ export interface PredictorOptions extends Preparation {
   batch?: number;
 }
 
-/** A run takes at most so many values: copying them holds the event loop for less than a millisecond, and its turns cost the network little. */
-const RUN_VALUES = 2 ** 20;
+/** A run takes at most so many values: copying them holds the event loop for about a millisecond, and its turns cost the network little. */
+const RUN_VALUES = 2 ** 21;
 /** And so many batches, so that what comes meanwhile need not wait long. */
 const RUN_BATCHES = 16;
 
