@@ -1,5 +1,5 @@
 import { defined, pick } from "../defined.js";
-import { checkOptions } from "../errors.js";
+import { check, checkOptions, shown } from "../errors.js";
 import type { Module } from "../nn/module.js";
 import { makeOptimizer } from "../optim/optimizer.js";
 import { ratesOf } from "../optim/schedule.js";
@@ -93,6 +93,11 @@ class Run {
 
   /** Puts the samples on the device and records the steps of training, validation and test. */
   constructor(model: Module, data: FitData, options: FitOptions) {
+    check(
+      typeof data === "object" && data !== null,
+      "ERR_LCONV_ARGUMENT",
+      () => `fit: the data are { train, validation?, test? }, as data.prepare returns them; got ${shown(data)}`,
+    );
     const settings = settle(options, countOf(data.train));
     const { optimizer: rule, epochs, batch, seed, schedule, checkpoint } = settings;
     const stepsPerEpoch = Math.floor(countOf(data.train) / batch);

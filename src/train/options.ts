@@ -78,6 +78,7 @@ export function settle({ regularize, ...options }: FitOptions, samples: number):
   checkInteger("fit", "epochs", epochs, 1);
   checkInteger("fit", "seed", seed, 0, Number.MAX_SAFE_INTEGER);
   checkInteger("fit", "batch", batch, 1);
+  check(samples > 0, "ERR_LCONV_DATA", () => "fit: there are no samples to train on");
   check(
     batch <= samples,
     "ERR_LCONV_ARGUMENT",

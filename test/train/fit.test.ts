@@ -236,7 +236,8 @@ test("misuse: train() is an iterator of events and calls nobody", async () => {
 test("misuse: no samples, arrays that do not fit", async () => {
   const model = tinyModel();
   const none = { ...data.train, x: new Float32Array(0), labels: new Int32Array(0), count: 0 };
-  await rejects(fit(model, { train: none }, { batch: 1 }), (error) => error instanceof LconvError);
+  await rejectsCode(fit(model, { train: none }, { batch: 1 }), "ERR_LCONV_DATA", "no samples to train on");
+  await rejectsCode(fit(model, null as unknown as FitData), "ERR_LCONV_ARGUMENT", "the data are { train, validation?, test? }");
   await rejects(fit(model, { train: { ...data.train, count: 100 } }, settings), failsWith("ERR_LCONV_SHAPE", /\[100, 1, 36\]/));
   model.dispose();
 });

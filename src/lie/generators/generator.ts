@@ -1,5 +1,5 @@
 import { Matrix } from "ml-matrix";
-import { check, LconvError } from "../../errors.js";
+import { check, LconvError, shown } from "../../errors.js";
 
 /** A d x d matrix on the host in float64, in the form that is cheapest for it. It acts on columns: (L x)[mu] = sum_nu L[mu, nu] x[nu]. */
 export type Generator = DenseGenerator | LowRankGenerator | SparseGenerator;
@@ -57,6 +57,11 @@ export function checkDenseFits(where: string, d: number, count = 1): void {
  * entries.
  */
 export function dense(L: Matrix | readonly (readonly number[])[]): DenseGenerator {
+  check(
+    L instanceof Matrix || isRectangular(L),
+    "ERR_LCONV_SHAPE",
+    () => `generator: a generator is a Matrix or a list of its rows, such as [[0, -1], [1, 0]], got ${shown(L)}`,
+  );
   const matrix = L instanceof Matrix ? L : new Matrix(L as number[][]);
   check(
     matrix.rows === matrix.columns && matrix.rows > 0,
@@ -66,6 +71,11 @@ export function dense(L: Matrix | readonly (readonly number[])[]): DenseGenerato
   checkFinite("generator", matrix);
   return { form: "dense", d: matrix.rows, L: matrix };
 }
+
+const isRectangular = (rows: unknown): boolean =>
+  Array.isArray(rows) &&
+  rows.length > 0 &&
+  rows.every((row) => (Array.isArray(row) || ArrayBuffer.isView(row)) && (row as number[]).length === (rows[0] as number[]).length);
 
 /**
  * The generator U V. Throws ERR_LCONV_SHAPE unless U is [d, d_h] and V [d_h, d] with d_h >= 1, ERR_LCONV_ARGUMENT for NaN or infinite

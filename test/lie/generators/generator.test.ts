@@ -90,6 +90,8 @@ test("misuse", () => {
   throwsCode(() => new Basis([]), "ERR_LCONV_ARGUMENT", "none");
   throwsCode(() => denseBasis([randomMatrix(3, 3, 1), randomMatrix(4, 4, 1)]), "ERR_LCONV_SHAPE", "3", "4");
   throwsCode(() => dense(new Matrix(2, 3)), "ERR_LCONV_SHAPE", "2 x 3");
+  for (const odd of [[0, 1, -1, 0], [], [[1, 2], [3]], "so(3)", null]) // biome-ignore format: one list
+    throwsCode(() => dense(odd as number[][]), "ERR_LCONV_SHAPE", "a Matrix or a list of its rows");
   throwsCode(() => dense([[Number.NaN]]), "ERR_LCONV_ARGUMENT", "NaN");
   throwsCode(() => lowRank(new Matrix(4, 2), new Matrix(3, 4)), "ERR_LCONV_SHAPE", "4 x 2");
   throwsCode(() => sparse(3, [0], [3], [1]), "ERR_LCONV_ARGUMENT", "place 3");
