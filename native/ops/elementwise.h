@@ -197,8 +197,9 @@ struct Pixels {
   bool bytes;
   int64_t n;
   float scale, shift;
-  const uint32_t* x;  // [n], or [ceil(n / 4)] of bytes
-  float* y;           // [n]
+  const float* x;        // [n]
+  const int32_t* words;  // [ceil(n / 4)], in place of x
+  float* y;              // [n]
   template <class T>
   struct Body {
     const T* x;
@@ -211,13 +212,17 @@ struct Pixels {
     n = b.integer("n", 0);
     scale = static_cast<float>(b.number("scale"));
     shift = static_cast<float>(b.number("shift"));
-    b.in_words(x, bytes ? n / 4 + (n % 4 != 0) : n);
+    if (bytes) {
+      b.in(words, n / 4 + (n % 4 != 0));
+    } else {
+      b.in(x, n);
+    }
     b.out(y, n);
   }
   template <class X>
   void run(X& exec) const {
-    if (bytes) return exec.for_each(n, Body<uint8_t>{reinterpret_cast<const uint8_t*>(x), y, scale, shift});
-    exec.for_each(n, Body<float>{reinterpret_cast<const float*>(x), y, scale, shift});
+    if (bytes) return exec.for_each(n, Body<uint8_t>{reinterpret_cast<const uint8_t*>(words), y, scale, shift});
+    exec.for_each(n, Body<float>{x, y, scale, shift});
   }
 };
 
