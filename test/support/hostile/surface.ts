@@ -14,9 +14,12 @@ export interface Target {
 
 type Kind = Target["kind"];
 
-/** Every function among the exports, and every method, accessor, static function and constructor of the classes of `instances`. */
+/** After which no program is to start any more; test/engine/leave calls it. */
+const last = "native.endThreads";
+
+/** Every function among the exports but for that one, and every method, accessor, static function and constructor of the classes of `instances`. */
 export function surface(native: object, instances: readonly object[]): Target[] {
-  return [...functionsOf("native", native), ...instances.flatMap(classOf)];
+  return [...functionsOf("native", native).filter(({ name }) => name !== last), ...instances.flatMap(classOf)];
 }
 
 function functionsOf(of: string, holder: object): Target[] {
