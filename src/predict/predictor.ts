@@ -55,6 +55,8 @@ export class Predictor<M extends Module = Module> {
   readonly network: M;
   /** The images it takes, and K, its number of classes. */
   readonly input: InputSize;
+  /** The greatest value of a pixel in the training images; undefined where samples are taken as they are. */
+  readonly scale: number | undefined;
   /** The device of the network's parameters, which computes. */
   readonly device: Device;
   readonly #parts: ForwardParts;
@@ -81,7 +83,7 @@ export class Predictor<M extends Module = Module> {
     checkInteger("Predictor", "batch", batch, 1);
     checkPreparation("Predictor", input, { scale, permutation });
     const preparation = { scale, permutation: permutation?.slice() };
-    [this.network, this.input, this.device] = [network, input, device];
+    [this.network, this.input, this.scale, this.device] = [network, input, scale, device];
     this.#parts = { network, input, preparation, device, batch };
     this.#largest = powerOfTwo(Math.max(1, Math.min(RUN_VALUES / Math.max(sizeOf(input), classes), RUN_BATCHES * batch)));
   }

@@ -18,9 +18,9 @@ export type RawValues =
   | Float64Array;
 
 /**
- * Raw samples to predict: one array of all values, whose length tells how many samples they are; a list with one array for each sample; values with a
- * shape, as `io.readNpy` returns them; a tensor; or nested arrays of numbers. The shape of one sample is [m, p, q], [m, p q], [p, q] of images with one
- * channel, or [m p q]; of several [N, ...].
+ * Raw samples to predict, in one of these forms: one array with the values of all samples; a list of arrays, one for each sample; { shape, data }, as
+ * `io.readNpy` returns it; a tensor; nested arrays of numbers. One sample has the shape [m, p, q], [m, p q], [m p q] or, with one channel, [p, q]; several
+ * have [N, ...].
  */
 export type RawSamples =
   | RawValues
@@ -93,9 +93,7 @@ async function valuesOf(x: RawSamples): Promise<{ shape?: readonly number[]; val
   return { shape: sizes, values };
 }
 
-/**
- * Bytes and float32 where they are, seen through an array of Node's own; all else as float32.
- */
+/** Bytes and float32 where they are, seen through an array of Node's own; all else as float32. */
 function pixelsOf(x: unknown): Pixels {
   const ArrayOf = typeOf(x);
   if (ArrayOf === undefined) {

@@ -35,6 +35,8 @@ export async function predict(
     try {
       const images = input === "-" ? decodeImages(await standardInput(signal), "standard input") : readImages(input);
       const total = (await checkedSamples(images, model.input)).count;
+      const note = rangeNote(images, model.scale);
+      if (note !== undefined) reporter.line(note);
       const start = performance.now();
       const all = file === undefined ? undefined : roomFor(total, model.input.classes);
       out.text("sample  class  probability");
@@ -45,7 +47,7 @@ export async function predict(
       const spent = (performance.now() - start) / 1e3;
       if (file !== undefined && all) write(file, all, model.input.classes);
       const done = { event: "done", run, samples: total, classes: model.input.classes, seconds: spent, device: model.device.name };
-      out.emit({ ...done, out: file ?? null });
+      out.emit({ ...done, out: file ?? null, notes: note === undefined ? [] : [note] });
       reporter.line(
         `${count(total)} samples in ${seconds(spent)} on ${model.device.name}${file === undefined ? "" : `, written to ${file}`}`,
       );
@@ -77,6 +79,17 @@ async function predictBlock(
     });
   }
   await out.drained(signal);
+}
+
+const FAR = 4;
+
+/** What makes confident answers wrong most easily: images that were scaled already, or otherwise than those of the training. */
+function rangeNote({ data }: Images, scale: number | undefined): string | undefined {
+  if (scale === undefined) return undefined;
+  let most = Number.NEGATIVE_INFINITY;
+  for (const value of data) if (value > most) most = value;
+  if (most <= FAR * scale && FAR * most >= scale) return undefined;
+  return `note: the largest value of these images is ${rounded(most)}, that of the training images was ${rounded(scale)}; give raw pixels of the same kind`;
 }
 
 const rounded = (probability: number): number => Number(probability.toPrecision(DIGITS));

@@ -76,6 +76,20 @@ test("reads .npz, .npy and JSON from a pipe", () => {
   }
 });
 
+test("images of another range than those of the training are noted", async () => {
+  const { data } = readNpz(join(folder, "new.npz")).get("images") as { data: Float32Array };
+  for (const [factor, notes] of [
+    [1, 0],
+    [255, 1],
+    [1 / 255, 1],
+  ] as const) {
+    writeNpz(join(folder, "scaled.npz"), [["x", { shape: [60, SIDE, SIDE], data: data.map((value) => factor * value) }]]);
+    const { lines, stderr } = await lconv(folder, ["predict", "--run", "run", "--input", "scaled.npz", "--json"]);
+    assert.is((lines.at(-1)?.["notes"] as string[]).length, notes, stderr);
+    assert.is(/note: the largest value of these images/.test(stderr), notes === 1);
+  }
+});
+
 const wrong: [string, string[], string, RegExp][] = [
   ["another size", ["--run", "run", "--input", "large.npz"], "ERR_LCONV_SHAPE", /\[N, 1, 8, 8\].*got \[1, 9, 9\]/],
   ["no file", ["--run", "run", "--input", "none.npz"], "ERR_LCONV_IO", /none\.npz/],
