@@ -85,7 +85,7 @@ test("images of another range than those of the training are noted", async () =>
   ] as const) {
     writeNpz(join(folder, "scaled.npz"), [["x", { shape: [60, SIDE, SIDE], data: data.map((value) => factor * value) }]]);
     const { lines, stderr } = await lconv(folder, ["predict", "--run", "run", "--input", "scaled.npz", "--json"]);
-    assert.is((lines.at(-1)?.["notes"] as string[]).length, notes, stderr);
+    assert.is((lines.at(-1) as { notes: string[] }).notes.length, notes, stderr);
     assert.is(/note: the largest value of these images/.test(stderr), notes === 1);
   }
 });
