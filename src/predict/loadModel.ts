@@ -102,13 +102,13 @@ function built(where: string, { config, input, weights }: ModelFile, device: Dev
 
 /** A network that was trained with bf16 products is used with them; tf32, which only GPUs have, is a matter of speed alone. */
 function deviceFor(where: string, { config }: ModelFile, { device, precision, threads }: LoadModelOptions): Device {
-  if (device instanceof Device) return device;
   const { precision: trained = "fp32" } = config;
   checkFormat(
     (precisions as readonly unknown[]).includes(trained),
     where,
     () => `its precision should be one of ${precisions.join(", ")}, got ${quote(trained)}`,
   );
+  if (device instanceof Device) return device;
   return deviceOf(device, defined({ precision: precision ?? (trained === "bf16" ? "bf16" : "fp32"), threads }));
 }
 
