@@ -40,19 +40,32 @@ export class Machine {
     return folder;
   }
 
-  /** Runs a command line in a project. */
-  run(cwd: string, line: string, env: Record<string, string> = {}): Promise<Ran> {
+  /** Runs a command line in a project; one that takes longer than `seconds` is killed with all that it started, and fails. */
+  run(cwd: string, line: string, env: Record<string, string> = {}, seconds = 300): Promise<Ran> {
     return new Promise((done, fail) => {
-      const child = spawn(line, { cwd, shell: "/bin/sh", env: { ...this.#env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+      const child = spawn(line, {
+        cwd,
+        shell: "/bin/sh",
+        env: { ...this.#env, ...env },
+        stdio: ["ignore", "pipe", "pipe"],
+        detached: true,
+      });
       let output = "";
       for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text: string) => (output += text));
-      child.once("error", fail).once("close", (code) => done({ code, output }));
+      const limit = setTimeout(() => {
+        fail(new Error(`${line} did not end in ${seconds} s:\n${output}`));
+        if (child.pid) process.kill(-child.pid, "SIGKILL");
+      }, seconds * 1e3);
+      child.once("error", fail).once("close", (code) => {
+        clearTimeout(limit);
+        done({ code, output });
+      });
     });
   }
 
   /** The same; an error with what it printed where it fails. */
-  async works(cwd: string, line: string, env: Record<string, string> = {}): Promise<string> {
-    const { code, output } = await this.run(cwd, line, env);
+  async works(cwd: string, line: string, env: Record<string, string> = {}, seconds?: number): Promise<string> {
+    const { code, output } = await this.run(cwd, line, env, seconds);
     if (code !== 0) throw new Error(`${line} ended with ${code}:\n${output}`);
     return output;
   }

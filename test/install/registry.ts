@@ -10,6 +10,8 @@ export const packages = join(root, "build/packages");
 
 export interface Registry {
   url: string;
+  /** npm's own, that it takes others' packages from. */
+  behind: string;
   stop(): void;
 }
 
@@ -20,7 +22,7 @@ const tool = { private: true, dependencies: { verdaccio: "^6.1.0" }, overrides: 
 export async function startRegistry(folder: string): Promise<Registry> {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "package.json"), JSON.stringify(tool));
-  execFileSync("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: folder });
+  execFileSync("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: folder, timeout: 300_000 });
   const behind = execFileSync("npm", ["config", "get", "registry"], { encoding: "utf8" }).trim();
   writeFileSync(join(folder, "config.yaml"), configuration(behind));
   const port = await freePort();
@@ -40,7 +42,7 @@ export async function startRegistry(folder: string): Promise<Registry> {
     server.kill();
     throw error;
   }
-  return { url, stop: () => void server.kill() };
+  return { url, behind, stop: () => void server.kill() };
 }
 
 const configuration = (behind: string): string => `
