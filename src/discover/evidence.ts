@@ -20,8 +20,22 @@ export interface Evidence {
   ignored?: readonly (readonly number[])[];
   /** 95 % bound of the largest angle to the true span, degrees; for claims alone. */
   bound?: number;
+  /** Of a distribution: which cumulants were taken in how many principal directions, and what fewer of those say. */
+  moments?: MomentEvidence;
   /** Mean largest angle to the span that other samples of the same function give, degrees; it is no error bar of the function. */
   resampled?: number;
+}
+
+/** What symmetries from moments rest on. */
+export interface MomentEvidence {
+  /** Orders of the cumulants beside the second. */
+  orders: readonly number[];
+  /** Principal directions that were kept. */
+  components: number;
+  /** The share of the variance in them. */
+  kept: number;
+  /** With fewer: the dimension there, and the largest angle in degrees to the span that is claimed, inside of them. */
+  others: readonly { components: number; dimension: number | undefined; degrees?: number }[];
 }
 
 const degrees = (radians: number): number => (180 * radians) / Math.PI;
@@ -52,7 +66,7 @@ const MOST_SHOWN = 12;
 
 /** The same in words, for text and pages: what it is, and its value. */
 export function evidenceRows(
-  { r2, heldOut, residuals, noise, checks, ignored, bound, resampled }: Evidence,
+  { r2, heldOut, residuals, noise, checks, ignored, bound, moments, resampled }: Evidence,
   n_L: number,
 ): [string, string][] {
   const show = (values: readonly number[]): string =>
@@ -62,14 +76,16 @@ export function evidenceRows(
       .join(", ") + (values.length > MOST_SHOWN ? ", ..." : "");
   const counted = residuals.slice(0, n_L);
   const next = residuals.slice(n_L, n_L + 3);
-  const around = noise ? `, noise of one network ${show(noise.slice(0, n_L + 3))}` : "";
+  const of = moments ? "sampling alone gives" : "noise of one network";
+  const around = noise ? `, ${of} ${show(noise.slice(0, n_L + 3))}` : "";
   return [
     ...(r2 ? [["fit", `R² ${show(r2)} on ${heldOut} samples held out`] as [string, string]] : []),
+    ...(moments ? momentRows(moments) : []),
     ...(ignored ? [["modulo", unseen(ignored)] as [string, string]] : []),
     ...(residuals.length > 0
       ? [
           [
-            "residuals",
+            moments ? "change that remains" : "residuals",
             [counted.length > 0 ? show(counted) : "", next.length > 0 ? `of the next directions ${show(next)}` : ""]
               .filter(Boolean)
               .join("; ") + around,
@@ -91,7 +107,12 @@ export function evidenceRows(
         ]
       : []),
     ...(bound !== undefined && Number.isFinite(bound)
-      ? [["error bar", `${show([bound])} degrees, 95 % bound of the largest angle to the true span`] as [string, string]]
+      ? [
+          [
+            "error bar",
+            `${show([bound])} degrees, 95 % bound of the largest angle to the ${moments ? "span that infinitely many samples would give" : "true span"}`,
+          ] as [string, string],
+        ]
       : []),
     ...(resampled !== undefined && Number.isFinite(resampled)
       ? [
@@ -101,5 +122,16 @@ export function evidenceRows(
           ] as [string, string],
         ]
       : []),
+  ];
+}
+
+function momentRows({ orders, components, kept, others }: MomentEvidence): [string, string][] {
+  const fewer = others.map(({ components, dimension, degrees }) => {
+    const angle = degrees === undefined ? "" : `, ${degrees.toFixed(1)} degrees away`;
+    return `${components}: ${dimension === undefined ? "no claim" : `dimension ${dimension}`}${angle}`;
+  });
+  return [
+    ["moments", `orders ${[2, ...orders].join(", ")} in ${components} principal directions, ${(100 * kept).toFixed(1)} % of the variance`],
+    ...(fewer.length > 0 ? [["with fewer", fewer.join("; ")] as [string, string]] : []),
   ];
 }

@@ -4,7 +4,8 @@
  * @module
  */
 export { type DataOptions, discoverData } from "./data.js";
-export type { Evidence } from "./evidence.js";
+export { type DistributionOptions, discoverDistribution } from "./distribution.js";
+export type { Evidence, MomentEvidence } from "./evidence.js";
 export { discoveryFiles, readGenerators } from "./files.js";
 export { type ChannelMode, channelModes, discoverPairs, type PairsSourceOptions } from "./pairs.js";
 export {

@@ -148,8 +148,10 @@ export function* describing(found: Basis, options: DescribeOptions): Pieces<Disc
 }
 
 /** What the bound, or of one function the choice of its samples, leaves open about the generators. Gradients are float32. */
-function uncertaintyOf({ bound, resampled }: Partial<Evidence> = {}): { uncertainty?: number } {
-  const degrees = bound ?? resampled;
+function uncertaintyOf({ bound, resampled, moments }: Partial<Evidence> = {}): { uncertainty?: number } {
+  const others = (moments?.others ?? []).flatMap(({ degrees }) => degrees ?? []);
+  const known = bound ?? resampled;
+  const degrees = known === undefined ? undefined : Math.max(known, ...others);
   if (degrees === undefined || !Number.isFinite(degrees)) return {};
   return { uncertainty: Math.min(0.5, Math.max(FLOAT32, (degrees * Math.PI) / 180)) };
 }

@@ -72,6 +72,18 @@ export function readSamples(path: string, grid?: readonly number[]): Samples {
     "ERR_LCONV_DATA",
     () => `${path}: expected arrays named "x" and "y", "${x ? "y" : "x"}" is missing`,
   );
+  check(y.shape[0] === x.shape[0], "ERR_LCONV_SHAPE", () => `${path}: x holds ${x.shape[0]} samples, y ${showShape(y.shape)}`);
+  return { ...inputsOf(x, path, grid), y };
+}
+
+/** The same without y. */
+export function readInputs(path: string, grid?: readonly number[]): Omit<Samples, "y"> {
+  const x = openArrays(path)(["x", "X", "images"]);
+  check(x !== undefined, "ERR_LCONV_DATA", () => `${path}: expected an array named "x"`);
+  return inputsOf(x, path, grid);
+}
+
+function inputsOf(x: NpyArray, path: string, grid?: readonly number[]): Omit<Samples, "y"> {
   const N = x.shape[0] ?? 0;
   const size = N > 0 ? x.data.length / N : 0;
   const d = grid ? grid.reduce((product, n) => product * n, 1) : (x.shape.at(-1) ?? 0);
@@ -82,10 +94,9 @@ export function readSamples(path: string, grid?: readonly number[]): Samples {
     () =>
       `${path}: x must be [N, d] or [N, m, d]${grid ? ` with d = ${d} or ${grid.join(" x ")} positions of --grid ${grid.join(",")}` : ""}, got ${showShape(x.shape)}`,
   );
-  check(y.shape[0] === N, "ERR_LCONV_SHAPE", () => `${path}: x holds ${N} samples, y ${showShape(y.shape)}`);
   const values = Float32Array.from(x.data as ArrayLike<number>, Number);
   check(values.every(Number.isFinite), "ERR_LCONV_DATA", () => `${path}: x holds values that are not finite`);
-  return { path, N, m: size / d, d, x: values, y, ...defined({ exact: x.data instanceof Float64Array ? x.data : undefined }) };
+  return { path, N, m: size / d, d, x: values, ...defined({ exact: x.data instanceof Float64Array ? x.data : undefined }) };
 }
 
 /** Vectors of d values each as the columns of a matrix. */

@@ -9,6 +9,8 @@ export type { DefectOptions, EquivarianceDefect } from "./defect.js";
 export { type Extraction, type ExtractionOptions, extractSymmetries } from "./extraction.js";
 export type { FiniteCheck } from "./finiteCheck.js";
 export type { Model } from "./lieDerivative.js";
+export { type MomentOptions, type MomentSymmetries, symmetriesFromMoments } from "./moments/moments.js";
+export type { SampleSource } from "./moments/source.js";
 export {
   gramOf,
   killingOf,

@@ -1,0 +1,74 @@
+import { defined } from "../defined.js";
+import { breathing } from "../engine/breathe.js";
+import { type MomentOptions, type MomentSymmetries, symmetriesFromMoments } from "../symmetry/moments/moments.js";
+import type { SampleSource } from "../symmetry/moments/source.js";
+import type { Evidence } from "./evidence.js";
+import { describing } from "./result.js";
+import { type Found, type SourceOptions, shared } from "./samples.js";
+
+/** Options of discoverDistribution. */
+export interface DistributionOptions
+  extends Omit<SourceOptions, "onEpoch">,
+    Pick<MomentOptions, "components" | "orders" | "labels" | "clip" | "tolerance"> {}
+
+const degrees = (radians: number): number => (180 * radians) / Math.PI;
+
+/**
+ * Symmetries of the distribution of x alone, from its moments: neither labels nor pairs are needed, and nothing is trained. They act as
+ * x -> mean + exp(tL)(x - mean). `path` says where the samples are from. Throws as `lie.symmetriesFromMoments` does.
+ *
+ * @example
+ * ```ts
+ * import { device, discover, Philox } from "lconv";
+ *
+ * const N = 3000;
+ * const random = new Philox(1, 0);
+ * const turns = random.uniform(N).map((u) => 2 * Math.PI * u);
+ * const read = (start: number, end: number): Float32Array =>
+ *   Float32Array.from({ length: 4 * (end - start) }, (_, at) => {
+ *     const [angle, c] = [turns[start + (at >> 2)], at & 3]; // two rigid points, turned by any angle
+ *     return (c & 1 ? Math.sin : Math.cos)(angle + (c >> 1)) * (1 + (c >> 1)) + 0.1 * Math.sin(7 * (4 * start + at));
+ *   });
+ * const options = { seed: 0, device: device() };
+ * const { discovery } = await discover.discoverDistribution({ path: "turned", N, m: 1, d: 4, read }, options);
+ * const dimension = discovery?.basis.n_L; // 1
+ * ```
+ */
+export async function discoverDistribution(
+  given: SampleSource & { path: string },
+  { components, orders, labels, clip, tolerance, ...options }: DistributionOptions,
+): Promise<Found> {
+  const { seed, device, signal, onStep } = options;
+  const found = await symmetriesFromMoments(
+    { ...given, device },
+    { seed, ...defined({ components, orders, labels, clip, tolerance, signal, onStep }) },
+  );
+  const { basis, whitened, inputs, dimension } = found;
+  const by = labels === undefined ? "" : " in each class";
+  const source = `the distribution${by} of ${given.N} samples of ${given.path}, ${found.components} components`;
+  const evidence = evidenceOf(found);
+  if (!basis || !whitened || dimension === undefined) return { source, dimension, discovery: undefined, evidence, notes: found.notes };
+  onStep?.("name", 0, 1);
+  const description = describing(basis, {
+    source,
+    whitened: { basis: whitened, inputs, affine: false },
+    evidence,
+    notes: found.notes,
+    ...shared(options),
+  });
+  const discovery = await breathing(description, signal);
+  return { source, dimension, discovery, evidence, notes: discovery.notes };
+}
+
+function evidenceOf({ directions, undecided, dimension, bound, others, components, kept, orders }: MomentSymmetries): Evidence {
+  return defined({
+    residuals: directions.map(({ ratio }) => ratio),
+    noise: directions.map(({ noise }) => noise),
+    undecided: undecided > 0 ? undecided : undefined,
+    bound: dimension === undefined || Number.isNaN(bound) ? undefined : degrees(bound),
+    moments: {
+      ...{ orders, components, kept },
+      others: others.map(({ angle, ...rest }) => ({ ...rest, ...defined({ degrees: angle === undefined ? undefined : degrees(angle) }) })),
+    },
+  });
+}

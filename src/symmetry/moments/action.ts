@@ -1,0 +1,82 @@
+import { Matrix } from "ml-matrix";
+import type { Device } from "../../engine/device.js";
+import { add, mul } from "../../ops/arithmetic.js";
+import { matmul } from "../../ops/matmul.js";
+import { permute, reshape } from "../../ops/shape.js";
+import { scope } from "../../tensor/scope.js";
+import { type Tensor, tensor } from "../../tensor/tensor.js";
+import type { Cumulant } from "./cumulants.js";
+
+/** A cumulant with the weight of its squares in Q. */
+export interface Term extends Cumulant {
+  weight: number;
+}
+
+/** k (k - 1) / 2 numbers l_ab, a < b, as the antisymmetric matrix of norm |l|: L_ab = l_ab / sqrt 2 = -L_ba. */
+export function unpacked(l: Float64Array, k: number): Matrix {
+  const L = Matrix.zeros(k, k);
+  let at = 0;
+  for (let a = 0; a < k; a++)
+    for (let b = a + 1; b < k; b++, at++) {
+      L.set(a, b, l[at] * Math.SQRT1_2);
+      L.set(b, a, -l[at] * Math.SQRT1_2);
+    }
+  return L;
+}
+
+/** <A, unpacked(l)> = <packed(A), l> for all l. */
+export function packed(A: ArrayLike<number>, k: number, offset = 0): Float64Array {
+  const l = new Float64Array((k * (k - 1)) / 2);
+  let at = 0;
+  for (let a = 0; a < k; a++) for (let b = a + 1; b < k; b++, at++) l[at] = (A[offset + a * k + b] - A[offset + b * k + a]) * Math.SQRT1_2;
+  return l;
+}
+
+/**
+ * The gradient of <L . kappa, M . kappa'> in M, as packed lists, for several L [k, k]. With kappa = kappa' it is that of Q(L, M). (L . kappa)_ab.. =
+ * sum_a' L_aa' kappa_a'b.. + the same on each other index, so for symmetric tensors of order p
+ *
+ *   <L . kappa, M . kappa'> = sum M_bb' (p P_bab.. + p (p - 1) P_ab.. ) kappa'_b'a.., P = L kappa on the first index:
+ *
+ * two products of size [k, k] x [k, k^(p - 1)] for each L.
+ */
+export async function gradient(
+  Ls: readonly Matrix[],
+  terms: readonly Term[],
+  others: readonly Term[],
+  device: Device,
+): Promise<Float64Array[]> {
+  const k = Ls[0].rows;
+  const count = Ls.length;
+  const values = await scope(() => {
+    const stacked = new Float32Array(count * k * k);
+    Ls.forEach((L, i) => void stacked.set(L.to1DArray(), i * k * k));
+    const L = tensor(stacked, { shape: [count * k, k], device });
+    let sum: Tensor | undefined;
+    for (const [i, { p, kappa, weight }] of terms.entries()) {
+      const part = mul(matmul(both(matmul(L, kappa), p, k, count), others[i].kappa, { transB: true }), weight);
+      sum = sum ? add(sum, part) : part;
+    }
+    return (sum as Tensor).data();
+  });
+  return Ls.map((_, i) => packed(values, k, i * k * k));
+}
+
+/** p P_ab.. + p (p - 1) P_ba.. for P [count k, k^(p - 1)]. */
+function both(P: Tensor, p: number, k: number, count: number): Tensor {
+  if (p === 1) return P;
+  const swapped = permute(reshape(P, [count, k, k, k ** (p - 2)]), [0, 2, 1, 3]);
+  return reshape(add(mul(reshape(P, swapped.shape), p), mul(swapped, p * (p - 1))), P.shape);
+}
+
+/** G = sum w p kappa kappa^T [k, k]: what Q would be if the changes of different indices did not cancel is D(L) = <L G, L>. */
+export async function incoherent(terms: readonly Term[], device: Device): Promise<Matrix> {
+  const k = terms[0].kappa.shape[0];
+  const values = await scope(() => {
+    let sum = tensor(new Float32Array(k * k), { shape: [k, k], device });
+    for (const { p, kappa, weight } of terms) sum = add(sum, mul(matmul(kappa, kappa, { transB: true }), p * weight));
+    return sum.data();
+  });
+  const G = Matrix.from1DArray(k, k, Array.from(values));
+  return G.add(G.transpose()).mul(0.5);
+}

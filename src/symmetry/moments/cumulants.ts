@@ -1,0 +1,113 @@
+import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import type { Device } from "../../engine/device.js";
+import { matmul } from "../../ops/matmul.js";
+import { reshape } from "../../ops/shape.js";
+import { scope } from "../../tensor/scope.js";
+import { keep, type Tensor, tensor } from "../../tensor/tensor.js";
+import { covarianceOf, meanOf, type RawMoments } from "./rawMoments.js";
+
+// Symmetric tensors of order p are [k, k^(p - 1)] row by row.
+
+/** Unbiased estimates of the third cumulants (Fisher's k-statistics), kappa_abc = n^2 / ((n - 1)(n - 2)) m_abc with central moments m. */
+export function thirdCumulants({ n, sums: [first, second, third] }: RawMoments): Float64Array {
+  const k = first.length;
+  const mean = first.map((sum) => sum / n);
+  const out = third.map((sum) => sum / n);
+  const factor = n ** 2 / ((n - 1) * (n - 2));
+  let at = 0;
+  for (let a = 0; a < k; a++)
+    for (let b = 0; b < k; b++)
+      for (let c = 0; c < k; c++, at++) {
+        const mixed = mean[a] * second[b * k + c] + mean[b] * second[a * k + c] + mean[c] * second[a * k + b];
+        out[at] = factor * (out[at] - mixed / n + 2 * mean[a] * mean[b] * mean[c]);
+      }
+  return out;
+}
+
+/**
+ * The same of the fourth, kappa_abcd = n^2 ((n + 1) m_abcd - (n - 1)(m_ab m_cd + m_ac m_bd + m_ad m_bc)) / ((n - 1)(n - 2)(n - 3))
+ * (McCullagh, Tensor Methods in Statistics, 4.2).
+ */
+export function fourthCumulants({ n, sums: [first, second, third, fourth] }: RawMoments): Float64Array {
+  const k = first.length;
+  const mean = first.map((sum) => sum / n);
+  const [raw2, raw3] = [second.map((sum) => sum / n), third.map((sum) => sum / n)];
+  const central2 = raw2.map((value, at) => value - mean[Math.floor(at / k)] * mean[at % k]);
+  const factor = n ** 2 / ((n - 1) * (n - 2) * (n - 3));
+  const out = new Float64Array(k ** 4);
+  let at = 0;
+  for (let a = 0; a < k; a++)
+    for (let b = 0; b < k; b++) {
+      const [ab, aOfMean, bOfMean] = [a * k + b, mean[a], mean[b]];
+      for (let c = 0; c < k; c++) {
+        const [ac, bc, cOfMean] = [a * k + c, b * k + c, mean[c]];
+        for (let e = 0; e < k; e++, at++) {
+          const [ae, be, ce, eOfMean] = [a * k + e, b * k + e, c * k + e, mean[e]];
+          const byThird = aOfMean * raw3[bc * k + e] + bOfMean * raw3[ac * k + e] + cOfMean * raw3[ab * k + e] + eOfMean * raw3[ab * k + c];
+          const bySecond =
+            aOfMean * (bOfMean * raw2[ce] + cOfMean * raw2[be] + eOfMean * raw2[bc]) +
+            bOfMean * (cOfMean * raw2[ae] + eOfMean * raw2[ac]) +
+            cOfMean * eOfMean * raw2[ab];
+          const central = fourth[at] / n - byThird + bySecond - 3 * aOfMean * bOfMean * cOfMean * eOfMean;
+          const gaussian = central2[ab] * central2[ce] + central2[ac] * central2[be] + central2[ae] * central2[bc];
+          out[at] = factor * ((n + 1) * central - (n - 1) * gaussian);
+        }
+      }
+    }
+  return out;
+}
+
+/** S^(-1/2) of a positive definite S. */
+export function inverseRoot(S: Matrix): Matrix {
+  const { realEigenvalues, eigenvectorMatrix: E } = new EigenvalueDecomposition(S, { assumeSymmetric: true });
+  const scale = Matrix.diag(realEigenvalues.map((value) => 1 / Math.sqrt(Math.max(value, 1e-6))));
+  return E.mmul(scale).mmul(E.transpose());
+}
+
+/** kappa_ab.. -> sum R_aa' R_bb' .. kappa_a'b'.. of order p, [k, k^(p - 1)] for R [k, k]. */
+export function turned(kappa: Tensor, R: Tensor, p: number): Tensor {
+  const k = R.shape[0];
+  return scope(() => {
+    let t = kappa;
+    for (let i = 0; i < p; i++) t = reshape(matmul(t, R, { transA: true, transB: true }), [k, k ** (p - 1)]); // the first index becomes the last
+    return t;
+  });
+}
+
+/** A symmetric tensor, and which order and class of samples it is of. */
+export interface Cumulant {
+  p: number;
+  kappa: Tensor; // [k, k^(p - 1)]
+}
+
+/**
+ * Cumulants of each class, of the orders asked for, in the coordinates in which the covariance of all classes together is I. Of several classes, whose means
+ * and covariances differ, the first two orders are there, too. The caller disposes of them.
+ */
+export async function cumulantsOf(
+  classes: readonly RawMoments[],
+  all: RawMoments,
+  orders: readonly number[],
+  device: Device,
+): Promise<Cumulant[]> {
+  const center = meanOf(all);
+  const k = center.length;
+  const white = keep(upload(inverseRoot(covarianceOf(all)), device));
+  const out: Cumulant[] = [];
+  for (const raw of classes)
+    for (const p of classes.length > 1 ? [1, 2, ...orders] : orders) {
+      const values = ofOrder(raw, center, p);
+      out.push({ p, kappa: keep(scope(() => turned(tensor(Float32Array.from(values), { shape: [k, k ** (p - 1)], device }), white, p))) });
+    }
+  white.dispose();
+  return out;
+}
+
+function ofOrder(raw: RawMoments, center: Float64Array, p: number): ArrayLike<number> {
+  if (p === 1) return meanOf(raw).map((value, a) => value - center[a]);
+  if (p === 2) return covarianceOf(raw).to1DArray();
+  return p === 3 ? thirdCumulants(raw) : fourthCumulants(raw);
+}
+
+export const upload = (A: Matrix, device: Device): Tensor =>
+  tensor(Float32Array.from(A.to1DArray()), { shape: [A.rows, A.columns], device });

@@ -1,0 +1,267 @@
+import { Matrix } from "ml-matrix";
+import { defined } from "../../defined.js";
+import { type Device, device as defaultDevice } from "../../engine/device.js";
+import { check, checkInteger, checkOptions } from "../../errors.js";
+import type { Whitening } from "../../lie/functions/whitening.js";
+import { Basis } from "../../lie/generators/basis.js";
+import { dense, lowRank } from "../../lie/generators/generator.js";
+import { keep, type Tensor, tensor } from "../../tensor/tensor.js";
+import { largestAngle } from "../spanError.js";
+import { claimOf } from "./claim.js";
+import { type Components, componentsOf } from "./components.js";
+import { type Cumulant, cumulantsOf } from "./cumulants.js";
+import { covarianceOf, rawMoments, together } from "./rawMoments.js";
+import { type SampleSource, sourceOf } from "./source.js";
+import { type Direction, type Sampled, type Spectrum, spectrumOf } from "./spectrum.js";
+
+/** Options of symmetriesFromMoments. */
+export interface MomentOptions {
+  /** Principal directions that are kept: a number, or "auto": all up to 40, else as many below that as end at the widest gap of the variances. Default "auto". */
+  components?: number | "auto";
+  /** Orders of the cumulants, of 3 and 4; the second is always kept. Default [3, 4] with up to 40 components, else [3]. */
+  orders?: readonly (3 | 4)[];
+  /** Class of each sample, from 0 on: then the distribution of each class must be invariant, p(x | y). Default: no classes. */
+  labels?: ArrayLike<number>;
+  /** Samples whose whitened length exceeds this many times its mean square root are shortened to it, which leaves symmetries as they are. Default: none. */
+  clip?: number;
+  /** The greatest share of the change of the cumulants that may remain, between 0 and 1. Default 0.15. */
+  tolerance?: number;
+  /** Seed of the random batches. Default 0. */
+  seed?: number;
+  /** Stops the work, which then throws the reason of the signal. */
+  signal?: AbortSignal;
+  /** Called with the name of a step, how much of it is done, and of how much. */
+  onStep?: (name: string, done: number, of: number) => void;
+}
+
+/** What the moments of a distribution say of its symmetries. */
+export interface MomentSymmetries {
+  /** Number of symmetries; undefined where that cannot be said, for a reason given in `notes`. */
+  dimension: number | undefined;
+  /** Number of further directions that may be symmetries. */
+  undecided: number;
+  /** Number of further directions that keep the distribution nearly, but not exactly; with fewer components than x fills, all are taken for symmetries. */
+  nearly: number;
+  /** The symmetries as x -> mean + exp(tL)(x - mean), L = U V of rank k; undefined if there is none. */
+  basis: Basis | undefined;
+  /** The same as antisymmetric matrices [k, k] in whitened principal directions. */
+  whitened: Basis | undefined;
+  /** Those directions. */
+  inputs: Whitening;
+  /** How many there are. */
+  components: number;
+  /** Orders of the cumulants beside the second. */
+  orders: readonly number[];
+  /** The share of the variance of x in them. */
+  kept: number;
+  /** The directions that were examined, the flattest first: 0 for a symmetry, about 1 for none. */
+  directions: readonly Omit<Direction, "L">[];
+  /** 95 % bound of the largest principal angle, radians, to the span that infinitely many samples would give; NaN if there is none. */
+  bound: number;
+  /** What fewer components say: how many, the dimension there, and the largest angle to the span above inside of them, radians. */
+  others: readonly { components: number; dimension: number | undefined; angle: number | undefined }[];
+  /** What limits the result, as sentences. */
+  notes: readonly string[];
+}
+
+const BATCHES = 8;
+/** Components up to which the fourth cumulants are used without asking. */
+const FOURTH = 40;
+/** Samples for each component, so that the covariance of each batch is known. */
+const ROWS_EACH = 20;
+/** Numbers in the moments of all groups, 8 bytes each. */
+const MOST_NUMBERS = 1.2e8;
+
+/**
+ * Linear symmetries of a distribution from its moments: no labels, no pairs and no training (paper, section 3.1, beyond the second moment of Theorem 1). In
+ * whitened coordinates an L that keeps the covariance is antisymmetric, and exp(tL) keeps the distribution only if L . kappa = 0 for each cumulant kappa, L
+ * acting on every index. Q(L) = sum_p w_p |L . kappa_p|^2 is a quadratic form; its smallest values, as a share of what they would be if the changes of
+ * different indices did not cancel, are the symmetries, tested against what sampling alone makes of them in random batches. The same equations define the
+ * derivation algebra of a tensor (Brooksbank, Kassabov and Wilson 2024).
+ *
+ * x is a tensor [N, d] or [N, m, d], or a source that is read in four passes. Channels share L. Cost O(N k^order + k^(order + 1)) for k components.
+ * Throws ERR_LCONV_SHAPE; ERR_LCONV_DATA for values that are not finite, samples that are all the same, or fewer than 20 for each component;
+ * ERR_LCONV_ARGUMENT for more components than x fills, or moments beyond memory; ERR_LCONV_OPTION; and the reason of `signal`.
+ *
+ * @example
+ * ```ts
+ * import { lie, Philox, tensor } from "lconv";
+ *
+ * const random = new Philox(1, 0);
+ * const N = 4000;
+ * const turns = random.uniform(N);
+ * const x = Float32Array.from({ length: 4 * N }, (_, at) => {
+ *   const [n, c] = [at >> 2, at & 3]; // two points of a rigid shape, turned by any angle about the origin
+ *   const angle = 2 * Math.PI * turns[n] + (c < 2 ? 0 : 1);
+ *   return (c < 2 ? 1 : 2) * (c % 2 === 0 ? Math.cos(angle) : Math.sin(angle)) + 0.1 * Math.sin(7 * at);
+ * });
+ * const found = await lie.symmetriesFromMoments(tensor(x, { shape: [N, 4] }));
+ * const dimension = found.dimension; // 1
+ * ```
+ */
+export async function symmetriesFromMoments(x: Tensor | SampleSource, options: MomentOptions = {}): Promise<MomentSymmetries> {
+  checkOptions("symmetriesFromMoments", options, {
+    ...{ components: 1, orders: 1, labels: 1, clip: 1, tolerance: 1, seed: 1, signal: 1, onStep: 1 },
+  });
+  const { components = "auto", labels, clip, tolerance = 0.15, seed = 0, signal, onStep } = options;
+  const source = await sourceOf(x);
+  const device = source.device ?? defaultDevice();
+  const classes = checked(source, options);
+  const most = Math.floor((source.N * source.m) / ROWS_EACH);
+  const found = await componentsOf(source, components, most, device, signal);
+  const { inputs, k, kept } = found;
+  const orders = options.orders ?? (k <= FOURTH ? [3, 4] : [3]);
+  checkMemory(k, Math.max(...orders), classes);
+  const raw = await rawMoments(source, found, {
+    ...{ order: Math.max(...orders) as 3 | 4, batches: BATCHES, classes, seed, device },
+    ...defined({ labels, clip, signal }),
+    onStep: (done, of) => onStep?.("moments", done, of),
+  });
+  const sampled = await sampledFrom(raw, orders, device);
+  try {
+    const settings = { device, seed, ...defined({ signal, onStep }) };
+    const spectrum = await spectrumOf(sampled, settings);
+    try {
+      const claim = claimOf(spectrum, { tolerance, orders, complete: found.complete });
+      const Ls = spectrum.directions.slice(0, claim.count).map(({ L }) => L);
+      const others = await compared(sampled, Ls, found, { tolerance, orders, ...settings });
+      return {
+        dimension: claim.dimension,
+        undecided: claim.undecided,
+        nearly: claim.nearly,
+        basis: Ls.length === 0 ? undefined : new Basis(Ls.map((L) => lowRank(inputs.from.mmul(L), inputs.to))),
+        whitened: Ls.length === 0 ? undefined : new Basis(Ls.map((L) => dense(L))),
+        ...{ inputs, components: k, orders, kept },
+        directions: spectrum.directions.map(({ L: _, ...numbers }) => numbers),
+        bound: Ls.length === 0 ? Number.NaN : await spectrum.bound(Ls.length),
+        others,
+        notes: [...found.notes, ...claim.notes],
+      };
+    } finally {
+      spectrum.dispose();
+    }
+  } finally {
+    disposeOf(sampled);
+  }
+}
+
+/** Checks options and samples; returns the number of classes. */
+function checked({ N, m, d }: SampleSource, { components = "auto", orders, labels, clip, tolerance = 0.15 }: MomentOptions): number {
+  const where = "symmetriesFromMoments";
+  for (const [name, value] of Object.entries({ N, m, d })) checkInteger(where, name, value, 1, Number.MAX_SAFE_INTEGER);
+  if (components !== "auto") checkInteger(where, "components", components, 2, d);
+  check(
+    orders === undefined || (orders.length > 0 && orders.every((order) => order === 3 || order === 4)),
+    "ERR_LCONV_ARGUMENT",
+    () => `${where}: orders must be [3], [4] or [3, 4], got [${orders}]; the second is always kept`,
+  );
+  check(clip === undefined || clip > 0, "ERR_LCONV_ARGUMENT", () => `${where}: clip must be positive, got ${clip}`);
+  check(tolerance > 0 && tolerance < 1, "ERR_LCONV_ARGUMENT", () => `${where}: tolerance must lie between 0 and 1, got ${tolerance}`);
+  check(d > 1, "ERR_LCONV_SHAPE", () => `${where}: a single position has no linear symmetry that keeps its variance`);
+  const least = ROWS_EACH * (components === "auto" ? 2 : components);
+  check(
+    N * m >= least,
+    "ERR_LCONV_DATA",
+    () =>
+      `${where}: ${N} samples${m > 1 ? ` of ${m} channels` : ""} are too few; at least ${ROWS_EACH} for each component, ${least}, are needed`,
+  );
+  if (labels === undefined) return 1;
+  check(labels.length === N, "ERR_LCONV_SHAPE", () => `${where}: ${N} samples, but ${labels.length} labels`);
+  let classes = 0;
+  for (let n = 0; n < N; n++) {
+    checkInteger(where, `labels[${n}]`, labels[n], 0, N);
+    classes = Math.max(classes, labels[n] + 1);
+  }
+  return classes;
+}
+
+function checkMemory(k: number, order: number, classes: number): void {
+  const numbers = k ** order * BATCHES * classes;
+  check(
+    numbers <= MOST_NUMBERS,
+    "ERR_LCONV_ARGUMENT",
+    () =>
+      `symmetriesFromMoments: moments of order ${order} of ${k} components${classes > 1 ? ` and ${classes} classes` : ""} in ${BATCHES} batches are ` +
+      `${numbers.toPrecision(2)} numbers; take fewer components${order > 3 ? " or orders [3]" : ""}`,
+  );
+}
+
+async function sampledFrom(
+  raw: readonly (readonly Parameters<typeof together>[0][number][])[],
+  orders: readonly number[],
+  device: Device,
+): Promise<Sampled> {
+  const there = raw.filter((list) => list.every(({ n }) => n > FEWEST_OF_CLASS)); // a class without samples says nothing
+  check(
+    there.length > 0,
+    "ERR_LCONV_DATA",
+    () => `symmetriesFromMoments: no class has more than ${FEWEST_OF_CLASS} samples in each of ${BATCHES} batches; take more samples`,
+  );
+  const ofBatch = Array.from({ length: BATCHES }, (_, b) => there.map((list) => list[b]));
+  const whole = there.map(together);
+  const all = await cumulantsOf(whole, together(whole), orders, device);
+  const batches: Cumulant[][] = [];
+  const covariances: Matrix[] = [];
+  for (const list of ofBatch) {
+    const one = together(list);
+    batches.push(await cumulantsOf(list, one, orders, device));
+    covariances.push(covarianceOf(one));
+  }
+  return { all, batches, covariances };
+}
+const FEWEST_OF_CLASS = 8;
+
+function disposeOf({ all, batches }: Sampled): void {
+  for (const { kappa } of [...all, ...batches.flat()]) kappa.dispose();
+}
+
+/** The same with fewer components: the leading part of each cumulant. */
+async function compared(
+  sampled: Sampled,
+  Ls: readonly Matrix[],
+  { others }: Components,
+  options: { tolerance: number; orders: readonly number[]; device: Device; seed: number; signal?: AbortSignal },
+): Promise<MomentSymmetries["others"]> {
+  const results: MomentSymmetries["others"][number][] = [];
+  for (const components of others) {
+    const part = await leading(sampled, components, options.device);
+    let spectrum: Spectrum | undefined;
+    try {
+      spectrum = await spectrumOf(part, options);
+      const { dimension, count } = claimOf(spectrum, { ...options, complete: false });
+      const same = count > 0 && count === Ls.length;
+      const inside = (L: Matrix): Matrix => L.subMatrix(0, components - 1, 0, components - 1);
+      const columns = (list: readonly Matrix[]): Matrix => new Matrix(list.map((L) => L.to1DArray())).transpose();
+      const found = spectrum.directions.slice(0, count).map(({ L }) => L);
+      const angle = same ? largestAngle(columns(found), columns(Ls.map(inside))) : undefined;
+      results.push({ components, dimension, angle });
+    } finally {
+      spectrum?.dispose();
+      disposeOf(part);
+    }
+  }
+  return results;
+}
+
+async function leading({ all, batches, covariances }: Sampled, k: number, device: Device): Promise<Sampled> {
+  const cut = async ({ p, kappa }: Cumulant): Promise<Cumulant> => {
+    const size = kappa.shape[0];
+    let values = (await kappa.data()) as Float32Array;
+    for (let axis = 0; axis < p; axis++) values = cutAxis(values, size ** (p - axis - 1), size, k);
+    return { p, kappa: keep(tensor(values, { shape: [k, k ** (p - 1)], device })) };
+  };
+  const list = (cumulants: readonly Cumulant[]): Promise<Cumulant[]> => Promise.all(cumulants.map(cut));
+  return {
+    all: await list(all),
+    batches: await Promise.all(batches.map(list)),
+    covariances: covariances.map((C) => C.subMatrix(0, k - 1, 0, k - 1)),
+  };
+}
+
+/** The first k of `size` entries along an axis whose entries are `stride` numbers. */
+function cutAxis(values: Float32Array, stride: number, size: number, k: number): Float32Array {
+  const out = new Float32Array((values.length / size) * k);
+  for (let from = 0, to = 0; from < values.length; from += size * stride, to += k * stride)
+    out.set(values.subarray(from, from + k * stride), to);
+  return out;
+}

@@ -1,0 +1,132 @@
+import { Matrix } from "ml-matrix";
+import type { Device } from "../../engine/device.js";
+import { Philox, streams } from "../../engine/random.js";
+import { mul } from "../../ops/arithmetic.js";
+import { matmul } from "../../ops/matmul.js";
+import { reshape } from "../../ops/shape.js";
+import { scope } from "../../tensor/scope.js";
+import { ones, tensor } from "../../tensor/tensor.js";
+import type { Components } from "./components.js";
+import { blocksOf, type SampleSource } from "./source.js";
+
+/** Sums of products of the components of some samples: [k], [k, k], [k, k, k] and, where asked for, [k, k, k, k]. */
+export interface RawMoments {
+  /** Rows that were summed: samples times channels. */
+  n: number;
+  sums: readonly Float64Array[];
+}
+
+export interface RawOptions {
+  /** The greatest order of a product, 3 or 4. */
+  order: 3 | 4;
+  /** Samples are dealt at random to as many batches, whose differences show what sampling alone does. */
+  batches: number;
+  /** Class of each sample, below `classes`. */
+  labels?: ArrayLike<number>;
+  classes: number;
+  /** Rows longer than this many times the root of k are shortened to it. */
+  clip?: number;
+  seed: number;
+  device: Device;
+  signal?: AbortSignal;
+  onStep?: (done: number, of: number) => void;
+}
+
+const ROWS = 1024;
+
+/** Raw moments of each class (the outer list) and batch. */
+export async function rawMoments(source: SampleSource, { inputs, k }: Components, options: RawOptions): Promise<RawMoments[][]> {
+  const { order, batches, labels, classes, clip, seed, device, signal, onStep } = options;
+  const { N, m } = source;
+  const random = new Philox(seed, streams.user);
+  const groups = Array.from({ length: classes * batches }, () => new Group(k, order, device));
+  const longest = clip === undefined ? Number.POSITIVE_INFINITY : clip * Math.sqrt(k);
+  for await (const { start, samples, x } of blocksOf(source, signal)) {
+    const y = await componentsOfRows(x, inputs, device);
+    const draws = random.uniform(samples); // a sample goes as a whole: its channels may depend on each other
+    for (let n = 0; n < samples; n++) {
+      const group = groups[(labels ? labels[start + n] : 0) * batches + Math.floor(draws[n] * batches)];
+      for (let c = 0; c < m; c++) if (group.add(shortened(y.subarray((n * m + c) * k, (n * m + c + 1) * k), longest))) await group.flush();
+    }
+    onStep?.(start + samples, N);
+  }
+  for (const group of groups) await group.flush();
+  return Array.from({ length: classes }, (_, c) => groups.slice(c * batches, (c + 1) * batches));
+}
+
+/** to (x - mean), [rows, k] */
+const componentsOfRows = (x: Float32Array, { to, mean }: Components["inputs"], device: Device): Promise<Float32Array> =>
+  scope(async () => {
+    const [k, d] = [to.rows, to.columns];
+    const centred = x.slice();
+    for (let at = 0; at < centred.length; ) for (let mu = 0; mu < d; mu++, at++) centred[at] = x[at] - mean[mu];
+    const map = tensor(Float32Array.from(to.to1DArray()), { shape: [k, d], device });
+    return (await matmul(tensor(centred, { shape: [x.length / d, d], device }), map, { transB: true }).data()) as Float32Array;
+  });
+
+/** An orthogonal L leaves |y| alone, so that shortening y by its length alone leaves each symmetry. */
+function shortened(y: Float32Array, longest: number): Float32Array {
+  const length = Math.hypot(...y);
+  return length > longest ? y.map((value) => (value * longest) / length) : y;
+}
+
+class Group implements RawMoments {
+  n = 0;
+  readonly sums: Float64Array[];
+  readonly #rows: Float32Array;
+  #waiting = 0;
+
+  constructor(
+    readonly k: number,
+    order: number,
+    readonly device: Device,
+  ) {
+    this.sums = Array.from({ length: order }, (_, p) => new Float64Array(k ** (p + 1)));
+    this.#rows = new Float32Array(ROWS * k);
+  }
+
+  /** Returns whether rows must be flushed before the next. */
+  add(y: Float32Array): boolean {
+    this.#rows.set(y, this.#waiting++ * this.k);
+    return this.#waiting === ROWS;
+  }
+
+  async flush(): Promise<void> {
+    const { k, device, sums } = this;
+    const rows = this.#waiting;
+    if (rows === 0) return;
+    const parts = await scope(() => {
+      const y = tensor(this.#rows.slice(0, rows * k), { shape: [rows, k], device });
+      const pairs = reshape(mul(reshape(y, [rows, k, 1]), reshape(y, [rows, 1, k])), [rows, k * k]);
+      const one = ones([1, rows], { device });
+      const products = [matmul(one, y), matmul(one, pairs), matmul(y, pairs, { transA: true })];
+      if (sums.length > 3) products.push(matmul(pairs, pairs, { transA: true }));
+      return Promise.all(products.map((product) => product.data()));
+    });
+    for (const [p, sum] of sums.entries()) for (let at = 0; at < sum.length; at++) sum[at] += parts[p][at];
+    this.n += rows;
+    this.#waiting = 0;
+  }
+}
+
+/** The same of all samples of several lists together. */
+export const together = (lists: readonly RawMoments[]): RawMoments => ({
+  n: lists.reduce((sum, { n }) => sum + n, 0),
+  sums: lists[0].sums.map((first, p) => {
+    const sum = first.slice();
+    for (const { sums } of lists.slice(1)) for (let at = 0; at < sum.length; at++) sum[at] += sums[p][at];
+    return sum;
+  }),
+});
+
+/** Mean of a component. */
+export const meanOf = ({ n, sums }: RawMoments): Float64Array => sums[0].map((sum) => sum / n);
+
+/** Unbiased covariance [k, k]. */
+export function covarianceOf({ n, sums: [first, second] }: RawMoments): Matrix {
+  const k = first.length;
+  const C = Matrix.zeros(k, k);
+  for (let a = 0; a < k; a++)
+    for (let b = 0; b < k; b++) C.set(a, b, (second[a * k + b] + second[b * k + a] - (2 * first[a] * first[b]) / n) / (2 * (n - 1)));
+  return C;
+}
