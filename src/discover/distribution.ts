@@ -9,7 +9,7 @@ import { type Found, type SourceOptions, shared } from "./samples.js";
 /** Options of discoverDistribution. */
 export interface DistributionOptions
   extends Omit<SourceOptions, "onEpoch">,
-    Pick<MomentOptions, "components" | "orders" | "labels" | "clip" | "tolerance"> {}
+    Pick<MomentOptions, "components" | "orders" | "labels" | "tolerance"> {}
 
 const degrees = (radians: number): number => (180 * radians) / Math.PI;
 
@@ -36,12 +36,12 @@ const degrees = (radians: number): number => (180 * radians) / Math.PI;
  */
 export async function discoverDistribution(
   given: SampleSource & { path: string },
-  { components, orders, labels, clip, tolerance, ...options }: DistributionOptions,
+  { components, orders, labels, tolerance, ...options }: DistributionOptions,
 ): Promise<Found> {
   const { seed, device, signal, onStep } = options;
   const found = await symmetriesFromMoments(
     { ...given, device },
-    { seed, ...defined({ components, orders, labels, clip, tolerance, signal, onStep }) },
+    { seed, ...defined({ components, orders, labels, tolerance, signal, onStep }) },
   );
   const { basis, whitened, inputs, dimension } = found;
   const by = labels === undefined ? "" : " in each class";

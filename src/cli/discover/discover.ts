@@ -18,7 +18,6 @@ const belongs: Partial<Record<keyof DiscoverValues, readonly string[]>> = {
   components: ["distribution"],
   moments: ["distribution"],
   labels: ["distribution"],
-  clip: ["distribution"],
   epochs: ["authors", "data"],
   generators: ["pairs"],
   channels: ["pairs"],

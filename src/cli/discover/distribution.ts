@@ -43,7 +43,7 @@ export async function discoverFromMoments(values: DiscoverValues, context: Conte
     for (const name of known ?? []) knownGenerators(name, source.d, positions.grid, positions.permutation); // before the work
     return discoverDistribution(source, {
       ...{ seed, components, device: chosenDevice(values), signal, ...positions },
-      ...defined({ known, orders, labels: values.labels ? labels : undefined, clip: values.clip, tolerance: values.tolerance }),
+      ...defined({ known, orders, labels: values.labels ? labels : undefined, tolerance: values.tolerance }),
       onStep: (name, value, total) => reporter.event({ type: "task", name, value, total, unit: "steps" }),
     });
   });

@@ -4,7 +4,7 @@ import { channelModes } from "../../discover/pairs.js";
 import { authorsExperiments, SIZE } from "../../experiments/discover/authors.js";
 import { truthNames } from "../../experiments/discover/truths.js";
 import { deviceFlag, progressFlag, threadsFlag } from "../run/flags.js";
-import { choice, fraction, type Given, integer, type Kind, positive, text, toggle } from "../terminal/flags.js";
+import { choice, fraction, type Given, integer, type Kind, text, toggle } from "../terminal/flags.js";
 
 const experimentNames = [...authorsExperiments, ...truthNames] as const;
 
@@ -92,11 +92,6 @@ export const discoverFlags = {
     help: "--distribution: orders of the cumulants (default: 2,3,4; with more than 40 components 2,3)",
   },
   labels: { value: "", kind: toggle, help: "--distribution: look for what keeps the distribution of each class, by labels y of the data" },
-  clip: {
-    value: "C",
-    kind: positive,
-    help: "--distribution: shorten samples of heavy tails to C times the root of the mean square length (default: none)",
-  },
   affine: { value: "", kind: toggle, help: "--data, --pairs: look for x -> L x + c, too; generators then act on (x, 1)" },
   networks: {
     value: "N",

@@ -97,7 +97,9 @@ export async function cumulantsOf(
   for (const raw of classes)
     for (const p of classes.length > 1 ? [1, 2, ...orders] : orders) {
       const values = ofOrder(raw, center, p);
-      out.push({ p, kappa: keep(scope(() => turned(tensor(Float32Array.from(values), { shape: [k, k ** (p - 1)], device }), white, p))) });
+      const plain = symmetric(Float32Array.from(values), k, device);
+      out.push({ p, kappa: keep(turned(plain, white, p)) });
+      plain.dispose();
     }
   white.dispose();
   return out;
@@ -107,6 +109,26 @@ function ofOrder(raw: RawMoments, center: Float64Array, p: number): ArrayLike<nu
   if (p === 1) return meanOf(raw).map((value, a) => value - center[a]);
   if (p === 2) return covarianceOf(raw).to1DArray();
   return p === 3 ? thirdCumulants(raw) : fourthCumulants(raw);
+}
+
+/** A tensor of order p, which lives until it is disposed of, as [k, k^(p - 1)]. */
+export const symmetric = (values: Float32Array, k: number, device: Device): Tensor =>
+  keep(tensor(values, { shape: [k, values.length / k], device }));
+
+/** Less the part that no rotation changes: of order 2 a multiple of delta_ab, of order 4 of delta_ab delta_cd + delta_ac delta_bd + delta_ad delta_bc. */
+export function anisotropic(values: Float32Array, p: number, k: number): Float32Array {
+  const out = values.slice();
+  if (p === 2) {
+    const c = Array.from({ length: k }, (_, a) => values[a * k + a] / k).reduce((sum, value) => sum + value, 0);
+    for (let a = 0; a < k; a++) out[a * k + a] -= c;
+  }
+  if (p !== 4) return out;
+  const at = (a: number, b: number, c: number, e: number): number => ((a * k + b) * k + c) * k + e;
+  let c = 0;
+  for (let a = 0; a < k; a++) for (let b = 0; b < k; b++) c += values[at(a, a, b, b)] / (k * (k + 2));
+  for (let a = 0; a < k; a++)
+    for (let b = 0; b < k; b++) for (const index of [at(a, a, b, b), at(a, b, a, b), at(a, b, b, a)]) out[index] -= c;
+  return out;
 }
 
 export const upload = (A: Matrix, device: Device): Tensor =>

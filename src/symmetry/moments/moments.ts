@@ -7,12 +7,12 @@ import { Basis } from "../../lie/generators/basis.js";
 import { dense, lowRank } from "../../lie/generators/generator.js";
 import { keep, type Tensor, tensor } from "../../tensor/tensor.js";
 import { largestAngle } from "../spanError.js";
-import { claimOf } from "./claim.js";
+import { claimOf, isSeen } from "./claim.js";
 import { type Components, componentsOf } from "./components.js";
 import { type Cumulant, cumulantsOf } from "./cumulants.js";
 import { covarianceOf, rawMoments, together } from "./rawMoments.js";
 import { type SampleSource, sourceOf } from "./source.js";
-import { type Direction, type Sampled, type Spectrum, spectrumOf } from "./spectrum.js";
+import { type Direction, type Sampled, type Spectrum, type SpectrumOptions, spectrumOf } from "./spectrum.js";
 
 /** Options of symmetriesFromMoments. */
 export interface MomentOptions {
@@ -22,8 +22,6 @@ export interface MomentOptions {
   orders?: readonly (3 | 4)[];
   /** Class of each sample, from 0 on: then the distribution of each class must be invariant, p(x | y). Default: no classes. */
   labels?: ArrayLike<number>;
-  /** Samples whose whitened length exceeds this many times its mean square root are shortened to it, which leaves symmetries as they are. Default: none. */
-  clip?: number;
   /** The greatest share of the change of the cumulants that may remain, between 0 and 1. Default 0.15. */
   tolerance?: number;
   /** Seed of the random batches. Default 0. */
@@ -44,7 +42,7 @@ export interface MomentSymmetries {
   nearly: number;
   /** The symmetries as x -> mean + exp(tL)(x - mean), L = U V of rank k; undefined if there is none. */
   basis: Basis | undefined;
-  /** The same as antisymmetric matrices [k, k] in whitened principal directions. */
+  /** The same as antisymmetric matrices [k, k] in whitened principal directions, where they are orthonormal. */
   whitened: Basis | undefined;
   /** Those directions. */
   inputs: Whitening;
@@ -101,9 +99,9 @@ const MOST_NUMBERS = 1.2e8;
  */
 export async function symmetriesFromMoments(x: Tensor | SampleSource, options: MomentOptions = {}): Promise<MomentSymmetries> {
   checkOptions("symmetriesFromMoments", options, {
-    ...{ components: 1, orders: 1, labels: 1, clip: 1, tolerance: 1, seed: 1, signal: 1, onStep: 1 },
+    ...{ components: 1, orders: 1, labels: 1, tolerance: 1, seed: 1, signal: 1, onStep: 1 },
   });
-  const { components = "auto", labels, clip, tolerance = 0.15, seed = 0, signal, onStep } = options;
+  const { components = "auto", labels, tolerance = 0.15, seed = 0, signal, onStep } = options;
   const source = await sourceOf(x);
   const device = source.device ?? defaultDevice();
   const classes = checked(source, options);
@@ -114,16 +112,16 @@ export async function symmetriesFromMoments(x: Tensor | SampleSource, options: M
   checkMemory(k, Math.max(...orders), classes);
   const raw = await rawMoments(source, found, {
     ...{ order: Math.max(...orders) as 3 | 4, batches: BATCHES, classes, seed, device },
-    ...defined({ labels, clip, signal }),
+    ...defined({ labels, signal }),
     onStep: (done, of) => onStep?.("moments", done, of),
   });
-  const sampled = await sampledFrom(raw, orders, device);
+  const sampled = await sampledFrom(raw.groups, orders, device);
   try {
     const settings = { device, seed, ...defined({ signal, onStep }) };
-    const spectrum = await spectrumOf(sampled, settings);
+    const spectrum = await seenOf(sampled, settings);
     try {
-      const claim = claimOf(spectrum, { tolerance, orders, complete: found.complete });
-      const Ls = spectrum.directions.slice(0, claim.count).map(({ L }) => L);
+      const claim = claimOf(spectrum, { tolerance, orders, complete: found.complete, effective: raw.effective });
+      const Ls = orthonormal(spectrum.directions.slice(0, claim.count).map(({ L }) => L));
       const others = await compared(sampled, Ls, found, { tolerance, orders, ...settings });
       return {
         dimension: claim.dimension,
@@ -146,7 +144,7 @@ export async function symmetriesFromMoments(x: Tensor | SampleSource, options: M
 }
 
 /** Checks options and samples; returns the number of classes. */
-function checked({ N, m, d }: SampleSource, { components = "auto", orders, labels, clip, tolerance = 0.15 }: MomentOptions): number {
+function checked({ N, m, d }: SampleSource, { components = "auto", orders, labels, tolerance = 0.15 }: MomentOptions): number {
   const where = "symmetriesFromMoments";
   for (const [name, value] of Object.entries({ N, m, d })) checkInteger(where, name, value, 1, Number.MAX_SAFE_INTEGER);
   if (components !== "auto") checkInteger(where, "components", components, 2, d);
@@ -155,7 +153,6 @@ function checked({ N, m, d }: SampleSource, { components = "auto", orders, label
     "ERR_LCONV_ARGUMENT",
     () => `${where}: orders must be [3], [4] or [3, 4], got [${orders}]; the second is always kept`,
   );
-  check(clip === undefined || clip > 0, "ERR_LCONV_ARGUMENT", () => `${where}: clip must be positive, got ${clip}`);
   check(tolerance > 0 && tolerance < 1, "ERR_LCONV_ARGUMENT", () => `${where}: tolerance must lie between 0 and 1, got ${tolerance}`);
   check(d > 1, "ERR_LCONV_SHAPE", () => `${where}: a single position has no linear symmetry that keeps its variance`);
   const least = ROWS_EACH * (components === "auto" ? 2 : components);
@@ -215,6 +212,25 @@ function disposeOf({ all, batches }: Sampled): void {
   for (const { kappa } of [...all, ...batches.flat()]) kappa.dispose();
 }
 
+/** The isotropic part, as of an elliptical distribution, counts where there is no other. */
+async function seenOf(sampled: Sampled, options: Omit<SpectrumOptions, "isotropic">): Promise<Spectrum> {
+  const spectrum = await spectrumOf(sampled, { ...options, isotropic: false });
+  if (isSeen(spectrum)) return spectrum;
+  spectrum.dispose();
+  return spectrumOf(sampled, { ...options, isotropic: true });
+}
+
+/** The same span, <L_i, L_j> = delta_ij. */
+function orthonormal(Ls: readonly Matrix[]): Matrix[] {
+  const out: Matrix[] = [];
+  for (const L of Ls) {
+    const left = L.clone();
+    for (let twice = 0; twice < 2; twice++) for (const q of out) left.sub(Matrix.mul(q, Matrix.mul(q, left).sum()));
+    out.push(left.div(left.norm()));
+  }
+  return out;
+}
+
 /** The same with fewer components: the leading part of each cumulant. */
 async function compared(
   sampled: Sampled,
@@ -227,8 +243,8 @@ async function compared(
     const part = await leading(sampled, components, options.device);
     let spectrum: Spectrum | undefined;
     try {
-      spectrum = await spectrumOf(part, options);
-      const { dimension, count } = claimOf(spectrum, { ...options, complete: false });
+      spectrum = await seenOf(part, options);
+      const { dimension, count } = claimOf(spectrum, { ...options, complete: false, effective: Number.POSITIVE_INFINITY });
       const same = count > 0 && count === Ls.length;
       const inside = (L: Matrix): Matrix => L.subMatrix(0, components - 1, 0, components - 1);
       const columns = (list: readonly Matrix[]): Matrix => new Matrix(list.map((L) => L.to1DArray())).transpose();

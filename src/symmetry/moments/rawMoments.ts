@@ -24,8 +24,6 @@ export interface RawOptions {
   /** Class of each sample, below `classes`. */
   labels?: ArrayLike<number>;
   classes: number;
-  /** Rows longer than this many times the root of k are shortened to it. */
-  clip?: number;
   seed: number;
   device: Device;
   signal?: AbortSignal;
@@ -35,23 +33,39 @@ export interface RawOptions {
 const ROWS = 1024;
 
 /** Raw moments of each class (the outer list) and batch. */
-export async function rawMoments(source: SampleSource, { inputs, k }: Components, options: RawOptions): Promise<RawMoments[][]> {
-  const { order, batches, labels, classes, clip, seed, device, signal, onStep } = options;
+export interface Batched {
+  groups: RawMoments[][];
+  /** (sum r)^2 / sum r^2 of r = |y|^order: how many rows decide the greatest moments. */
+  effective: number;
+}
+
+/** One pass over the samples. */
+export async function rawMoments(source: SampleSource, { inputs, k }: Components, options: RawOptions): Promise<Batched> {
+  const { order, batches, labels, classes, seed, device, signal, onStep } = options;
   const { N, m } = source;
-  const random = new Philox(seed, streams.user);
+  const random = new Philox(seed, streams.moments);
   const groups = Array.from({ length: classes * batches }, () => new Group(k, order, device));
-  const longest = clip === undefined ? Number.POSITIVE_INFINITY : clip * Math.sqrt(k);
+  let [total, squares] = [0, 0];
   for await (const { start, samples, x } of blocksOf(source, signal)) {
     const y = await componentsOfRows(x, inputs, device);
     const draws = random.uniform(samples); // a sample goes as a whole: its channels may depend on each other
     for (let n = 0; n < samples; n++) {
       const group = groups[(labels ? labels[start + n] : 0) * batches + Math.floor(draws[n] * batches)];
-      for (let c = 0; c < m; c++) if (group.add(shortened(y.subarray((n * m + c) * k, (n * m + c + 1) * k), longest))) await group.flush();
+      for (let c = 0; c < m; c++) {
+        const row = y.subarray((n * m + c) * k, (n * m + c + 1) * k);
+        const weight = lengthOf(row) ** order;
+        total += weight;
+        squares += weight ** 2;
+        if (group.add(row)) await group.flush();
+      }
     }
     onStep?.(start + samples, N);
   }
   for (const group of groups) await group.flush();
-  return Array.from({ length: classes }, (_, c) => groups.slice(c * batches, (c + 1) * batches));
+  return {
+    groups: Array.from({ length: classes }, (_, c) => groups.slice(c * batches, (c + 1) * batches)),
+    effective: total ** 2 / squares,
+  };
 }
 
 /** to (x - mean), [rows, k] */
@@ -64,10 +78,10 @@ const componentsOfRows = (x: Float32Array, { to, mean }: Components["inputs"], d
     return (await matmul(tensor(centred, { shape: [x.length / d, d], device }), map, { transB: true }).data()) as Float32Array;
   });
 
-/** An orthogonal L leaves |y| alone, so that shortening y by its length alone leaves each symmetry. */
-function shortened(y: Float32Array, longest: number): Float32Array {
-  const length = Math.hypot(...y);
-  return length > longest ? y.map((value) => (value * longest) / length) : y;
+function lengthOf(row: Float32Array): number {
+  let sum = 0;
+  for (const value of row) sum += value * value;
+  return Math.sqrt(sum);
 }
 
 class Group implements RawMoments {

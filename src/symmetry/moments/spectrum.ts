@@ -4,7 +4,7 @@ import { scope } from "../../tensor/scope.js";
 import { keep } from "../../tensor/tensor.js";
 import { studentQuantile } from "../jackknife.js";
 import { gradient, incoherent, type Term, unpacked } from "./action.js";
-import { type Cumulant, turned, upload } from "./cumulants.js";
+import { anisotropic, type Cumulant, symmetric, turned, upload } from "./cumulants.js";
 import { dot, lowest, subtract } from "./krylov.js";
 
 /** A direction among the antisymmetric L, and how much of the cumulants it moves. */
@@ -17,6 +17,8 @@ export interface Direction {
   noise: number;
   /** By how much one more draw of the samples may differ from that, at 95 % on each side. */
   spread: number;
+  /** Degrees of freedom of that noise: 2 mean^2 / variance, over all directions that were examined. */
+  freedom: number;
   /** The share without what sampling adds, and 95 % bounds of it on either side. */
   share: number;
   lower: number;
@@ -48,6 +50,11 @@ export interface Sampled {
 }
 
 export interface SpectrumOptions {
+  /**
+   * Whether the part of a tensor that no rotation changes is left in: a multiple of delta_ab delta_cd + delta_ac delta_bd + delta_ad delta_bc. Every L keeps
+   * it, so that where it is large, as in natural images, all else looks small.
+   */
+  isotropic: boolean;
   device: Device;
   seed: number;
   signal?: AbortSignal;
@@ -55,7 +62,7 @@ export interface SpectrumOptions {
 }
 
 /** Directions that are looked at. */
-const EXAMINED = 24;
+const EXAMINED = 12;
 /** With few unknowns all are. */
 const FEW = 120;
 /** Shares are not told where less than this is visible. */
@@ -71,7 +78,7 @@ const EXACT = 3e-3;
 export async function spectrumOf(sampled: Sampled, options: SpectrumOptions): Promise<Spectrum> {
   const { device, seed, signal, onStep } = options;
   const k = sampled.all[0].kappa.shape[0];
-  const weighted = await weighing(sampled, device);
+  const weighted = await weighing(sampled, options);
   const { terms, noises, turn, dispose } = weighted;
   const n = (k * (k - 1)) / 2;
   const D = diagonal(weighted.strengths, n);
@@ -94,8 +101,9 @@ export async function spectrumOf(sampled: Sampled, options: SpectrumOptions): Pr
   });
   const examined = vectors.slice(0, n <= FEW ? n : EXAMINED);
   const drawn = await drawsOf(examined.map(scaled), noises, k, device);
+  const freedom = freedomOf(drawn);
   const directions = examined.map((v, i): Direction => {
-    const noise = drawn[i].reduce((sum, value) => sum + value, 0) / drawn[i].length;
+    const noise = mean(drawn[i]);
     const lost = v.reduce((sum, value, at) => sum + (value * scale[at]) ** 2 * noiseD[at], 0);
     const visible = Math.max(0, 1 - lost);
     const spread = oneMore(drawn[i]);
@@ -103,7 +111,7 @@ export async function spectrumOf(sampled: Sampled, options: SpectrumOptions): Pr
     const ratio = Math.max(0, values[i]);
     return {
       L: turn(unpacked(scaled(v), k)),
-      ...{ ratio, noise, spread, visible },
+      ...{ ratio, noise, spread, freedom, visible },
       ...{ share: share(ratio - noise), lower: share(ratio - noise - spread), upper: share(ratio - noise + spread) },
     };
   });
@@ -133,35 +141,37 @@ interface Weighted {
   dispose(): void;
 }
 
-async function weighing({ all, batches, covariances }: Sampled, device: Device): Promise<Weighted> {
+async function weighing({ all, batches, covariances }: Sampled, { device, isotropic }: SpectrumOptions): Promise<Weighted> {
   const B = batches.length;
   const size = 1 / Math.sqrt(B * (B - 1));
   const k = all[0].kappa.shape[0];
   const terms: Term[] = [];
   const noises: Term[][] = batches.map(() => []);
   for (const [i, { p, kappa }] of all.entries()) {
-    const lists = await Promise.all(batches.map((batch) => batch[i].kappa.data()));
-    const mean = new Float64Array(kappa.size);
-    for (const list of lists) for (let at = 0; at < mean.length; at++) mean[at] += list[at] / B;
+    const valuesOf = async ({ kappa }: Cumulant): Promise<Float32Array> => {
+      const values = (await kappa.data()) as Float32Array;
+      return isotropic ? values : anisotropic(values, p, k);
+    };
+    const lists = await Promise.all(batches.map((batch) => valuesOf(batch[i])));
+    const center = new Float64Array(kappa.size);
+    for (const list of lists) for (let at = 0; at < center.length; at++) center[at] += list[at] / B;
     let total = 0;
-    const differences = lists.map((list) =>
-      Float32Array.from(list, (value, at) => {
-        const difference = (value - mean[at]) * size;
-        total += difference * difference;
-        return difference;
-      }),
-    );
+    for (const list of lists)
+      for (let at = 0; at < center.length; at++) {
+        list[at] = (list[at] - center[at]) * size;
+        total += list[at] * list[at];
+      }
     const weight = total > 0 ? kappa.size / total : 1;
-    terms.push({ p, kappa, weight });
-    for (const [b, values] of differences.entries())
-      noises[b].push({ p, kappa: keep(scope(() => upload(Matrix.from1DArray(k, values.length / k, Array.from(values)), device))), weight });
+    const term = (values: Float32Array): Term => ({ p, kappa: symmetric(values, k, device), weight });
+    terms.push(term(await valuesOf({ p, kappa })));
+    for (const [b, list] of lists.entries()) noises[b].push(term(list));
   }
   const { realEigenvalues, eigenvectorMatrix: E } = new EigenvalueDecomposition(await incoherent(terms, device), { assumeSymmetric: true });
   const R = keep(upload(E.transpose(), device));
   const inFrame = (list: readonly Term[]): Term[] =>
     list.map((term) => ({ ...term, kappa: keep(scope(() => turned(term.kappa, R, term.p))) }));
   const [inside, noisesInside] = [inFrame(terms), noises.map(inFrame)];
-  for (const { kappa } of noises.flat()) kappa.dispose();
+  for (const { kappa } of [...terms, ...noises.flat()]) kappa.dispose();
   R.dispose();
   const noiseG = await incoherent(noisesInside.flat(), device);
   const average = covariances.reduce((sum, C) => Matrix.add(sum, Matrix.div(C, B)), Matrix.zeros(k, k));
@@ -203,11 +213,17 @@ async function drawsOf(
 }
 
 /** How far one more draw may lie from the mean of these, at 95 % on each side. */
-function oneMore(draws: readonly number[]): number {
-  const B = draws.length;
-  const mean = draws.reduce((sum, value) => sum + value, 0) / B;
-  const variance = draws.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (B - 1);
-  return studentQuantile(B - 1) * Math.sqrt(variance * (1 + 1 / B));
+const oneMore = (draws: readonly number[]): number =>
+  studentQuantile(draws.length - 1) * Math.sqrt(variance(draws) * (1 + 1 / draws.length));
+
+/** Of sums of squares with the same relative variance, 2 / f. */
+const freedomOf = (drawn: readonly (readonly number[])[]): number =>
+  2 / Math.max(mean(drawn.map((draws) => variance(draws) / Math.max(mean(draws) ** 2, 1e-300))), 1e-9);
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+function variance(values: readonly number[]): number {
+  const center = mean(values);
+  return values.reduce((sum, value) => sum + (value - center) ** 2, 0) / (values.length - 1);
 }
 
 interface Perturbed {

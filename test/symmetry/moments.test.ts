@@ -1,0 +1,378 @@
+// also on a GPU
+import { inverse, Matrix } from "ml-matrix";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { device } from "../../src/engine/device.js";
+import { Philox } from "../../src/engine/random.js";
+import { toDense } from "../../src/lie/generators/generator.js";
+import { gradient, incoherent, packed, type Term, unpacked } from "../../src/symmetry/moments/action.js";
+import { anisotropic, fourthCumulants, inverseRoot, symmetric, thirdCumulants, turned } from "../../src/symmetry/moments/cumulants.js";
+import { dot, lowest } from "../../src/symmetry/moments/krylov.js";
+import { type MomentOptions, type MomentSymmetries, symmetriesFromMoments } from "../../src/symmetry/moments/moments.js";
+import type { RawMoments } from "../../src/symmetry/moments/rawMoments.js";
+import type { SampleSource } from "../../src/symmetry/moments/source.js";
+import { largestAngle } from "../../src/symmetry/spanError.js";
+import { scope } from "../../src/tensor/scope.js";
+import { tensor } from "../../src/tensor/tensor.js";
+import { rejectsCode } from "../support/throws.js";
+
+const test = suite("symmetry/moments");
+const on = device();
+const degrees = (radians: number): number => (180 * radians) / Math.PI;
+
+/** All index lists of length p below k. */
+function* indices(p: number, k: number): Generator<number[]> {
+  if (p === 0) return yield [];
+  for (const first of Array(k).keys()) for (const rest of indices(p - 1, k)) yield [first, ...rest];
+}
+const offset = (index: readonly number[], k: number): number => index.reduce((at, i) => at * k + i, 0);
+
+/** A random symmetric tensor, [k^p]. */
+function randomSymmetric(p: number, k: number, seed: number): Float64Array {
+  const values = new Philox(seed, 1).normal(k ** p);
+  const out = new Float64Array(k ** p);
+  for (const index of indices(p, k)) out[offset(index, k)] = values[offset([...index].sort(), k)];
+  return out;
+}
+
+/** L . kappa by its definition. */
+function acted(L: Matrix, kappa: Float64Array, p: number): Float64Array {
+  const k = L.rows;
+  const out = new Float64Array(k ** p);
+  for (const index of indices(p, k))
+    for (let place = 0; place < p; place++)
+      for (let a = 0; a < k; a++)
+        out[offset(index, k)] += L.get(index[place]!, a) * kappa[offset([...index.slice(0, place), a, ...index.slice(place + 1)], k)]!;
+  return out;
+}
+
+const termOf = (kappa: Float64Array, p: number, k: number, weight: number): Term => ({
+  p,
+  weight,
+  kappa: symmetric(Float32Array.from(kappa), k, on),
+});
+
+test("Q by two products is |L . kappa|^2 by its definition, of each order, and between two tensors", async () => {
+  const k = 4;
+  const [l, m] = [new Philox(3, 1).normal(6), new Philox(4, 1).normal(6)];
+  for (const p of [1, 2, 3, 4]) {
+    const [kappa, other] = [randomSymmetric(p, k, p), randomSymmetric(p, k, 10 + p)];
+    const [one] = await gradient([unpacked(l, k)], [termOf(kappa, p, k, 2)], [termOf(other, p, k, 2)], on);
+    const expected = 2 * dot(acted(unpacked(l, k), kappa, p), acted(unpacked(m, k), other, p));
+    assert.ok(Math.abs(dot(one!, m) - expected) < 1e-4 * Math.max(1, Math.abs(expected)), `order ${p}: ${dot(one!, m)} for ${expected}`);
+  }
+});
+
+test("D is Q without the products of different indices", async () => {
+  const [k, p] = [3, 3];
+  const kappa = randomSymmetric(p, k, 5);
+  const L = unpacked(new Philox(6, 1).normal(3), k);
+  const G = await incoherent([termOf(kappa, p, k, 1)], on);
+  let expected = 0;
+  for (const index of indices(p, k))
+    for (let place = 0; place < p; place++) {
+      let moved = 0;
+      for (let a = 0; a < k; a++)
+        moved += L.get(index[place]!, a) * kappa[offset([...index.slice(0, place), a, ...index.slice(place + 1)], k)]!;
+      expected += moved ** 2;
+    }
+  const found = L.mmul(G).mmul(L.transpose()).trace();
+  assert.ok(Math.abs(found - expected) < 1e-4 * expected, `${found} for ${expected}`);
+});
+
+test("packed and unpacked are adjoint, and unpacked keeps the norm", () => {
+  const l = new Philox(7, 1).normal(10);
+  const A = new Matrix(Array.from({ length: 5 }, (_, a) => [...new Philox(20 + a, 1).normal(6)].slice(0, 5)));
+  const L = unpacked(l, 5);
+  assert.ok(Math.abs(L.norm() - Math.sqrt(dot(l, l))) < 1e-12);
+  assert.ok(Math.abs(dot(packed(A.to1DArray(), 5), l) - Matrix.mul(A, L).sum()) < 1e-12);
+});
+
+test("a tensor turned by R is that of turned vectors", () => {
+  const [k, p] = [3, 4];
+  const R = new Matrix(Array.from({ length: k }, (_, a) => [...new Philox(30 + a, 1).normal(4)].slice(0, k)));
+  const v = [0.3, -1.2, 0.7];
+  const power = (x: readonly number[]): Float64Array =>
+    Float64Array.from([...indices(p, k)], (index) => index.reduce((s, i) => s * x[i]!, 1));
+  const found = scope(() =>
+    turned(
+      symmetric(Float32Array.from(power(v)), k, on),
+      tensor(Float32Array.from(R.to1DArray()), { shape: [k, k], device: on }),
+      p,
+    ).dataSync(),
+  );
+  const expected = power(R.mmul(Matrix.columnVector(v)).to1DArray());
+  expected.forEach((value, at) => void assert.ok(Math.abs(found[at]! - value) < 1e-4 * (1 + Math.abs(value)), `${at}`));
+});
+
+/** Sums of products of samples by their definition. */
+function rawOf(samples: readonly (readonly number[])[]): RawMoments {
+  const k = samples[0]!.length;
+  const sums = [1, 2, 3, 4].map((p) =>
+    Float64Array.from([...indices(p, k)], (index) => samples.reduce((sum, x) => sum + index.reduce((s, i) => s * x[i]!, 1), 0)),
+  );
+  return { n: samples.length, sums };
+}
+
+test("k-statistics are unbiased: over all samples of a small population with replacement their mean is its cumulant", () => {
+  const population = [[1, 0], [0, 2], [3, 1]]; // biome-ignore format: three points
+  const n = 5;
+  const all = [...indices(n, population.length)].map((drawn) => rawOf(drawn.map((i) => population[i]!)));
+  const mean = (list: readonly Float64Array[], at: number): number => list.reduce((sum, values) => sum + values[at]! / list.length, 0);
+  const center = [0, 1].map((a) => population.reduce((sum, x) => sum + x[a]! / population.length, 0));
+  const moment = (index: readonly number[]): number =>
+    population.reduce((sum, x) => sum + index.reduce((s, i) => s * (x[i]! - center[i]!), 1) / population.length, 0);
+  const third = all.map(thirdCumulants);
+  for (const index of indices(3, 2)) assert.ok(Math.abs(mean(third, offset(index, 2)) - moment(index)) < 1e-9, `third ${index}`);
+  const fourth = all.map(fourthCumulants);
+  for (const index of indices(4, 2)) {
+    const [a, b, c, e] = index as [number, number, number, number];
+    const gaussian = moment([a, b]) * moment([c, e]) + moment([a, c]) * moment([b, e]) + moment([a, e]) * moment([b, c]);
+    assert.ok(Math.abs(mean(fourth, offset(index, 2)) - (moment(index) - gaussian)) < 1e-9, `fourth ${index}`);
+  }
+});
+
+test("the isotropic part goes, and nothing else: L moves the rest as before", () => {
+  for (const p of [2, 3, 4]) {
+    const k = 4;
+    const kappa = randomSymmetric(p, k, 40 + p);
+    const rest = Float64Array.from(anisotropic(Float32Array.from(kappa), p, k));
+    const L = unpacked(new Philox(50, 1).normal(6), k);
+    const [before, after] = [acted(L, kappa, p), acted(L, rest, p)];
+    before.forEach((value, at) => void assert.ok(Math.abs(value - after[at]!) < 1e-5, `order ${p}`));
+    let trace = 0;
+    for (let a = 0; a < k; a++)
+      trace += p === 2 ? rest[a * k + a]! : p === 4 ? [...Array(k).keys()].reduce((sum, b) => sum + rest[offset([a, a, b, b], k)]!, 0) : 0;
+    assert.ok(Math.abs(trace) < 1e-5, `order ${p}: trace ${trace}`);
+  }
+});
+
+test("inverseRoot", () => {
+  const A = new Matrix([[4, 1], [1, 3]]); // biome-ignore format: two rows
+  const R = inverseRoot(A);
+  assert.ok(Matrix.sub(R.mmul(A).mmul(R), Matrix.eye(2)).norm() < 1e-12);
+});
+
+test("block Lanczos finds what is there, repeated eigenvalues included, in the whole space and in a large one", async () => {
+  for (const n of [30, 700]) {
+    const values = Float64Array.from({ length: n }, (_, i) => (i < 11 ? 0.01 : 0.5 + (2 * i) / n)); // 11 times the same
+    const mirror = new Philox(8, 1).normal(n);
+    const length = dot(mirror, mirror);
+    const reflect = (v: Float64Array): Float64Array => v.map((value, i) => value - (2 * dot(mirror, v) * mirror[i]!) / length);
+    const apply = async (block: readonly Float64Array[]): Promise<Float64Array[]> =>
+      block.map((v) => reflect(reflect(v).map((value, i) => value * values[i]!)));
+    const found = await lowest(apply, n, { count: 11, tolerance: 1e-6, seed: 1 });
+    for (let i = 0; i < 11; i++) assert.ok(Math.abs(found.values[i]! - 0.01) < 1e-6, `n ${n}: ${found.values.slice(0, 13)}`);
+    assert.ok(found.values[11]! > 0.5, `n ${n}: ${found.values[11]}`);
+  }
+});
+
+/** A uniformly random rotation of R^3, from four normal numbers. */
+function rotation(q: ArrayLike<number>): Matrix {
+  const length = Math.hypot(...Array.from(q));
+  const [a, b, c, d] = Array.from(q, (value) => value / length) as [number, number, number, number];
+  return new Matrix([
+    [1 - 2 * (c * c + d * d), 2 * (b * c - a * d), 2 * (b * d + a * c)],
+    [2 * (b * c + a * d), 1 - 2 * (b * b + d * d), 2 * (c * d - a * b)],
+    [2 * (b * d - a * c), 2 * (c * d + a * b), 1 - 2 * (b * b + c * c)],
+  ]);
+}
+
+interface Cloud {
+  x: Float32Array;
+  N: number;
+  d: number;
+  truth: Matrix[];
+}
+
+/** Three fixed shapes of four points in R^3, turned at random and mixed by a matrix; so(3) acts. */
+function clouds(N: number, seed: number, mixing?: Matrix): Cloud {
+  const d = 12;
+  const random = new Philox(seed, 60);
+  const shapes = Array.from({ length: 3 }, () => Matrix.from1DArray(3, 4, [...random.normal(12)]));
+  const M = mixing ?? Matrix.from1DArray(d, d, [...random.normal(d * d)]);
+  const x = new Float32Array(N * d);
+  for (let n = 0; n < N; n++) {
+    const points = rotation(random.normal(4))
+      .mmul(shapes[n % 3]!)
+      .add(Matrix.from1DArray(3, 4, [...random.normal(12)]).mul(0.05));
+    x.set(M.mmul(Matrix.columnVector(points.transpose().to1DArray())).to1DArray(), n * d);
+  }
+  const truth = [[0, 1], [0, 2], [1, 2]].map(([i, j]) => {
+    const L = Matrix.zeros(d, d);
+    for (let at = 0; at < d; at += 3) L.set(at + i!, at + j!, -1).set(at + j!, at + i!, 1);
+    return M.mmul(L).mmul(inverse(M));
+  }); // biome-ignore format: three planes
+  return { x, N, d, truth };
+}
+
+/** The largest angle in degrees to the true span, in whitened coordinates. */
+function angleTo({ whitened, inputs }: MomentSymmetries, truth: readonly Matrix[]): number {
+  const columns = (list: readonly Matrix[]): Matrix => new Matrix(list.map((L) => L.to1DArray())).transpose();
+  return degrees(largestAngle(columns(whitened!.dense()), columns(truth.map((L) => inputs.to.mmul(L).mmul(inputs.from)))));
+}
+
+const find = ({ x, N, d }: Pick<Cloud, "x" | "N" | "d">, options?: MomentOptions): Promise<MomentSymmetries> =>
+  symmetriesFromMoments(tensor(x, { shape: [N, d], device: on }), options);
+
+test("so(3) of mixed point clouds, with a bound that holds, in units that do not matter", async () => {
+  const data = clouds(6000, 1);
+  const found = await find(data);
+  assert.is(found.dimension, 3, `${found.notes}`);
+  const [angle, bound] = [angleTo(found, data.truth), degrees(found.bound)];
+  assert.ok(angle < bound && bound < 6, `${angle} degrees, bound ${bound}`);
+  found.basis!.generators.forEach((L, i) => {
+    const inside = found.inputs.to.mmul(toDense(L)).mmul(found.inputs.from);
+    assert.ok(Matrix.sub(inside, toDense(found.whitened!.generators[i]!)).norm() < 1e-6);
+    assert.ok(Matrix.add(inside, inside.transpose()).norm() < 1e-6, "antisymmetric");
+  });
+  const units = Matrix.diag(Array.from({ length: 12 }, (_, i) => 10 ** ((i % 5) - 2)));
+  const other = await find({ ...data, x: Float32Array.from(data.x, (value, at) => value * units.get(at % 12, at % 12)) });
+  assert.is(other.dimension, 3);
+  other.directions.forEach(({ ratio }, i) => void assert.ok(Math.abs(ratio - found.directions[i]!.ratio) < 0.02, `direction ${i}`));
+  const back = other.basis!.dense().map((L) => inverse(units).mmul(L).mmul(units));
+  assert.ok(angleTo(found, back) < 0.5, `${angleTo(found, back)}`);
+});
+
+test("a source that is read in passes says what a tensor says, whatever the blocks", async () => {
+  const { x, N, d } = clouds(2000, 2);
+  let reads = 0;
+  const read = async (start: number, end: number): Promise<Float32Array> => {
+    reads++;
+    return x.slice(start * d, end * d);
+  };
+  const source: SampleSource = { N, m: 1, d, device: on, read };
+  const [a, b] = [await find({ x, N, d }), await symmetriesFromMoments(source)];
+  assert.ok(reads >= 3);
+  assert.equal(a.directions, b.directions);
+  assert.equal(a.whitened!.dense(), b.whitened!.dense());
+});
+
+/** Samples whose components are made by `f` from 4 normal numbers. */
+function samplesOf(N: number, seed: number, f: (z: Float64Array, u: number) => number[]): Pick<Cloud, "x" | "N" | "d"> {
+  const random = new Philox(seed, 70);
+  const rows = Array.from({ length: N }, () => f(random.normal(4), random.uniform(4)[0]!));
+  return { x: Float32Array.from(rows.flat()), N, d: rows[0]!.length };
+}
+
+test("no false claim on data without symmetry, over seeds", async () => {
+  const nulls: Record<string, (z: Float64Array, u: number) => number[]> = {
+    independent: (z) => [...z].map((value) => value * value),
+    mixture: (z, u) => [...z].slice(0, 3).map((value, a) => value / 3 + [[2, 0, 0], [0, 3, 0], [-1, -1, 2]][Math.floor(3 * u)]![a]!),
+    square: (z, u) => [Math.cos((Math.PI / 2) * Math.floor(4 * u)) + z[0]! / 9, Math.sin((Math.PI / 2) * Math.floor(4 * u)) + z[1]! / 9],
+  }; // biome-ignore format: a row each
+  for (const [name, f] of Object.entries(nulls))
+    for (let seed = 0; seed < 6; seed++) {
+      const { dimension, notes } = await find(samplesOf(2000, seed, f));
+      assert.ok(dimension === 0 || dimension === undefined, `${name}, seed ${seed}: dimension ${dimension}, ${notes}`);
+    }
+});
+
+test("a Gaussian is nothing to see, never no symmetry; a sphere has all rotations", async () => {
+  const gaussian = await find(samplesOf(3000, 1, (z) => [...z]));
+  assert.is(gaussian.dimension, undefined);
+  assert.match(gaussian.notes.join(), /nothing beyond the covariance can be seen.*so\(4\)/);
+  const sphere = await find(samplesOf(3000, 1, (z) => [...z].map((value) => value / Math.hypot(...z))));
+  assert.is(sphere.dimension, 6, `${sphere.notes}`);
+});
+
+test("heavy tails are no ground for a claim", async () => {
+  const heavy = (z: Float64Array): number[] => [...z.subarray(0, 3)].map((value) => value / Math.abs(z[3]!) ** 0.7);
+  const { dimension, notes } = await find(samplesOf(4000, 3, heavy));
+  assert.is(dimension, undefined);
+  assert.match(notes.join(), "tails so heavy");
+});
+
+test("labels: the distribution of each class counts", async () => {
+  const N = 4000;
+  const random = new Philox(9, 80);
+  const [turns, noise] = [random.uniform(N), random.normal(3 * N)];
+  const x = Float32Array.from({ length: 3 * N }, (_, at) => {
+    const [n, c] = [Math.floor(at / 3), at % 3];
+    return [Math.cos, Math.sin, (angle: number) => 0 * angle + noise[at]! ** 2][c]!(2 * Math.PI * turns[n]!) + noise[at]! / 20;
+  });
+  const ring = { x, N, d: 3 };
+  assert.is((await find(ring)).dimension, 1);
+  assert.is((await find(ring, { labels: Int32Array.from({ length: N }, (_, n) => n % 2) })).dimension, 1, "classes that say nothing");
+  const halves = await find(ring, { labels: Int32Array.from(turns, (u) => (u < 0.5 ? 0 : 1)) });
+  assert.is.not(halves.dimension, 1, "each class is half of the ring");
+  assert.ok(halves.directions[0]!.ratio > 0.2, `${halves.directions[0]!.ratio}`);
+});
+
+test("channels share L", async () => {
+  const N = 2500;
+  const random = new Philox(10, 80);
+  const turns = random.uniform(N);
+  const x = new Float32Array(N * 2 * 3);
+  for (let n = 0; n < N; n++)
+    for (let c = 0; c < 2; c++) {
+      const angle = 2 * Math.PI * turns[n]! + c;
+      x.set([(1 + c) * Math.cos(angle), (1 + c) * Math.sin(angle), random.uniform(1)[0]! ** 2], (n * 2 + c) * 3);
+    }
+  const found = await symmetriesFromMoments(tensor(x, { shape: [N, 2, 3], device: on }));
+  assert.is(found.dimension, 1, `${found.notes}`);
+  const L = toDense(found.basis!.generators[0]!);
+  assert.ok(Math.abs(Math.abs(L.get(0, 1)) - Math.abs(L.get(1, 0))) < 0.05 && Math.abs(L.get(0, 1)) > 0.5, `${L}`);
+});
+
+test("constant positions and deficient rank are said, and stay as they are", async () => {
+  const { x, N } = clouds(6000, 4);
+  const wide = new Float32Array(N * 14);
+  for (let n = 0; n < N; n++) wide.set([...x.subarray(n * 12, n * 12 + 12), 7, 2 * x[n * 12]! - x[n * 12 + 1]!], n * 14);
+  const found = await find({ x: wide, N, d: 14 });
+  assert.is(found.components, 12);
+  assert.is(found.dimension, 3, `${found.notes}`);
+  assert.match(found.notes.join(), "1 of 14 positions never change");
+  assert.match(found.notes.join(), "x fills 12 of 13 directions");
+  assert.ok(
+    toDense(found.basis!.generators[0]!)
+      .getRow(12)
+      .every((value) => value === 0),
+  );
+});
+
+test("the same seed gives the same bits, and a signal ends the work", async () => {
+  const data = clouds(2000, 5);
+  assert.equal((await find(data, { seed: 3 })).directions, (await find(data, { seed: 3 })).directions);
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  const work = find(data, { signal: controller.signal, onStep: () => controller.abort(reason) });
+  const error = await work.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  assert.is(error, reason);
+});
+
+test("bad input is an error that says what to do", async () => {
+  const { x, N, d } = clouds(300, 6);
+  const wrong = (message: string | RegExp, code: Parameters<typeof rejectsCode>[1], options: object, data = { x, N, d }): Promise<void> =>
+    rejectsCode(find(data, options as MomentOptions), code, message);
+  await wrong("at least 20 for each component, 240, are needed", "ERR_LCONV_DATA", { components: 12 }, { x: x.slice(0, 1200), N: 100, d });
+  await wrong("components", "ERR_LCONV_ARGUMENT", { components: 13 });
+  await wrong("orders must be [3], [4] or [3, 4]", "ERR_LCONV_ARGUMENT", { orders: [2] });
+  await wrong("orders", "ERR_LCONV_ARGUMENT", { orders: [] });
+  await wrong("tolerance", "ERR_LCONV_ARGUMENT", { tolerance: 1 });
+  await wrong("300 samples, but 3 labels", "ERR_LCONV_SHAPE", { labels: [0, 1, 0] });
+  await wrong("labels[1]", "ERR_LCONV_ARGUMENT", { labels: Array(300).fill(0).fill(-1, 1) });
+  await wrong("component", "ERR_LCONV_OPTION", { component: 3 });
+  await wrong(/sample 1 holds NaN/, "ERR_LCONV_DATA", {}, { x: x.map((value, at) => (at === 13 ? Number.NaN : value)), N, d });
+  await wrong("all 300 samples are the same", "ERR_LCONV_DATA", {}, { x: new Float32Array(N * d).fill(3), N, d });
+  const flat = Float32Array.from({ length: N * d }, (_, at) => x[Math.floor(at / d) * d + (at % 2)]!);
+  await wrong(
+    "x fills 2 directions as far as float32 shows, fewer than the 5 components",
+    "ERR_LCONV_ARGUMENT",
+    { components: 5 },
+    { x: flat, N, d },
+  );
+  await wrong("a single position", "ERR_LCONV_SHAPE", {}, { x: x.slice(0, N), N, d: 1 });
+  await rejectsCode(symmetriesFromMoments(tensor([1, 2, 3], { device: on })), "ERR_LCONV_SHAPE", "x must be [N, d] or [N, m, d]");
+  const short: SampleSource = { N, m: 1, d, device: on, read: () => x.slice(0, 5) };
+  await rejectsCode(symmetriesFromMoments(short), "ERR_LCONV_SHAPE", "are 5 numbers");
+  const large: SampleSource = { N: 10_000, m: 1, d: 3000, device: on, read: () => x };
+  await rejectsCode(symmetriesFromMoments(large), "ERR_LCONV_ARGUMENT", "3000 positions are more than 2048");
+  const many = samplesOf(4000, 2, (z) => Array.from({ length: 90 }, (_, i) => Math.sin(z[i % 4]! * (1 + i)) + z[(i + 1) % 4]! * i));
+  await wrong("take fewer components or orders [3]", "ERR_LCONV_ARGUMENT", { components: 80, orders: [4] }, many);
+});
+
+test.run();
