@@ -44,6 +44,7 @@ export { record } from "./tensor/record.js";
 export { scope } from "./tensor/scope.js";
 export type { Shape } from "./tensor/shape.js";
 export { full, keep, type Nested, ones, Tensor, type TensorOptions, tensor, zeros } from "./tensor/tensor.js";
+export { Augment, type AugmentOptions, type DeviceAugment } from "./train/augment.js";
 export { type Evaluation, evaluate } from "./train/evaluate.js";
 export type { CheckpointEvent, DoneEvent, EpochEvent, FallbackEvent, StepEvent, TrainEvent } from "./train/events.js";
 export { type FitData, type FitResult, fit, train } from "./train/fit.js";

@@ -52,6 +52,7 @@ export async function discoverDistribution(
   const description = describing(basis, {
     source,
     whitened: { basis: whitened, inputs, affine: false },
+    center: inputs.mean,
     evidence,
     notes: found.notes,
     ...shared(options),

@@ -26,8 +26,11 @@ interface Arrays {
  * symmetries.json (all numbers, null for those that are not finite).
  */
 export function discoveryFiles(discovery: Discovery): Record<string, string | Uint8Array> {
-  const arrays = arraysOf(discovery.basis);
-  const { source, identification, basis } = discovery;
+  const { source, identification, basis, center } = discovery;
+  const arrays: Arrays = {
+    ...arraysOf(basis),
+    ...defined({ center: center && { shape: [basis.d], data: Float64Array.from(center) } }),
+  };
   const metadata = {
     format: "lconv-generators-1",
     source,
@@ -90,6 +93,18 @@ function numbersOf(discovery: Discovery): object {
     ...evidence,
     notes,
   };
+}
+
+/** Generators from a file of `discoveryFiles`, and the point that their flows leave in its place, if it is not 0. Throws as readGenerators. */
+export function readFlow(path: string): { basis: Basis; center?: Float64Array } {
+  const basis = readGenerators(path);
+  const bytes = readBytes(path);
+  const arrays = path.endsWith(".npz") ? new NpzArchive(bytes, path) : decodeSafetensors(bytes, path).tensors;
+  const center = arrays.get("center");
+  if (center === undefined) return { basis };
+  const values = Float64Array.from(center.data as ArrayLike<number>, Number);
+  checkFormat(values.length === basis.d && values.every(Number.isFinite), path, () => `center must be ${basis.d} numbers`);
+  return { basis, center: values };
 }
 
 /**

@@ -63,6 +63,8 @@ export interface Discovery {
   permutation?: ArrayLike<number>;
   /** Whether generators act on (x, 1): x -> L x + c. */
   affine?: boolean;
+  /** Where generators act as x -> center + exp(tL)(x - center), that point, [d]. */
+  center?: ArrayLike<number>;
   /** The same span in the basis that textbooks give its algebra. */
   standard?: Pick<Standard, "basis" | "names" | "distance" | "condition">;
   /** What the result rests on. */
@@ -97,6 +99,8 @@ export interface DescribeOptions {
   permutation?: ArrayLike<number>;
   /** If given, canonical form, algebra and angles are those in these coordinates. */
   whitened?: WhitenedBasis;
+  /** The point that stays in its place, if it is not 0, [d]. */
+  center?: ArrayLike<number>;
   /** What the result rests on. */
   evidence?: Evidence;
   /** Measures the defect of the examined model. */
@@ -113,7 +117,7 @@ export const describe = (found: Basis, options: DescribeOptions): Discovery => i
 
 /** The same in pieces. */
 export function* describing(found: Basis, options: DescribeOptions): Pieces<Discovery> {
-  const { source, weights, data, known = [], grid, permutation, whitened, evidence, defect, notes = [] } = options;
+  const { source, weights, data, known = [], grid, permutation, whitened, center, evidence, defect, notes = [] } = options;
   const form = yield* canonicalOf(whitened?.basis ?? found, weights);
   const { strengths, coefficients } = form;
   const basis = whitened ? combined(found, coefficients) : form.basis;
@@ -141,7 +145,7 @@ export function* describing(found: Basis, options: DescribeOptions): Pieces<Disc
     ...defined({ defects }),
     angles,
     onData: data !== undefined,
-    ...defined({ grid, permutation, affine: whitened?.affine ? true : undefined }),
+    ...defined({ grid, permutation, center, affine: whitened?.affine ? true : undefined }),
     ...defined({ standard: standard && whitened ? { ...standard, basis: inUnits(standard.basis, whitened) } : standard, evidence }),
     notes: [...notes, ...identification.notes],
   };

@@ -1,7 +1,18 @@
 import { native } from "./native.js";
 
 /** Numbers of the substreams of one seed, so that rotations, say, do not depend on how many weights were drawn before. */
-export const streams = { init: 1, order: 2, rotation: 3, scramble: 4, split: 5, glyphs: 6, user: 7, data: 8, moments: 9 } as const;
+export const streams = {
+  init: 1,
+  order: 2,
+  rotation: 3,
+  scramble: 4,
+  split: 5,
+  glyphs: 6,
+  user: 7,
+  data: 8,
+  moments: 9,
+  augment: 10,
+} as const;
 
 /**
  * Counter-based random numbers, Philox4x32-10 (Salmon et al., SC 2011). A draw of 32 bits depends on (seed, stream, position) alone, so a

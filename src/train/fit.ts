@@ -111,7 +111,7 @@ class Run {
         const fingerprint = fingerprintOf(model, data.train, settings);
         this.#checkpoints = new Checkpoints(checkpoint, model, optimizer, { fingerprint, epochs, stepsPerEpoch, rates });
       }
-      const parts = { batch, seed, rates, ...pick(settings, ["regularize"]) };
+      const parts = { batch, seed, rates, ...pick(settings, ["regularize", "augment"]) };
       this.#trainer = this.#own(new Trainer(model, optimizer, this.#onDevice(data.train), parts));
       this.#validation = data.validation && this.#own(new Evaluator(model, this.#onDevice(data.validation)));
       this.#test = data.test && this.#own(new Evaluator(model, this.#onDevice(data.test)));
@@ -278,7 +278,7 @@ function fingerprintOf(model: Module, train: Samples, settings: Settings): Finge
   return {
     ...defined(pick(settings, ["optimizer", ...ruleOptions, "regularize", "batch", "seed"])),
     samples: countOf(train),
-    ...defined({ data: checksumOf(train) }),
+    ...defined({ data: checksumOf(train), augment: settings.augment?.checksum }),
     parameters: Object.fromEntries([...model.namedParameters()].map(([key, t]) => [key, [...t.shape]])),
   };
 }

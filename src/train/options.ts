@@ -3,6 +3,7 @@ import { check, checkInteger, type OptionNames } from "../errors.js";
 import type { OptimizerName } from "../optim/optimizer.js";
 import { constant, type Schedule } from "../optim/schedule.js";
 import { activeWeights, type Regularize } from "../symmetry/regularize.js";
+import type { Augment } from "./augment.js";
 
 /** Options of fit and train. */
 export interface FitOptions {
@@ -33,6 +34,8 @@ export interface FitOptions {
    * Default: none. The losses in events and results are the cross-entropy alone.
    */
   regularize?: Regularize;
+  /** Moves each training sample along the flow of generators, by another t at each step. Default: none. */
+  augment?: Augment;
   /**
    * File for checkpoints: after every epoch, every `checkpointSeconds`, and when stopped. The checkpoint before it is kept as
    * NAME.previous.EXT. Default: none.
@@ -53,7 +56,7 @@ export interface FitOptions {
 }
 export const fitOptionNames: OptionNames<FitOptions> = {
   ...{ name: 1, epochs: 1, batch: 1, seed: 1, optimizer: 1, lr: 1, momentum: 1, nesterov: 1, weightDecay: 1, clipNorm: 1 },
-  ...{ schedule: 1, regularize: 1, checkpoint: 1, checkpointSeconds: 1, resume: 1, device: 1, signal: 1 },
+  ...{ schedule: 1, regularize: 1, augment: 1, checkpoint: 1, checkpointSeconds: 1, resume: 1, device: 1, signal: 1 },
 };
 
 /** Between two checkpoints. */

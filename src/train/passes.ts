@@ -1,4 +1,5 @@
 import { addTo, gradients } from "../autograd/autograd.js";
+import { defined } from "../defined.js";
 import type { Module } from "../nn/module.js";
 import { add, mul } from "../ops/arithmetic.js";
 import { slice } from "../ops/shape.js";
@@ -6,6 +7,7 @@ import type { Optimizer } from "../optim/optimizer.js";
 import { record } from "../tensor/record.js";
 import { scope } from "../tensor/scope.js";
 import { type Tensor, zeros } from "../tensor/tensor.js";
+import type { DeviceAugment } from "./augment.js";
 import { lossOf } from "./loss.js";
 import type { DeviceData } from "./samples.js";
 
@@ -13,6 +15,14 @@ export interface PassParts {
   model: Module;
   optimizer: Optimizer;
   data: DeviceData;
+  /** Moves the samples of a step before the network sees them. */
+  augment?: DeviceAugment;
+}
+
+/** Which samples a pass takes, int32 [n], and for each the random numbers of the augmentation, int32 [n n_L]. */
+export interface Taken {
+  index: Tensor;
+  draws?: Tensor;
 }
 
 /** Sums over samples: their share of the loss, the correct answers, and the gradients in the order of the optimiser's parameters. */
@@ -22,21 +32,22 @@ export interface Pass {
   grads: readonly Tensor[];
 }
 
-/** Forward and backward of the samples `index` [n] of a batch: their part of its mean loss, and of the gradients of that and of `more`. */
-function pass({ model, optimizer, data }: PassParts, index: Tensor, batch: number, more?: Tensor): Pass {
-  const { loss: mean, correct } = lossOf(model, data, index);
+/** Forward and backward of some samples of a batch: their part of its mean loss, and of the gradients of that and of `more`. */
+function pass({ model, optimizer, data, augment }: PassParts, { index, draws }: Taken, batch: number, more?: Tensor): Pass {
+  const move = augment && draws ? (x: Tensor): Tensor => augment.apply(x, draws) : undefined;
+  const { loss: mean, correct } = lossOf(model, data, index, move);
   const loss = index.size === batch ? mean : mul(mean, index.size / batch);
   return { loss, correct, grads: gradients(more ? add(loss, more) : loss, optimizer.parameters) };
 }
 
-/** The passes of `sizes` samples each over `index`, one after the other, added up. `more` is minimised along with the loss. */
-export function runPasses(parts: PassParts, index: Tensor, sizes: readonly number[], more?: Tensor): Pass {
-  const batch = index.size;
-  if (sizes.length === 1) return pass(parts, index, batch, more);
+/** The passes of `sizes` samples each over a batch, one after the other, added up. `more` is minimised along with the loss. */
+export function runPasses(parts: PassParts, taken: Taken, sizes: readonly number[], more?: Tensor): Pass {
+  const batch = taken.index.size;
+  if (sizes.length === 1) return pass(parts, taken, batch, more);
   let first = 0;
   let total: Pass | undefined;
   for (const size of sizes) {
-    const next: Pass = pass(parts, slice(index, [first], [size]), batch, total ? undefined : more);
+    const next: Pass = pass(parts, partOf(taken, first, size), batch, total ? undefined : more);
     first += size;
     if (!total) {
       total = next;
@@ -49,6 +60,11 @@ export function runPasses(parts: PassParts, index: Tensor, sizes: readonly numbe
     });
   }
   return total as Pass;
+}
+
+function partOf({ index, draws }: Taken, first: number, size: number): Taken {
+  const each = draws ? draws.size / index.size : 0;
+  return { index: slice(index, [first], [size]), ...defined({ draws: draws && slice(draws, [first * each], [size * each]) }) };
 }
 
 /** Bytes of activations that a pass may hold on a CPU: less than half of the cache of two to four cores of 2020 and later. */
@@ -83,10 +99,11 @@ function cut(batch: number, largest: number): number[] {
 function bytesPerSample(parts: PassParts): number {
   const arenaBytes = (count: number): number =>
     scope(() => {
-      const index = zeros([count], { device: parts.data.x.device, dtype: "int32" });
+      const int32 = (n: number): Tensor => zeros([n], { device: parts.data.x.device, dtype: "int32" });
+      const taken = { index: int32(count), ...defined({ draws: parts.augment && int32(count * parts.augment.n_L) }) };
       const program = record(() => {
-        pass(parts, index, count);
-      }, index.device);
+        pass(parts, taken, count);
+      }, taken.index.device);
       const { arenaBytes } = program;
       program.dispose();
       return arenaBytes;

@@ -1,4 +1,5 @@
 import { noGrad } from "../autograd/autograd.js";
+import { defined } from "../defined.js";
 import type { Program } from "../engine/program.js";
 import type { Module } from "../nn/module.js";
 import { stepAdvance, stepSlice, stepWrite } from "../ops/step.js";
@@ -20,6 +21,8 @@ export interface TrainStepParts extends PassParts {
   batch: number;
   /** Sample numbers, int32 [steps an epoch * batch]; rewritten for every epoch. */
   order: Tensor;
+  /** With `augment`, its random numbers, int32 [steps an epoch * batch * n_L]; rewritten for every epoch. */
+  draws?: Tensor;
   /** Learning rate of every step of the run, [steps]. */
   rates: Tensor;
   metrics: StepMetrics;
@@ -33,12 +36,13 @@ export interface TrainStepParts extends PassParts {
  * as the processor's cache holds (passes.ts), whose gradients are added up: the same step in another order of summation. Throws as penalty() does.
  */
 export function recordTrainStep(parts: TrainStepParts): Program {
-  const { model, optimizer, batch, order, rates, metrics, regularize } = parts;
+  const { model, optimizer, batch, order, rates, metrics, regularize, augment, draws } = parts;
   const passes = passesOf(batch, parts);
   return record(() => {
     const step = optimizer.steps;
     const index = stepSlice(order, step, batch);
-    const total = runPasses(parts, index, passes, regularize && penalty(model, regularize));
+    const taken = { index, ...defined({ draws: augment && draws && stepSlice(draws, step, batch * augment.n_L) }) };
+    const total = runPasses(parts, taken, passes, regularize && penalty(model, regularize));
     stepWrite(metrics.loss, step, total.loss);
     stepWrite(metrics.correct, step, total.correct);
     optimizer.step(total.grads, stepSlice(rates, step, 1));

@@ -122,6 +122,12 @@ export const runFlags = {
     weights(regularizerNames),
     `lconv: penalties on the generators, such as closure=1e-3,killing=1e-3, out of ${regularizerNames.join(", ")} (default: none)`,
   ),
+  augment: flag(
+    "DIR",
+    text("a folder"),
+    "folder of lconv discover --distribution: move each training sample along the flow of its generators, by another t at each step",
+  ),
+  augmentWidth: flag("T", positive, "--augment: t is drawn from -T to T, in radians of the root mean square frequency (default: 1)"),
   schedule: flag(
     "NAME",
     choice(["constant", "step", "cosine"]),

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { datasetNames } from "../../data/catalog.js";
-import { pick } from "../../defined.js";
+import { defined, pick } from "../../defined.js";
 import { threadCount } from "../../engine/threads.js";
 import { check, clip, LconvError, unknownName } from "../../errors.js";
 import { quote, readBytes } from "../../io/files.js";
@@ -41,8 +41,17 @@ function settle(values: Merged): Settings {
     "ERR_LCONV_ARGUMENT",
     () => `--regularize goes with --model ${regular.join(" or ")} only, as ${model} has no generators that are trained`,
   );
+  check(
+    values.augmentWidth === undefined || values.augment !== undefined,
+    "ERR_LCONV_ARGUMENT",
+    () => "--augment-width goes with --augment",
+  );
   const { name: device } = chosenDevice({ ...values, threads });
-  return pick({ ...values, dataset: absolute(values.dataset), lr, threads, device }, Object.keys(runFlags) as (keyof Settings)[]);
+  const augment = values.augment === undefined ? undefined : resolve(values.augment);
+  return pick(
+    { ...values, ...defined({ augment }), dataset: absolute(values.dataset), lr, threads, device },
+    Object.keys(runFlags) as (keyof Settings)[],
+  );
 }
 
 /** A path is kept in full, so that the run can be resumed from another folder. */

@@ -1,14 +1,17 @@
+import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { Dataset, LoadedDataset } from "../../data/dataset.js";
 import type { DownloadProgress } from "../../data/download.js";
 import { loadDataset } from "../../data/load.js";
 import { type PreparedData, prepare } from "../../data/transform.js";
 import { defined, pick } from "../../defined.js";
+import { readFlow } from "../../discover/files.js";
 import type { Device } from "../../engine/device.js";
 import { type Classifier, makeModel } from "../../models/models.js";
 import { modelOptionNames } from "../../models/options.js";
 import { constant, cosine, type Schedule, stepDecay, warmUp } from "../../optim/schedule.js";
 import type { SampleImages } from "../../report/html.js";
+import { Augment } from "../../train/augment.js";
 import type { ModelInfo } from "../../train/modelFile.js";
 import { type FitOptions, fitOptionNames } from "../../train/options.js";
 import { type DeviceData, disposeData, upload } from "../../train/samples.js";
@@ -119,8 +122,16 @@ const STEP_EPOCHS = 10;
 /** How `fit` is to train, without what concerns files and interruption: by the settings that are named as its options. */
 export function fitOptions(settings: Settings, { device, data }: Workload): FitOptions {
   const stepsPerEpoch = Math.max(1, Math.floor(data.train.count / settings.batch));
-  const same = pick(settings, Object.keys(fitOptionNames) as (keyof FitOptions)[]);
-  return { ...same, name: settings.model, device, schedule: scheduleOf(settings, stepsPerEpoch) };
+  const { augment: _, ...same } = pick(settings, Object.keys(fitOptionNames) as (keyof FitOptions)[]);
+  const augment = augmentOf(settings);
+  return { ...same, name: settings.model, device, schedule: scheduleOf(settings, stepsPerEpoch), ...defined({ augment }) };
+}
+
+/** Throws as readFlow and Augment do. */
+function augmentOf({ augment, augmentWidth }: Settings): Augment | undefined {
+  if (augment === undefined) return undefined;
+  const { basis, center } = readFlow(join(augment, "generators.safetensors"));
+  return new Augment(basis, defined({ width: augmentWidth, center }));
 }
 
 function scheduleOf({ schedule, warmup }: Settings, stepsPerEpoch: number): Schedule {

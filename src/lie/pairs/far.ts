@@ -1,5 +1,6 @@
-import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import { Matrix } from "ml-matrix";
 import type { Pieces } from "../../engine/breathe.js";
+import { eigenvalues } from "../functions/eigenvalues.js";
 import { elementwise } from "../generators/generator.js";
 import { sampleProducts } from "./elimination.js";
 import { type Found, flow, ofChannels } from "./flow.js";
@@ -43,7 +44,7 @@ export function* unwound(problem: Problem, fit: NewtonFit, rounds: number): Piec
   return better ? { ...again, rounds: fit.rounds + again.rounds } : fit;
 }
 
-const fastest = (A: Matrix): number => Math.max(...new EigenvalueDecomposition(A).imaginaryEigenvalues.map(Math.abs));
+const fastest = (A: Matrix): number => Math.max(...eigenvalues(A).map(({ im }) => im));
 
 /** How far each sample turns, the greatest imaginary part of an eigenvalue of sum_i epsilon_i L_i, in radians. */
 function turnsOf({ L, epsilon }: Found): number[] {
