@@ -136,6 +136,7 @@ const discoverExamples = `  lconv discover --experiment fixed-rot --size 7 --ang
   lconv discover --experiment so13 --seeds 5 --out runs/so13
   lconv discover --pairs moved.npz --generators 1 --grid 9,9 --known so2 --out runs/moved
   lconv discover --data samples.npz --output equivariant --known "so(3)"
+  lconv discover --distribution mnist --variant rotated-scrambled --known so2 --out found
   lconv discover --run runs/mine --known so2,translations --out runs/mine/symmetries`;
 const verifyExamples = `  lconv verify
   lconv verify prop2 --d 20 --shift 2 --n 8,16 --json

@@ -248,18 +248,19 @@ function killingTable(K: readonly (readonly number[])[]): string {
   return textTable(columns, K.map((row, i) => [`L${i + 1}`, ...row.map((value) => significant(Math.abs(value) < 1e-9 ? 0 : value))])); // biome-ignore format: one call
 }
 
-function residualChart({ residuals, noise }: Evidence, dimension: number): string {
+function residualChart({ residuals, noise, moments }: Evidence, dimension: number): string {
+  const [what, other] = moments ? ["change that remains", "sampling alone"] : ["residual", "noise of one network"];
   const logs = (values: readonly number[]) => values.slice(0, 60).map((value, k) => [k + 1, Math.log10(Math.max(value, 1e-9))] as const);
   const chart = lineChart({
-    title: "Residual of each direction",
+    title: moments ? "Share of the change of the cumulants that remains" : "Residual of each direction",
     xLabel: "direction, the best first",
-    yLabel: "log10 residual",
+    yLabel: `log10 ${moments ? "share" : "residual"}`,
     series: [
       {
-        name: dimension === 0 ? "residual; none counts as a symmetry" : `residual; symmetries: the first ${dimension}`,
+        name: dimension === 0 ? `${what}; none counts as a symmetry` : `${what}; symmetries: the first ${dimension}`,
         points: logs(residuals),
       },
-      ...(noise ? [{ name: "noise of one network", points: logs(noise) }] : []),
+      ...(noise ? [{ name: other, points: logs(noise) }] : []),
     ],
   });
   return element("figure", {}, chart);

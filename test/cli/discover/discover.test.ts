@@ -5,7 +5,7 @@ import * as assert from "uvu/assert";
 import { buildProgram } from "../../../src/cli/program.js";
 import { checkArgv } from "../../../src/cli/terminal/argv.js";
 import { Output } from "../../../src/cli/terminal/output.js";
-import { readGenerators } from "../../../src/discover/files.js";
+import { readFlow, readGenerators } from "../../../src/discover/files.js";
 import { Philox } from "../../../src/engine/random.js";
 import { LconvError } from "../../../src/errors.js";
 import { encodeNpy } from "../../../src/io/npy.js";
@@ -56,6 +56,7 @@ const data = samples(3000);
 const vectors = array([3000, 2, 3], data.x.flat(2));
 writeNpz(at("classes.npz"), [["x", vectors], ["labels", { shape: [3000], data: data.classes }]]); // biome-ignore format: two arrays
 writeNpz(at("turning.npz"), [["x", vectors], ["y", array([3000, 3], data.turning.flat())]]); // biome-ignore format: two arrays
+writeNpz(at("labels.npz"), [["labels", { shape: [3000], data: data.classes }]]);
 writeTinyImages(at("tiny.npz"));
 
 interface Done {
@@ -109,6 +110,74 @@ test("pairs from an .npz file and from a folder: the rotation, and all that --ou
   const turn = [0, -1, 0, 1, 0, 0, 0, 0, 0].map((value) => (value * Math.sign(L.get(1, 0))) / Math.SQRT2);
   const size = L.norm("frobenius"); // 1 in white coordinates
   for (const [k, value] of L.to1DArray().entries()) assert.ok(Math.abs(value / size - turn[k]) < 1e-3, `entry ${k} is ${value}`);
+});
+
+/** Samples of two rigid points in the plane that are turned by any angle about (3, -2), with noise in a third component, and the half that the angle is in. */
+function turnedPoints(N: number): { x: number[]; halves: Int32Array } {
+  const random = new Philox(12, 9);
+  const [turns, noise] = [random.uniform(N), random.uniform(N)];
+  const x = Array.from({ length: N }, (_, n) => {
+    const angle = 2 * Math.PI * turns[n];
+    return [3 + Math.cos(angle), Math.sin(angle) - 2, noise[n] ** 2];
+  });
+  return { x: x.flat(), halves: Int32Array.from(turns, (u) => Number(u > 0.5)) };
+}
+
+test("samples alone: the rotation, its center and its evidence; with labels that break it no such claim", async () => {
+  const { x, halves } = turnedPoints(3000);
+  const labels = { shape: [3000], data: halves };
+  writeNpz(at("alone.npz"), [["x", array([3000, 3], x)], ["y", labels]]); // biome-ignore format: two arrays
+  const found = done(await discover("--distribution", "alone.npz", "--json", "--progress", "silent", "--out", "alone"));
+  assert.equal([found.dimension, found.algebra, found.out], [1, "so(2)", "alone"]);
+  const { moments, bound } = found as Done & { moments: { components: number; orders: number[] }; bound: number };
+  assert.equal([moments.components, moments.orders], [3, [3, 4]]);
+  assert.ok(bound > 0 && bound < 10, `${bound}`);
+  const { html } = checkFolder(at("alone"));
+  assert.match(html, "orders 2, 3, 4 in 3 principal directions");
+  const { basis, center } = readFlow(at("alone", "generators.safetensors"));
+  const [L] = basis.dense();
+  assert.ok(Math.abs(L.get(0, 1) / L.get(1, 0) + 1) < 0.1 && Math.abs(L.get(2, 2)) < 0.05 * Math.abs(L.get(0, 1)), `${L}`);
+  assert.ok(Math.abs(center![0] - 3) < 0.1 && Math.abs(center![1] + 2) < 0.1, `${center}`);
+  assert.equal(readFlow(at("alone", "generators.npz")).center, center);
+  const broken = await discover("--distribution", "alone.npz", "--labels", "--json", "--progress", "silent");
+  assert.is.not(done(broken).dimension, 1);
+  const text = await discover("--distribution", "alone.npz", "--moments", "2,4", "--samples", "2000", "--progress", "silent");
+  assert.match(text.stdout, /change that remains .*sampling alone gives/);
+  assert.match(text.stdout, "2000 samples of alone.npz");
+});
+
+test("samples alone of a data set: its images as train prepares them, no claim where there is none", async () => {
+  const run = await discover("--distribution", "glyphs", "--variant", "rotated-scrambled", "--samples", "3000", "--components", "12", "--json", "--progress", "jsonl", "--known", "so2"); // biome-ignore format: one line
+  const found = done(run) as Done & { source: string };
+  assert.match(found.source, "3000 samples of glyphs, rotated-scrambled");
+  const steps = new Set(run.stderr.trim().split("\n").map((line) => JSON.parse(line).name)); // biome-ignore format: one line
+  for (const step of ["moments", "directions", "noise"]) assert.ok(steps.has(step), [...steps].join());
+  const gaussian = array([900, 3], [...new Philox(13, 9).normal(2700)]);
+  writeNpz(at("gaussian.npz"), [["x", gaussian]]);
+  const nothing = await discover("--distribution", "gaussian.npz", "--json", "--progress", "silent", "--out", "gaussian");
+  const last = done(nothing) as unknown as { dimension: null; notes: string[] };
+  assert.is(last.dimension, null);
+  assert.match(last.notes.join(), "nothing beyond the covariance can be seen");
+  assert.equal(readdirSync(at("gaussian")).sort(), ["report.html", "symmetries.json"]);
+});
+
+test("samples alone: bad input", async () => {
+  const fails = async (code: string, message: string | RegExp, ...args: string[]): Promise<void> => {
+    const { code: exit, stderr } = await discover("--distribution", ...args);
+    assert.is.not(exit, 0);
+    assert.match(stderr, code);
+    assert.match(stderr, message);
+  };
+  await fails("ERR_LCONV_DATA", "--labels needs an array named", "gaussian.npz", "--labels");
+  await fails("ERR_LCONV_SHAPE", "a class number for each of 3000 samples", "turning.npz", "--labels");
+  await fails("ERR_LCONV_ARGUMENT", "--moments: expected 2,3 or 2,4 or 2,3,4", "gaussian.npz", "--moments", "5");
+  await fails("ERR_LCONV_ARGUMENT", "--components: expected", "gaussian.npz", "--components", "1");
+  await fails("ERR_LCONV_ARGUMENT", "does not go with --distribution", "gaussian.npz", "--within", "affine");
+  await fails("ERR_LCONV_ARGUMENT", "acts on 4 positions", "alone.npz", "--known", "so(4)");
+  await fails("ERR_LCONV_IO", "nowhere.npz", "nowhere.npz");
+  await fails("ERR_LCONV_DATA", 'expected an array named "x"', "labels.npz");
+  const both = await discover("--distribution", "gaussian.npz", "--data", "gaussian.npz");
+  assert.match(both.stderr, "give one of --experiment, --pairs, --data, --distribution and --run");
 });
 
 test("affine pairs: a rotation of the plane about a point off the origin, on (x, 1)", async () => {
@@ -299,7 +368,7 @@ test("misuse: one line on stderr, no stack, nothing written", async () => {
   writeFileSync(at("file"), "mine");
   const train = ["--epochs", "1", "--progress", "silent"];
   const cases: [number, string, ...string[]][] = [
-    [2, "give one of --experiment, --pairs, --data and --run, got none"],
+    [2, "give one of --experiment, --pairs, --data, --distribution and --run, got none"],
     [2, "got pairs and data", "--pairs", "pairs.npz", "--data", "pairs.npz"],
     [2, 'did you mean "so2"?', "--experiment", "so22"],
     [2, "--known does not go with --experiment fixed-rot", "--experiment", "fixed-rot", "--known", "so2"],
