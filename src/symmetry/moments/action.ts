@@ -1,4 +1,5 @@
 import { Matrix } from "ml-matrix";
+import { breathe } from "../../engine/breathe.js";
 import type { Device } from "../../engine/device.js";
 import { add, mul } from "../../ops/arithmetic.js";
 import { matmul } from "../../ops/matmul.js";
@@ -46,6 +47,21 @@ export async function gradient(
   others: readonly Term[],
   device: Device,
 ): Promise<Float64Array[]> {
+  const k = Ls[0].rows;
+  const widest = Math.max(...terms.map(({ kappa }) => kappa.shape[1]));
+  const count = Math.max(1, Math.floor(MOST_VALUES / (k * widest)));
+  const out: Float64Array[] = [];
+  for (let first = 0; first < Ls.length; first += count) {
+    await breathe();
+    out.push(...(await gradientOf(Ls.slice(first, first + count), terms, others, device)));
+  }
+  return out;
+}
+
+/** Of the largest tensor, so that each step takes some 10 ms. */
+const MOST_VALUES = 2 ** 23;
+
+async function gradientOf(Ls: readonly Matrix[], terms: readonly Term[], others: readonly Term[], device: Device): Promise<Float64Array[]> {
   const k = Ls[0].rows;
   const count = Ls.length;
   const values = await scope(() => {

@@ -66,7 +66,14 @@ export function claimOf({ directions, unknowns, unseen, k }: Omit<Spectrum, "bou
   const undecided = rest.filter(open).length;
   const cut = count === directions.length && count < unknowns;
   const blurred = !apart && count > 0 && rest.length > 0 && rest[0].share < GAP * directions[count - 1].share;
+  const broken = !complete && count === 0 ? standingApart(directions) : 0;
   const notes = [
+    ...(broken > 0
+      ? [
+          `no claim: ${broken} direction${broken > 1 ? "s stand" : " stands"} apart from the others, though ${percent(directions[broken - 1].share)} of the change remains: ` +
+            "a symmetry may be broken by what the components cut off, or be one that the distribution has but nearly; try other components",
+        ]
+      : []),
     ...(unseen > 0
       ? [
           `along ${unseen} of ${unknowns} planes the ${which} are lost in sampling noise: what acts on those alone, as on Gaussian components, is not seen`,
@@ -89,12 +96,22 @@ export function claimOf({ directions, unknowns, unseen, k }: Omit<Spectrum, "bou
         ]
       : []),
   ];
-  return { count, dimension: undecided > 0 || cut || blurred ? undefined : count, undecided, nearly, notes };
+  return { count, dimension: undecided > 0 || cut || blurred || broken > 0 ? undefined : count, undecided, nearly, notes };
 }
 
 /** Whether there is more than sampling noise in the cumulants. */
 export const isSeen = ({ directions, unseen, unknowns }: Pick<Spectrum, "directions" | "unseen" | "unknowns">): boolean =>
   unseen < unknowns && directions.some(({ visible }) => visible >= SEEN);
+
+/** Directions that keep the distribution better than the next does by this much, and of which less than LEFT remains, are no accident. */
+const APART = 1.4;
+const LEFT = 0.25;
+function standingApart(directions: readonly Direction[]): number {
+  const last = directions.findLastIndex(
+    ({ share }, i) => share <= LEFT && i + 1 < directions.length && directions[i + 1].share >= APART * share,
+  );
+  return last + 1;
+}
 
 /** How many there are before the first that does not. */
 function before(directions: readonly Direction[], does: (direction: Direction, i: number) => boolean): number {

@@ -4,7 +4,8 @@ import { check } from "../../errors.js";
 import type { Whitening } from "../../lie/functions/whitening.js";
 import { matmul } from "../../ops/matmul.js";
 import { scope } from "../../tensor/scope.js";
-import { tensor } from "../../tensor/tensor.js";
+import { keep, tensor } from "../../tensor/tensor.js";
+import { lowest } from "./krylov.js";
 import { blocksOf, type SampleSource } from "./source.js";
 
 /** The principal directions in which cumulants are taken. */
@@ -17,8 +18,6 @@ export interface Components {
   complete: boolean;
   /** Smaller numbers at gaps of the spectrum, for comparison. */
   others: readonly number[];
-  /** Variances along all directions, descending: of x, or with all kept of x in units of its standard deviations. */
-  variances: readonly number[];
   /** The share of the variance that is kept. */
   kept: number;
   notes: readonly string[];
@@ -62,27 +61,23 @@ export async function componentsOf(
   const common = Math.hypot(...moving) / Math.sqrt(moving.length);
   const unit = size.map((value) => (value === 0 ? 0 : each ? value : common));
   const C = await covarianceOf(source, mean, unit, device, signal);
-  const { realEigenvalues, eigenvectorMatrix: E } = new EigenvalueDecomposition(C, { assumeSymmetric: true });
-  const order = realEigenvalues.map((_, at) => at).reverse();
-  const variances = order.map((at) => Math.max(0, realEigenvalues[at]));
+  const { variances, axes } = await principal(C, asked === "auto" ? ALL : asked, device, signal);
   const rank = variances.filter((value) => value > ROUNDING * variances[0]).length;
   const { k, others, notes } = choose(variances, rank, { asked, most, rows: N * m });
   const [to, from] = [Matrix.zeros(k, d), Matrix.zeros(d, k)];
   for (let a = 0; a < k; a++)
     for (let mu = 0; mu < d; mu++) {
-      const [entry, root] = [E.get(mu, order[a]), Math.sqrt(variances[a])];
+      const [entry, root] = [axes[a][mu], Math.sqrt(variances[a])];
       if (unit[mu] > 0) to.set(a, mu, entry / (root * unit[mu]));
       from.set(mu, a, entry * root * unit[mu]);
     }
-  const total = variances.reduce((sum, value) => sum + value, 0);
-  const kept = variances.slice(0, k).reduce((sum, value) => sum + value, 0) / total;
+  const kept = variances.slice(0, k).reduce((sum, value) => sum + value, 0) / C.trace();
   const still = d - moving.length;
   return {
     inputs: { to, from, mean },
     k,
     complete: k === rank,
     others,
-    variances,
     kept,
     notes: [
       ...(still > 0 ? [`${still} of ${d} positions never change and are left as they are`] : []),
@@ -134,6 +129,52 @@ async function covarianceOf(
   }
   const C = Matrix.from1DArray(d, d, sums as unknown as number[]);
   return C.add(C.transpose()).mul(0.5);
+}
+
+/** Positions up to which all eigenvectors are found at once. */
+const AT_ONCE = 300;
+/** |C v - lambda v| at which an eigenvector is found, beside the greatest eigenvalue: float32. */
+const FOUND = 1e-5;
+
+/** Eigenvalues of C, descending, with their eigenvectors; of a large C at least the `count` + 1 greatest. */
+async function principal(
+  C: Matrix,
+  count: number,
+  device: Device,
+  signal?: AbortSignal,
+): Promise<{ variances: number[]; axes: readonly ArrayLike<number>[] }> {
+  const d = C.rows;
+  if (d > AT_ONCE) {
+    const scale = Math.max(...C.diagonal());
+    const c = keep(
+      tensor(
+        Float32Array.from(C.to1DArray(), (value) => -value / scale),
+        { shape: [d, d], device },
+      ),
+    );
+    const apply = async (block: readonly Float64Array[]): Promise<Float64Array[]> => {
+      const rows = Float32Array.from(block.flatMap((v) => [...v]));
+      const image = await scope(() => matmul(tensor(rows, { shape: [block.length, d], device }), c).data());
+      return block.map((_, i) => Float64Array.from(image.slice(i * d, (i + 1) * d)));
+    };
+    const wanted = Math.min(d, count + 1);
+    try {
+      const { values, vectors, residuals } = await lowest(apply, d, {
+        count: wanted,
+        tolerance: FOUND,
+        shown: wanted,
+        seed: 0,
+        ...(signal && { signal }),
+      });
+      if (residuals.slice(0, wanted).every((residual) => residual <= -10 * FOUND * values[0]))
+        return { variances: values.map((value) => Math.max(0, -value * scale)), axes: vectors };
+    } finally {
+      c.dispose();
+    }
+  }
+  const { realEigenvalues, eigenvectorMatrix: E } = new EigenvalueDecomposition(C, { assumeSymmetric: true });
+  const order = realEigenvalues.map((_, at) => at).reverse();
+  return { variances: order.map((at) => Math.max(0, realEigenvalues[at])), axes: order.map((at) => E.getColumn(at)) };
 }
 
 /** Where the spectrum falls: eigenvalues nearer to each other than this may be one that is there twice. */

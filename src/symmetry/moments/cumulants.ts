@@ -1,4 +1,5 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import { breathe } from "../../engine/breathe.js";
 import type { Device } from "../../engine/device.js";
 import { matmul } from "../../ops/matmul.js";
 import { reshape } from "../../ops/shape.js";
@@ -96,6 +97,7 @@ export async function cumulantsOf(
   const out: Cumulant[] = [];
   for (const raw of classes)
     for (const p of classes.length > 1 ? [1, 2, ...orders] : orders) {
+      await breathe();
       const values = ofOrder(raw, center, p);
       const plain = symmetric(Float32Array.from(values), k, device);
       out.push({ p, kappa: keep(turned(plain, white, p)) });

@@ -5,7 +5,7 @@ import { Philox, streams } from "../../engine/random.js";
 /** Eigenvalues of a symmetric operator from below, with approximate eigenvectors [n] of norm 1. */
 export interface Lowest {
   values: readonly number[];
-  /** Of the lowest 64, or of all where n is small. */
+  /** Of the lowest `shown`, or of all where n is small. */
   vectors: readonly Float64Array[];
   /** |A v - lambda v| of each vector. */
   residuals: readonly number[];
@@ -16,6 +16,8 @@ export interface LowestOptions {
   count: number;
   /** |A v - lambda v| at which they are. */
   tolerance: number;
+  /** Eigenvectors that are made where the Krylov space is not all of space. Default 64. */
+  shown?: number;
   seed: number;
   signal?: AbortSignal;
   onStep?: (done: number, of: number) => void;
@@ -24,8 +26,6 @@ export interface LowestOptions {
 const BLOCK = 8;
 /** Most directions of the Krylov space; up to as many unknowns it is all of space, and each eigenvalue is there. */
 const MOST = 400;
-/** Most eigenvectors that are made where the Krylov space is not all of space. */
-const SHOWN = 64;
 /** A direction of which less is left beside the others is rounding. */
 const ROUNDING = 1e-8;
 
@@ -35,10 +35,11 @@ export async function lowest(
   n: number,
   options: LowestOptions,
 ): Promise<Lowest> {
-  const { count, tolerance, seed, signal, onStep } = options;
+  const { count, tolerance, shown = 64, seed, signal, onStep } = options;
   const random = new Philox(seed, streams.user);
   const most = Math.min(n, MOST);
   const [V, W]: Float64Array[][] = [[], []];
+  const T: number[][] = []; // V^T A V, the lower half
   let next = Array.from({ length: Math.min(BLOCK, n) }, () => random.normal(n));
   let look = 8 * BLOCK;
   for (;;) {
@@ -50,11 +51,16 @@ export async function lowest(
     }
     await breathe(signal);
     const images = await apply(block);
-    V.push(...block);
-    W.push(...images);
+    for (const [i, v] of block.entries()) {
+      V.push(v);
+      W.push(images[i]);
+      T.push(V.map((u, j) => (dot(u, images[i]) + dot(v, W[j])) / 2));
+      await breathe(signal);
+    }
     onStep?.(V.length, most);
     if (V.length >= Math.min(look, most)) {
-      const found = ritz(V, W, signal);
+      const found = ritz(T, V, W, V[0].length > MOST ? shown : V.length);
+      await breathe(signal);
       look *= 2;
       if (V.length >= most || found.residuals.slice(0, count).every((residual) => residual <= tolerance)) return found;
     }
@@ -72,22 +78,17 @@ function normalise(v: Float64Array, others: readonly Float64Array[]): boolean {
   return true;
 }
 
-function ritz(V: readonly Float64Array[], W: readonly Float64Array[], signal?: AbortSignal): Lowest {
+/** Eigenvalues of T, whose rows up to the diagonal are given, and the vectors that they stand for. */
+function ritz(lower: readonly (readonly number[])[], V: readonly Float64Array[], W: readonly Float64Array[], shown: number): Lowest {
   const T = Matrix.zeros(V.length, V.length);
-  for (let i = 0; i < V.length; i++)
-    for (let j = 0; j <= i; j++) {
-      const value = (dot(V[i], W[j]) + dot(V[j], W[i])) / 2;
-      T.set(i, j, value);
-      T.set(j, i, value);
-    }
-  signal?.throwIfAborted();
+  for (const [i, row] of lower.entries()) for (const [j, value] of row.entries()) T.set(i, j, value).set(j, i, value);
   const { realEigenvalues: values, eigenvectorMatrix: Y } = new EigenvalueDecomposition(T, { assumeSymmetric: true });
   const combined = (list: readonly Float64Array[], column: number): Float64Array => {
     const sum = new Float64Array(list[0].length);
     list.forEach((v, i) => void subtract(sum, v, -Y.get(i, column)));
     return sum;
   };
-  const vectors = values.slice(0, V[0].length > MOST ? SHOWN : values.length).map((_, i) => combined(V, i));
+  const vectors = values.slice(0, shown).map((_, i) => combined(V, i));
   const residuals = vectors.map((v, i) => {
     const image = combined(W, i);
     subtract(image, v, values[i]);

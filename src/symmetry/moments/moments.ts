@@ -1,5 +1,6 @@
 import { Matrix } from "ml-matrix";
 import { defined } from "../../defined.js";
+import { breathe } from "../../engine/breathe.js";
 import { type Device, device as defaultDevice } from "../../engine/device.js";
 import { check, checkInteger, checkOptions } from "../../errors.js";
 import type { Whitening } from "../../lie/functions/whitening.js";
@@ -115,7 +116,7 @@ export async function symmetriesFromMoments(x: Tensor | SampleSource, options: M
     ...defined({ labels, signal }),
     onStep: (done, of) => onStep?.("moments", done, of),
   });
-  const sampled = await sampledFrom(raw.groups, orders, device);
+  const sampled = await sampledFrom(raw.groups, orders, device, signal);
   try {
     const settings = { device, seed, ...defined({ signal, onStep }) };
     const spectrum = await seenOf(sampled, settings);
@@ -187,6 +188,7 @@ async function sampledFrom(
   raw: readonly (readonly Parameters<typeof together>[0][number][])[],
   orders: readonly number[],
   device: Device,
+  signal?: AbortSignal,
 ): Promise<Sampled> {
   const there = raw.filter((list) => list.every(({ n }) => n > FEWEST_OF_CLASS)); // a class without samples says nothing
   check(
@@ -200,6 +202,7 @@ async function sampledFrom(
   const batches: Cumulant[][] = [];
   const covariances: Matrix[] = [];
   for (const list of ofBatch) {
+    await breathe(signal);
     const one = together(list);
     batches.push(await cumulantsOf(list, one, orders, device));
     covariances.push(covarianceOf(one));

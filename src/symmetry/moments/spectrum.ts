@@ -1,6 +1,6 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import { breathe } from "../../engine/breathe.js";
 import type { Device } from "../../engine/device.js";
-import { scope } from "../../tensor/scope.js";
 import { keep } from "../../tensor/tensor.js";
 import { studentQuantile } from "../jackknife.js";
 import { gradient, incoherent, type Term, unpacked } from "./action.js";
@@ -141,7 +141,7 @@ interface Weighted {
   dispose(): void;
 }
 
-async function weighing({ all, batches, covariances }: Sampled, { device, isotropic }: SpectrumOptions): Promise<Weighted> {
+async function weighing({ all, batches, covariances }: Sampled, { device, isotropic, signal }: SpectrumOptions): Promise<Weighted> {
   const B = batches.length;
   const size = 1 / Math.sqrt(B * (B - 1));
   const k = all[0].kappa.shape[0];
@@ -152,15 +152,21 @@ async function weighing({ all, batches, covariances }: Sampled, { device, isotro
       const values = (await kappa.data()) as Float32Array;
       return isotropic ? values : anisotropic(values, p, k);
     };
-    const lists = await Promise.all(batches.map((batch) => valuesOf(batch[i])));
+    const lists: Float32Array[] = [];
+    for (const batch of batches) {
+      await breathe(signal);
+      lists.push(await valuesOf(batch[i]));
+    }
     const center = new Float64Array(kappa.size);
     for (const list of lists) for (let at = 0; at < center.length; at++) center[at] += list[at] / B;
     let total = 0;
-    for (const list of lists)
+    for (const list of lists) {
+      await breathe(signal);
       for (let at = 0; at < center.length; at++) {
         list[at] = (list[at] - center[at]) * size;
         total += list[at] * list[at];
       }
+    }
     const weight = total > 0 ? kappa.size / total : 1;
     const term = (values: Float32Array): Term => ({ p, kappa: symmetric(values, k, device), weight });
     terms.push(term(await valuesOf({ p, kappa })));
@@ -168,9 +174,17 @@ async function weighing({ all, batches, covariances }: Sampled, { device, isotro
   }
   const { realEigenvalues, eigenvectorMatrix: E } = new EigenvalueDecomposition(await incoherent(terms, device), { assumeSymmetric: true });
   const R = keep(upload(E.transpose(), device));
-  const inFrame = (list: readonly Term[]): Term[] =>
-    list.map((term) => ({ ...term, kappa: keep(scope(() => turned(term.kappa, R, term.p))) }));
-  const [inside, noisesInside] = [inFrame(terms), noises.map(inFrame)];
+  const inFrame = async (list: readonly Term[]): Promise<Term[]> => {
+    const out: Term[] = [];
+    for (const term of list) {
+      await breathe(signal);
+      out.push({ ...term, kappa: keep(turned(term.kappa, R, term.p)) });
+    }
+    return out;
+  };
+  const inside = await inFrame(terms);
+  const noisesInside: Term[][] = [];
+  for (const list of noises) noisesInside.push(await inFrame(list));
   for (const { kappa } of [...terms, ...noises.flat()]) kappa.dispose();
   R.dispose();
   const noiseG = await incoherent(noisesInside.flat(), device);

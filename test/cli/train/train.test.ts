@@ -1,10 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { Matrix } from "ml-matrix";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { discoveryFiles } from "../../../src/discover/files.js";
+import { describe } from "../../../src/discover/result.js";
 import { device } from "../../../src/engine/device.js";
+import { Basis } from "../../../src/lie/generators/basis.js";
+import { lowRank } from "../../../src/lie/generators/generator.js";
 import { checkpointHistory } from "../../../src/train/checkpoint.js";
 import { commandLine, lconv, temporaryFolder, writeTinyImages } from "../command.js";
 
@@ -116,6 +121,37 @@ test("regularisers: kept in the configuration, resumed as they were begun", asyn
   const longer = await lconv(folder, ["train", "--resume", "closed", "--epochs", "2", "--json"]);
   assert.is(longer.code, 0, longer.stderr);
 });
+
+test("augment: the generators of discover move training samples; kept in the configuration, resumed only as they were begun", async () => {
+  const data = ["--dataset", "glyphs", "--samples", "512", ...small, "--json"];
+  const found = await lconv(folder, ["discover", "--experiment", "translations", "--seeds", "1", "--out", "shifts"]);
+  assert.is(found.code, 0, found.stderr);
+  const other = await lconv(folder, ["train", ...data, "--augment", "shifts", "--epochs", "1", "--out", "moved"]);
+  assert.match(other.stdout, "augment moves samples of"); // positions of a signal, not of an image
+  const turning = { U: matrix(784, 2, (mu, j) => Number(mu === 300 + j)), V: matrix(2, 784, (j, mu) => (mu === 301 - j ? 2 * j - 1 : 0)) };
+  const basis = new Basis([lowRank(turning.U, turning.V)]);
+  mkdirSync(join(folder, "plane"));
+  for (const [name, content] of Object.entries(
+    discoveryFiles(describe(basis, { source: "a plane", center: new Float64Array(784).fill(0.1) })),
+  ))
+    writeFileSync(join(folder, "plane", name), content);
+  const run = await lconv(folder, ["train", ...data, "--augment", "plane", "--augment-width", "2", "--epochs", "1", "--out", "moved"]);
+  assert.is(run.code, 0, run.stderr);
+  const config = JSON.parse(readFileSync(join(folder, "moved/config.json"), "utf8"));
+  assert.equal([config.augment, config.augmentWidth], [join(folder, "plane"), 2]);
+  const wider = await lconv(folder, ["train", "--resume", "moved", "--augment-width", "3", "--epochs", "2", "--json"]);
+  assert.is(wider.lines.at(-1)?.code, "ERR_LCONV_CHECKPOINT", wider.stdout);
+  const longer = await lconv(folder, ["train", "--resume", "moved", "--epochs", "2", "--json"]);
+  assert.is(longer.code, 0, longer.stderr);
+  writeFileSync(join(folder, "plane", "generators.safetensors"), readFileSync(join(folder, "shifts", "generators.safetensors")));
+  const changed = await lconv(folder, ["train", "--resume", "moved", "--epochs", "3", "--json"]);
+  assert.is.not(changed.code, 0, changed.stdout);
+  const alone = await lconv(folder, ["train", ...data, "--augment-width", "2"]);
+  assert.match(alone.stdout, "--augment-width goes with --augment");
+});
+
+const matrix = (rows: number, columns: number, f: (i: number, j: number) => number): Matrix =>
+  new Matrix(Array.from({ length: rows }, (_, i) => Array.from({ length: columns }, (_, j) => f(i, j))));
 
 test("pooling: trained, reported, evaluated and resumed as it was begun", async () => {
   for (const pool of ["max", "strided"]) {
