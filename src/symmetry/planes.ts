@@ -37,7 +37,9 @@ export function planesOf(g: Generator): Planes {
   const { P, pairs, growth } = blockDiagonal(M);
   const greatest = Math.max(0, ...pairs.map(({ w }) => w));
   const turning = pairs.filter(({ w }) => w > ROUNDING * greatest);
-  const sound = turning.length > 0 && growth <= ROUNDING * greatest && new SingularValueDecomposition(P).condition < WORST_CONDITION;
+  const solved = Matrix.sub(M.mmul(P), P.mmul(blocksOf(pairs, M.rows))).norm() <= ROUNDING * M.norm() * P.norm();
+  const sound =
+    solved && turning.length > 0 && growth <= ROUNDING * greatest && new SingularValueDecomposition(P).condition < WORST_CONDITION;
   const [inside, outside] = sound ? [inverse(P).mmul(V), U.mmul(P)] : [V, U];
   check(
     sound && !drifts(inside, outside, turning),
@@ -54,6 +56,13 @@ export function planesOf(g: Generator): Planes {
     out.setColumn(q + j, outside.getColumnVector(at).div(-w));
   }
   return { frequencies: Float64Array.from(turning, ({ w }) => w / scale), into, out };
+}
+
+/** [[0, w], [-w, 0]] at the place of each pair. */
+function blocksOf(pairs: readonly Pair[], n: number): Matrix {
+  const B = Matrix.zeros(n, n);
+  for (const { at, w } of pairs) B.set(at, at + 1, w).set(at + 1, at, -w);
+  return B;
 }
 
 /** A pair of columns of P that M turns into each other. */

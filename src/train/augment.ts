@@ -2,7 +2,7 @@ import { Matrix } from "ml-matrix";
 import { noGrad } from "../autograd/autograd.js";
 import type { Device } from "../engine/device.js";
 import { Philox, streams } from "../engine/random.js";
-import { check, checkOptions, showShape } from "../errors.js";
+import { check, checkOptions, clip, showShape } from "../errors.js";
 import { crc32Of } from "../io/crc32.js";
 import type { Basis } from "../lie/generators/basis.js";
 import { add, mul, sub } from "../ops/arithmetic.js";
@@ -20,6 +20,8 @@ export interface AugmentOptions {
   center?: ArrayLike<number>;
 }
 
+/** Thousands of turns: beyond, t is no more than a random angle. */
+const WIDEST = 1e4;
 /** Values of t are the middles of as many parts of -width to width. */
 const LEVELS = 1024;
 
@@ -51,7 +53,13 @@ export class Augment {
   constructor(basis: Basis, options: AugmentOptions = {}) {
     checkOptions("Augment", options, { width: 1, center: 1 });
     const { width = 1, center = new Float64Array(basis.d) } = options;
-    check(width > 0 && Number.isFinite(width), "ERR_LCONV_ARGUMENT", () => `Augment: width must be positive, got ${width}`);
+    check(
+      typeof width === "number" && width > 0 && width <= WIDEST,
+      "ERR_LCONV_ARGUMENT",
+      () => `Augment: width must be positive and at most ${WIDEST}, got ${clip(String(width))}`,
+    );
+    const numbers = typeof center === "object" && center !== null && Array.from(center).every((value) => Number.isFinite(value));
+    check(numbers, "ERR_LCONV_ARGUMENT", () => "Augment: center must be finite numbers");
     check(center.length === basis.d, "ERR_LCONV_SHAPE", () => `Augment: center must be [${basis.d}], got ${showShape([center.length])}`);
     this.n_L = basis.n_L;
     this.d = basis.d;

@@ -3,7 +3,7 @@ import { check, checkInteger, type OptionNames } from "../errors.js";
 import type { OptimizerName } from "../optim/optimizer.js";
 import { constant, type Schedule } from "../optim/schedule.js";
 import { activeWeights, type Regularize } from "../symmetry/regularize.js";
-import type { Augment } from "./augment.js";
+import { Augment } from "./augment.js";
 
 /** Options of fit and train. */
 export interface FitOptions {
@@ -86,6 +86,11 @@ export function settle({ regularize, ...options }: FitOptions, samples: number):
     batch <= samples,
     "ERR_LCONV_ARGUMENT",
     () => `fit: batch is ${batch}, but there are only ${samples} training samples; take a batch of at most ${samples}`,
+  );
+  check(
+    options.augment === undefined || options.augment instanceof Augment,
+    "ERR_LCONV_ARGUMENT",
+    () => "fit: augment is an Augment, such as new Augment(basis)",
   );
   const settings = { ...options, name, epochs, batch, seed, optimizer, schedule, checkpointSeconds, device };
   const weights = activeWeights("fit: regularize", regularize ?? {});

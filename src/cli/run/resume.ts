@@ -1,8 +1,9 @@
+import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { check, LconvError } from "../../errors.js";
 import { flagName } from "../terminal/flags.js";
 import { chosenDevice, type RunValues, runFlags } from "./flags.js";
-import { resolveSettings, type Settings } from "./settings.js";
+import { absolute, resolveSettings, type Settings } from "./settings.js";
 import type { TrainValues } from "./trainFlags.js";
 
 const rounding: readonly (keyof RunValues)[] = ["device", "precision", "threads"];
@@ -21,7 +22,7 @@ export function refuseWithResume(given: object, keys: readonly string[]): void {
 export function resumedSettings(folder: string, before: RunValues, given: TrainValues, warn: (text: string) => void): Settings {
   const changes: TrainValues = {};
   for (const key of Object.keys(runFlags) as (keyof typeof runFlags)[]) {
-    const value = key === "device" ? deviceName(given, before) : given[key];
+    const value = key === "device" ? deviceName(given, before) : inFull(key, given[key]);
     if (value === undefined || isDeepStrictEqual(value, before[key])) continue;
     if (key === "epochs") checkEpochs(folder, before, value as number);
     else if (!rounding.includes(key)) throw refusal(folder, key, value, before[key]);
@@ -30,6 +31,14 @@ export function resumedSettings(folder: string, before: RunValues, given: TrainV
   }
   return resolveSettings(changes, before);
 }
+
+/** As config.json has it. */
+const inFull = (key: string, value: unknown): unknown =>
+  typeof value === "string" && key === "augment"
+    ? resolve(value)
+    : typeof value === "string" && key === "dataset"
+      ? absolute(value)
+      : value;
 
 const deviceName = (given: TrainValues, before: RunValues): string | undefined =>
   given.device && chosenDevice({ ...before, ...given }).name;

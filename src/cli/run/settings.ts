@@ -55,7 +55,7 @@ function settle(values: Merged): Settings {
 }
 
 /** A path is kept in full, so that the run can be resumed from another folder. */
-const absolute = (dataset: string): string =>
+export const absolute = (dataset: string): string =>
   (datasetNames as readonly string[]).includes(dataset) || !existsSync(dataset) ? dataset : resolve(dataset);
 
 /** A configuration file: keys as the flags of `flags`, in camelCase. Throws ERR_LCONV_IO, ERR_LCONV_FORMAT, ERR_LCONV_OPTION (unknown or double key), ERR_LCONV_ARGUMENT. */

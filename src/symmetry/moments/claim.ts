@@ -1,3 +1,4 @@
+import { greatestRatio } from "./noise.js";
 import type { Direction, Spectrum } from "./spectrum.js";
 
 // What may be claimed on the ground of a spectrum of directions.
@@ -16,9 +17,9 @@ export interface ClaimOptions {
 
 /** What may be said. */
 export interface MomentClaim {
-  /** Directions that count, from the first on. */
-  count: number;
-  /** Undefined where it cannot be said. */
+  /** Numbers of the directions that count. */
+  claimed: readonly number[];
+  /** How many; undefined where it cannot be said. */
   dimension: number | undefined;
   /** Further directions that may be symmetries. */
   undecided: number;
@@ -34,78 +35,102 @@ const FEWEST_EFFECTIVE = 20;
 const SEEN = 0.5;
 /** A claim of nearly kept symmetries ends where the next direction keeps this many times less. */
 const GAP = 1.5;
+/** Directions that keep the distribution better than the next does by this much, and of which less than LEFT remains, are no accident. */
+const APART = 1.4;
+const LEFT = 0.25;
+
+type Seen = Omit<Spectrum, "bound" | "dispose">;
 
 const percent = (share: number): string => `${Number((100 * share).toPrecision(2))} %`;
-
-/**
- * A direction holds if the 95 % bound of what remains of its change is at most the tolerance. Of those, the ones that sampling explains are the symmetries
- * where all directions of x are there; else, or if there is none, all that hold, up to a gap.
- */
-export function claimOf({ directions, unknowns, unseen, k }: Omit<Spectrum, "bound" | "dispose">, options: ClaimOptions): MomentClaim {
-  const { tolerance, orders, complete, effective } = options;
-  const which = orders.length > 1 ? `cumulants of orders ${orders.join(" and ")}` : `cumulants of order ${orders[0]}`;
-  const none = (why: string): MomentClaim => ({ count: 0, dimension: undefined, undecided: 0, nearly: 0, notes: [`no claim: ${why}`] });
-  if (effective < FEWEST_EFFECTIVE)
-    return none(
-      `x has tails so heavy that about ${effective.toPrecision(2)} samples make up its moments of order ${Math.max(...orders)}; leave outliers out, ` +
-        "take lower orders, or pass a function of x with lighter tails",
-    );
-  if (!isSeen({ directions, unseen, unknowns }))
-    return none(
-      `the ${which} are no more than sampling noise, so nothing beyond the covariance can be seen; a Gaussian is like that, which has all ` +
-        `${unknowns} symmetries of its covariance, so(${k}); if x is none, more samples may show more`,
-    );
-  const holds = before(directions, ({ upper, visible }) => visible >= SEEN && upper <= tolerance);
-  const exact = before(directions.slice(0, holds), (_, i) => explained(directions, i));
-  const apart = complete && exact > 0;
-  const count = apart ? exact : holds;
-  const nearly = holds - count;
-  const rest = directions.slice(holds);
-  const open = (direction: Direction, i: number): boolean =>
-    direction.visible < SEEN || (apart ? explained(directions, holds + i) : direction.lower <= tolerance);
-  const undecided = rest.filter(open).length;
-  const cut = count === directions.length && count < unknowns;
-  const blurred = !apart && count > 0 && rest.length > 0 && rest[0].share < GAP * directions[count - 1].share;
-  const broken = !complete && count === 0 ? standingApart(directions) : 0;
-  const notes = [
-    ...(broken > 0
-      ? [
-          `no claim: ${broken} direction${broken > 1 ? "s stand" : " stands"} apart from the others, though ${percent(directions[broken - 1].share)} of the change remains: ` +
-            "a symmetry may be broken by what the components cut off, or be one that the distribution has but nearly; try other components",
-        ]
-      : []),
-    ...(unseen > 0
-      ? [
-          `along ${unseen} of ${unknowns} planes the ${which} are lost in sampling noise: what acts on those alone, as on Gaussian components, is not seen`,
-        ]
-      : []),
-    ...(cut ? [`no claim: all ${count} directions that were examined are symmetries, and there may be more`] : []),
-    ...(blurred
-      ? [`no claim: of the next direction hardly more remains (${percent(rest[0].share)}), so that where symmetries end is arbitrary`]
-      : []),
-    ...(undecided > 0
-      ? [`${undecided} more direction${undecided > 1 ? "s" : ""} may be symmetries: the noise leaves it open; take more samples`]
-      : []),
-    ...remaining(directions, count),
-    ...(nearly > 0
-      ? [
-          `${nearly} more direction${nearly > 1 ? "s" : ""} keep the cumulants nearly, but not exactly: ${directions
-            .slice(count, holds)
-            .map(({ share }) => percent(share))
-            .join(", ")} of the change remains`,
-        ]
-      : []),
-  ];
-  return { count, dimension: undecided > 0 || cut || blurred || broken > 0 ? undefined : count, undecided, nearly, notes };
-}
+const several = (n: number, one: string, more = `${one}s`): string => `${n} ${n > 1 ? more : one}`;
 
 /** Whether there is more than sampling noise in the cumulants. */
 export const isSeen = ({ directions, unseen, unknowns }: Pick<Spectrum, "directions" | "unseen" | "unknowns">): boolean =>
   unseen < unknowns && directions.some(({ visible }) => visible >= SEEN);
 
-/** Directions that keep the distribution better than the next does by this much, and of which less than LEFT remains, are no accident. */
-const APART = 1.4;
-const LEFT = 0.25;
+/**
+ * A direction holds if the 95 % bound of what remains of its change is at most the tolerance. Of those, the ones that sampling explains are the symmetries
+ * where all directions of x are there; else, or if there is none, all that hold before the first that does not, up to a gap.
+ */
+export function claimOf(spectrum: Seen, options: ClaimOptions): MomentClaim {
+  const ground = noGround(spectrum, options);
+  if (ground !== undefined) return { claimed: [], dimension: undefined, undecided: 0, nearly: 0, notes: [`no claim: ${ground}`] };
+  const { directions, unknowns } = spectrum;
+  const { tolerance, complete } = options;
+  const all = directions.map((_, i) => i);
+  const holding = all.filter((i) => directions[i].visible >= SEEN && directions[i].upper <= tolerance);
+  const exact = complete ? explained(spectrum, holding) : [];
+  const first = all.find((i) => !holding.includes(i)) ?? all.length;
+  const claimed = exact.length > 0 ? exact : holding.filter((i) => i < first);
+  const count = claimed.length;
+  const rest = all.filter((i) => !claimed.includes(i));
+  const open = rest.filter((i) => isOpen(spectrum, i, exact.length, holding.includes(i), tolerance));
+  const near = rest.filter((i) => holding.includes(i) && !open.includes(i));
+  const cut = count === directions.length && count < unknowns;
+  const blurred =
+    exact.length === 0 && count > 0 && count < directions.length && directions[count].share < GAP * directions[count - 1].share;
+  const broken = !complete && count === 0 ? standingApart(directions) : 0;
+  const notes = [
+    ...(broken > 0 ? [brokenNote(broken, directions[broken - 1])] : []),
+    ...(cut ? [`no claim: all ${count} directions that were examined are symmetries, and there may be more`] : []),
+    ...(blurred
+      ? [
+          `no claim: of the next direction hardly more remains (${percent(directions[count].share)}), so that where symmetries end is arbitrary`,
+        ]
+      : []),
+    ...(open.length > 0
+      ? [`${several(open.length, "more direction")} may be symmetries: the noise leaves it open; take more samples`]
+      : []),
+    ...remaining(spectrum, claimed),
+    ...(near.length > 0
+      ? [
+          `${several(near.length, "more direction keeps", "more directions keep")} the cumulants nearly, but not exactly: ` +
+            `${near.map((i) => percent(directions[i].share)).join(", ")} of the change remains`,
+        ]
+      : []),
+    ...limits(spectrum, options, claimed),
+  ];
+  const unsaid = open.length > 0 || cut || blurred || broken > 0;
+  return { claimed, dimension: unsaid ? undefined : count, undecided: open.length, nearly: near.length, notes };
+}
+
+/** Why nothing can be said; undefined where something can. */
+function noGround(spectrum: Seen, { orders, effective }: ClaimOptions): string | undefined {
+  if (effective < FEWEST_EFFECTIVE)
+    return (
+      `x has tails so heavy that about ${effective.toPrecision(2)} samples make up its moments of order ${Math.max(...orders)}; leave outliers out, ` +
+      "take lower orders, or pass a function of x with lighter tails"
+    );
+  if (isSeen(spectrum)) return undefined;
+  return (
+    `the ${which(orders)} are no more than sampling noise, so nothing beyond the covariance can be seen; a Gaussian is like that, which has all ` +
+    `${spectrum.unknowns} symmetries of its covariance, so(${spectrum.k}); if x is none, more samples may show more`
+  );
+}
+
+const which = (orders: readonly number[]): string =>
+  orders.length > 1 ? `cumulants of orders ${orders.join(" and ")}` : `cumulants of order ${orders[0]}`;
+
+/** The most of these directions of whose change sampling explains all that remains. */
+function explained({ directions, freedom, batches }: Seen, among: readonly number[]): number[] {
+  const byRatio = [...among].sort((a, b) => quotient(directions[a]) - quotient(directions[b]));
+  let n = byRatio.length;
+  while (n > 0 && quotient(directions[byRatio[n - 1]]) > greatestRatio(n, freedom, batches)) n--;
+  return byRatio.slice(0, n).sort((a, b) => a - b);
+}
+
+const quotient = ({ ratio, noise }: Direction): number => ratio / Math.max(noise, Number.MIN_VALUE);
+
+/** This many times what sampling explains is more than chance. */
+const CLEARLY = 1.7;
+
+/** Whether a direction that does not count may be a symmetry all the same: beside `exact` others, one that sampling nearly explains. */
+function isOpen({ directions, freedom, batches }: Seen, i: number, exact: number, holds: boolean, tolerance: number): boolean {
+  if (directions[i].visible < SEEN) return true;
+  if (exact > 0) return quotient(directions[i]) <= CLEARLY * greatestRatio(exact + 1, freedom, batches);
+  return !holds && directions[i].lower <= tolerance;
+}
+
 function standingApart(directions: readonly Direction[]): number {
   const last = directions.findLastIndex(
     ({ share }, i) => share <= LEFT && i + 1 < directions.length && directions[i + 1].share >= APART * share,
@@ -113,30 +138,44 @@ function standingApart(directions: readonly Direction[]): number {
   return last + 1;
 }
 
-/** How many there are before the first that does not. */
-function before(directions: readonly Direction[], does: (direction: Direction, i: number) => boolean): number {
-  const first = directions.findIndex((direction, i) => !does(direction, i));
-  return first < 0 ? directions.length : first;
-}
-
-/**
- * Whether sampling explains what remains along direction i of those that are ordered by it. Of i + 1 symmetries the last has more than the average: the noise
- * of Q on them is like a Wishart matrix, whose greatest eigenvalue is about (1 + sqrt((i + 1) / f))^2 times its mean for f degrees of freedom (Johnstone 2001).
- */
-function explained(directions: readonly Direction[], i: number): boolean {
-  const { ratio, freedom } = directions[i];
-  const average = (key: "noise" | "spread"): number => directions.slice(0, i + 1).reduce((sum, each) => sum + each[key] / (i + 1), 0);
-  return ratio <= average("noise") * (1 + Math.sqrt((i + 1) / freedom)) ** 2 + average("spread");
-}
+const brokenNote = (n: number, { share }: Direction): string =>
+  `no claim: ${several(n, "direction stands", "directions stand")} apart from the others, though ${percent(share)} of the change remains: a symmetry may be ` +
+  "broken by what the components cut off, or be one that the distribution has but nearly; try other components";
 
 /** Claimed symmetries of whose change more is left than sampling explains. */
-function remaining(directions: readonly Direction[], count: number): string[] {
-  const claimed = directions.slice(0, count);
-  const broken = claimed.filter((_, i) => !explained(directions, i));
+function remaining(spectrum: Seen, claimed: readonly number[]): string[] {
+  const all = explained(spectrum, claimed);
+  const broken = claimed.filter((i) => !all.includes(i)).map((i) => spectrum.directions[i]);
   if (broken.length === 0) return [];
   const { share, noise } = broken.reduce((a, b) => (b.share > a.share ? b : a));
   return [
-    `approximate: along ${broken.length} of ${claimed.length} direction${claimed.length > 1 ? "s" : ""} up to ${percent(share)} of the change of the cumulants remains, where sampling ` +
-      `explains ${percent(noise)}: the distribution, or the components of it that are kept, has the symmetry nearly`,
+    `approximate: along ${broken.length} of ${several(claimed.length, "direction")} up to ${percent(share)} of the change of the cumulants remains, besides the ` +
+      `${percent(noise)} that sampling explains: the distribution, or the components of it that are kept, has the symmetry nearly`,
+  ];
+}
+
+/** An upper bound below this is not worth a word. */
+const NOTED = 0.05;
+
+/** What these cumulants and samples cannot tell. */
+function limits({ directions, unseen, unknowns }: Seen, { orders }: ClaimOptions, claimed: readonly number[]): string[] {
+  const upper = Math.max(0, ...claimed.map((i) => directions[i].upper));
+  return [
+    ...(upper > NOTED
+      ? [
+          `a symmetry that is broken so that ${percent(upper)} of the change remains cannot be told from one that is kept; take more samples`,
+        ]
+      : []),
+    ...(unseen > 0
+      ? [
+          `along ${unseen} of ${unknowns} planes the ${which(orders)} are lost in sampling noise: what acts on those alone, as on Gaussian components, ` +
+            "may not be seen",
+        ]
+      : []),
+    ...(claimed.length > 0
+      ? [
+          `moments up to order ${Math.max(...orders)} take a symmetry under ${Math.max(...orders) + 1} or more equal steps of a turn for one under any turn`,
+        ]
+      : []),
   ];
 }

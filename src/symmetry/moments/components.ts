@@ -27,10 +27,11 @@ export interface Components {
 const ALL = 40;
 /** Most positions: the eigenvectors of their covariance take d^3 multiply-adds on the host. */
 const MOST = 2048;
-/** What float32 resolves of a variance beside the greatest. */
+/** What float32 resolves of a variance beside the greatest, and what float64 does for samples in float32. */
 const ROUNDING = 1e-6;
+const FINE = 1e-11;
 /** Below this share of its mean square about zero the variance of a position is rounding. */
-const RESOLVED = 1e-13;
+const RESOLVED = 1e-14;
 
 /**
  * Principal directions of the channels of x together. `asked` of them, or with "auto" all if they are at most 40, else as many below that as end at
@@ -62,7 +63,12 @@ export async function componentsOf(
   const unit = size.map((value) => (value === 0 ? 0 : each ? value : common));
   const C = await covarianceOf(source, mean, unit, device, signal);
   const { variances, axes } = await principal(C, asked === "auto" ? ALL : asked, device, signal);
-  const rank = variances.filter((value) => value > ROUNDING * variances[0]).length;
+  const rank = variances.filter((value) => value > (d <= ALL ? FINE : ROUNDING) * variances[0]).length;
+  check(
+    rank > 1,
+    "ERR_LCONV_DATA",
+    () => `symmetriesFromMoments: x fills ${rank} direction as far as float32 shows; a symmetry that keeps the covariance needs at least 2`,
+  );
   const { k, others, notes } = choose(variances, rank, { asked, most, rows: N * m });
   const [to, from] = [Matrix.zeros(k, d), Matrix.zeros(d, k)];
   for (let a = 0; a < k; a++)
@@ -80,7 +86,9 @@ export async function componentsOf(
     others,
     kept,
     notes: [
-      ...(still > 0 ? [`${still} of ${d} positions never change and are left as they are`] : []),
+      ...(still > 0
+        ? [`${still} of ${d} positions vary by no more than float32 resolves beside their mean, and are left as they are`]
+        : []),
       ...(rank < moving.length && k === rank ? [`x fills ${rank} of ${moving.length} directions; what is found acts on those`] : []),
       ...notes,
     ],
@@ -118,9 +126,14 @@ async function covarianceOf(
 ): Promise<Matrix> {
   const { N, m, d } = source;
   const sums = new Float64Array(d * d);
+  const small = d <= ALL; // then float64 costs little, and keeps directions of little variance
   for await (const { x, samples } of blocksOf(source, signal)) {
     const z = new Float32Array(x.length);
     for (let at = 0; at < x.length; ) for (let mu = 0; mu < d; mu++, at++) z[at] = unit[mu] > 0 ? (x[at] - mean[mu]) / unit[mu] : 0;
+    if (small) {
+      addProducts(sums, x, mean, unit, 1 / (N * m));
+      continue;
+    }
     const part = await scope(async () => {
       const rows = tensor(z, { shape: [samples * m, d], device });
       return matmul(rows, rows, { transA: true }).data();
@@ -129,6 +142,16 @@ async function covarianceOf(
   }
   const C = Matrix.from1DArray(d, d, sums as unknown as number[]);
   return C.add(C.transpose()).mul(0.5);
+}
+
+/** sums += scale z z^T of each row, z = (x - mean) / unit. */
+function addProducts(sums: Float64Array, x: Float32Array, mean: Float64Array, unit: Float64Array, scale: number): void {
+  const d = mean.length;
+  const z = new Float64Array(d);
+  for (let at = 0; at < x.length; at += d) {
+    for (let mu = 0; mu < d; mu++) z[mu] = unit[mu] > 0 ? (x[at + mu] - mean[mu]) / unit[mu] : 0;
+    for (let a = 0; a < d; a++) for (let b = 0; b < d; b++) sums[a * d + b] += scale * z[a] * z[b];
+  }
 }
 
 /** Positions up to which all eigenvectors are found at once. */

@@ -4,7 +4,8 @@ import type { Device } from "../../engine/device.js";
 import { matmul } from "../../ops/matmul.js";
 import { reshape } from "../../ops/shape.js";
 import { scope } from "../../tensor/scope.js";
-import { keep, type Tensor, tensor } from "../../tensor/tensor.js";
+import { type Tensor, tensor } from "../../tensor/tensor.js";
+import type { Keeper } from "./keeper.js";
 import { covarianceOf, meanOf, type RawMoments } from "./rawMoments.js";
 
 // Symmetric tensors of order p are [k, k^(p - 1)] row by row.
@@ -83,24 +84,25 @@ export interface Cumulant {
 
 /**
  * Cumulants of each class, of the orders asked for, in the coordinates in which the covariance of all classes together is I. Of several classes, whose means
- * and covariances differ, the first two orders are there, too. The caller disposes of them.
+ * and covariances differ, the first two orders are there, too.
  */
 export async function cumulantsOf(
   classes: readonly RawMoments[],
   all: RawMoments,
   orders: readonly number[],
   device: Device,
+  keeper: Keeper,
 ): Promise<Cumulant[]> {
   const center = meanOf(all);
   const k = center.length;
-  const white = keep(upload(inverseRoot(covarianceOf(all)), device));
+  const white = keeper.keep(upload(inverseRoot(covarianceOf(all)), device));
   const out: Cumulant[] = [];
   for (const raw of classes)
     for (const p of classes.length > 1 ? [1, 2, ...orders] : orders) {
       await breathe();
       const values = ofOrder(raw, center, p);
-      const plain = symmetric(Float32Array.from(values), k, device);
-      out.push({ p, kappa: keep(turned(plain, white, p)) });
+      const plain = keeper.keep(symmetric(Float32Array.from(values), k, device));
+      out.push({ p, kappa: keeper.keep(turned(plain, white, p)) });
       plain.dispose();
     }
   white.dispose();
@@ -113,9 +115,9 @@ function ofOrder(raw: RawMoments, center: Float64Array, p: number): ArrayLike<nu
   return p === 3 ? thirdCumulants(raw) : fourthCumulants(raw);
 }
 
-/** A tensor of order p, which lives until it is disposed of, as [k, k^(p - 1)]. */
+/** A tensor of order p as [k, k^(p - 1)]. */
 export const symmetric = (values: Float32Array, k: number, device: Device): Tensor =>
-  keep(tensor(values, { shape: [k, values.length / k], device }));
+  tensor(values, { shape: [k, values.length / k], device });
 
 /** Less the part that no rotation changes: of order 2 a multiple of delta_ab, of order 4 of delta_ab delta_cd + delta_ac delta_bd + delta_ad delta_bc. */
 export function anisotropic(values: Float32Array, p: number, k: number): Float32Array {

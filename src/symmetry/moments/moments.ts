@@ -2,16 +2,17 @@ import { Matrix } from "ml-matrix";
 import { defined } from "../../defined.js";
 import { breathe } from "../../engine/breathe.js";
 import { type Device, device as defaultDevice } from "../../engine/device.js";
-import { check, checkInteger, checkOptions } from "../../errors.js";
+import { check, checkInteger, checkOptions, clip } from "../../errors.js";
 import type { Whitening } from "../../lie/functions/whitening.js";
 import { Basis } from "../../lie/generators/basis.js";
 import { dense, lowRank } from "../../lie/generators/generator.js";
-import { keep, type Tensor, tensor } from "../../tensor/tensor.js";
+import type { Tensor } from "../../tensor/tensor.js";
 import { largestAngle } from "../spanError.js";
-import { claimOf, isSeen } from "./claim.js";
+import { type ClaimOptions, claimOf, isSeen } from "./claim.js";
 import { type Components, componentsOf } from "./components.js";
-import { type Cumulant, cumulantsOf } from "./cumulants.js";
-import { covarianceOf, rawMoments, together } from "./rawMoments.js";
+import { type Cumulant, cumulantsOf, symmetric } from "./cumulants.js";
+import { keeping } from "./keeper.js";
+import { covarianceOf, type RawMoments, rawMoments, together } from "./rawMoments.js";
 import { type SampleSource, sourceOf } from "./source.js";
 import { type Direction, type Sampled, type Spectrum, type SpectrumOptions, spectrumOf } from "./spectrum.js";
 
@@ -63,13 +64,21 @@ export interface MomentSymmetries {
   notes: readonly string[];
 }
 
+/** Above this share of noise directions are bent by more than a bound of first order shows. */
+const BLURRED = 0.1;
+const BLURRED_NOTE =
+  "no error bar: sampling makes up more than a tenth of the change along what is claimed, which bends directions in a way that is not measured; take more samples or fewer components";
+const WHERE = "symmetriesFromMoments";
+const TOLERANCE = 0.15;
 const BATCHES = 8;
+/** Samples of a class, 20 a batch. */
+const FEWEST_OF_CLASS = 160;
 /** Components up to which the fourth cumulants are used without asking. */
 const FOURTH = 40;
 /** Samples for each component, so that the covariance of each batch is known. */
 const ROWS_EACH = 20;
 /** Numbers in the moments of all groups, 8 bytes each. */
-const MOST_NUMBERS = 1.2e8;
+const MOST_NUMBERS = 4e7;
 
 /**
  * Linear symmetries of a distribution from its moments: no labels, no pairs and no training (paper, section 3.1, beyond the second moment of Theorem 1). In
@@ -79,7 +88,7 @@ const MOST_NUMBERS = 1.2e8;
  * derivation algebra of a tensor (Brooksbank, Kassabov and Wilson 2024).
  *
  * x is a tensor [N, d] or [N, m, d], or a source that is read in four passes. Channels share L. Cost O(N k^order + k^(order + 1)) for k components.
- * Throws ERR_LCONV_SHAPE; ERR_LCONV_DATA for values that are not finite, samples that are all the same, or fewer than 20 for each component;
+ * Throws ERR_LCONV_SHAPE; ERR_LCONV_DATA for values that are not finite, samples that are all the same or on a line, fewer than 160, in each class, or than 20 for each component;
  * ERR_LCONV_ARGUMENT for more components than x fills, or moments beyond memory; ERR_LCONV_OPTION; and the reason of `signal`.
  *
  * @example
@@ -102,75 +111,120 @@ export async function symmetriesFromMoments(x: Tensor | SampleSource, options: M
   checkOptions("symmetriesFromMoments", options, {
     ...{ components: 1, orders: 1, labels: 1, tolerance: 1, seed: 1, signal: 1, onStep: 1 },
   });
-  const { components = "auto", labels, tolerance = 0.15, seed = 0, signal, onStep } = options;
+  const { components = "auto", tolerance = TOLERANCE, seed = 0, signal, onStep } = options;
   const source = await sourceOf(x);
+  const { classOf, classes, notes } = checked(source, options);
   const device = source.device ?? defaultDevice();
-  const classes = checked(source, options);
   const most = Math.floor((source.N * source.m) / ROWS_EACH);
   const found = await componentsOf(source, components, most, device, signal);
-  const { inputs, k, kept } = found;
+  const { inputs, k, kept, complete } = found;
   const orders = options.orders ?? (k <= FOURTH ? [3, 4] : [3]);
   checkMemory(k, Math.max(...orders), classes);
   const raw = await rawMoments(source, found, {
     ...{ order: Math.max(...orders) as 3 | 4, batches: BATCHES, classes, seed, device },
-    ...defined({ labels, signal }),
+    ...defined({ classOf, signal }),
     onStep: (done, of) => onStep?.("moments", done, of),
   });
+  const settings = { device, seed, ...defined({ signal, onStep }) };
   const sampled = await sampledFrom(raw.groups, orders, device, signal);
   try {
-    const settings = { device, seed, ...defined({ signal, onStep }) };
     const spectrum = await seenOf(sampled, settings);
     try {
-      const claim = claimOf(spectrum, { tolerance, orders, complete: found.complete, effective: raw.effective });
-      const Ls = orthonormal(spectrum.directions.slice(0, claim.count).map(({ L }) => L));
+      const claim = claimOf(spectrum, { tolerance, orders, complete, effective: raw.effective });
+      const Ls = orthonormal(claim.claimed.map((i) => spectrum.directions[i].L));
+      const blurred = claim.claimed.some((i) => spectrum.directions[i].noise > BLURRED);
       const others = await compared(sampled, Ls, found, { tolerance, orders, ...settings });
       return {
-        dimension: claim.dimension,
-        undecided: claim.undecided,
-        nearly: claim.nearly,
+        ...{ dimension: claim.dimension, undecided: claim.undecided, nearly: claim.nearly },
         basis: Ls.length === 0 ? undefined : new Basis(Ls.map((L) => lowRank(inputs.from.mmul(L), inputs.to))),
         whitened: Ls.length === 0 ? undefined : new Basis(Ls.map((L) => dense(L))),
         ...{ inputs, components: k, orders, kept },
         directions: spectrum.directions.map(({ L: _, ...numbers }) => numbers),
-        bound: Ls.length === 0 ? Number.NaN : await spectrum.bound(Ls.length),
+        bound: Ls.length === 0 || blurred ? Number.NaN : await spectrum.bound(claim.claimed),
         others,
-        notes: [...found.notes, ...claim.notes],
+        notes: [...notes, ...found.notes, ...claim.notes, ...(blurred ? [BLURRED_NOTE] : [])],
       };
     } finally {
       spectrum.dispose();
     }
   } finally {
-    disposeOf(sampled);
+    sampled.dispose();
   }
 }
 
-/** Checks options and samples; returns the number of classes. */
-function checked({ N, m, d }: SampleSource, { components = "auto", orders, labels, tolerance = 0.15 }: MomentOptions): number {
-  const where = "symmetriesFromMoments";
-  for (const [name, value] of Object.entries({ N, m, d })) checkInteger(where, name, value, 1, Number.MAX_SAFE_INTEGER);
-  if (components !== "auto") checkInteger(where, "components", components, 2, d);
+interface Checked {
+  /** Number of the class of each sample, -1 for those that are left out; undefined without labels. */
+  classOf: Int32Array | undefined;
+  classes: number;
+  notes: string[];
+}
+
+/** Checks options and samples. */
+function checked(source: SampleSource, { components = "auto", orders, labels, tolerance = TOLERANCE, seed = 0 }: MomentOptions): Checked {
+  const { N, m, d, read } = source;
+  for (const [name, value] of Object.entries({ N, m, d })) checkInteger(WHERE, name, value, 1, Number.MAX_SAFE_INTEGER);
+  checkInteger(WHERE, "seed", seed, 0, Number.MAX_SAFE_INTEGER);
+  if (components !== "auto") checkInteger(WHERE, "components", components, 2, d);
+  const known = Array.isArray(orders) && orders.length > 0 && orders.every((order) => order === 3 || order === 4);
   check(
-    orders === undefined || (orders.length > 0 && orders.every((order) => order === 3 || order === 4)),
+    orders === undefined || (known && new Set(orders).size === orders.length),
     "ERR_LCONV_ARGUMENT",
-    () => `${where}: orders must be [3], [4] or [3, 4], got [${orders}]; the second is always kept`,
+    () => `${WHERE}: orders must be [3], [4] or [3, 4], got ${clip(JSON.stringify(orders))}; the second is always kept`,
   );
-  check(tolerance > 0 && tolerance < 1, "ERR_LCONV_ARGUMENT", () => `${where}: tolerance must lie between 0 and 1, got ${tolerance}`);
-  check(d > 1, "ERR_LCONV_SHAPE", () => `${where}: a single position has no linear symmetry that keeps its variance`);
-  const least = ROWS_EACH * (components === "auto" ? 2 : components);
   check(
-    N * m >= least,
+    typeof tolerance === "number" && tolerance > 0 && tolerance < 1,
+    "ERR_LCONV_ARGUMENT",
+    () => `${WHERE}: tolerance must lie between 0 and 1, got ${clip(String(tolerance))}`,
+  );
+  check(typeof read === "function", "ERR_LCONV_ARGUMENT", () => `${WHERE}: a source needs a function read(start, end)`);
+  check(d > 1, "ERR_LCONV_SHAPE", () => `${WHERE}: a single position has no linear symmetry that keeps its variance`);
+  const least = Math.max(FEWEST_OF_CLASS, ROWS_EACH * (components === "auto" ? 2 : components));
+  check(
+    N * m >= least && N >= FEWEST_OF_CLASS,
     "ERR_LCONV_DATA",
     () =>
-      `${where}: ${N} samples${m > 1 ? ` of ${m} channels` : ""} are too few; at least ${ROWS_EACH} for each component, ${least}, are needed`,
+      `${WHERE}: ${N} samples${m > 1 ? ` of ${m} channels` : ""} are too few; at least ${FEWEST_OF_CLASS}, and ${ROWS_EACH} for each component, ` +
+      `${least}, are needed`,
   );
-  if (labels === undefined) return 1;
-  check(labels.length === N, "ERR_LCONV_SHAPE", () => `${where}: ${N} samples, but ${labels.length} labels`);
-  let classes = 0;
+  const together = m > 1 ? ["the channels are taken together: that one L moves them alike is what is looked for, and not tested"] : [];
+  if (labels === undefined) return { classOf: undefined, classes: 1, notes: together };
+  const grouped = classesOf(labels, N);
+  return { ...grouped, notes: [...together, ...grouped.notes] };
+}
+
+/** Numbers the classes that have samples enough. */
+function classesOf(labels: ArrayLike<number>, N: number): Checked {
+  check(
+    typeof labels === "object" && labels !== null && labels.length === N,
+    "ERR_LCONV_SHAPE",
+    () => `${WHERE}: ${N} samples, but ${labels?.length} labels`,
+  );
+  const counts = new Map<number, number>();
   for (let n = 0; n < N; n++) {
-    checkInteger(where, `labels[${n}]`, labels[n], 0, N);
-    classes = Math.max(classes, labels[n] + 1);
+    checkInteger(WHERE, `labels[${n}]`, labels[n], 0, Number.MAX_SAFE_INTEGER);
+    counts.set(labels[n], (counts.get(labels[n]) ?? 0) + 1);
   }
-  return classes;
+  const large = [...counts].filter(([, count]) => count >= FEWEST_OF_CLASS).map(([label]) => label);
+  check(
+    large.length > 0,
+    "ERR_LCONV_DATA",
+    () =>
+      `${WHERE}: each class needs ${FEWEST_OF_CLASS} samples, the largest has ${Math.max(...counts.values())}; take more samples, or leave labels out`,
+  );
+  const numbers = new Map(large.sort((a, b) => a - b).map((label, i) => [label, i]));
+  const classOf = Int32Array.from({ length: N }, (_, n) => numbers.get(labels[n]) ?? -1);
+  const out = classOf.reduce((sum, number) => sum + Number(number < 0), 0);
+  const small = counts.size - large.length;
+  return {
+    classOf,
+    classes: large.length,
+    notes: [
+      ...(small > 0
+        ? [`${small} of ${counts.size} classes, with ${out} samples, are left out: each has fewer than ${FEWEST_OF_CLASS}`]
+        : []),
+      ...(large.length === 1 ? ["the labels have one class: they say nothing"] : []),
+    ],
+  };
 }
 
 function checkMemory(k: number, order: number, classes: number): void {
@@ -179,41 +233,31 @@ function checkMemory(k: number, order: number, classes: number): void {
     numbers <= MOST_NUMBERS,
     "ERR_LCONV_ARGUMENT",
     () =>
-      `symmetriesFromMoments: moments of order ${order} of ${k} components${classes > 1 ? ` and ${classes} classes` : ""} in ${BATCHES} batches are ` +
-      `${numbers.toPrecision(2)} numbers; take fewer components${order > 3 ? " or orders [3]" : ""}`,
+      `${WHERE}: moments of order ${order} of ${k} components${classes > 1 ? ` and ${classes} classes` : ""} in ${BATCHES} batches are ` +
+      `${numbers.toPrecision(2)} numbers, more than ${MOST_NUMBERS}; take fewer components${order > 3 ? " or orders [3]" : ""}`,
   );
 }
 
-async function sampledFrom(
-  raw: readonly (readonly Parameters<typeof together>[0][number][])[],
+const sampledFrom = (
+  groups: readonly (readonly RawMoments[])[],
   orders: readonly number[],
   device: Device,
   signal?: AbortSignal,
-): Promise<Sampled> {
-  const there = raw.filter((list) => list.every(({ n }) => n > FEWEST_OF_CLASS)); // a class without samples says nothing
-  check(
-    there.length > 0,
-    "ERR_LCONV_DATA",
-    () => `symmetriesFromMoments: no class has more than ${FEWEST_OF_CLASS} samples in each of ${BATCHES} batches; take more samples`,
-  );
-  const ofBatch = Array.from({ length: BATCHES }, (_, b) => there.map((list) => list[b]));
-  const whole = there.map(together);
-  const all = await cumulantsOf(whole, together(whole), orders, device);
-  const batches: Cumulant[][] = [];
-  const covariances: Matrix[] = [];
-  for (const list of ofBatch) {
-    await breathe(signal);
-    const one = together(list);
-    batches.push(await cumulantsOf(list, one, orders, device));
-    covariances.push(covarianceOf(one));
-  }
-  return { all, batches, covariances };
-}
-const FEWEST_OF_CLASS = 8;
-
-function disposeOf({ all, batches }: Sampled): void {
-  for (const { kappa } of [...all, ...batches.flat()]) kappa.dispose();
-}
+): Promise<Sampled> =>
+  keeping(async (keeper) => {
+    const whole = groups.map(together);
+    const all = await cumulantsOf(whole, together(whole), orders, device, keeper);
+    const batches: Cumulant[][] = [];
+    const covariances: Matrix[] = [];
+    for (let b = 0; b < BATCHES; b++) {
+      await breathe(signal);
+      const list = groups.map((group) => group[b]);
+      const one = together(list);
+      batches.push(await cumulantsOf(list, one, orders, device, keeper));
+      covariances.push(covarianceOf(one));
+    }
+    return { all, batches, covariances, dispose: () => keeper.dispose() };
+  });
 
 /** The isotropic part, as of an elliptical distribution, counts where there is no other. */
 async function seenOf(sampled: Sampled, options: Omit<SpectrumOptions, "isotropic">): Promise<Spectrum> {
@@ -239,45 +283,46 @@ async function compared(
   sampled: Sampled,
   Ls: readonly Matrix[],
   { others }: Components,
-  options: { tolerance: number; orders: readonly number[]; device: Device; seed: number; signal?: AbortSignal },
+  options: Omit<ClaimOptions, "complete" | "effective"> & Omit<SpectrumOptions, "isotropic">,
 ): Promise<MomentSymmetries["others"]> {
   const results: MomentSymmetries["others"][number][] = [];
   for (const components of others) {
     const part = await leading(sampled, components, options.device);
-    let spectrum: Spectrum | undefined;
     try {
-      spectrum = await seenOf(part, options);
-      const { dimension, count } = claimOf(spectrum, { ...options, complete: false, effective: Number.POSITIVE_INFINITY });
-      const same = count > 0 && count === Ls.length;
+      const spectrum = await seenOf(part, options);
+      spectrum.dispose();
+      const { dimension, claimed } = claimOf(spectrum, { ...options, complete: false, effective: Number.POSITIVE_INFINITY });
       const inside = (L: Matrix): Matrix => L.subMatrix(0, components - 1, 0, components - 1);
       const columns = (list: readonly Matrix[]): Matrix => new Matrix(list.map((L) => L.to1DArray())).transpose();
-      const found = spectrum.directions.slice(0, count).map(({ L }) => L);
-      const angle = same ? largestAngle(columns(found), columns(Ls.map(inside))) : undefined;
-      results.push({ components, dimension, angle });
+      const found = claimed.map((i) => spectrum.directions[i].L);
+      const same = found.length > 0 && found.length === Ls.length;
+      results.push({ components, dimension, angle: same ? largestAngle(columns(found), columns(Ls.map(inside))) : undefined });
     } finally {
-      spectrum?.dispose();
-      disposeOf(part);
+      part.dispose();
     }
   }
   return results;
 }
 
-async function leading({ all, batches, covariances }: Sampled, k: number, device: Device): Promise<Sampled> {
-  const cut = async ({ p, kappa }: Cumulant): Promise<Cumulant> => {
-    const size = kappa.shape[0];
-    let values = (await kappa.data()) as Float32Array;
-    for (let axis = 0; axis < p; axis++) values = cutAxis(values, size ** (p - axis - 1), size, k);
-    return { p, kappa: keep(tensor(values, { shape: [k, k ** (p - 1)], device })) };
-  };
-  const list = (cumulants: readonly Cumulant[]): Promise<Cumulant[]> => Promise.all(cumulants.map(cut));
-  return {
-    all: await list(all),
-    batches: await Promise.all(batches.map(list)),
-    covariances: covariances.map((C) => C.subMatrix(0, k - 1, 0, k - 1)),
-  };
-}
+const leading = ({ all, batches, covariances }: Sampled, k: number, device: Device): Promise<Sampled> =>
+  keeping(async (keeper) => {
+    const cut = async (list: readonly Cumulant[]): Promise<Cumulant[]> => {
+      const out: Cumulant[] = [];
+      for (const { p, kappa } of list) {
+        const size = kappa.shape[0];
+        let values = (await kappa.data()) as Float32Array;
+        for (let axis = 0; axis < p; axis++) values = cutAxis(values, size ** (p - axis - 1), size, k);
+        out.push({ p, kappa: keeper.keep(symmetric(values, k, device)) });
+      }
+      return out;
+    };
+    const parts: Cumulant[][] = [];
+    for (const batch of batches) parts.push(await cut(batch));
+    const small = covariances.map((C) => C.subMatrix(0, k - 1, 0, k - 1));
+    return { all: await cut(all), batches: parts, covariances: small, dispose: () => keeper.dispose() };
+  });
 
-/** The first k of `size` entries along an axis whose entries are `stride` numbers. */
+/** The first k of `size` entries along an axis whose entries are `stride` numbers; later axes are cut already or are cut later. */
 function cutAxis(values: Float32Array, stride: number, size: number, k: number): Float32Array {
   const out = new Float32Array((values.length / size) * k);
   for (let from = 0, to = 0; from < values.length; from += size * stride, to += k * stride)

@@ -21,8 +21,8 @@ export interface RawOptions {
   order: 3 | 4;
   /** Samples are dealt at random to as many batches, whose differences show what sampling alone does. */
   batches: number;
-  /** Class of each sample, below `classes`. */
-  labels?: ArrayLike<number>;
+  /** Number of the class of each sample, below `classes`; -1 leaves it out. */
+  classOf?: Int32Array;
   classes: number;
   seed: number;
   device: Device;
@@ -41,16 +41,19 @@ export interface Batched {
 
 /** One pass over the samples. */
 export async function rawMoments(source: SampleSource, { inputs, k }: Components, options: RawOptions): Promise<Batched> {
-  const { order, batches, labels, classes, seed, device, signal, onStep } = options;
+  const { order, batches, classOf, classes, seed, device, signal, onStep } = options;
   const { N, m } = source;
   const random = new Philox(seed, streams.moments);
   const groups = Array.from({ length: classes * batches }, () => new Group(k, order, device));
+  const dealers = Array.from({ length: classes }, () => new Dealer(batches));
   let [total, squares] = [0, 0];
   for await (const { start, samples, x } of blocksOf(source, signal)) {
     const y = await componentsOfRows(x, inputs, device);
     const draws = random.uniform(samples); // a sample goes as a whole: its channels may depend on each other
     for (let n = 0; n < samples; n++) {
-      const group = groups[(labels ? labels[start + n] : 0) * batches + Math.floor(draws[n] * batches)];
+      const number = classOf ? classOf[start + n] : 0;
+      if (number < 0) continue;
+      const group = groups[number * batches + dealers[number].next(draws[n])];
       for (let c = 0; c < m; c++) {
         const row = y.subarray((n * m + c) * k, (n * m + c + 1) * k);
         const weight = lengthOf(row) ** order;
@@ -66,6 +69,18 @@ export async function rawMoments(source: SampleSource, { inputs, k }: Components
     groups: Array.from({ length: classes }, (_, c) => groups.slice(c * batches, (c + 1) * batches)),
     effective: total ** 2 / squares,
   };
+}
+
+/** Deals to batches at random, so that each gets as many. */
+class Dealer {
+  #left: number[] = [];
+
+  constructor(readonly batches: number) {}
+
+  next(draw: number): number {
+    if (this.#left.length === 0) this.#left = Array.from({ length: this.batches }, (_, b) => b);
+    return this.#left.splice(Math.floor(draw * this.#left.length), 1)[0];
+  }
 }
 
 /** to (x - mean), [rows, k] */

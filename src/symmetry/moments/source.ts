@@ -1,6 +1,6 @@
 import { breathe } from "../../engine/breathe.js";
 import type { Device } from "../../engine/device.js";
-import { check, showShape } from "../../errors.js";
+import { check, clip, showShape } from "../../errors.js";
 import { Tensor } from "../../tensor/tensor.js";
 
 /** Samples that are read in passes, so that they need not be in memory at once. */
@@ -19,6 +19,11 @@ export interface SampleSource {
 
 /** A tensor [N, d] or [N, m, d] as a source. Throws ERR_LCONV_SHAPE. */
 export async function sourceOf(x: Tensor | SampleSource): Promise<SampleSource> {
+  check(
+    typeof x === "object" && x !== null,
+    "ERR_LCONV_ARGUMENT",
+    () => `symmetriesFromMoments: x is a tensor, or a source { N, m, d, read }; got ${clip(String(x))}`,
+  );
   if (!(x instanceof Tensor)) return x;
   check(
     x.rank === 2 || x.rank === 3,
@@ -47,6 +52,11 @@ export async function* blocksOf({ N, m, d, read }: SampleSource, signal?: AbortS
     await breathe(signal);
     const end = Math.min(N, start + most);
     const x = await read(start, end);
+    check(
+      x instanceof Float32Array,
+      "ERR_LCONV_DTYPE",
+      () => `symmetriesFromMoments: read(${start}, ${end}) must return a Float32Array, got ${clip(Object.prototype.toString.call(x))}`,
+    );
     check(
       x.length === (end - start) * m * d,
       "ERR_LCONV_SHAPE",
