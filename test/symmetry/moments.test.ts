@@ -276,6 +276,118 @@ test("a Gaussian is nothing to see, never no symmetry; a sphere has all rotation
   assert.is(sphere.dimension, 6, `${sphere.notes}`);
 });
 
+const turn = 2 * Math.PI;
+
+test("symmetries of unequal noise are counted alike: clean rings and a blurred one, at every number of samples", async () => {
+  const rings = (N: number, seed: number): Pick<Cloud, "x" | "N" | "d"> => {
+    const random = new Philox(seed, 71);
+    const [angles, noise] = [random.uniform(3 * N), random.normal(2 * N)];
+    const rows = Array.from({ length: N }, (_, n) =>
+      [0, 1, 2].flatMap((c) => {
+        const blur = c === 2 ? 0.5 : 0;
+        const angle = turn * angles[3 * n + c]!;
+        return [Math.cos(angle) + blur * noise[2 * n]!, Math.sin(angle) + blur * noise[2 * n + 1]!];
+      }),
+    );
+    return { x: Float32Array.from(rows.flat()), N, d: 6 };
+  };
+  for (const [N, seeds] of [[2000, 4], [30_000, 3]] as const) // biome-ignore format: a list
+    for (let seed = 0; seed < seeds; seed++) {
+      const { dimension, notes } = await find(rings(N, seed));
+      assert.ok(dimension === 3 || (N === 2000 && dimension === undefined), `N ${N}, seed ${seed}: ${dimension}, ${notes}`);
+    }
+});
+
+test("few unknowns: a disk has its rotation whatever the batches, a Gaussian of the plane is nothing to see in any draw", async () => {
+  const disk = (_: Float64Array, u: number, z = _): number[] => {
+    const radius = Math.sqrt((1 + Math.tanh(z[2]!)) / 2);
+    return [radius * Math.cos(turn * u), radius * Math.sin(turn * u)];
+  };
+  const one = samplesOf(3000, 1, disk);
+  for (let seed = 0; seed < 12; seed++) assert.is((await find(one, { seed })).dimension, 1, `seed ${seed}`);
+  for (let seed = 0; seed < 12; seed++) {
+    const { dimension, notes } = await find(samplesOf(2000, seed, (z) => [z[0]!, z[1]! + z[0]!]));
+    assert.is(dimension, undefined, `seed ${seed}: ${notes}`);
+    assert.match(notes.join(), "nothing beyond the covariance can be seen");
+  }
+});
+
+test("the bound covers the angle in 90 of 100 draws or more, and not by being wide", async () => {
+  const truth = [[0, -1, 0], [1, 0, 0], [0, 0, 0]]; // biome-ignore format: a rotation
+  let [covered, widest] = [0, 0];
+  for (let seed = 0; seed < 30; seed++) {
+    const found = await find(samplesOf(2000, seed, (z, u) => [Math.cos(turn * u), Math.sin(turn * u), Math.tanh(z[0]!)]));
+    assert.is(found.dimension, 1, `seed ${seed}: ${found.notes}`);
+    const spread = Math.sqrt(2);
+    const third = 1 / Math.sqrt(0.394294); // 1 / the variance of tanh z
+    const to = Matrix.diag([spread, spread, third]);
+    const L = to.mmul(toDense(found.basis!.generators[0]!)).mmul(inverse(to)).to1DArray();
+    const cosine = Math.abs(dot(Float64Array.from(L), Float64Array.from(truth.flat()))) / Math.hypot(...L) / Math.SQRT2;
+    if (Math.acos(Math.min(1, cosine)) <= found.bound) covered++;
+    widest = Math.max(widest, degrees(found.bound));
+  }
+  assert.ok(covered >= 26, `${covered} of 30`);
+  assert.ok(widest < 8, `${widest} degrees`);
+});
+
+test("what moments cannot tell is said: many-fold turns, channels that turn another way, classes that are too small", async () => {
+  const eight = (z: Float64Array, u: number): number[] => [
+    Math.cos((turn * Math.floor(8 * u)) / 8),
+    Math.sin((turn * Math.floor(8 * u)) / 8),
+    z[0]! ** 3 / 9,
+  ];
+  const found = await find(samplesOf(4000, 2, eight), { orders: [3, 4] });
+  if (found.dimension !== undefined && found.dimension > 0) assert.match(found.notes.join(), "under 5 or more equal steps of a turn");
+  const two = samplesOf(3000, 3, (z, u) => [
+    Math.cos(turn * u),
+    Math.sin(turn * u),
+    Math.tanh(z[0]!),
+    Math.cos(turn * u),
+    -Math.sin(turn * u),
+    Math.tanh(z[1]!),
+  ]);
+  const channels = await symmetriesFromMoments(tensor(two.x, { shape: [3000, 2, 3], device: on }));
+  assert.match(channels.notes.join(), "channels are taken together");
+  const labels = Int32Array.from({ length: 3000 }, (_, n) => (n < 2400 ? 7 : 1000 + (n % 30)));
+  const ring = samplesOf(3000, 4, (z, u) => [Math.cos(turn * u), Math.sin(turn * u), Math.tanh(z[0]!)]);
+  const few = await find(ring, { labels });
+  assert.match(few.notes.join(), "30 of 31 classes, with 600 samples, are left out");
+  assert.match(few.notes.join(), "the labels have one class");
+  await rejectsCode(
+    find(ring, { labels: Int32Array.from({ length: 3000 }, (_, n) => n % 100) }),
+    "ERR_LCONV_DATA",
+    "each class needs 160 samples, the largest has 30",
+  );
+});
+
+test("nothing is left on the device, neither by a result nor by an error or an abort", async () => {
+  const own = device("cpu", { threads: 3 });
+  const data = clouds(1000, 7);
+  const x = tensor(data.x, { shape: [data.N, data.d], device: own });
+  const held = (): number => own.memory().bytes;
+  await symmetriesFromMoments(x);
+  const before = held();
+  await symmetriesFromMoments(x);
+  assert.is(held(), before);
+  for (const at of ["moments", "directions", "noise"]) {
+    const reason = new Error(at);
+    const onStep = (name: string): void => {
+      if (name === at) throw reason;
+    };
+    const error = await symmetriesFromMoments(x, { onStep }).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    assert.is(error, reason);
+    assert.is(held(), before, at);
+    const controller = new AbortController();
+    const work = symmetriesFromMoments(x, { signal: controller.signal, onStep: (name) => name === at && controller.abort(reason) });
+    assert.is(await work.then(() => undefined, (thrown: unknown) => thrown), reason, at); // biome-ignore format: one line
+    assert.is(held(), before, at);
+  }
+  x.dispose();
+});
+
 test("heavy tails are no ground for a claim", async () => {
   const heavy = (z: Float64Array): number[] => [...z.subarray(0, 3)].map((value) => value / Math.abs(z[3]!) ** 0.7);
   const { dimension, notes } = await find(samplesOf(4000, 3, heavy));
@@ -365,6 +477,15 @@ test("bad input is an error that says what to do", async () => {
     { components: 5 },
     { x: flat, N, d },
   );
+  const line = Float32Array.from({ length: N * 2 }, (_, at) => x[Math.floor(at / 2)]!);
+  await wrong("x fills 1 direction", "ERR_LCONV_DATA", {}, { x: line, N, d: 2 });
+  for (const seed of [-1, 1.5, "a", 2 ** 60]) await wrong("seed", "ERR_LCONV_ARGUMENT", { seed });
+  await wrong("orders", "ERR_LCONV_ARGUMENT", { orders: [3, 3] });
+  await wrong("orders", "ERR_LCONV_ARGUMENT", { orders: "3" });
+  await wrong("labels", "ERR_LCONV_SHAPE", { labels: null });
+  await rejectsCode(symmetriesFromMoments(undefined as never), "ERR_LCONV_ARGUMENT", "x is a tensor, or a source");
+  await rejectsCode(symmetriesFromMoments({ N, m: 1, d } as never), "ERR_LCONV_ARGUMENT", "needs a function read");
+  await rejectsCode(symmetriesFromMoments({ N, m: 1, d, read: () => [1, 2] } as never), "ERR_LCONV_DTYPE", "must return a Float32Array");
   await wrong("a single position", "ERR_LCONV_SHAPE", {}, { x: x.slice(0, N), N, d: 1 });
   await rejectsCode(symmetriesFromMoments(tensor([1, 2, 3], { device: on })), "ERR_LCONV_SHAPE", "x must be [N, d] or [N, m, d]");
   const short: SampleSource = { N, m: 1, d, device: on, read: () => x.slice(0, 5) };

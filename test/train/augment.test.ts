@@ -87,6 +87,8 @@ test("generators that grow, shrink or drift are refused", () => {
     throwsCode(() => planesOf(dense(L)), "ERR_LCONV_ARGUMENT", "does not only turn");
   const drifting = new Matrix([[0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0]]); // biome-ignore format: a plane and a shear
   throwsCode(() => planesOf(dense(drifting)), "ERR_LCONV_ARGUMENT", "does not only turn");
+  const growing = new Matrix([[0, 1, 1, 0], [-1, 0, 0, 1], [0, 0, 0, 1], [0, 0, -1, 0]]); // biome-ignore format: a defective pair
+  throwsCode(() => planesOf(dense(growing)), "ERR_LCONV_ARGUMENT", "does not only turn");
 });
 
 test("on a device: what the host's exponential says, with a center, two generators and channels", () => {
@@ -157,6 +159,15 @@ test("bad input", async () => {
   throwsCode(() => new Augment(so(3), { width: 0 }), "ERR_LCONV_ARGUMENT", "width must be positive");
   throwsCode(() => new Augment(so(3), { width: Number.NaN }), "ERR_LCONV_ARGUMENT", "width must be positive");
   throwsCode(() => new Augment(so(3), { center: [1, 2] }), "ERR_LCONV_SHAPE", "center must be [3], got [2]");
+  throwsCode(() => new Augment(so(3), { center: null as never }), "ERR_LCONV_ARGUMENT", "center must be finite numbers");
+  throwsCode(() => new Augment(so(3), { center: [0, Number.NaN, 0] }), "ERR_LCONV_ARGUMENT", "center must be finite numbers");
+  throwsCode(() => new Augment(so(3), { width: 1e308 }), "ERR_LCONV_ARGUMENT", "at most 10000");
+  for (const augment of [null, {}, so(9)])
+    await rejectsCode(
+      fit(network(), { train: samples(96) }, { device: on, augment: augment as never }),
+      "ERR_LCONV_ARGUMENT",
+      "augment is an Augment",
+    );
   throwsCode(() => new Augment(so(3), { widht: 1 } as object), "ERR_LCONV_OPTION", "widht");
   throwsCode(() => new Augment(affine(20, 20, { only: ["rotate"] })), "ERR_LCONV_ARGUMENT", "lie.lowRank");
   const wrong = fit(network(), { train: samples(96) }, { batch: 8, device: on, augment: new Augment(so(3)) });
