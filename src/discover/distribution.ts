@@ -9,7 +9,10 @@ import { type Found, type SourceOptions, shared } from "./samples.js";
 /** Options of discoverDistribution. */
 export interface DistributionOptions
   extends Omit<SourceOptions, "onEpoch">,
-    Pick<MomentOptions, "components" | "orders" | "labels" | "tolerance"> {}
+    Pick<MomentOptions, "components" | "orders" | "labels" | "tolerance"> {
+  /** Whether samples are what a network is trained on, pixel / scale - 1/2, as of `data.prepare`. Default false. */
+  prepared?: boolean;
+}
 
 const degrees = (radians: number): number => (180 * radians) / Math.PI;
 
@@ -36,7 +39,7 @@ const degrees = (radians: number): number => (180 * radians) / Math.PI;
  */
 export async function discoverDistribution(
   given: SampleSource & { path: string },
-  { components, orders, labels, tolerance, ...options }: DistributionOptions,
+  { components, orders, labels, tolerance, prepared = false, ...options }: DistributionOptions,
 ): Promise<Found> {
   const { seed, device, signal, onStep } = options;
   const found = await symmetriesFromMoments(
@@ -45,7 +48,8 @@ export async function discoverDistribution(
   );
   const { basis, whitened, inputs, dimension } = found;
   const by = labels === undefined ? "" : " in each class";
-  const source = `the distribution${by} of ${given.N} samples of ${given.path}, ${found.components} components`;
+  const channels = given.m > 1 ? `, ${given.m} channels of ${given.d} positions,` : "";
+  const source = `the distribution${by} of ${given.N} samples of ${given.path}${channels} in ${found.components} components`;
   const evidence = evidenceOf(found);
   if (!basis || !whitened || dimension === undefined) return { source, dimension, discovery: undefined, evidence, notes: found.notes };
   onStep?.("name", 0, 1);
@@ -53,6 +57,7 @@ export async function discoverDistribution(
     source,
     whitened: { basis: whitened, inputs, affine: false },
     center: inputs.mean,
+    prepared,
     evidence,
     notes: found.notes,
     ...shared(options),

@@ -26,10 +26,14 @@ interface Arrays {
  * symmetries.json (all numbers, null for those that are not finite).
  */
 export function discoveryFiles(discovery: Discovery): Record<string, string | Uint8Array> {
-  const { source, identification, basis, center } = discovery;
+  const { source, identification, basis, center, permutation, prepared } = discovery;
   const arrays: Arrays = {
     ...arraysOf(basis),
-    ...defined({ center: center && { shape: [basis.d], data: Float64Array.from(center) } }),
+    ...defined({
+      center: center && { shape: [basis.d], data: Float64Array.from(center) },
+      permutation: permutation && { shape: [permutation.length], data: Int32Array.from(permutation) },
+      prepared: prepared === undefined ? undefined : { shape: [1], data: Int32Array.of(Number(prepared)) },
+    }),
   };
   const metadata = {
     format: "lconv-generators-1",
@@ -64,8 +68,23 @@ function arraysOf({ generators, d, n_L }: Basis): Arrays {
 }
 
 function numbersOf(discovery: Discovery): object {
-  const { source, basis, strengths, spectra, identification, angles, defects, grid, permutation, affine, standard, evidence, notes } =
-    discovery;
+  const {
+    source,
+    basis,
+    strengths,
+    spectra,
+    identification,
+    angles,
+    defects,
+    grid,
+    permutation,
+    affine,
+    center,
+    prepared,
+    standard,
+    evidence,
+    notes,
+  } = discovery;
   const { structure, ...named } = identification;
   return {
     source,
@@ -88,23 +107,53 @@ function numbersOf(discovery: Discovery): object {
     derivedSeries: structure.derivedSeries,
     tolerance: structure.tolerance,
     angles,
-    ...defined({ grid, permutation: permutation && Array.from(permutation), defects, affine }),
+    ...defined({
+      grid,
+      permutation: permutation && Array.from(permutation),
+      defects,
+      affine,
+      center: center && Array.from(center),
+      prepared,
+    }),
     ...defined({ standard: standard && { ...standard, basis: undefined, generators: standard.basis.dense().map((L) => L.to2DArray()) } }),
     ...evidence,
     notes,
   };
 }
 
-/** Generators from a file of `discoveryFiles`, and the point that their flows leave in its place, if it is not 0. Throws as readGenerators. */
-export function readFlow(path: string): { basis: Basis; center?: Float64Array } {
+/** Generators as files hold them, with what is needed to move samples. */
+export interface Flow {
+  /** The generators. */
+  basis: Basis;
+  /** The point that their flows leave in its place, if it is not 0, [d]. */
+  center?: Float64Array;
+  /** The scrambling of the positions, if there was one: scrambled[mu] = image[permutation[mu]]. */
+  permutation?: Int32Array;
+  /** Whether samples were what a network is trained on, pixel / scale - 1/2, rather than the numbers of a file. */
+  prepared?: boolean;
+}
+
+/** Generators from a file of `discoveryFiles`, with all that is needed to move samples. Throws as readGenerators. */
+export function readFlow(path: string): Flow {
   const basis = readGenerators(path);
   const bytes = readBytes(path);
   const arrays = path.endsWith(".npz") ? new NpzArchive(bytes, path) : decodeSafetensors(bytes, path).tensors;
-  const center = arrays.get("center");
-  if (center === undefined) return { basis };
-  const values = Float64Array.from(center.data as ArrayLike<number>, Number);
-  checkFormat(values.length === basis.d && values.every(Number.isFinite), path, () => `center must be ${basis.d} numbers`);
-  return { basis, center: values };
+  const numbers = (name: string, count: number): number[] | undefined => {
+    const array = arrays.get(name);
+    if (array === undefined) return undefined;
+    const values = Array.from(array.data as ArrayLike<number>, Number);
+    checkFormat(values.length === count && values.every(Number.isFinite), path, () => `${name} must be ${count} numbers`);
+    return values;
+  };
+  const [center, permutation, prepared] = [numbers("center", basis.d), numbers("permutation", basis.d), numbers("prepared", 1)];
+  return {
+    basis,
+    ...defined({
+      center: center && Float64Array.from(center),
+      permutation: permutation && Int32Array.from(permutation),
+      prepared: prepared && prepared[0] !== 0,
+    }),
+  };
 }
 
 /**

@@ -6,7 +6,7 @@
 export { type DataOptions, discoverData } from "./data.js";
 export { type DistributionOptions, discoverDistribution } from "./distribution.js";
 export type { Evidence, MomentEvidence } from "./evidence.js";
-export { discoveryFiles, readFlow, readGenerators } from "./files.js";
+export { discoveryFiles, type Flow, readFlow, readGenerators } from "./files.js";
 export { type ChannelMode, channelModes, discoverPairs, type PairsSourceOptions } from "./pairs.js";
 export {
   type BoundedDefect,

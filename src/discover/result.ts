@@ -65,6 +65,8 @@ export interface Discovery {
   affine?: boolean;
   /** Where generators act as x -> center + exp(tL)(x - center), that point, [d]. */
   center?: ArrayLike<number>;
+  /** Whether samples were what a network is trained on, pixel / scale - 1/2, rather than the numbers of a file; undefined if neither is known. */
+  prepared?: boolean;
   /** The same span in the basis that textbooks give its algebra. */
   standard?: Pick<Standard, "basis" | "names" | "distance" | "condition">;
   /** What the result rests on. */
@@ -101,6 +103,8 @@ export interface DescribeOptions {
   whitened?: WhitenedBasis;
   /** The point that stays in its place, if it is not 0, [d]. */
   center?: ArrayLike<number>;
+  /** Whether samples were what a network is trained on, pixel / scale - 1/2, rather than the numbers of a file. */
+  prepared?: boolean;
   /** What the result rests on. */
   evidence?: Evidence;
   /** Measures the defect of the examined model. */
@@ -117,7 +121,7 @@ export const describe = (found: Basis, options: DescribeOptions): Discovery => i
 
 /** The same in pieces. */
 export function* describing(found: Basis, options: DescribeOptions): Pieces<Discovery> {
-  const { source, weights, data, known = [], grid, permutation, whitened, center, evidence, defect, notes = [] } = options;
+  const { source, weights, data, known = [], grid, permutation, whitened, center, prepared, evidence, defect, notes = [] } = options;
   const form = yield* canonicalOf(whitened?.basis ?? found, weights);
   const { strengths, coefficients } = form;
   const basis = whitened ? combined(found, coefficients) : form.basis;
@@ -135,7 +139,8 @@ export function* describing(found: Basis, options: DescribeOptions): Pieces<Disc
     const notes = found && [...new Set(found.flatMap((one) => one?.notes ?? []))];
     angles.push({ known: name, degrees, ...defined({ defects: found?.map(numbers), notes }) });
   }
-  const { standard } = identification;
+  // What moments give turns in whitened coordinates, and that is all that is certain of an uncertain name.
+  const standard = evidence?.moments && !identification.certain ? undefined : identification.standard;
   return {
     source,
     basis,
@@ -145,7 +150,7 @@ export function* describing(found: Basis, options: DescribeOptions): Pieces<Disc
     ...defined({ defects }),
     angles,
     onData: data !== undefined,
-    ...defined({ grid, permutation, center, affine: whitened?.affine ? true : undefined }),
+    ...defined({ grid, permutation, center, prepared, affine: whitened?.affine ? true : undefined }),
     ...defined({ standard: standard && whitened ? { ...standard, basis: inUnits(standard.basis, whitened) } : standard, evidence }),
     notes: [...notes, ...identification.notes],
   };

@@ -18,7 +18,7 @@ import { type DiscoverValues, discoverFlags } from "./flags.js";
 import { tell } from "./samples.js";
 
 /** Samples, what is known of their positions, and their classes. */
-interface Given extends Pick<DistributionOptions, "grid" | "permutation"> {
+interface Given extends Pick<DistributionOptions, "grid" | "permutation" | "prepared"> {
   source: SampleSource & { path: string };
   /** Undefined where the file has none. */
   labels: Int32Array | undefined;
@@ -75,7 +75,7 @@ async function images(
   return {
     source: { path, N, m, d, read: (start, end) => x.subarray(start * m * d, end * m * d) },
     labels: labels.subarray(0, N),
-    ...{ grid: [height, width], ...defined({ permutation }) },
+    ...{ prepared: true, grid: [height, width], ...defined({ permutation }) },
   };
 }
 

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import type { Dataset, LoadedDataset } from "../../data/dataset.js";
 import type { DownloadProgress } from "../../data/download.js";
 import { loadDataset } from "../../data/load.js";
@@ -7,6 +8,7 @@ import { type PreparedData, prepare } from "../../data/transform.js";
 import { defined, pick } from "../../defined.js";
 import { readFlow } from "../../discover/files.js";
 import type { Device } from "../../engine/device.js";
+import { check } from "../../errors.js";
 import { type Classifier, makeModel } from "../../models/models.js";
 import { modelOptionNames } from "../../models/options.js";
 import { constant, cosine, type Schedule, stepDecay, warmUp } from "../../optim/schedule.js";
@@ -123,15 +125,24 @@ const STEP_EPOCHS = 10;
 export function fitOptions(settings: Settings, { device, data }: Workload): FitOptions {
   const stepsPerEpoch = Math.max(1, Math.floor(data.train.count / settings.batch));
   const { augment: _, ...same } = pick(settings, Object.keys(fitOptionNames) as (keyof FitOptions)[]);
-  const augment = augmentOf(settings);
+  const augment = augmentOf(settings, data);
   return { ...same, name: settings.model, device, schedule: scheduleOf(settings, stepsPerEpoch), ...defined({ augment }) };
 }
 
-/** Throws as readFlow and Augment do. */
-function augmentOf({ augment, augmentWidth }: Settings): Augment | undefined {
+/** Throws as readFlow and Augment do, and ERR_LCONV_ARGUMENT for generators of pixels in another order. */
+function augmentOf({ augment, augmentWidth }: Settings, { scale, permutation }: PreparedData): Augment | undefined {
   if (augment === undefined) return undefined;
-  const { basis, center } = readFlow(join(augment, "generators.safetensors"));
-  return new Augment(basis, defined({ width: augmentWidth, center }));
+  const flow = readFlow(join(augment, "generators.safetensors"));
+  check(
+    isDeepStrictEqual(flow.permutation, permutation),
+    "ERR_LCONV_ARGUMENT",
+    () =>
+      `--augment: the generators of ${augment} are those of ${flow.permutation ? "scrambled" : "unscrambled"} pixels, and these are ` +
+      `${permutation ? "scrambled" : "not"}${flow.permutation && permutation ? " otherwise" : ""}; discover with the same --variant and --seed`,
+  );
+  // Of the numbers of a file, which training scales.
+  const center = flow.prepared === false ? flow.center?.map((value) => value / scale - 0.5) : flow.center;
+  return new Augment(flow.basis, defined({ width: augmentWidth, center }));
 }
 
 function scheduleOf({ schedule, warmup }: Settings, stepsPerEpoch: number): Schedule {

@@ -6,7 +6,7 @@ import { Matrix } from "ml-matrix";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { discoveryFiles } from "../../../src/discover/files.js";
-import { describe } from "../../../src/discover/result.js";
+import { type DescribeOptions, describe } from "../../../src/discover/result.js";
 import { device } from "../../../src/engine/device.js";
 import { Basis } from "../../../src/lie/generators/basis.js";
 import { lowRank } from "../../../src/lie/generators/generator.js";
@@ -130,11 +130,12 @@ test("augment: the generators of discover move training samples; kept in the con
   assert.match(other.stdout, "augment moves samples of"); // positions of a signal, not of an image
   const turning = { U: matrix(784, 2, (mu, j) => Number(mu === 300 + j)), V: matrix(2, 784, (j, mu) => (mu === 301 - j ? 2 * j - 1 : 0)) };
   const basis = new Basis([lowRank(turning.U, turning.V)]);
-  mkdirSync(join(folder, "plane"));
-  for (const [name, content] of Object.entries(
-    discoveryFiles(describe(basis, { source: "a plane", center: new Float64Array(784).fill(0.1) })),
-  ))
-    writeFileSync(join(folder, "plane", name), content);
+  const plane = (name: string, center: number, more: Partial<DescribeOptions> = {}): void => {
+    mkdirSync(join(folder, name));
+    const found = describe(basis, { source: "a plane", center: new Float64Array(784).fill(center), ...more });
+    for (const [file, content] of Object.entries(discoveryFiles(found))) writeFileSync(join(folder, name, file), content);
+  };
+  plane("plane", 0.1);
   const run = await lconv(folder, ["train", ...data, "--augment", "plane", "--augment-width", "2", "--epochs", "1", "--out", "moved"]);
   assert.is(run.code, 0, run.stderr);
   const config = JSON.parse(readFileSync(join(folder, "moved/config.json"), "utf8"));
@@ -146,6 +147,19 @@ test("augment: the generators of discover move training samples; kept in the con
   writeFileSync(join(folder, "plane", "generators.safetensors"), readFileSync(join(folder, "shifts", "generators.safetensors")));
   const changed = await lconv(folder, ["train", "--resume", "moved", "--epochs", "3", "--json"]);
   assert.is.not(changed.code, 0, changed.stdout);
+  plane("raw", 255 * 0.6, { prepared: false }); // of pixels from 0 to 255
+  plane("far", 255 * 0.6);
+  const loss = async (name: string): Promise<number> => {
+    const last = await lconv(folder, ["train", ...data, "--augment", name, "--augment-width", "2", "--epochs", "1", "--out", `by-${name}`]);
+    assert.is(last.code, 0, last.stderr);
+    return Number(last.lines.find(({ event }) => event === "epoch")?.["loss"]);
+  };
+  const [first] = run.lines.filter(({ event }) => event === "epoch");
+  assert.ok(Math.abs((await loss("raw")) - Number(first?.["loss"])) < 1e-4, "the center of a file's numbers is scaled");
+  assert.ok(Math.abs((await loss("far")) - Number(first?.["loss"])) > 1e-3);
+  plane("scrambled", 0, { permutation: Array.from({ length: 784 }, (_, mu) => 783 - mu) });
+  const order = await lconv(folder, ["train", ...data, "--augment", "scrambled", "--epochs", "1"]);
+  assert.match(order.stdout, "are those of scrambled pixels, and these are not");
   const alone = await lconv(folder, ["train", ...data, "--augment-width", "2"]);
   assert.match(alone.stdout, "--augment-width goes with --augment");
 });
