@@ -144,7 +144,7 @@ function table(): void {
 
 /** Of the sources that are measured, as what is not committed has no other name. */
 function codeOf(): string {
-  const folder = new URL("../src/symmetry/moments/", import.meta.url);
+  const folder = new URL("../src/moments/", import.meta.url);
   const hash = createHash("sha256");
   for (const file of readdirSync(folder).sort()) hash.update(readFileSync(new URL(file, folder)));
   return hash.digest("hex").slice(0, 12);

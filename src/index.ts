@@ -18,6 +18,7 @@ export { Philox, streams } from "./engine/random.js";
 export { type ErrorCode, LconvError } from "./errors.js";
 export * as io from "./io/index.js";
 export * as models from "./models/index.js";
+export * as lie from "./moments/index.js";
 export * as nn from "./nn/index.js";
 export * as ops from "./ops/index.js";
 export * as optim from "./optim/index.js";
@@ -38,7 +39,6 @@ export { type ModelReport, type ReportInput, renderReport, type SampleImages } f
 export type { PageHead } from "./report/page.js";
 export { saveSymmetries } from "./report/saveSymmetries.js";
 export { renderSymmetries } from "./report/symmetries.js";
-export * as lie from "./symmetry/index.js";
 export { type RandomOptions, rand, randn } from "./tensor/random.js";
 export { record } from "./tensor/record.js";
 export { scope } from "./tensor/scope.js";

@@ -18,6 +18,7 @@ const rows = [
   ["models", "optim", "data"],
   ["io"],
   ["nn"],
+  ["moments"],
   ["symmetry"],
   ["ops"],
   ["autograd"],

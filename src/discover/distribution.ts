@@ -1,7 +1,8 @@
 import { defined } from "../defined.js";
 import { breathing } from "../engine/breathe.js";
-import { type MomentOptions, type MomentSymmetries, symmetriesFromMoments } from "../symmetry/moments/moments.js";
-import type { SampleSource } from "../symmetry/moments/source.js";
+import type { MomentOptions } from "../moments/checks.js";
+import { type MomentSymmetries, symmetriesFromMoments } from "../moments/moments.js";
+import type { SampleSource } from "../moments/source.js";
 import type { Evidence } from "./evidence.js";
 import { describing } from "./result.js";
 import { type Found, type SourceOptions, shared } from "./samples.js";

@@ -8,7 +8,7 @@ import { knownGenerators } from "../../discover/result.js";
 import { readInputs } from "../../discover/samples.js";
 import { breathe } from "../../engine/breathe.js";
 import { check, showShape } from "../../errors.js";
-import type { SampleSource } from "../../symmetry/moments/source.js";
+import type { SampleSource } from "../../moments/source.js";
 import { chosenDevice } from "../run/flags.js";
 import { downloadProgress } from "../run/workload.js";
 import { type Context, withReporter } from "../terminal/context.js";

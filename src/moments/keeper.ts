@@ -1,4 +1,4 @@
-import { keep, type Tensor } from "../../tensor/tensor.js";
+import { keep, type Tensor } from "../tensor/tensor.js";
 
 /** Tensors that live until they are disposed of together. */
 export class Keeper {

@@ -1,10 +1,10 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
-import type { Device } from "../../engine/device.js";
-import { check } from "../../errors.js";
-import type { Whitening } from "../../lie/functions/whitening.js";
-import { matmul } from "../../ops/matmul.js";
-import { scope } from "../../tensor/scope.js";
-import { keep, tensor } from "../../tensor/tensor.js";
+import type { Device } from "../engine/device.js";
+import { check } from "../errors.js";
+import type { Whitening } from "../lie/functions/whitening.js";
+import { matmul } from "../ops/matmul.js";
+import { scope } from "../tensor/scope.js";
+import { keep, tensor } from "../tensor/tensor.js";
 import { lowest } from "./krylov.js";
 import { blocksOf, type SampleSource } from "./source.js";
 

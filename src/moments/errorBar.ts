@@ -1,5 +1,5 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
-import type { Device } from "../../engine/device.js";
+import type { Device } from "../engine/device.js";
 import { gradient, type Term, unpacked } from "./action.js";
 import { dot, subtract } from "./krylov.js";
 import { quantileOfF } from "./noise.js";

@@ -1,7 +1,7 @@
-import { breathe } from "../../engine/breathe.js";
-import type { Device } from "../../engine/device.js";
-import { check, clip, showShape } from "../../errors.js";
-import { Tensor } from "../../tensor/tensor.js";
+import { breathe } from "../engine/breathe.js";
+import type { Device } from "../engine/device.js";
+import { check, clip, showShape } from "../errors.js";
+import { Tensor } from "../tensor/tensor.js";
 
 /** Samples that are read in passes, so that they need not be in memory at once. */
 export interface SampleSource {

@@ -5,18 +5,19 @@ import * as assert from "uvu/assert";
 import { device } from "../../src/engine/device.js";
 import { Philox } from "../../src/engine/random.js";
 import { toDense } from "../../src/lie/generators/generator.js";
-import { gradient, incoherent, packed, type Term, unpacked } from "../../src/symmetry/moments/action.js";
-import { anisotropic, fourthCumulants, inverseRoot, symmetric, thirdCumulants, turned } from "../../src/symmetry/moments/cumulants.js";
-import { dot, lowest } from "../../src/symmetry/moments/krylov.js";
-import { type MomentOptions, type MomentSymmetries, symmetriesFromMoments } from "../../src/symmetry/moments/moments.js";
-import type { RawMoments } from "../../src/symmetry/moments/rawMoments.js";
-import type { SampleSource } from "../../src/symmetry/moments/source.js";
+import { gradient, incoherent, packed, type Term, unpacked } from "../../src/moments/action.js";
+import type { MomentOptions } from "../../src/moments/checks.js";
+import { anisotropic, fourthCumulants, inverseRoot, symmetric, thirdCumulants, turned } from "../../src/moments/cumulants.js";
+import { dot, lowest } from "../../src/moments/krylov.js";
+import { type MomentSymmetries, symmetriesFromMoments } from "../../src/moments/moments.js";
+import type { RawMoments } from "../../src/moments/rawMoments.js";
+import type { SampleSource } from "../../src/moments/source.js";
 import { largestAngle } from "../../src/symmetry/spanError.js";
 import { scope } from "../../src/tensor/scope.js";
 import { tensor } from "../../src/tensor/tensor.js";
 import { rejectsCode } from "../support/throws.js";
 
-const test = suite("symmetry/moments");
+const test = suite("moments");
 const on = device();
 const degrees = (radians: number): number => (180 * radians) / Math.PI;
 

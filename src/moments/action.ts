@@ -1,11 +1,11 @@
 import { Matrix } from "ml-matrix";
-import { breathe } from "../../engine/breathe.js";
-import type { Device } from "../../engine/device.js";
-import { add, mul } from "../../ops/arithmetic.js";
-import { matmul } from "../../ops/matmul.js";
-import { permute, reshape } from "../../ops/shape.js";
-import { scope } from "../../tensor/scope.js";
-import { type Tensor, tensor } from "../../tensor/tensor.js";
+import { breathe } from "../engine/breathe.js";
+import type { Device } from "../engine/device.js";
+import { add, mul } from "../ops/arithmetic.js";
+import { matmul } from "../ops/matmul.js";
+import { permute, reshape } from "../ops/shape.js";
+import { scope } from "../tensor/scope.js";
+import { type Tensor, tensor } from "../tensor/tensor.js";
 import type { Cumulant } from "./cumulants.js";
 
 /** A cumulant with the weight of its squares in Q. */

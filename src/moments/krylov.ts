@@ -1,6 +1,6 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
-import { breathe } from "../../engine/breathe.js";
-import { Philox, streams } from "../../engine/random.js";
+import { breathe } from "../engine/breathe.js";
+import { Philox, streams } from "../engine/random.js";
 
 /** Eigenvalues of a symmetric operator from below, with approximate eigenvectors [n] of norm 1. */
 export interface Lowest {
@@ -103,7 +103,7 @@ export function dot(a: Float64Array, b: Float64Array): number {
   return sum;
 }
 
-export const norm = (a: Float64Array): number => Math.sqrt(dot(a, a));
+const norm = (a: Float64Array): number => Math.sqrt(dot(a, a));
 
 /** a -= c b */
 export function subtract(a: Float64Array, b: Float64Array, c: number): void {

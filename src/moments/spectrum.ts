@@ -1,6 +1,6 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
-import { breathe } from "../../engine/breathe.js";
-import type { Device } from "../../engine/device.js";
+import { breathe } from "../engine/breathe.js";
+import type { Device } from "../engine/device.js";
 import { gradient, incoherent, type Term, unpacked } from "./action.js";
 import { anisotropic, type Cumulant, symmetric, turned, upload } from "./cumulants.js";
 import { boundOf } from "./errorBar.js";

@@ -1,11 +1,11 @@
 import { Matrix } from "ml-matrix";
-import type { Device } from "../../engine/device.js";
-import { Philox, streams } from "../../engine/random.js";
-import { mul } from "../../ops/arithmetic.js";
-import { matmul } from "../../ops/matmul.js";
-import { reshape } from "../../ops/shape.js";
-import { scope } from "../../tensor/scope.js";
-import { ones, tensor } from "../../tensor/tensor.js";
+import type { Device } from "../engine/device.js";
+import { Philox, streams } from "../engine/random.js";
+import { mul } from "../ops/arithmetic.js";
+import { matmul } from "../ops/matmul.js";
+import { reshape } from "../ops/shape.js";
+import { scope } from "../tensor/scope.js";
+import { ones, tensor } from "../tensor/tensor.js";
 import type { Components } from "./components.js";
 import { blocksOf, type SampleSource } from "./source.js";
 

@@ -1,10 +1,10 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
-import { breathe } from "../../engine/breathe.js";
-import type { Device } from "../../engine/device.js";
-import { matmul } from "../../ops/matmul.js";
-import { reshape } from "../../ops/shape.js";
-import { scope } from "../../tensor/scope.js";
-import { type Tensor, tensor } from "../../tensor/tensor.js";
+import { breathe } from "../engine/breathe.js";
+import type { Device } from "../engine/device.js";
+import { matmul } from "../ops/matmul.js";
+import { reshape } from "../ops/shape.js";
+import { scope } from "../tensor/scope.js";
+import { type Tensor, tensor } from "../tensor/tensor.js";
 import type { Keeper } from "./keeper.js";
 import { covarianceOf, meanOf, type RawMoments } from "./rawMoments.js";
 

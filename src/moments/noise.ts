@@ -1,4 +1,4 @@
-import { studentQuantile } from "../jackknife.js";
+import { studentQuantile } from "../symmetry/jackknife.js";
 
 // How far random batches tell what sampling does.
 
@@ -6,7 +6,7 @@ const NORMAL_95 = 1.6449;
 
 export const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-export function variance(values: readonly number[]): number {
+function variance(values: readonly number[]): number {
   const center = mean(values);
   return values.reduce((sum, value) => sum + (value - center) ** 2, 0) / (values.length - 1);
 }
