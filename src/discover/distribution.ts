@@ -26,16 +26,14 @@ const degrees = (radians: number): number => (180 * radians) / Math.PI;
  * import { device, discover, Philox } from "lconv";
  *
  * const N = 3000;
- * const random = new Philox(1, 0);
- * const turns = random.uniform(N).map((u) => 2 * Math.PI * u);
- * const read = (start: number, end: number): Float32Array =>
- *   Float32Array.from({ length: 4 * (end - start) }, (_, at) => {
- *     const [angle, c] = [turns[start + (at >> 2)], at & 3]; // two rigid points, turned by any angle
- *     return (c & 1 ? Math.sin : Math.cos)(angle + (c >> 1)) * (1 + (c >> 1)) + 0.1 * Math.sin(7 * (4 * start + at));
- *   });
- * const options = { seed: 0, device: device() };
- * const { discovery } = await discover.discoverDistribution({ path: "turned", N, m: 1, d: 4, read }, options);
- * const dimension = discovery?.basis.n_L; // 1
+ * const u = new Philox(1, 0).uniform(2 * N);
+ * const x = Float32Array.from({ length: 3 * N }, (_, at) => {
+ *   const [n, angle] = [Math.floor(at / 3), 2 * Math.PI * u[Math.floor(at / 3)]];
+ *   return [Math.cos(angle), Math.sin(angle), u[N + n]][at % 3];
+ * });
+ * const cylinder = { path: "cylinder", N, m: 1, d: 3, read: (start: number, end: number) => x.subarray(3 * start, 3 * end) };
+ * const { discovery } = await discover.discoverDistribution(cylinder, { seed: 0, device: device() });
+ * const name = discovery?.identification.name; // "so(2)"
  * ```
  */
 export async function discoverDistribution(

@@ -8,3 +8,4 @@ export * from "../symmetry/index.js";
 export type { MomentOptions } from "./checks.js";
 export { type MomentSymmetries, symmetriesFromMoments } from "./moments.js";
 export type { SampleSource } from "./source.js";
+export type { MomentDirection } from "./spectrum.js";

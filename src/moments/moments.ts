@@ -15,7 +15,7 @@ import { type Cumulant, cumulantsOf, symmetric } from "./cumulants.js";
 import { keeping } from "./keeper.js";
 import { covarianceOf, type RawMoments, rawMoments, together } from "./rawMoments.js";
 import { type SampleSource, sourceOf } from "./source.js";
-import { type Direction, type Sampled, type Spectrum, type SpectrumOptions, spectrumOf } from "./spectrum.js";
+import { type MomentDirection, type Sampled, type Spectrum, type SpectrumOptions, spectrumOf } from "./spectrum.js";
 
 /** What the moments of a distribution say of its symmetries. */
 export interface MomentSymmetries {
@@ -38,7 +38,7 @@ export interface MomentSymmetries {
   /** The share of the variance of x in them. */
   kept: number;
   /** The directions that were examined, the flattest first: 0 for a symmetry, about 1 for none. */
-  directions: readonly Omit<Direction, "L">[];
+  directions: readonly MomentDirection[];
   /** 95 % bound of the largest principal angle, radians, to the span that infinitely many samples would give; NaN if there is none. */
   bound: number;
   /** What fewer components say: how many, the dimension there, and the largest angle to the span above inside of them, radians. */
@@ -69,16 +69,13 @@ const FOURTH = 40;
  * ```ts
  * import { lie, Philox, tensor } from "lconv";
  *
- * const random = new Philox(1, 0);
- * const N = 4000;
- * const turns = random.uniform(N);
- * const x = Float32Array.from({ length: 4 * N }, (_, at) => {
- *   const [n, c] = [at >> 2, at & 3]; // two points of a rigid shape, turned by any angle about the origin
- *   const angle = 2 * Math.PI * turns[n] + (c < 2 ? 0 : 1);
- *   return (c < 2 ? 1 : 2) * (c % 2 === 0 ? Math.cos(angle) : Math.sin(angle)) + 0.1 * Math.sin(7 * at);
+ * const N = 3000;
+ * const u = new Philox(1, 0).uniform(2 * N);
+ * const x = Float32Array.from({ length: 3 * N }, (_, at) => {
+ *   const [n, angle] = [Math.floor(at / 3), 2 * Math.PI * u[Math.floor(at / 3)]];
+ *   return [Math.cos(angle), Math.sin(angle), u[N + n]][at % 3]; // a cylinder
  * });
- * const found = await lie.symmetriesFromMoments(tensor(x, { shape: [N, 4] }));
- * const dimension = found.dimension; // 1
+ * const { dimension } = await lie.symmetriesFromMoments(tensor(x, { shape: [N, 3] })); // 1
  * ```
  */
 export async function symmetriesFromMoments(x: Tensor | SampleSource, options: MomentOptions = {}): Promise<MomentSymmetries> {

@@ -8,22 +8,28 @@ import { type Keeper, keeping } from "./keeper.js";
 import { dot, lowest } from "./krylov.js";
 import { freedomOf, mean, oneMore } from "./noise.js";
 
-/** A direction among the antisymmetric L, and how much of the cumulants it moves. */
-export interface Direction {
-  /** [k, k], with D(L) = 1. */
-  L: Matrix;
+/** How much of the cumulants a direction among the antisymmetric L moves. */
+export interface MomentDirection {
   /** Q(L) / D(L): the share of the change that does not cancel between the indices; 0 for a symmetry, about 1 for none. */
   ratio: number;
   /** What sampling alone makes of it, on average. */
   noise: number;
   /** By how much one more draw of the samples may differ from that, at 95 % on each side. */
   spread: number;
-  /** The share without what sampling adds, and 95 % bounds of it on either side. */
+  /** The share without what sampling adds. */
   share: number;
+  /** Its 95 % bound from below. */
   lower: number;
+  /** Its 95 % bound from above. */
   upper: number;
   /** The share of D(L) that is more than sampling noise may be, 95 %; below 1/2 there is nothing to see along L. */
   visible: number;
+}
+
+/** The same with the direction. */
+export interface Direction extends MomentDirection {
+  /** [k, k], with D(L) = 1. */
+  L: Matrix;
 }
 
 /** What cumulants say of all antisymmetric L. */

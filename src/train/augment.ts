@@ -50,6 +50,7 @@ export class Augment {
   readonly #planes: readonly Planes[];
   readonly #center: Float64Array;
 
+  /** The planes of the generators are found here, once. */
   constructor(basis: Basis, options: AugmentOptions = {}) {
     checkOptions("Augment", options, { width: 1, center: 1 });
     const { width = 1, center = new Float64Array(basis.d) } = options;
@@ -119,6 +120,7 @@ interface Part {
 /** An Augment on a device. */
 export class DeviceAugment {
   readonly #parts: readonly Part[];
+  /** Number of generators. */
   get n_L(): number {
     return this.#parts.length;
   }
@@ -139,6 +141,7 @@ export class DeviceAugment {
     });
   }
 
+  /** Frees its arrays. */
   dispose(): void {
     for (const part of this.#parts) for (const t of Object.values(part)) t.dispose();
   }
