@@ -27,9 +27,9 @@ export interface Components {
 const ALL = 40;
 /** Most positions: the eigenvectors of their covariance take d^3 multiply-adds on the host. */
 const MOST = 2048;
-/** What float32 resolves of a variance beside the greatest, and what float64 does for samples in float32. */
+/** What float32 resolves of a variance beside the greatest, and what sums in float64 leave of samples in float32: their rounding is below 1 % then. */
 const ROUNDING = 1e-6;
-const FINE = 1e-11;
+const FINE = 1e-8;
 /** Below this share of its mean square about zero the variance of a position is rounding. */
 const RESOLVED = 1e-14;
 
