@@ -39,7 +39,7 @@ const GAP = 1.5;
 const APART = 1.4;
 const LEFT = 0.25;
 
-type Seen = Omit<Spectrum, "bound" | "dispose">;
+type Seen = Omit<Spectrum, "bound">;
 
 const percent = (share: number): string => `${Number((100 * share).toPrecision(2))} %`;
 const several = (n: number, one: string, more = `${one}s`): string => `${n} ${n > 1 ? more : one}`;
@@ -157,8 +157,8 @@ function remaining(spectrum: Seen, claimed: readonly number[]): string[] {
 /** An upper bound below this is not worth a word. */
 const NOTED = 0.05;
 
-/** What these cumulants and samples cannot tell. */
-function limits({ directions, unseen, unknowns }: Seen, { orders }: ClaimOptions, claimed: readonly number[]): string[] {
+/** What a claim from these cumulants and samples leaves open. */
+function limits({ directions, unseen, unknowns, k }: Seen, { orders, complete }: ClaimOptions, claimed: readonly number[]): string[] {
   const upper = Math.max(0, ...claimed.map((i) => directions[i].upper));
   return [
     ...(upper > NOTED
@@ -171,6 +171,9 @@ function limits({ directions, unseen, unknowns }: Seen, { orders }: ClaimOptions
           `along ${unseen} of ${unknowns} planes the ${which(orders)} are lost in sampling noise: what acts on those alone, as on Gaussian components, ` +
             "may not be seen",
         ]
+      : []),
+    ...(claimed.length === 0 && !complete
+      ? [`only the ${k} components that are kept were examined: a symmetry that mixes them with the others is not seen`]
       : []),
     ...(claimed.length > 0
       ? [

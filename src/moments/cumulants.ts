@@ -5,7 +5,6 @@ import { matmul } from "../ops/matmul.js";
 import { reshape } from "../ops/shape.js";
 import { scope } from "../tensor/scope.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
-import type { Keeper } from "./keeper.js";
 import { covarianceOf, meanOf, type RawMoments } from "./rawMoments.js";
 
 // Symmetric tensors of order p are [k, k^(p - 1)] row by row.
@@ -84,28 +83,24 @@ export interface Cumulant {
 
 /**
  * Cumulants of each class, of the orders asked for, in the coordinates in which the covariance of all classes together is I. Of several classes, whose means
- * and covariances differ, the first two orders are there, too.
+ * and covariances differ, the first two orders are there, too. The scope in force owns them.
  */
 export async function cumulantsOf(
   classes: readonly RawMoments[],
   all: RawMoments,
   orders: readonly number[],
   device: Device,
-  keeper: Keeper,
 ): Promise<Cumulant[]> {
   const center = meanOf(all);
   const k = center.length;
-  const white = keeper.keep(upload(inverseRoot(covarianceOf(all)), device));
+  const white = upload(inverseRoot(covarianceOf(all)), device);
   const out: Cumulant[] = [];
   for (const raw of classes)
     for (const p of classes.length > 1 ? [1, 2, ...orders] : orders) {
       await breathe();
       const values = ofOrder(raw, center, p);
-      const plain = keeper.keep(symmetric(Float32Array.from(values), k, device));
-      out.push({ p, kappa: keeper.keep(turned(plain, white, p)) });
-      plain.dispose();
+      out.push({ p, kappa: scope(() => turned(symmetric(Float32Array.from(values), k, device), white, p)) });
     }
-  white.dispose();
   return out;
 }
 

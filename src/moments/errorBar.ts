@@ -20,8 +20,8 @@ export interface Perturbed {
 }
 
 /**
- * The 95 % bound of the largest angle, in radians, between the span of the directions `claimed` and the one that infinitely many samples would give: what the
- * noise of the batches moves it by to first order, times the root of a quantile of F, because eight batches tell a variance along few directions badly.
+ * Returns the 95 % bound of the largest angle, in radians, between the span of the directions `claimed` and the span that infinitely many samples would give.
+ * It is the first-order change of the span under the noise of the batches, times the root of a quantile of F: a variance from eight batches is uncertain.
  */
 export async function boundOf(claimed: readonly number[], given: Perturbed): Promise<number> {
   const { vectors, scaled, k, strains } = given;

@@ -6,13 +6,14 @@ import { checkOptions } from "../errors.js";
 import type { Whitening } from "../lie/functions/whitening.js";
 import { Basis } from "../lie/generators/basis.js";
 import { dense, lowRank } from "../lie/generators/generator.js";
+import { orthonormal } from "../lie/identify/frame.js";
 import { largestAngle } from "../symmetry/spanError.js";
+import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { BATCHES, checked, checkMemory, type MomentOptions, ROWS_EACH, TOLERANCE } from "./checks.js";
 import { type ClaimOptions, claimOf, isSeen } from "./claim.js";
 import { type Components, componentsOf } from "./components.js";
 import { type Cumulant, cumulantsOf, symmetric } from "./cumulants.js";
-import { keeping } from "./keeper.js";
 import { covarianceOf, type RawMoments, rawMoments, together } from "./rawMoments.js";
 import { type SampleSource, sourceOf } from "./source.js";
 import { type MomentDirection, type Sampled, type Spectrum, type SpectrumOptions, spectrumOf } from "./spectrum.js";
@@ -97,70 +98,51 @@ export async function symmetriesFromMoments(x: Tensor | SampleSource, options: M
     onStep: (done, of) => onStep?.("moments", done, of),
   });
   const settings = { device, seed, ...defined({ signal, onStep }) };
-  const sampled = await sampledFrom(raw.groups, orders, device, signal);
-  try {
+  return scope(async () => {
+    const sampled = await sampledFrom(raw.groups, orders, device, signal);
     const spectrum = await seenOf(sampled, settings);
-    try {
-      const claim = claimOf(spectrum, { tolerance, orders, complete, effective: raw.effective });
-      const Ls = orthonormal(claim.claimed.map((i) => spectrum.directions[i].L));
-      const blurred = claim.claimed.some((i) => spectrum.directions[i].noise > BLURRED);
-      const others = await compared(sampled, Ls, found, { tolerance, orders, ...settings });
-      return {
-        ...{ dimension: claim.dimension, undecided: claim.undecided, nearly: claim.nearly },
-        basis: Ls.length === 0 ? undefined : new Basis(Ls.map((L) => lowRank(inputs.from.mmul(L), inputs.to))),
-        whitened: Ls.length === 0 ? undefined : new Basis(Ls.map((L) => dense(L))),
-        ...{ inputs, components: k, orders, kept },
-        directions: spectrum.directions.map(({ L: _, ...numbers }) => numbers),
-        bound: Ls.length === 0 || blurred ? Number.NaN : await spectrum.bound(claim.claimed),
-        others,
-        notes: [...notes, ...found.notes, ...claim.notes, ...(blurred ? [BLURRED_NOTE] : [])],
-      };
-    } finally {
-      spectrum.dispose();
-    }
-  } finally {
-    sampled.dispose();
-  }
+    const claim = claimOf(spectrum, { tolerance, orders, complete, effective: raw.effective });
+    const there = claim.claimed.length > 0;
+    const Ls = there ? orthonormal(claim.claimed.map((i) => spectrum.directions[i].L)).matrices : [];
+    const blurred = claim.claimed.some((i) => spectrum.directions[i].noise > BLURRED);
+    return {
+      ...{ dimension: claim.dimension, undecided: claim.undecided, nearly: claim.nearly },
+      basis: there ? new Basis(Ls.map((L) => lowRank(inputs.from.mmul(L), inputs.to))) : undefined,
+      whitened: there ? new Basis(Ls.map((L) => dense(L))) : undefined,
+      ...{ inputs, components: k, orders, kept },
+      directions: spectrum.directions.map(({ L: _, ...numbers }) => numbers),
+      bound: there && !blurred ? await spectrum.bound(claim.claimed) : Number.NaN,
+      others: await compared(sampled, Ls, found, { tolerance, orders, ...settings }),
+      notes: [...notes, ...found.notes, ...claim.notes, ...(blurred ? [BLURRED_NOTE] : [])],
+    };
+  });
 }
 
-const sampledFrom = (
+/** Cumulants of all samples and of each batch; the scope in force owns them. */
+async function sampledFrom(
   groups: readonly (readonly RawMoments[])[],
   orders: readonly number[],
   device: Device,
   signal?: AbortSignal,
-): Promise<Sampled> =>
-  keeping(async (keeper) => {
-    const whole = groups.map(together);
-    const all = await cumulantsOf(whole, together(whole), orders, device, keeper);
-    const batches: Cumulant[][] = [];
-    const covariances: Matrix[] = [];
-    for (let b = 0; b < BATCHES; b++) {
-      await breathe(signal);
-      const list = groups.map((group) => group[b]);
-      const one = together(list);
-      batches.push(await cumulantsOf(list, one, orders, device, keeper));
-      covariances.push(covarianceOf(one));
-    }
-    return { all, batches, covariances, dispose: () => keeper.dispose() };
-  });
+): Promise<Sampled> {
+  const whole = groups.map(together);
+  const all = await cumulantsOf(whole, together(whole), orders, device);
+  const batches: Cumulant[][] = [];
+  const covariances: Matrix[] = [];
+  for (let b = 0; b < BATCHES; b++) {
+    await breathe(signal);
+    const list = groups.map((group) => group[b]);
+    const one = together(list);
+    batches.push(await cumulantsOf(list, one, orders, device));
+    covariances.push(covarianceOf(one));
+  }
+  return { all, batches, covariances };
+}
 
 /** The isotropic part, as of an elliptical distribution, counts where there is no other. */
 async function seenOf(sampled: Sampled, options: Omit<SpectrumOptions, "isotropic">): Promise<Spectrum> {
   const spectrum = await spectrumOf(sampled, { ...options, isotropic: false });
-  if (isSeen(spectrum)) return spectrum;
-  spectrum.dispose();
-  return spectrumOf(sampled, { ...options, isotropic: true });
-}
-
-/** The same span, <L_i, L_j> = delta_ij. */
-function orthonormal(Ls: readonly Matrix[]): Matrix[] {
-  const out: Matrix[] = [];
-  for (const L of Ls) {
-    const left = L.clone();
-    for (let twice = 0; twice < 2; twice++) for (const q of out) left.sub(Matrix.mul(q, Matrix.mul(q, left).sum()));
-    out.push(left.div(left.norm()));
-  }
-  return out;
+  return isSeen(spectrum) ? spectrum : spectrumOf(sampled, { ...options, isotropic: true });
 }
 
 /** The same with fewer components: the leading part of each cumulant. */
@@ -171,41 +153,36 @@ async function compared(
   options: Omit<ClaimOptions, "complete" | "effective"> & Omit<SpectrumOptions, "isotropic">,
 ): Promise<MomentSymmetries["others"]> {
   const results: MomentSymmetries["others"][number][] = [];
-  for (const components of others) {
-    const part = await leading(sampled, components, options.device);
-    try {
-      const spectrum = await seenOf(part, options);
-      spectrum.dispose();
-      const { dimension, claimed } = claimOf(spectrum, { ...options, complete: false, effective: Number.POSITIVE_INFINITY });
-      const inside = (L: Matrix): Matrix => L.subMatrix(0, components - 1, 0, components - 1);
-      const columns = (list: readonly Matrix[]): Matrix => new Matrix(list.map((L) => L.to1DArray())).transpose();
-      const found = claimed.map((i) => spectrum.directions[i].L);
-      const same = found.length > 0 && found.length === Ls.length;
-      results.push({ components, dimension, angle: same ? largestAngle(columns(found), columns(Ls.map(inside))) : undefined });
-    } finally {
-      part.dispose();
-    }
-  }
+  for (const components of others)
+    results.push(
+      await scope(async () => {
+        const spectrum = await seenOf(await leading(sampled, components, options.device), options);
+        const { dimension, claimed } = claimOf(spectrum, { ...options, complete: false, effective: Number.POSITIVE_INFINITY });
+        const inside = (L: Matrix): Matrix => L.subMatrix(0, components - 1, 0, components - 1);
+        const columns = (list: readonly Matrix[]): Matrix => new Matrix(list.map((L) => L.to1DArray())).transpose();
+        const found = claimed.map((i) => spectrum.directions[i].L);
+        const same = found.length > 0 && found.length === Ls.length;
+        return { components, dimension, angle: same ? largestAngle(columns(found), columns(Ls.map(inside))) : undefined };
+      }),
+    );
   return results;
 }
 
-const leading = ({ all, batches, covariances }: Sampled, k: number, device: Device): Promise<Sampled> =>
-  keeping(async (keeper) => {
-    const cut = async (list: readonly Cumulant[]): Promise<Cumulant[]> => {
-      const out: Cumulant[] = [];
-      for (const { p, kappa } of list) {
-        const size = kappa.shape[0];
-        let values = (await kappa.data()) as Float32Array;
-        for (let axis = 0; axis < p; axis++) values = cutAxis(values, size ** (p - axis - 1), size, k);
-        out.push({ p, kappa: keeper.keep(symmetric(values, k, device)) });
-      }
-      return out;
-    };
-    const parts: Cumulant[][] = [];
-    for (const batch of batches) parts.push(await cut(batch));
-    const small = covariances.map((C) => C.subMatrix(0, k - 1, 0, k - 1));
-    return { all: await cut(all), batches: parts, covariances: small, dispose: () => keeper.dispose() };
-  });
+async function leading({ all, batches, covariances }: Sampled, k: number, device: Device): Promise<Sampled> {
+  const cut = async (list: readonly Cumulant[]): Promise<Cumulant[]> => {
+    const out: Cumulant[] = [];
+    for (const { p, kappa } of list) {
+      const size = kappa.shape[0];
+      let values = (await kappa.data()) as Float32Array;
+      for (let axis = 0; axis < p; axis++) values = cutAxis(values, size ** (p - axis - 1), size, k);
+      out.push({ p, kappa: symmetric(values, k, device) });
+    }
+    return out;
+  };
+  const parts: Cumulant[][] = [];
+  for (const batch of batches) parts.push(await cut(batch));
+  return { all: await cut(all), batches: parts, covariances: covariances.map((C) => C.subMatrix(0, k - 1, 0, k - 1)) };
+}
 
 /** The first k of `size` entries along an axis whose entries are `stride` numbers; later axes are cut already or are cut later. */
 function cutAxis(values: Float32Array, stride: number, size: number, k: number): Float32Array {

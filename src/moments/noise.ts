@@ -1,6 +1,6 @@
 import { studentQuantile } from "../symmetry/jackknife.js";
 
-// How far random batches tell what sampling does.
+// Statistics of the differences between random batches, which measure the noise of sampling.
 
 const NORMAL_95 = 1.6449;
 
@@ -20,8 +20,8 @@ export const freedomOf = (lists: readonly (readonly number[])[]): number =>
   2 / Math.max(mean(lists.map((draws) => variance(draws) / Math.max(mean(draws) ** 2, 1e-300))), 1e-9);
 
 /**
- * What the greatest of n ratios of signal to noise may be where there is nothing but noise, of f degrees of freedom that B batches told: the greatest
- * eigenvalue of a Wishart matrix is about (1 + sqrt(n / f))^2 times its mean (Johnstone 2001), and the mean itself may be off.
+ * The greatest of n ratios of signal to noise that noise alone explains. The noise has f degrees of freedom and was measured with B batches. The greatest
+ * eigenvalue of a Wishart matrix is about (1 + sqrt(n / f))^2 times its mean (Johnstone 2001); the second term is the error of that mean.
  */
 export const greatestRatio = (n: number, f: number, B: number): number =>
   (1 + Math.sqrt(n / f)) ** 2 + studentQuantile(B - 1) * Math.sqrt((2 / f) * (1 + 1 / B));

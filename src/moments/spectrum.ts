@@ -4,7 +4,6 @@ import type { Device } from "../engine/device.js";
 import { gradient, incoherent, type Term, unpacked } from "./action.js";
 import { anisotropic, type Cumulant, symmetric, turned, upload } from "./cumulants.js";
 import { boundOf } from "./errorBar.js";
-import { type Keeper, keeping } from "./keeper.js";
 import { dot, lowest } from "./krylov.js";
 import { freedomOf, mean, oneMore } from "./noise.js";
 
@@ -39,7 +38,7 @@ export interface Spectrum {
   directions: readonly Direction[];
   /** Degrees of freedom of their noise: 2 mean^2 / variance. */
   freedom: number;
-  /** Number of batches that tell it. */
+  /** Number of batches that it was measured with. */
   batches: number;
   /** Number of all, k (k - 1) / 2. */
   unknowns: number;
@@ -47,7 +46,6 @@ export interface Spectrum {
   unseen: number;
   /** The 95 % bound of the largest angle in radians between the span of some of the directions and the true one. */
   bound(claimed: readonly number[]): Promise<number>;
-  dispose(): void;
 }
 
 /** The cumulants of all samples, and of each batch those of the samples of that batch alone. */
@@ -56,7 +54,6 @@ export interface Sampled {
   batches: readonly (readonly Cumulant[])[];
   /** Covariance of each batch. */
   covariances: readonly Matrix[];
-  dispose(): void;
 }
 
 export interface SpectrumOptions {
@@ -83,38 +80,36 @@ const EXACT = 3e-3;
 /**
  * The lowest generalised eigenvalues of Q(L) = sum w |L . kappa|^2 against D(L) = <L G, L>, which is what Q would be without cancellation between the
  * indices. Dividing by D makes the result independent of how strong cumulants are along L: where they vanish, ratios are about 1 and nothing is claimed.
- * Weights w are the inverse noise of the entries. Work is done in the eigenbasis of G, where D is diagonal.
+ * Weights w are the inverse noise of the entries. Work is done in the eigenbasis of G, where D is diagonal. The scope in force owns what `bound` needs.
  */
-export const spectrumOf = (sampled: Sampled, options: SpectrumOptions): Promise<Spectrum> =>
-  keeping(async (keeper) => {
-    const { device, seed, signal, onStep } = options;
-    const k = sampled.all[0].kappa.shape[0];
-    const { terms, noises, strains, strengths, noiseStrengths, turn } = await weighing(sampled, options, keeper);
-    const n = (k * (k - 1)) / 2;
-    const D = diagonal(strengths, n);
-    const scale = D.map((value) => (value > 0 ? 1 / Math.sqrt(value) : 0));
-    const scaled = (v: Float64Array): Float64Array => v.map((value, i) => value * scale[i]);
-    const matrices = (block: readonly Float64Array[]): Matrix[] => block.map((v) => unpacked(scaled(v), k));
-    const { values, vectors } = await lowest(async (block) => (await gradient(matrices(block), terms, terms, device)).map(scaled), n, {
-      ...{ count: Math.min(n, 4), tolerance: EXACT, seed },
-      ...(signal && { signal }),
-      onStep: (done, of) => onStep?.("directions", done, of),
-    });
-    const examined = vectors.slice(0, n <= FEW ? n : EXAMINED);
-    const drawn = await drawsOf(examined.map(scaled), noises, k, device, signal);
-    const lost = examined.map((v) => noiseStrengths.map((G) => noiseStrengths.length * incoherence(unpacked(scaled(v), k), G)));
-    const directions = examined.map((v, i) => directionOf(turn(unpacked(scaled(v), k)), Math.max(0, values[i]), drawn[i], lost[i]));
-    onStep?.("noise", 1, 1);
-    await breathe(signal);
-    const beyond = 1 + mean(lost.map((draws) => oneMore(draws) / Math.max(mean(draws), 1e-300)));
-    const noiseD = diagonal(noiseStrengths.reduce((sum, G) => Matrix.add(sum, G)).diagonal(), n);
-    return {
-      ...{ k, directions, unknowns: n, batches: noises.length, freedom: freedomOf(drawn) },
-      unseen: D.filter((value, i) => beyond * noiseD[i] > value / 2).length,
-      bound: (claimed) => boundOf(claimed, { k, values, vectors, scaled, terms, noises, strains, device }),
-      dispose: () => keeper.dispose(),
-    };
+export async function spectrumOf(sampled: Sampled, options: SpectrumOptions): Promise<Spectrum> {
+  const { device, seed, signal, onStep } = options;
+  const k = sampled.all[0].kappa.shape[0];
+  const { terms, noises, strains, strengths, noiseStrengths, turn } = await weighing(sampled, options);
+  const n = (k * (k - 1)) / 2;
+  const D = diagonal(strengths, n);
+  const scale = D.map((value) => (value > 0 ? 1 / Math.sqrt(value) : 0));
+  const scaled = (v: Float64Array): Float64Array => v.map((value, i) => value * scale[i]);
+  const matrices = (block: readonly Float64Array[]): Matrix[] => block.map((v) => unpacked(scaled(v), k));
+  const { values, vectors } = await lowest(async (block) => (await gradient(matrices(block), terms, terms, device)).map(scaled), n, {
+    ...{ count: Math.min(n, 4), tolerance: EXACT, seed },
+    ...(signal && { signal }),
+    onStep: (done, of) => onStep?.("directions", done, of),
   });
+  const examined = vectors.slice(0, n <= FEW ? n : EXAMINED);
+  const drawn = await drawsOf(examined.map(scaled), noises, k, device, signal);
+  const lost = examined.map((v) => noiseStrengths.map((G) => noiseStrengths.length * incoherence(unpacked(scaled(v), k), G)));
+  const directions = examined.map((v, i) => directionOf(turn(unpacked(scaled(v), k)), Math.max(0, values[i]), drawn[i], lost[i]));
+  onStep?.("noise", 1, 1);
+  await breathe(signal);
+  const beyond = 1 + mean(lost.map((draws) => oneMore(draws) / Math.max(mean(draws), 1e-300)));
+  const noiseD = diagonal(noiseStrengths.reduce((sum, G) => Matrix.add(sum, G)).diagonal(), n);
+  return {
+    ...{ k, directions, unknowns: n, batches: noises.length, freedom: freedomOf(drawn) },
+    unseen: D.filter((value, i) => beyond * noiseD[i] > value / 2).length,
+    bound: (claimed) => boundOf(claimed, { k, values, vectors, scaled, terms, noises, strains, device }),
+  };
+}
 
 /** `drawn` is what each batch says that sampling makes of Q(L), `lost` the same of D(L) = 1. */
 function directionOf(L: Matrix, ratio: number, drawn: readonly number[], lost: readonly number[]): Direction {
@@ -143,11 +138,7 @@ interface Weighted {
   turn(L: Matrix): Matrix;
 }
 
-async function weighing(
-  { all, batches, covariances }: Sampled,
-  { device, isotropic, signal }: SpectrumOptions,
-  keeper: Keeper,
-): Promise<Weighted> {
+async function weighing({ all, batches, covariances }: Sampled, { device, isotropic, signal }: SpectrumOptions): Promise<Weighted> {
   const B = batches.length;
   const size = 1 / Math.sqrt(B * (B - 1));
   const k = all[0].kappa.shape[0];
@@ -163,17 +154,17 @@ async function weighing(
     for (const batch of batches) lists.push(await valuesOf(batch[i]));
     const total = await toDifferences(lists, size, signal);
     const weight = total > 0 ? kappa.size / total : 1;
-    const term = (values: Float32Array): Term => ({ p, kappa: keeper.keep(symmetric(values, k, device)), weight });
+    const term = (values: Float32Array): Term => ({ p, kappa: symmetric(values, k, device), weight });
     terms.push(term(await valuesOf({ p, kappa })));
     for (const [b, list] of lists.entries()) noises[b].push(term(list));
   }
   const { realEigenvalues, eigenvectorMatrix: E } = new EigenvalueDecomposition(await incoherent(terms, device), { assumeSymmetric: true });
-  const R = keeper.keep(upload(E.transpose(), device));
+  const R = upload(E.transpose(), device);
   const inFrame = async (list: readonly Term[]): Promise<Term[]> => {
     const out: Term[] = [];
     for (const term of list) {
       await breathe(signal);
-      out.push({ ...term, kappa: keeper.keep(turned(term.kappa, R, term.p)) });
+      out.push({ ...term, kappa: turned(term.kappa, R, term.p) });
       term.kappa.dispose();
     }
     return out;

@@ -269,6 +269,14 @@ test("no false claim on data without symmetry, over seeds", async () => {
     }
 });
 
+test("no symmetry among fewer components than x fills is said of those alone", async () => {
+  const data = samplesOf(4000, 1, (z) => [...z].map((value, a) => (4 - a) * value * value));
+  const [whole, part] = [await find(data), await find(data, { components: 3 })];
+  assert.equal([whole.dimension, part.dimension], [0, 0], `${whole.notes} ${part.notes}`);
+  assert.match(part.notes.join(), "only the 3 components that are kept were examined");
+  assert.not.match(whole.notes.join(), "components that are kept were examined");
+});
+
 test("a Gaussian is nothing to see, never no symmetry; a sphere has all rotations", async () => {
   const gaussian = await find(samplesOf(3000, 1, (z) => [...z]));
   assert.is(gaussian.dimension, undefined);

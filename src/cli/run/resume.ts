@@ -1,9 +1,8 @@
-import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { check, LconvError } from "../../errors.js";
 import { flagName } from "../terminal/flags.js";
 import { chosenDevice, type RunValues, runFlags } from "./flags.js";
-import { absolute, resolveSettings, type Settings } from "./settings.js";
+import { inFull, resolveSettings, type Settings } from "./settings.js";
 import type { TrainValues } from "./trainFlags.js";
 
 const rounding: readonly (keyof RunValues)[] = ["device", "precision", "threads"];
@@ -31,14 +30,6 @@ export function resumedSettings(folder: string, before: RunValues, given: TrainV
   }
   return resolveSettings(changes, before);
 }
-
-/** As config.json has it. */
-const inFull = (key: string, value: unknown): unknown =>
-  typeof value === "string" && key === "augment"
-    ? resolve(value)
-    : typeof value === "string" && key === "dataset"
-      ? absolute(value)
-      : value;
 
 const deviceName = (given: TrainValues, before: RunValues): string | undefined =>
   given.device && chosenDevice({ ...before, ...given }).name;

@@ -47,15 +47,17 @@ function settle(values: Merged): Settings {
     () => "--augment-width goes with --augment",
   );
   const { name: device } = chosenDevice({ ...values, threads });
-  const augment = values.augment === undefined ? undefined : resolve(values.augment);
-  return pick(
-    { ...values, ...defined({ augment }), dataset: absolute(values.dataset), lr, threads, device },
-    Object.keys(runFlags) as (keyof Settings)[],
-  );
+  const paths = defined({ augment: inFull("augment", values.augment), dataset: inFull("dataset", values.dataset) });
+  return pick({ ...values, ...paths, lr, threads, device }, Object.keys(runFlags) as (keyof Settings)[]);
 }
 
-/** A path is kept in full, so that the run can be resumed from another folder. */
-export const absolute = (dataset: string): string =>
+/** A setting as config.json has it: paths in full, so that the run can be resumed from another folder. */
+export function inFull<T>(key: string, value: T): T {
+  if (typeof value !== "string") return value;
+  return (key === "augment" ? resolve(value) : key === "dataset" ? absolute(value) : value) as T;
+}
+
+const absolute = (dataset: string): string =>
   (datasetNames as readonly string[]).includes(dataset) || !existsSync(dataset) ? dataset : resolve(dataset);
 
 /** A configuration file: keys as the flags of `flags`, in camelCase. Throws ERR_LCONV_IO, ERR_LCONV_FORMAT, ERR_LCONV_OPTION (unknown or double key), ERR_LCONV_ARGUMENT. */
