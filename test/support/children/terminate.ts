@@ -84,11 +84,12 @@ const standing = () => ({
   rss: process.memoryUsage.rss(),
 });
 
-/** As it was, or as it is after 10 s: threads of a worker end a little later than it. */
+/** As it was, or as it is after 10 s: threads of a worker end, and its heap goes, a little later than it. */
 async function settled(before: ReturnType<typeof standing>) {
   for (let tries = 0; ; tries++) {
     const now = standing();
-    if (tries === 100 || (now.threads <= before.threads && now.descriptors <= before.descriptors)) return now;
+    if (tries === 100 || (now.threads <= before.threads && now.descriptors <= before.descriptors && now.rss <= before.rss + MOST_BYTES))
+      return now;
     await sleep(100);
   }
 }
