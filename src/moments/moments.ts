@@ -11,10 +11,12 @@ import { largestAngle } from "../symmetry/spanError.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { BATCHES, checked, checkMemory, type MomentOptions, ROWS_EACH, TOLERANCE } from "./checks.js";
-import { type ClaimOptions, claimOf, isSeen } from "./claim.js";
+import { type ClaimOptions, claimOf, isSeen, type MomentClaim, openNote } from "./claim.js";
 import { type Components, componentsOf } from "./components.js";
 import { type Cumulant, cumulantsOf, symmetric } from "./cumulants.js";
+import type { EfficientOptions } from "./efficient.js";
 import { covarianceOf, type RawMoments, rawMoments, together } from "./rawMoments.js";
+import { type Sharpening, sharpened } from "./sharpen.js";
 import { type SampleSource, sourceOf } from "./source.js";
 import { type MomentDirection, type Sampled, type Spectrum, type SpectrumOptions, spectrumOf } from "./spectrum.js";
 
@@ -42,6 +44,8 @@ export interface MomentSymmetries {
   directions: readonly MomentDirection[];
   /** 95 % bound of the largest principal angle, radians, to the span that infinitely many samples would give; NaN if there is none. */
   bound: number;
+  /** What efficient weights of the equations changed; undefined where they were not applied. */
+  sharpening: Sharpening | undefined;
   /** What fewer components say: how many, the dimension there, and the largest angle to the span above inside of them, radians. */
   others: readonly { components: number; dimension: number | undefined; angle: number | undefined }[];
   /** What limits the result, as sentences. */
@@ -102,21 +106,69 @@ export async function symmetriesFromMoments(x: Tensor | SampleSource, options: M
     const sampled = await sampledFrom(raw.groups, orders, device, signal);
     const spectrum = await seenOf(sampled, settings);
     const claim = claimOf(spectrum, { tolerance, orders, complete, effective: raw.effective });
-    const there = claim.claimed.length > 0;
-    const Ls = there ? orthonormal(claim.claimed.map((i) => spectrum.directions[i].L)).matrices : [];
-    const blurred = claim.claimed.some((i) => spectrum.directions[i].noise > BLURRED);
+    const start = orthonormalOf(claim.claimed.map((i) => spectrum.directions[i].L));
+    const parts = { source, inputs, exact: complete && classOf === undefined, start, sampled, spectrum, claim };
+    const span = await spanOf(parts, settings);
+    const there = span.Ls.length > 0;
     return {
-      ...{ dimension: claim.dimension, undecided: claim.undecided, nearly: claim.nearly },
-      basis: there ? new Basis(Ls.map((L) => lowRank(inputs.from.mmul(L), inputs.to))) : undefined,
-      whitened: there ? new Basis(Ls.map((L) => dense(L))) : undefined,
-      ...{ inputs, components: k, orders, kept },
+      ...{ dimension: span.dimension, undecided: span.undecided, nearly: claim.nearly },
+      basis: there ? new Basis(span.Ls.map((L) => lowRank(span.inputs.from.mmul(L), span.inputs.to))) : undefined,
+      whitened: there ? new Basis(span.Ls.map((L) => dense(L))) : undefined,
+      ...{ inputs: span.inputs, components: k, orders, kept },
       directions: spectrum.directions.map(({ L: _, ...numbers }) => numbers),
-      bound: there && !blurred ? await spectrum.bound(claim.claimed) : Number.NaN,
-      others: await compared(sampled, Ls, found, { tolerance, orders, ...settings }),
-      notes: [...notes, ...found.notes, ...claim.notes, ...(blurred ? [BLURRED_NOTE] : [])],
+      ...{ bound: span.bound, sharpening: span.sharpening },
+      others: await compared(sampled, start, found, { tolerance, orders, ...settings }),
+      notes: [...notes, ...found.notes, ...claim.notes, ...span.notes],
     };
   });
 }
+
+const orthonormalOf = (list: readonly Matrix[]): readonly Matrix[] => (list.length > 0 ? orthonormal(list).matrices : []);
+
+interface Claimed {
+  source: SampleSource;
+  inputs: Whitening;
+  /** Whether all of x is there, in one distribution, so that a symmetry can be exact. */
+  exact: boolean;
+  /** What is claimed, orthonormal. */
+  start: readonly Matrix[];
+  sampled: Sampled;
+  spectrum: Spectrum;
+  claim: MomentClaim;
+}
+
+interface Span {
+  Ls: readonly Matrix[];
+  inputs: Whitening;
+  dimension: number | undefined;
+  undecided: number;
+  bound: number;
+  sharpening?: Sharpening;
+  notes: readonly string[];
+}
+
+/** The claimed span, sharpened, and open directions decided, where that can be done. */
+async function spanOf({ source, inputs, exact, start, sampled, spectrum, claim }: Claimed, settings: EfficientOptions): Promise<Span> {
+  const { claimed, open, onlyOpen, dimension } = claim;
+  const among = onlyOpen ? orthonormalOf([...claimed, ...open].map((i) => spectrum.directions[i].L)) : dimension === undefined ? [] : start;
+  const sharp =
+    exact && among.length > 0
+      ? await sharpened(source, inputs, sampled.covariance, sampled.all, among, { ...settings, all: !onlyOpen })
+      : undefined;
+  if (sharp && "span" in sharp) {
+    const { span: Ls, sharpening, bound, inputs } = sharp;
+    const decided = onlyOpen ? [decidedNote(Ls.length, sharpening)] : [];
+    return { Ls, inputs, dimension: Ls.length, undecided: 0, bound, sharpening, notes: decided };
+  }
+  const blurred = claimed.some((i) => spectrum.directions[i].noise > BLURRED);
+  const bound = start.length === 0 || blurred ? Number.NaN : await spectrum.bound(claimed);
+  const notes = [...(open.length > 0 ? [openNote(open.length)] : []), ...(sharp ? [sharp.note] : []), ...(blurred ? [BLURRED_NOTE] : [])];
+  return { Ls: start, inputs, dimension, undecided: open.length, bound, notes };
+}
+
+const decidedNote = (n: number, { equations, misfit, next }: Sharpening): string =>
+  `the dimension rests on efficient weights of ${equations} equations: for ${n} direction${n > 1 ? "s" : ""} they miss by no more than ` +
+  `${misfit.toPrecision(2)} times what sampling explains, for the next by ${next.toPrecision(2)} times`;
 
 /** Cumulants of all samples and of each batch; the scope in force owns them. */
 async function sampledFrom(
@@ -136,7 +188,7 @@ async function sampledFrom(
     batches.push(await cumulantsOf(list, one, orders, device));
     covariances.push(covarianceOf(one));
   }
-  return { all, batches, covariances };
+  return { all, batches, covariances, covariance: covarianceOf(together(whole)) };
 }
 
 /** The isotropic part, as of an elliptical distribution, counts where there is no other. */
@@ -168,7 +220,7 @@ async function compared(
   return results;
 }
 
-async function leading({ all, batches, covariances }: Sampled, k: number, device: Device): Promise<Sampled> {
+async function leading({ all, batches, covariances, covariance }: Sampled, k: number, device: Device): Promise<Sampled> {
   const cut = async (list: readonly Cumulant[]): Promise<Cumulant[]> => {
     const out: Cumulant[] = [];
     for (const { p, kappa } of list) {
@@ -179,9 +231,10 @@ async function leading({ all, batches, covariances }: Sampled, k: number, device
     }
     return out;
   };
+  const leadingPart = (C: Matrix): Matrix => C.subMatrix(0, k - 1, 0, k - 1);
   const parts: Cumulant[][] = [];
   for (const batch of batches) parts.push(await cut(batch));
-  return { all: await cut(all), batches: parts, covariances: covariances.map((C) => C.subMatrix(0, k - 1, 0, k - 1)) };
+  return { all: await cut(all), batches: parts, covariances: covariances.map(leadingPart), covariance: leadingPart(covariance) };
 }
 
 /** The first k of `size` entries along an axis whose entries are `stride` numbers; later axes are cut already or are cut later. */

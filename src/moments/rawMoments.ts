@@ -84,7 +84,7 @@ class Dealer {
 }
 
 /** to (x - mean), [rows, k] */
-const componentsOfRows = (x: Float32Array, { to, mean }: Components["inputs"], device: Device): Promise<Float32Array> =>
+export const componentsOfRows = (x: Float32Array, { to, mean }: Components["inputs"], device: Device): Promise<Float32Array> =>
   scope(async () => {
     const [k, d] = [to.rows, to.columns];
     const centred = x.slice();

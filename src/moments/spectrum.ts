@@ -52,8 +52,9 @@ export interface Spectrum {
 export interface Sampled {
   all: readonly Cumulant[];
   batches: readonly (readonly Cumulant[])[];
-  /** Covariance of each batch. */
+  /** Covariance of each batch, and of all samples. */
   covariances: readonly Matrix[];
+  covariance: Matrix;
 }
 
 export interface SpectrumOptions {

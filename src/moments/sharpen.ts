@@ -1,0 +1,97 @@
+import { inverse, Matrix } from "ml-matrix";
+import { defined } from "../defined.js";
+import type { Whitening } from "../lie/functions/whitening.js";
+import { orthonormal } from "../lie/identify/frame.js";
+import { largestAngle } from "../symmetry/spanError.js";
+import { type Cumulant, inverseRoot } from "./cumulants.js";
+import { type EfficientOptions, efficient, FITS } from "./efficient.js";
+import { equationCount, type WhiteCumulants } from "./equations.js";
+import { keptCovariance } from "./metric.js";
+import { componentsOfRows } from "./rawMoments.js";
+import { blocksOf, type SampleSource } from "./source.js";
+
+/** What efficient weights of the equations change. */
+export interface Sharpening {
+  /** Equations L . kappa_p = 0, p from 2 on. */
+  equations: number;
+  /** By how much the span moved, radians; undefined where it has fewer directions than before. */
+  moved: number | undefined;
+  /** How badly they hold for the worst direction of the span: Hansen's J over its mean, about 1 where sampling explains all. */
+  misfit: number;
+  /** The same of the best direction beside the span. */
+  next: number;
+}
+
+/** A span in coordinates in which it keeps the covariance. */
+export interface Sharpened {
+  /** Antisymmetric and orthonormal. */
+  span: readonly Matrix[];
+  inputs: Whitening;
+  bound: number;
+  sharpening: Sharpening;
+}
+
+/** More take seconds each time, and gigabytes. */
+const MOST_EQUATIONS = 2600;
+/** So many times worse are the directions beside it where the equations determine the span. */
+const DETERMINED = 5;
+/** And where they alone decide how many there are. */
+const DECIDED = 100;
+
+/** The orders whose equations can be weighted with N samples; none where even the third are too many. */
+function weighable(k: number, orders: readonly number[], N: number): number[] {
+  const fits = (list: readonly number[]): boolean => equationCount(k, list) <= Math.min(MOST_EQUATIONS, N);
+  return [orders, orders.filter((order) => order < 4)].map((list) => [...list]).find((list) => list.length > 0 && fits(list)) ?? [];
+}
+
+/**
+ * A claimed span made as sharp as the samples allow, and the covariance that it keeps: `covariance` is that of the samples in `inputs`, cumulants are in the
+ * coordinates in which it is I. Undefined where there are too many components or too few samples for it, or no exact symmetry fits.
+ */
+export async function sharpened(
+  source: SampleSource,
+  inputs: Whitening,
+  covariance: Matrix,
+  cumulants: readonly Cumulant[],
+  start: readonly Matrix[],
+  options: EfficientOptions,
+): Promise<Sharpened | { note: string } | undefined> {
+  const k = covariance.rows;
+  const N = source.N * source.m;
+  const orders = weighable(k, cumulants.map(({ p }) => p), N); // biome-ignore format: one line
+  const deciding = options.all === false;
+  if (orders.length === 0 || (deciding && orders.length < cumulants.length)) return undefined; // fewer orders leave more directions
+  const valuesOf = async (order: number): Promise<ArrayLike<number> | undefined> =>
+    orders.includes(order) ? cumulants.find(({ p }) => p === order)?.kappa.data() : undefined;
+  const white: WhiteCumulants = { k, ...defined({ third: await valuesOf(3), fourth: await valuesOf(4) }) };
+  const root = inverseRoot(covariance);
+  const here = changed(inputs, root);
+  async function* rows(): AsyncGenerator<Float32Array> {
+    for await (const { x } of blocksOf(source, options.signal)) yield componentsOfRows(x, here, options.device);
+  }
+  const found = await efficient(white, start, rows, N, options);
+  const misfit = Math.max(...found.misfit);
+  if (misfit > FITS && deciding) return undefined;
+  if (misfit > FITS)
+    return {
+      note: `as an exact symmetry it is rejected: the equations of its moments miss by ${misfit.toPrecision(2)} times what sampling explains`,
+    };
+  if (found.next < (deciding ? DECIDED : DETERMINED) * Math.max(misfit, 1)) return undefined;
+  const T = inverseRoot(keptCovariance(found.span));
+  const back = inverse(T);
+  const span = found.span.map((L) => {
+    const A = T.mmul(L).mmul(back);
+    return Matrix.sub(A, A.transpose()).mul(0.5);
+  });
+  const columns = (list: readonly Matrix[]): Matrix => new Matrix(list.map((L) => L.to1DArray())).transpose();
+  const moved = span.length === start.length ? largestAngle(columns(found.span), columns(start)) : undefined;
+  return {
+    span: orthonormal(span).matrices,
+    inputs: changed(here, T),
+    bound: found.bound,
+    sharpening: { equations: found.equations, moved, misfit, next: found.next },
+  };
+}
+
+/** x'' = T x' */
+const changed = ({ to, from, mean }: Whitening, T: Matrix): Whitening => ({ to: T.mmul(to), from: from.mmul(inverse(T)), mean });
