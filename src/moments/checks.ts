@@ -1,5 +1,5 @@
 import { check, checkInteger, clip } from "../errors.js";
-import type { SampleSource } from "./source.js";
+import { effectiveRows, type Weighted } from "./source.js";
 
 // What is asked of samples and options before the work.
 
@@ -11,6 +11,13 @@ export interface MomentOptions {
   orders?: readonly (3 | 4)[];
   /** Class of each sample, from 0 on: then the distribution of each class must be invariant, p(x | y). Default: no classes. */
   labels?: ArrayLike<number>;
+  /**
+   * Whether samples far out are drawn in, for tails so heavy that few samples would decide the moments: about a location and in a scatter that outliers
+   * hardly move, those beyond the radius of nine tenths are put on it. That keeps every symmetry, and can make others that only the tails break. Default false.
+   */
+  robust?: boolean;
+  /** Weight of each sample, at least 0, as of a sample that was not drawn evenly. Default: all the same. */
+  weights?: ArrayLike<number>;
   /** The greatest share of the change of the cumulants that may remain, between 0 and 1. Default 0.15. */
   tolerance?: number;
   /** Seed of the random batches. Default 0. */
@@ -40,10 +47,29 @@ export interface Grouped {
   notes: string[];
 }
 
+/** Checks weights and scales them as `Weighted` has them. */
+export function checkedWeights(weights: ArrayLike<number> | undefined, N: number): { weights?: Float64Array } {
+  if (weights === undefined) return {};
+  check(
+    typeof weights === "object" && weights !== null && weights.length === N,
+    "ERR_LCONV_SHAPE",
+    () => `${WHERE}: ${N} samples, but ${weights?.length} weights`,
+  );
+  let [sum, squares] = [0, 0];
+  for (let n = 0; n < N; n++) {
+    const w = weights[n];
+    check(Number.isFinite(w) && w >= 0, "ERR_LCONV_ARGUMENT", () => `${WHERE}: weights[${n}] must be a number of at least 0, got ${w}`);
+    sum += w;
+    squares += w * w;
+  }
+  check(sum > 0, "ERR_LCONV_ARGUMENT", () => `${WHERE}: all weights are 0`);
+  return { weights: Float64Array.from(weights, (w) => (w * sum) / squares) };
+}
+
 /** Checks options and samples. */
 export function checked(
-  source: SampleSource,
-  { components = "auto", orders, labels, tolerance = TOLERANCE, seed = 0 }: MomentOptions,
+  source: Weighted,
+  { components = "auto", orders, labels, robust = false, tolerance = TOLERANCE, seed = 0 }: MomentOptions,
 ): Grouped {
   const { N, m, d, read } = source;
   for (const [name, value] of Object.entries({ N, m, d })) checkInteger(WHERE, name, value, 1, Number.MAX_SAFE_INTEGER);
@@ -60,14 +86,17 @@ export function checked(
     "ERR_LCONV_ARGUMENT",
     () => `${WHERE}: tolerance must lie between 0 and 1, got ${clip(String(tolerance))}`,
   );
+  check(typeof robust === "boolean", "ERR_LCONV_ARGUMENT", () => `${WHERE}: robust must be true or false, got ${clip(String(robust))}`);
   check(typeof read === "function", "ERR_LCONV_ARGUMENT", () => `${WHERE}: a source needs a function read(start, end)`);
   check(d > 1, "ERR_LCONV_SHAPE", () => `${WHERE}: a single position has no linear symmetry that keeps its variance`);
   const least = Math.max(FEWEST_OF_CLASS, ROWS_EACH * (components === "auto" ? 2 : components));
+  const rows = Math.floor(effectiveRows(source));
+  const samples = rows / m < N - 1 ? `${N} samples, by their weights worth ${Math.floor(rows / m)},` : `${N} samples`;
   check(
-    N * m >= least && N >= FEWEST_OF_CLASS,
+    rows >= least && rows >= FEWEST_OF_CLASS * m,
     "ERR_LCONV_DATA",
     () =>
-      `${WHERE}: ${N} samples${m > 1 ? ` of ${m} channels` : ""} are too few; at least ${FEWEST_OF_CLASS}, and ${ROWS_EACH} for each component, ` +
+      `${WHERE}: ${samples}${m > 1 ? ` of ${m} channels` : ""} are too few; at least ${FEWEST_OF_CLASS}, and ${ROWS_EACH} for each component, ` +
       `${least}, are needed`,
   );
   const together = m > 1 ? ["the channels are taken together: that one L moves them alike is what is looked for, and not tested"] : [];

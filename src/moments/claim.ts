@@ -107,7 +107,7 @@ function noGround(spectrum: Seen, { orders, effective }: ClaimOptions): string |
   if (effective < FEWEST_EFFECTIVE)
     return (
       `x has tails so heavy that about ${effective.toPrecision(2)} samples make up its moments of order ${Math.max(...orders)}; leave outliers out, ` +
-      "take lower orders, or pass a function of x with lighter tails"
+      "draw samples far out in (`robust`), or take lower orders"
     );
   if (isSeen(spectrum)) return undefined;
   return (

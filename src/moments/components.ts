@@ -6,7 +6,7 @@ import { matmul } from "../ops/matmul.js";
 import { scope } from "../tensor/scope.js";
 import { keep, tensor } from "../tensor/tensor.js";
 import { lowest } from "./krylov.js";
-import { blocksOf, type SampleSource } from "./source.js";
+import { type Block, blocksOf, effectiveRows, type Weighted } from "./source.js";
 
 /** The principal directions in which cumulants are taken. */
 export interface Components {
@@ -39,13 +39,13 @@ const RESOLVED = 1e-14;
  * Throws ERR_LCONV_ARGUMENT for more positions than 2,048 or more components than the rank, ERR_LCONV_DATA for samples that are all the same.
  */
 export async function componentsOf(
-  source: SampleSource,
+  source: Weighted,
   asked: number | "auto",
   most: number,
   device: Device,
   signal?: AbortSignal,
 ): Promise<Components> {
-  const { N, m, d } = source;
+  const { N, d } = source;
   check(
     d <= MOST,
     "ERR_LCONV_ARGUMENT",
@@ -69,7 +69,7 @@ export async function componentsOf(
     "ERR_LCONV_DATA",
     () => `symmetriesFromMoments: x fills ${rank} direction as far as float32 shows; a symmetry that keeps the covariance needs at least 2`,
   );
-  const { k, others, notes } = choose(variances, rank, { asked, most, rows: N * m });
+  const { k, others, notes } = choose(variances, rank, { asked, most, rows: effectiveRows(source) });
   const [to, from] = [Matrix.zeros(k, d), Matrix.zeros(d, k)];
   for (let a = 0; a < k; a++)
     for (let mu = 0; mu < d; mu++) {
@@ -96,21 +96,24 @@ export async function componentsOf(
 }
 
 /** Mean and standard deviation of each position, over samples and channels; a standard deviation that is rounding is 0. */
-async function sizesOf(source: SampleSource, signal?: AbortSignal): Promise<{ mean: Float64Array; size: Float64Array }> {
-  const { N, m, d } = source;
+async function sizesOf(source: Weighted, signal?: AbortSignal): Promise<{ mean: Float64Array; size: Float64Array }> {
+  const { d } = source;
+  const rows = effectiveRows(source);
   const [first, sum, squares] = [new Float64Array(d), new Float64Array(d), new Float64Array(d)];
-  for await (const { start, x } of blocksOf(source, signal)) {
+  for await (const { start, x, weightOf } of blocksOf(source, signal)) {
     if (start === 0) first.set(x.subarray(0, d)); // sums about a sample, so that a large mean costs no digits
-    for (let at = 0; at < x.length; )
+    for (let at = 0; at < x.length; ) {
+      const weight = weightOf(at / d);
       for (let mu = 0; mu < d; mu++, at++) {
         const value = x[at] - first[mu];
-        sum[mu] += value;
-        squares[mu] += value * value;
+        sum[mu] += weight * value;
+        squares[mu] += weight * value * value;
       }
+    }
   }
-  const mean = sum.map((value, mu) => first[mu] + value / (N * m));
+  const mean = sum.map((value, mu) => first[mu] + value / rows);
   const size = squares.map((value, mu) => {
-    const variance = value / (N * m) - (sum[mu] / (N * m)) ** 2;
+    const variance = value / rows - (sum[mu] / rows) ** 2;
     return variance > RESOLVED * (variance + mean[mu] ** 2) ? Math.sqrt(variance) : 0;
   });
   return { mean, size };
@@ -118,39 +121,45 @@ async function sizesOf(source: SampleSource, signal?: AbortSignal): Promise<{ me
 
 /** The mean of (x - mean)(x - mean)^T over samples and channels, each position in its unit. */
 async function covarianceOf(
-  source: SampleSource,
+  source: Weighted,
   mean: Float64Array,
   unit: Float64Array,
   device: Device,
   signal?: AbortSignal,
 ): Promise<Matrix> {
-  const { N, m, d } = source;
+  const { m, d } = source;
+  const scale = 1 / effectiveRows(source);
   const sums = new Float64Array(d * d);
   const small = d <= ALL; // then float64 costs little, and keeps directions of little variance
-  for await (const { x, samples } of blocksOf(source, signal)) {
-    const z = new Float32Array(x.length);
-    for (let at = 0; at < x.length; ) for (let mu = 0; mu < d; mu++, at++) z[at] = unit[mu] > 0 ? (x[at] - mean[mu]) / unit[mu] : 0;
+  for await (const block of blocksOf(source, signal)) {
     if (small) {
-      addProducts(sums, x, mean, unit, 1 / (N * m));
+      addProducts(sums, block, mean, unit, scale);
       continue;
+    }
+    const { x, samples, weightOf } = block;
+    const z = new Float32Array(x.length);
+    for (let at = 0; at < x.length; ) {
+      const root = Math.sqrt(weightOf(at / d));
+      for (let mu = 0; mu < d; mu++, at++) z[at] = unit[mu] > 0 ? (root * (x[at] - mean[mu])) / unit[mu] : 0;
     }
     const part = await scope(async () => {
       const rows = tensor(z, { shape: [samples * m, d], device });
       return matmul(rows, rows, { transA: true }).data();
     });
-    for (let at = 0; at < sums.length; at++) sums[at] += part[at] / (N * m);
+    for (let at = 0; at < sums.length; at++) sums[at] += part[at] * scale;
   }
   const C = Matrix.from1DArray(d, d, sums as unknown as number[]);
   return C.add(C.transpose()).mul(0.5);
 }
 
-/** sums += scale z z^T of each row, z = (x - mean) / unit. */
-function addProducts(sums: Float64Array, x: Float32Array, mean: Float64Array, unit: Float64Array, scale: number): void {
+/** sums += scale w z z^T of each row, z = (x - mean) / unit. */
+function addProducts(sums: Float64Array, { x, weightOf }: Block, mean: Float64Array, unit: Float64Array, scale: number): void {
   const d = mean.length;
   const z = new Float64Array(d);
   for (let at = 0; at < x.length; at += d) {
     for (let mu = 0; mu < d; mu++) z[mu] = unit[mu] > 0 ? (x[at + mu] - mean[mu]) / unit[mu] : 0;
-    for (let a = 0; a < d; a++) for (let b = 0; b < d; b++) sums[a * d + b] += scale * z[a] * z[b];
+    const weight = scale * weightOf(at / d);
+    for (let a = 0; a < d; a++) for (let b = 0; b < d; b++) sums[a * d + b] += weight * z[a] * z[b];
   }
 }
 

@@ -58,10 +58,10 @@ export function fourthCumulants({ n, sums: [first, second, third, fourth] }: Raw
   return out;
 }
 
-/** S^(-1/2) of a positive definite S. */
-export function inverseRoot(S: Matrix): Matrix {
+/** S^(-1/2) of a positive definite S, whose eigenvalues below `least` are rounding. */
+export function inverseRoot(S: Matrix, least = 1e-6): Matrix {
   const { realEigenvalues, eigenvectorMatrix: E } = new EigenvalueDecomposition(S, { assumeSymmetric: true });
-  const scale = Matrix.diag(realEigenvalues.map((value) => 1 / Math.sqrt(Math.max(value, 1e-6))));
+  const scale = Matrix.diag(realEigenvalues.map((value) => 1 / Math.sqrt(Math.max(value, least))));
   return E.mmul(scale).mmul(E.transpose());
 }
 

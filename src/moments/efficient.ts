@@ -36,8 +36,14 @@ export interface EfficientOptions {
   onStep?: (name: string, done: number, of: number) => void;
 }
 
-/** Rows y [., k] of samples, in the coordinates of the cumulants, as often as it is asked for. */
-export type Rows = () => AsyncGenerator<Float32Array>;
+/** Rows y [., k] of samples, in the coordinates of the cumulants, with their weights. */
+export interface RowBlock {
+  y: Float32Array;
+  weightOf(i: number): number;
+}
+
+/** All rows, as often as it is asked for. */
+export type Rows = () => AsyncGenerator<RowBlock>;
 
 /** Rows that make the covariance of the equations. */
 const ROWS = 20000;
@@ -51,7 +57,7 @@ const SETTLED = 0.002;
 /**
  * The generalised method of moments (Hansen 1982, Econometrica 50) for L . kappa_p = 0, p = 2, 3, 4: minimises e(L)^T S^-1 e(L) over all L, where e are the
  * equations and S is the covariance of their error, estimated at the span so far, and again until that settles. In contrast to Q it knows that the covariance
- * was estimated, too, and how errors of equations belong together. `start` is orthonormal; `N` is how many samples the cumulants are from.
+ * was estimated, too, and how errors of equations belong together. `start` is orthonormal; `N` is how many rows of equal weight the cumulants are from.
  */
 export async function efficient(
   cumulants: WhiteCumulants,
@@ -104,7 +110,7 @@ async function errorCovariance(
   const S = Array.from({ length: count }, () => new Float64Array(count));
   const sum = new Float64Array(count);
   const block = new Float32Array(BLOCK * count);
-  let [waiting, total] = [0, 0];
+  let [waiting, total] = [0, 0]; // total = sum w^2
   const flush = async (): Promise<void> => {
     const part = await scope(() => {
       const e = tensor(block.slice(0, waiting * count), { shape: [waiting, count], device });
@@ -115,7 +121,6 @@ async function errorCovariance(
       for (let j = 0; j < count; j++) row[j] += part[i * count + j];
     }
     for (let at = 0; at < waiting * count; at++) sum[at % count] += block[at];
-    total += waiting;
     waiting = 0;
     await breathe(signal);
   };
@@ -124,18 +129,21 @@ async function errorCovariance(
   const skip = Math.max(1, Math.floor(N / ROWS));
   const [y, z] = [new Float64Array(k), new Float64Array(k)];
   let n = 0;
-  for await (const list of rows())
+  for await (const { y: list, weightOf } of rows())
     for (let at = 0; at < list.length; at += k, n++) {
       if (n % skip !== 0) continue;
+      const weight = weightOf(at / k);
       for (let a = 0; a < k; a++) y[a] = list[at + a];
       for (let i = 0; i < each; i++) {
         applied(Ls[(n / skip + i) % Ls.length], y, z);
         write(y, z, block, waiting * count);
+        if (weight !== 1) for (let e = waiting * count; e < (waiting + 1) * count; e++) block[e] *= weight;
+        total += weight ** 2;
         if (++waiting === BLOCK) await flush();
       }
     }
   if (waiting > 0) await flush();
-  for (let i = 0; i < count; i++) for (let j = 0; j < count; j++) S[i][j] = (S[i][j] - (sum[i] * sum[j]) / total) / (total - 1);
+  for (let i = 0; i < count; i++) for (let j = 0; j < count; j++) S[i][j] = (S[i][j] - (sum[i] * sum[j]) / total) / total;
   return S;
 }
 

@@ -10,14 +10,15 @@ import { orthonormal } from "../lie/identify/frame.js";
 import { largestAngle } from "../symmetry/spanError.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { BATCHES, checked, checkMemory, type MomentOptions, ROWS_EACH, TOLERANCE } from "./checks.js";
+import { BATCHES, checked, checkedWeights, checkMemory, type MomentOptions, ROWS_EACH, TOLERANCE } from "./checks.js";
 import { type ClaimOptions, claimOf, isSeen, type MomentClaim, openNote } from "./claim.js";
 import { type Components, componentsOf } from "./components.js";
 import { type Cumulant, cumulantsOf, symmetric } from "./cumulants.js";
 import type { EfficientOptions } from "./efficient.js";
 import { covarianceOf, type RawMoments, rawMoments, together } from "./rawMoments.js";
+import { drawnIn } from "./robust.js";
 import { type Sharpening, sharpened } from "./sharpen.js";
-import { type SampleSource, sourceOf } from "./source.js";
+import { effectiveRows, type SampleSource, sourceOf, type Weighted } from "./source.js";
 import { type MomentDirection, type Sampled, type Spectrum, type SpectrumOptions, spectrumOf } from "./spectrum.js";
 
 /** What the moments of a distribution say of its symmetries. */
@@ -85,13 +86,15 @@ const FOURTH = 40;
  */
 export async function symmetriesFromMoments(x: Tensor | SampleSource, options: MomentOptions = {}): Promise<MomentSymmetries> {
   checkOptions("symmetriesFromMoments", options, {
-    ...{ components: 1, orders: 1, labels: 1, tolerance: 1, seed: 1, signal: 1, onStep: 1 },
+    ...{ components: 1, orders: 1, labels: 1, weights: 1, robust: 1, tolerance: 1, seed: 1, signal: 1, onStep: 1 },
   });
-  const { components = "auto", tolerance = TOLERANCE, seed = 0, signal, onStep } = options;
-  const source = await sourceOf(x);
-  const { classOf, classes, notes } = checked(source, options);
-  const device = source.device ?? defaultDevice();
-  const most = Math.floor((source.N * source.m) / ROWS_EACH);
+  const { components = "auto", robust = false, tolerance = TOLERANCE, seed = 0, signal, onStep } = options;
+  const given = await sourceOf(x);
+  const weighted: Weighted = { ...given, ...checkedWeights(options.weights, given.N) };
+  const { classOf, classes, notes } = checked(weighted, options);
+  const device = given.device ?? defaultDevice();
+  const most = Math.floor(effectiveRows(weighted) / ROWS_EACH);
+  const source = robust ? await drawnIn(weighted, most, device, signal) : weighted;
   const found = await componentsOf(source, components, most, device, signal);
   const { inputs, k, kept, complete } = found;
   const orders = options.orders ?? (k <= FOURTH ? [3, 4] : [3]);
@@ -126,7 +129,7 @@ export async function symmetriesFromMoments(x: Tensor | SampleSource, options: M
 const orthonormalOf = (list: readonly Matrix[]): readonly Matrix[] => (list.length > 0 ? orthonormal(list).matrices : []);
 
 interface Claimed {
-  source: SampleSource;
+  source: Weighted;
   inputs: Whitening;
   /** Whether all of x is there, in one distribution, so that a symmetry can be exact. */
   exact: boolean;

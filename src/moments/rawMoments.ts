@@ -5,13 +5,13 @@ import { mul } from "../ops/arithmetic.js";
 import { matmul } from "../ops/matmul.js";
 import { reshape } from "../ops/shape.js";
 import { scope } from "../tensor/scope.js";
-import { ones, tensor } from "../tensor/tensor.js";
+import { tensor } from "../tensor/tensor.js";
 import type { Components } from "./components.js";
-import { blocksOf, type SampleSource } from "./source.js";
+import { blocksOf, type Weighted } from "./source.js";
 
 /** Sums of products of the components of some samples: [k], [k, k], [k, k, k] and, where asked for, [k, k, k, k]. */
 export interface RawMoments {
-  /** Rows that were summed: samples times channels. */
+  /** Rows that were summed, samples times channels, by their weights. */
   n: number;
   sums: readonly Float64Array[];
 }
@@ -40,14 +40,14 @@ export interface Batched {
 }
 
 /** One pass over the samples. */
-export async function rawMoments(source: SampleSource, { inputs, k }: Components, options: RawOptions): Promise<Batched> {
+export async function rawMoments(source: Weighted, { inputs, k }: Components, options: RawOptions): Promise<Batched> {
   const { order, batches, classOf, classes, seed, device, signal, onStep } = options;
   const { N, m } = source;
   const random = new Philox(seed, streams.moments);
-  const groups = Array.from({ length: classes * batches }, () => new Group(k, order, device));
+  const groups = Array.from({ length: classes * batches }, () => new Group(k, order, device, source.weights === undefined));
   const dealers = Array.from({ length: classes }, () => new Dealer(batches));
   let [total, squares] = [0, 0];
-  for await (const { start, samples, x } of blocksOf(source, signal)) {
+  for await (const { start, samples, x, weightOf } of blocksOf(source, signal)) {
     const y = await componentsOfRows(x, inputs, device);
     const draws = random.uniform(samples); // a sample goes as a whole: its channels may depend on each other
     for (let n = 0; n < samples; n++) {
@@ -56,10 +56,11 @@ export async function rawMoments(source: SampleSource, { inputs, k }: Components
       const group = groups[number * batches + dealers[number].next(draws[n])];
       for (let c = 0; c < m; c++) {
         const row = y.subarray((n * m + c) * k, (n * m + c + 1) * k);
-        const weight = lengthOf(row) ** order;
-        total += weight;
-        squares += weight ** 2;
-        if (group.add(row)) await group.flush();
+        const weight = weightOf(n * m + c);
+        const share = weight * lengthOf(row) ** order;
+        total += share;
+        squares += share ** 2;
+        if (group.add(row, weight)) await group.flush();
       }
     }
     onStep?.(start + samples, N);
@@ -103,19 +104,23 @@ class Group implements RawMoments {
   n = 0;
   readonly sums: Float64Array[];
   readonly #rows: Float32Array;
+  readonly #weights = new Float32Array(ROWS);
   #waiting = 0;
 
   constructor(
     readonly k: number,
     order: number,
     readonly device: Device,
+    /** Whether all weights are 1. */
+    readonly even: boolean,
   ) {
     this.sums = Array.from({ length: order }, (_, p) => new Float64Array(k ** (p + 1)));
     this.#rows = new Float32Array(ROWS * k);
   }
 
   /** Returns whether rows must be flushed before the next. */
-  add(y: Float32Array): boolean {
+  add(y: Float32Array, weight: number): boolean {
+    this.#weights[this.#waiting] = weight;
     this.#rows.set(y, this.#waiting++ * this.k);
     return this.#waiting === ROWS;
   }
@@ -127,13 +132,14 @@ class Group implements RawMoments {
     const parts = await scope(() => {
       const y = tensor(this.#rows.slice(0, rows * k), { shape: [rows, k], device });
       const pairs = reshape(mul(reshape(y, [rows, k, 1]), reshape(y, [rows, 1, k])), [rows, k * k]);
-      const one = ones([1, rows], { device });
-      const products = [matmul(one, y), matmul(one, pairs), matmul(y, pairs, { transA: true })];
-      if (sums.length > 3) products.push(matmul(pairs, pairs, { transA: true }));
+      const weights = tensor(this.#weights.slice(0, rows), { shape: [1, rows], device });
+      const weighted = mul(y, reshape(weights, [rows, 1]));
+      const products = [matmul(weights, y), matmul(weights, pairs), matmul(weighted, pairs, { transA: true })];
+      if (sums.length > 3) products.push(matmul(this.even ? pairs : mul(pairs, reshape(weights, [rows, 1])), pairs, { transA: true }));
       return Promise.all(products.map((product) => product.data()));
     });
     for (const [p, sum] of sums.entries()) for (let at = 0; at < sum.length; at++) sum[at] += parts[p][at];
-    this.n += rows;
+    for (let i = 0; i < rows; i++) this.n += this.#weights[i];
     this.#waiting = 0;
   }
 }

@@ -4,11 +4,11 @@ import type { Whitening } from "../lie/functions/whitening.js";
 import { orthonormal } from "../lie/identify/frame.js";
 import { largestAngle } from "../symmetry/spanError.js";
 import { type Cumulant, inverseRoot } from "./cumulants.js";
-import { type EfficientOptions, efficient, FITS } from "./efficient.js";
+import { type EfficientOptions, efficient, FITS, type RowBlock } from "./efficient.js";
 import { equationCount, type WhiteCumulants } from "./equations.js";
 import { keptCovariance } from "./metric.js";
 import { componentsOfRows } from "./rawMoments.js";
-import { blocksOf, type SampleSource } from "./source.js";
+import { blocksOf, effectiveRows, type Weighted } from "./source.js";
 
 /** What efficient weights of the equations change. */
 export interface Sharpening {
@@ -49,7 +49,7 @@ function weighable(k: number, orders: readonly number[], N: number): number[] {
  * coordinates in which it is I. Undefined where there are too many components or too few samples for it, or no exact symmetry fits.
  */
 export async function sharpened(
-  source: SampleSource,
+  source: Weighted,
   inputs: Whitening,
   covariance: Matrix,
   cumulants: readonly Cumulant[],
@@ -57,7 +57,7 @@ export async function sharpened(
   options: EfficientOptions,
 ): Promise<Sharpened | { note: string } | undefined> {
   const k = covariance.rows;
-  const N = source.N * source.m;
+  const N = effectiveRows(source);
   const orders = weighable(k, cumulants.map(({ p }) => p), N); // biome-ignore format: one line
   const deciding = options.all === false;
   if (orders.length === 0 || (deciding && orders.length < cumulants.length)) return undefined; // fewer orders leave more directions
@@ -66,8 +66,9 @@ export async function sharpened(
   const white: WhiteCumulants = { k, ...defined({ third: await valuesOf(3), fourth: await valuesOf(4) }) };
   const root = inverseRoot(covariance);
   const here = changed(inputs, root);
-  async function* rows(): AsyncGenerator<Float32Array> {
-    for await (const { x } of blocksOf(source, options.signal)) yield componentsOfRows(x, here, options.device);
+  async function* rows(): AsyncGenerator<RowBlock> {
+    for await (const { x, weightOf } of blocksOf(source, options.signal))
+      yield { y: await componentsOfRows(x, here, options.device), weightOf };
   }
   const found = await efficient(white, start, rows, N, options);
   const misfit = Math.max(...found.misfit);

@@ -17,6 +17,15 @@ export interface SampleSource {
   device?: Device;
 }
 
+/** Samples of which some count more than others. */
+export interface Weighted extends SampleSource {
+  /** Of each sample; their sum is (sum w)^2 / sum w^2, as many samples of equal weight say as much (Kish 1965). Default: 1 each. */
+  weights?: Float64Array;
+}
+
+/** As many rows of equal weight say as much as all samples and channels do. */
+export const effectiveRows = ({ N, m, weights }: Weighted): number => m * (weights?.reduce((sum, w) => sum + w, 0) ?? N);
+
 /** A tensor [N, d] or [N, m, d] as a source. Throws ERR_LCONV_SHAPE. */
 export async function sourceOf(x: Tensor | SampleSource): Promise<SampleSource> {
   check(
@@ -41,12 +50,14 @@ export interface Block {
   samples: number;
   /** [samples m, d]: each channel is a row. */
   x: Float32Array;
+  /** Of row i. */
+  weightOf(i: number): number;
 }
 
 const BLOCK_VALUES = 2 ** 21;
 
 /** One pass. Throws ERR_LCONV_DATA for a value that is not finite, ERR_LCONV_SHAPE for a block of another size, and the reason of `signal`. */
-export async function* blocksOf({ N, m, d, read }: SampleSource, signal?: AbortSignal): AsyncGenerator<Block> {
+export async function* blocksOf({ N, m, d, read, weights }: Weighted, signal?: AbortSignal): AsyncGenerator<Block> {
   const most = Math.max(1, Math.floor(BLOCK_VALUES / (m * d)));
   for (let start = 0; start < N; start += most) {
     await breathe(signal);
@@ -68,6 +79,6 @@ export async function* blocksOf({ N, m, d, read }: SampleSource, signal?: AbortS
       "ERR_LCONV_DATA",
       () => `symmetriesFromMoments: sample ${start + Math.floor(bad / (m * d))} holds ${x[bad]}; leave such samples out`,
     );
-    yield { start, samples: end - start, x };
+    yield { start, samples: end - start, x, weightOf: weights ? (i) => weights[start + Math.floor(i / m)] : () => 1 };
   }
 }

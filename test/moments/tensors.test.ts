@@ -14,7 +14,6 @@ import { acted, indices, offset, randomSymmetric } from "../support/symmetricTen
 
 const test = suite("tensors of moments");
 const on = device();
-const _degrees = (radians: number): number => (180 * radians) / Math.PI;
 
 const termOf = (kappa: Float64Array, p: number, k: number, weight: number): Term => ({
   p,
