@@ -3,14 +3,14 @@ import { breathing } from "../engine/breathe.js";
 import type { MomentOptions } from "../moments/checks.js";
 import { type MomentSymmetries, symmetriesFromMoments } from "../moments/moments.js";
 import type { SampleSource } from "../moments/source.js";
-import type { Evidence } from "./evidence.js";
+import type { Evidence, MomentEvidence } from "./evidence.js";
 import { describing } from "./result.js";
 import { type Found, type SourceOptions, shared } from "./samples.js";
 
 /** Options of discoverDistribution. */
 export interface DistributionOptions
   extends Omit<SourceOptions, "onEpoch">,
-    Pick<MomentOptions, "components" | "orders" | "labels" | "tolerance"> {
+    Pick<MomentOptions, "components" | "orders" | "labels" | "weights" | "robust" | "tolerance"> {
   /** Whether samples are what a network is trained on, pixel / scale - 1/2, as of `data.prepare`. Default false. */
   prepared?: boolean;
 }
@@ -38,15 +38,15 @@ const degrees = (radians: number): number => (180 * radians) / Math.PI;
  */
 export async function discoverDistribution(
   given: SampleSource & { path: string },
-  { components, orders, labels, tolerance, prepared = false, ...options }: DistributionOptions,
+  { components, orders, labels, weights, robust, tolerance, prepared = false, ...options }: DistributionOptions,
 ): Promise<Found> {
   const { seed, device, signal, onStep } = options;
   const found = await symmetriesFromMoments(
     { ...given, device },
-    { seed, ...defined({ components, orders, labels, tolerance, signal, onStep }) },
+    { seed, ...defined({ components, orders, labels, weights, robust, tolerance, signal, onStep }) },
   );
   const { basis, whitened, inputs, dimension } = found;
-  const by = labels === undefined ? "" : " in each class";
+  const by = `${labels === undefined ? "" : " in each class"}${weights === undefined ? "" : ", weighted,"}${robust ? ", those far out drawn in," : ""}`;
   const channels = given.m > 1 ? `, ${given.m} channels of ${given.d} positions,` : "";
   const source = `the distribution${by} of ${given.N} samples of ${given.path}${channels} in ${found.components} components`;
   const evidence = evidenceOf(found);
@@ -65,7 +65,7 @@ export async function discoverDistribution(
   return { source, dimension, discovery, evidence, notes: discovery.notes };
 }
 
-function evidenceOf({ directions, undecided, dimension, bound, others, components, kept, orders }: MomentSymmetries): Evidence {
+function evidenceOf({ directions, undecided, dimension, bound, others, components, kept, orders, sharpening }: MomentSymmetries): Evidence {
   return defined({
     residuals: directions.map(({ ratio }) => ratio),
     noise: directions.map(({ noise }) => noise),
@@ -73,7 +73,12 @@ function evidenceOf({ directions, undecided, dimension, bound, others, component
     bound: dimension === undefined || Number.isNaN(bound) ? undefined : degrees(bound),
     moments: {
       ...{ orders, components, kept },
+      ...defined({ sharpening: sharpening && sharpeningOf(sharpening) }),
       others: others.map(({ angle, ...rest }) => ({ ...rest, ...defined({ degrees: angle === undefined ? undefined : degrees(angle) }) })),
     },
   });
+}
+
+function sharpeningOf({ moved, ...rest }: NonNullable<MomentSymmetries["sharpening"]>): NonNullable<MomentEvidence["sharpening"]> {
+  return { ...rest, ...defined({ degrees: moved === undefined ? undefined : degrees(moved) }) };
 }

@@ -36,6 +36,8 @@ export interface MomentEvidence {
   kept: number;
   /** With fewer: the dimension there, and the largest angle in degrees to the span that is claimed, inside of them. */
   others: readonly { components: number; dimension: number | undefined; degrees?: number }[];
+  /** What efficient weights of the equations changed: by how many degrees, and how badly the equations hold (`lie.Sharpening`). */
+  sharpening?: { equations: number; degrees?: number; misfit: number; next: number };
 }
 
 const degrees = (radians: number): number => (180 * radians) / Math.PI;
@@ -125,13 +127,22 @@ export function evidenceRows(
   ];
 }
 
-function momentRows({ orders, components, kept, others }: MomentEvidence): [string, string][] {
+function momentRows({ orders, components, kept, others, sharpening }: MomentEvidence): [string, string][] {
   const fewer = others.map(({ components, dimension, degrees }) => {
     const angle = degrees === undefined ? "" : `, ${degrees.toFixed(1)} degrees away`;
     return `${components}: ${dimension === undefined ? "no claim" : `dimension ${dimension}`}${angle}`;
   });
   return [
     ["moments", `orders ${[2, ...orders].join(", ")} in ${components} principal directions, ${(100 * kept).toFixed(1)} % of the variance`],
+    ...(sharpening ? [["sharpened", sharpenedText(sharpening)] as [string, string]] : []),
     ...(fewer.length > 0 ? [["with fewer", fewer.join("; ")] as [string, string]] : []),
   ];
+}
+
+function sharpenedText({ equations, degrees, misfit, next }: NonNullable<MomentEvidence["sharpening"]>): string {
+  const moved = degrees === undefined ? "" : `, which moved the span by ${degrees.toFixed(1)} degrees`;
+  return (
+    `by efficient weights of ${equations} equations${moved}; they miss by ${misfit.toPrecision(2)} times what sampling explains, ` +
+    `for the next direction by ${next.toPrecision(2)}`
+  );
 }

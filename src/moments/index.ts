@@ -7,5 +7,6 @@
 export * from "../symmetry/index.js";
 export type { MomentOptions } from "./checks.js";
 export { type MomentSymmetries, symmetriesFromMoments } from "./moments.js";
+export type { Sharpening } from "./sharpen.js";
 export type { SampleSource } from "./source.js";
 export type { MomentDirection } from "./spectrum.js";

@@ -46,11 +46,12 @@ const charts = (...all: string[]): string => element("div", { class: "row charts
 const whatItIs =
   text(
     "Functions whose symmetries are known exactly are sampled in mixed coordinates and arbitrary units, with noise on the labels. Each system says how many " +
-      "symmetries there are, which, and what their algebra is called.",
+      "symmetries there are, which, and what their algebra is called. Of distributions, samples alone are seen, with noise on the samples.",
   ) +
   text(
     "lconv is what the discover command does. oracle is the same search in the exact function: the ceiling. liegg is the plain null space of one of lconv's " +
-      "networks. random is as many random generators as there are true ones: the floor; its dimension is given to it. pairs sees (x, g x) in place of labels.",
+      "networks. random is as many random generators as there are true ones: the floor; its dimension is given to it. pairs sees (x, g x) in place of labels. distribution sees samples alone, of " +
+      "other truths; where a symmetry cannot be seen, as of a Gaussian, no claim is right, too.",
   );
 
 const figure = ({ unit }: GoalResult, value: number | null): string => (unit === "share" ? percent(value) : degrees(value));
@@ -80,9 +81,7 @@ function goalsSection(systems: readonly SystemSummary[]): string {
   const of = systems.filter(({ goals }) => goals.some(({ value }) => value !== null));
   const others = of[0]?.goals.map((goal, k) => [goal.name, ...of.map(({ goals }) => figure(goals[k], goals[k].value))]) ?? [];
   return (
-    muted(
-      "All of 3,000 samples or more and a noise of the labels up to .1 standard deviations; approximate symmetries are not among them.",
-    ) +
+    muted("All of 3,000 samples or more and a noise up to .1 standard deviations; approximate symmetries are not among them.") +
     (rows ? scroll(textTable(columns, rows), "Goals") : text("There is no row of lconv.")) +
     muted(
       "Rows: how many the value is of. From samples on: the least number of samples from which on the goal is reached at each number by itself. Falls short at: " +
@@ -99,7 +98,7 @@ const dimensionSection = (systems: readonly SystemSummary[]): string =>
   charts(...accuracyCharts(systems)) +
   systems.map((summary) => heading(summary.system) + scroll(cellTable(summary), `Cells of ${summary.system}`)).join("") +
   muted(
-    "Right, not said, wrong: of the dimension, in rows. False positives: claims of a symmetry, of the functions that have none. Missed: claims that there is none, of " +
+    "Right, not said, too few, too many: of the dimension, in rows. False positives: claims of a symmetry, of the functions that have none. Missed: claims that there is none, of " +
       "the functions that have some. Names right, hedged (the true one is among those not excluded), missing, wrong: in rows. Angle: the largest principal angle to the " +
       "true span in whitened coordinates where the dimension is right, in degrees, median and 90 % quantile; on the data: by what the generators do to the samples as they " +
       "are. Within bound: angles that are within the stated bound. AUC: see below. Seconds: median of a whole cell, whose networks our systems share.",

@@ -23,7 +23,10 @@ interface ScoreColumn {
 const scoreColumns: readonly ScoreColumn[] = [
   { heading: "Rows", value: ({ rows }) => String(rows) },
   { heading: "Dimension right", value: ({ right }) => percent(right.share) },
-  { heading: "Right / not said / wrong", value: ({ dimension: d }) => `${d.right} / ${d.notSaid} / ${d.wrong}` },
+  {
+    heading: "Right / not said / too few / too many",
+    value: ({ dimension: d }) => `${d.right} / ${d.notSaid} / ${d.tooFew} / ${d.tooMany}`,
+  },
   { heading: "False positives", value: ({ falsePositives }) => ofAll(falsePositives) },
   { heading: "Missed", value: ({ missed }) => ofAll(missed) },
   { heading: "Names right / hedged / missing / wrong", value: ({ names: n }) => `${n.right} / ${n.hedged} / ${n.missing} / ${n.wrong}` },

@@ -76,7 +76,7 @@ const onlyOf = (rows: readonly Row[]): SystemSummary => {
 test("a summary counts what it should", () => {
   const { target, truths, cells, approximate, wrong } = onlyOf(someRows);
   assert.is(target.rows, 6);
-  assert.equal(target.dimension, { right: 3, notSaid: 1, wrong: 2 });
+  assert.equal(target.dimension, { right: 3, notSaid: 1, tooFew: 0, tooMany: 2 });
   assert.equal(target.names, { right: 3, hedged: 0, missing: 1, wrong: 2 });
   assert.equal([target.falsePositives.count, target.falsePositives.of], [1, 2]);
   assert.equal([target.missed.count, target.missed.of], [0, 4]);

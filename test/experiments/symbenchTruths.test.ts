@@ -6,8 +6,9 @@ import { shareOf } from "../../src/cli/commands/benchmarkSymmetry.js";
 import { Philox } from "../../src/engine/random.js";
 import { cellsOf, grids } from "../../src/experiments/symbench/grid.js";
 import { problemOf } from "../../src/experiments/symbench/problem.js";
-import type { Truth } from "../../src/experiments/symbench/truth.js";
-import { truths } from "../../src/experiments/symbench/truths.js";
+import { systemsFor } from "../../src/experiments/symbench/systems.js";
+import type { Known, Truth } from "../../src/experiments/symbench/truth.js";
+import { allTruths, distributions, truths } from "../../src/experiments/symbench/truths.js";
 import { exp } from "../../src/lie/functions/exponential.js";
 import { dense } from "../../src/lie/generators/generator.js";
 import { throwsCode } from "../support/throws.js";
@@ -54,8 +55,8 @@ const rank = (matrix: Matrix, scale = matrix.norm()): number =>
 const rows = (matrices: readonly Matrix[]): Matrix => new Matrix(matrices.map((L) => L.to1DArray()));
 
 test("there are functions of every kind, each with a name of its own", () => {
-  assert.is(new Set(truths.map(({ name }) => name)).size, truths.length);
-  for (const { name, algebra, generators } of truths) assert.is(algebra === "none", generators === undefined, name);
+  assert.is(new Set(allTruths.map(({ name }) => name)).size, allTruths.length);
+  for (const { name, algebra, generators } of allTruths) assert.is(algebra === "none", generators === undefined, name);
 });
 
 test("f is kept by exp(tL) of each generator, and broken ones are not", () => {
@@ -172,18 +173,22 @@ test("problems: the same seed gives the same, noise changes labels alone, and it
 });
 
 test("the grid: every cell once; shares part it among themselves", () => {
-  const key = (cell: { truth: Truth }): string => JSON.stringify({ ...cell, truth: cell.truth.name });
+  const key = (cell: { truth: Known }): string => JSON.stringify({ ...cell, truth: cell.truth.name });
   const all = cellsOf("full").map(key);
   assert.is(new Set(all).size, all.length);
   const { samples, noise, seeds } = grids.full;
   const [small, large] = [samples.filter((N) => N < 10_000).length, samples.filter((N) => N >= 10_000).length];
-  assert.is(all.length, truths.length * (small * noise.length * seeds + large * 2 * 2));
+  assert.is(all.length, truths.length * (small * noise.length * seeds + large * 2 * 2) + distributions.length * 3 * 2 * seeds);
   const parts = ["1/3", "2/3", "3/3"].map((share) => shareOf(cellsOf("full"), share).map(key));
   assert.equal(parts.flat().sort(), [...all].sort());
   for (const share of ["0/2", "3/2", "1/0"]) throwsCode(() => shareOf([], share), "ERR_LCONV_ARGUMENT", share);
-  assert.is(cellsOf("quick").length, truths.length);
+  assert.is(cellsOf("quick").length, allTruths.length);
   for (const cell of cellsOf("quick").map(key)) assert.ok(all.includes(cell), "what was quick is not done again");
   assert.equal([...new Set(cellsOf("full", ["so3", "so2"]).map(({ truth }) => truth.name))].sort(), ["so2", "so3"]);
+  const alone = cellsOf("full", [], ["distribution"]);
+  assert.equal([...new Set(alone.map(({ truth }) => truth.name))], distributions.map(({ name }) => name)); // biome-ignore format: one line
+  assert.ok(cellsOf("full", [], ["pairs"]).every((cell) => systemsFor(cell.truth, cell).includes("pairs")));
+  throwsCode(() => cellsOf("full", [], ["pair"]), "ERR_LCONV_ARGUMENT", 'unknown system "pair"', "did you mean");
   throwsCode(() => cellsOf("full", ["so5"]), "ERR_LCONV_ARGUMENT", 'unknown truth "so5"', "did you mean");
 });
 

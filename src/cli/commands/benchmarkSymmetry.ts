@@ -17,6 +17,11 @@ export const symmetryFlags = {
     kind: text("names with commas"),
     help: "run only these functions, by the names in docs/symbench.md (default: all)",
   },
+  systems: {
+    value: "A,B",
+    kind: text("names with commas"),
+    help: "run only these systems, such as pairs or distribution; lconv, oracle, liegg and random share networks and run together (default: all)",
+  },
   share: {
     value: "K/N",
     kind: text("two whole numbers such as 1/2", /^\d{1,6}\/\d{1,6}$/),
@@ -36,17 +41,18 @@ export const symmetryFlags = {
 
 /** `lconv benchmark symmetry`: discovery against truths, a ledger line for each system and cell, and what they come to. */
 export async function benchmarkSymmetry(flags: Given<typeof symmetryFlags>, context: Context): Promise<void> {
-  const { quick, truths, share, report, out: folder, threads, progress } = withDefaults(symmetryFlags, flags);
-  const grid = cellsOf(quick ? "quick" : "full", truths?.split(","));
+  const { quick, truths, systems, share, report, out: folder, threads, progress } = withDefaults(symmetryFlags, flags);
+  const by = systems?.split(",");
+  const grid = cellsOf(quick ? "quick" : "full", truths?.split(","), by);
   const own = shareOf(grid, share);
   if (report) {
     check(existsSync(folder), "ERR_LCONV_ARGUMENT", () => `benchmark symmetry: there is no folder ${folder} to report on`);
     return concludeSymmetry(folder, grid, context.out);
   }
   const device = chosenDevice({ ...flags, threads });
-  const ledger = new Ledger(folder, share?.replace("/", "of"));
+  const ledger = new Ledger(folder, [...(by ?? []), ...(share ? [share.replace("/", "of")] : [])].join("-") || undefined);
   try {
-    await withReporter(progress, (reporter) => runCells(own, ledger, device, reporter, context));
+    await withReporter(progress, (reporter) => runCells(own, by, ledger, device, reporter, context));
   } finally {
     concludeSymmetry(folder, grid, context.out); // also of a part, where it was stopped
   }
@@ -61,15 +67,17 @@ export function shareOf(cells: readonly Cell[], share = "1/1"): Cell[] {
 
 async function runCells(
   cells: readonly Cell[],
+  by: readonly string[] | undefined,
   ledger: Ledger,
   device: Device,
   reporter: Reporter,
   { out, signal }: Context,
 ): Promise<void> {
-  const open = cells.filter((cell) => ledger.missing(cell).length > 0);
+  const missing = (cell: Cell): string[] => ledger.missing(cell).filter((system) => by?.includes(system) ?? true);
+  const open = cells.filter((cell) => missing(cell).length > 0);
   for (const [k, cell] of open.entries()) {
     signal.throwIfAborted();
-    const rows = await runCell(cell, device, ledger.missing(cell), signal);
+    const rows = await runCell(cell, device, missing(cell), signal);
     ledger.add(rows);
     for (const row of rows) out.emit({ event: "row", ...row });
     reporter.event({ type: "task", name: "symmetry", value: cells.length - open.length + k + 1, total: cells.length, unit: "cells" });

@@ -22,6 +22,8 @@ interface Given extends Pick<DistributionOptions, "grid" | "permutation" | "prep
   source: SampleSource & { path: string };
   /** Undefined where the file has none. */
   labels: Int32Array | undefined;
+  /** Undefined unless --weights. */
+  weights?: Float64Array;
 }
 
 /** `lconv discover --distribution`. */
@@ -34,7 +36,7 @@ export async function discoverFromMoments(values: DiscoverValues, context: Conte
     .map(Number)
     .filter((order) => order !== 2) as (3 | 4)[] | undefined;
   const found = await withReporter(values.progress, async (reporter) => {
-    const { source, labels, ...positions } = await given(values, seed, reporter, signal);
+    const { source, labels, weights, ...positions } = await given(values, seed, reporter, signal);
     check(
       values.labels !== true || labels !== undefined,
       "ERR_LCONV_DATA",
@@ -43,7 +45,14 @@ export async function discoverFromMoments(values: DiscoverValues, context: Conte
     for (const name of known ?? []) knownGenerators(name, source.d, positions.grid, positions.permutation); // before the work
     return discoverDistribution(source, {
       ...{ seed, components, device: chosenDevice(values), signal, ...positions },
-      ...defined({ known, orders, labels: values.labels ? labels : undefined, tolerance: values.tolerance }),
+      ...defined({
+        known,
+        orders,
+        labels: values.labels ? labels : undefined,
+        weights,
+        robust: values.robust,
+        tolerance: values.tolerance,
+      }),
       onStep: (name, value, total) => reporter.event({ type: "task", name, value, total, unit: "steps" }),
     });
   });
@@ -60,12 +69,13 @@ async function given(values: DiscoverValues, seed: number, reporter: Reporter, s
 /** The images that `lconv train` would train on. */
 async function images(
   name: string,
-  { variant, samples, grid }: DiscoverValues,
+  { variant, samples, grid, weights }: DiscoverValues,
   seed: number,
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<Given> {
   check(grid === undefined, "ERR_LCONV_ARGUMENT", () => `discover: images have a grid of their own; leave --grid out`);
+  check(!weights, "ERR_LCONV_ARGUMENT", () => "discover: --weights takes an array of a file, and images of a data set have none");
   const loaded = await loadDataset(name, { signal, onProgress: downloadProgress(reporter) });
   const { train, permutation } = await prepare(loaded, defined({ variant, seed, signal }));
   const { channels: m, height, width, x, labels } = train;
@@ -79,15 +89,26 @@ async function images(
   };
 }
 
-function arrays(path: string, { grid: sizes, samples, labels }: DiscoverValues): Given {
+function arrays(path: string, { grid: sizes, samples, labels, weights }: DiscoverValues): Given {
   const grid = sizes?.split(",").map(Number);
   const { N: all, m, d, x } = readInputs(path, grid);
   const N = Math.min(samples ?? all, all);
   return {
     source: { path, N, m, d, read: (start, end) => x.subarray(start * m * d, end * m * d) },
     labels: labels ? classesIn(path, N, all) : undefined,
-    ...defined({ grid }),
+    ...defined({ grid, weights: weights ? weightsIn(path, N, all) : undefined }),
   };
+}
+
+function weightsIn(path: string, N: number, all: number): Float64Array {
+  const w = openArrays(path)(["w", "weights"]);
+  check(w !== undefined, "ERR_LCONV_DATA", () => `${path}: --weights needs an array named "w" or "weights"`);
+  check(
+    w.data.length === all,
+    "ERR_LCONV_SHAPE",
+    () => `${path}: --weights takes a number for each of ${all} samples, got ${showShape(w.shape)}`,
+  );
+  return Float64Array.from(w.data.slice(0, N) as ArrayLike<number | bigint>, Number);
 }
 
 function classesIn(path: string, N: number, all: number): Int32Array | undefined {

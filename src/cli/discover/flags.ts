@@ -92,6 +92,16 @@ export const discoverFlags = {
     help: "--distribution: orders of the cumulants (default: 2,3,4; with more than 40 components 2,3)",
   },
   labels: { value: "", kind: toggle, help: "--distribution: look for what keeps the distribution of each class, by labels y of the data" },
+  weights: {
+    value: "",
+    kind: toggle,
+    help: "--distribution: samples count by the array w (or weights) of the data, numbers of at least 0",
+  },
+  robust: {
+    value: "",
+    kind: toggle,
+    help: "--distribution: draw in samples far out, where tails are so heavy that few samples decide the moments",
+  },
   affine: { value: "", kind: toggle, help: "--data, --pairs: look for x -> L x + c, too; generators then act on (x, 1)" },
   networks: {
     value: "N",

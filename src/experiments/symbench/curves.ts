@@ -1,3 +1,4 @@
+import { isUnseen } from "./grades.js";
 import type { Row } from "./score.js";
 import { quantile, type Share, shareWhere } from "./statistics.js";
 
@@ -57,7 +58,8 @@ export interface Roc {
 
 /** Null where a system has no residuals, or one of the two kinds of functions is missing. A row without residuals never says that there is a symmetry. */
 export function rocOf(rows: readonly Row[]): Roc | null {
-  const scored = rows.map(({ residuals, trueDimension }) => ({
+  const seen = rows.filter((row) => !isUnseen(row));
+  const scored = seen.map(({ residuals, trueDimension }) => ({
     residual: Number.isFinite(residuals[0]) ? residuals[0] : Number.POSITIVE_INFINITY,
     symmetric: trueDimension > 0,
   }));

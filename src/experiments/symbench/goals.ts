@@ -4,7 +4,7 @@ import type { Row } from "./score.js";
 import { groupBy, known, quantile, shareWhere } from "./statistics.js";
 
 /** The goals are about this many samples or more, and labels with at most this noise. */
-const ENOUGH_SAMPLES = 3000;
+export const ENOUGH_SAMPLES = 3000;
 export const LITTLE_NOISE = 0.1;
 /** The share of cells with the right dimension. */
 export const RIGHT_SHARE = 0.95;

@@ -1,6 +1,6 @@
 import { checkFormat, formatError, quote } from "../../io/files.js";
 import type { Row } from "./score.js";
-import { truths } from "./truths.js";
+import { allTruths } from "./truths.js";
 
 /**
  * The row that a line of a ledger holds. A line without its end was cut off by a kill; it may stand in the middle, as the next row begins on a new line.
@@ -78,7 +78,7 @@ function checkFields(line: Record<string, unknown>, where: string): Line {
 
 /** The truth is the one of this version, and not what a line says. */
 function withTruth(line: Line, where: string): Row {
-  const truth = truths.find(({ name }) => name === line.truth);
+  const truth = allTruths.find(({ name }) => name === line.truth);
   if (!truth) throw formatError(where, `there is no truth "${line.truth}"`);
   const own = { category: truth.category, trueDimension: truth.generators?.n_L ?? 0, trueAlgebra: truth.algebra };
   const { trueDimension = own.trueDimension, trueAlgebra = own.trueAlgebra } = line;

@@ -2,12 +2,12 @@ import { inverse, Matrix, QrDecomposition } from "ml-matrix";
 import { Philox, streams } from "../../engine/random.js";
 import { type Basis, denseBasis } from "../../lie/generators/basis.js";
 import type { Differentiated } from "../../symmetry/gradients.js";
-import type { Truth } from "./truth.js";
+import type { Known, Truth } from "./truth.js";
 
 /** How the samples of a truth are made. */
 export interface Setting {
   samples: number;
-  /** Standard deviation of the labels' noise, in that of each label. */
+  /** Standard deviation of the labels' noise, in that of each label; without labels that of the samples, in theirs. */
   noise: number;
   /** Condition of the matrix that mixes the coordinates. */
   cond: number;
@@ -60,7 +60,7 @@ export function samplesOf({ m, d, sample }: Truth, { samples, seed }: Setting): 
 
 /** Where x_0 goes: x = mix x_0 + origin; and the truth's generators there. */
 export function coordinatesOf(
-  { d, affine, generators }: Truth,
+  { d, affine, generators }: Known,
   { cond }: Setting,
   random: Philox,
 ): { mix: Matrix; origin: Matrix; generators: Basis | undefined } {

@@ -3,13 +3,15 @@ import type { Device } from "../../engine/device.js";
 import type { Cell } from "./grid.js";
 import { answerPairs, pairsOf } from "./pairs.js";
 import { problemOf, type Setting } from "./problem.js";
+import { answerSamples, samplesAlone } from "./samples.js";
 import { type Row, scored } from "./score.js";
-import { answersOf, PAIRS, systems } from "./systems.js";
-import type { Truth } from "./truth.js";
+import { answersOf, DISTRIBUTION, PAIRS, systems } from "./systems.js";
+import { type Distribution, isFunction, type Truth } from "./truth.js";
 
 /** One cell: the answers of those systems that `wanted` names, or whose networks it needs, scored. Throws as answersOf does. */
 export async function runCell(cell: Cell, device: Device, wanted: readonly string[], signal?: AbortSignal): Promise<Row[]> {
   const { truth, ...setting } = cell;
+  if (!isFunction(truth)) return [await ofSamples(truth, setting, device, signal)];
   const rows = systems.some((system) => wanted.includes(system)) ? await labeled(truth, setting, device, signal) : [];
   return wanted.includes(PAIRS) ? [...rows, await paired(truth, setting, signal)] : rows;
 }
@@ -29,4 +31,11 @@ async function paired(truth: Truth, setting: Setting, signal?: AbortSignal): Pro
   const problem = pairsOf(truth, setting);
   const answer = await answerPairs(truth, problem, signal);
   return await breathing(scored(truth, problem, setting, PAIRS, answer, (performance.now() - start) / 1e3), signal);
+}
+
+async function ofSamples(truth: Distribution, setting: Setting, device: Device, signal?: AbortSignal): Promise<Row> {
+  const { x, compared } = samplesAlone(truth, setting);
+  const start = performance.now();
+  const answer = await answerSamples(truth, x, setting.seed, device, signal);
+  return await breathing(scored(truth, compared, setting, DISTRIBUTION, answer, (performance.now() - start) / 1e3), signal);
 }

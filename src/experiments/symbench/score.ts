@@ -7,14 +7,14 @@ import { matchKnown } from "../../lie/identify/identify.js";
 import { largestAngle } from "../../symmetry/spanError.js";
 import type { Problem, Setting } from "./problem.js";
 import type { Answer } from "./systems.js";
-import type { Truth } from "./truth.js";
+import type { Category, Known } from "./truth.js";
 
 /** A line of the ledger: what a system said of a problem, beside the truth. Angles in degrees; null is "not said" or "not measured". */
 export interface Row extends Setting {
   /** One of ours, or any other that was entered. */
   system: string;
   truth: string;
-  category: Truth["category"];
+  category: Category;
   trueDimension: number;
   trueAlgebra: string;
   dimension: number | null;
@@ -46,11 +46,11 @@ const orNull = (value: number | undefined): number | null =>
 export type Compared = Pick<Problem, "x" | "generators">;
 
 /** Scores an answer. In pieces. */
-export function* scored(truth: Truth, problem: Compared, setting: Setting, system: string, answer: Answer, seconds: number): Pieces<Row> {
+export function* scored(truth: Known, problem: Compared, setting: Setting, system: string, answer: Answer, seconds: number): Pieces<Row> {
   const trueDimension = problem.generators?.n_L ?? 0;
   const { dimension, basis, whitened, bound, residuals, noise, change, r2, notes } = answer;
-  const named =
-    basis && system !== "random" && basis.n_L <= MOST_NAMED ? yield* matchKnown(whitened ?? basis, uncertaintyOf(bound)) : undefined;
+  const nameless = !basis || system === "random" || basis.n_L > MOST_NAMED;
+  const named = nameless ? undefined : (answer.named ?? (yield* matchKnown(whitened ?? basis, uncertaintyOf(bound))));
   const right = basis !== undefined && problem.generators !== undefined && dimension === trueDimension;
   const compared = right ? yield* angles(truth, problem, answer, basis) : undefined;
   const shown = (values: readonly number[]): number[] => values.slice(0, trueDimension + 3).map((value) => Number(value.toPrecision(3)));
@@ -81,7 +81,7 @@ const FLOAT32 = 1e-4;
 const MOST_NAMED = 12;
 
 function* angles(
-  { d, affine, category }: Truth,
+  { d, affine, category }: Known,
   { x, generators }: Compared,
   { inputs }: Answer,
   found: Basis,

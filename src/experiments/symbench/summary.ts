@@ -4,7 +4,7 @@ import { type DimensionSaid, dimensionSaid, isGraded, type NameSaid, nameSaid } 
 import type { Row } from "./score.js";
 import { groupBy, known, quantile, type Share, shareWhere } from "./statistics.js";
 import type { Category } from "./truth.js";
-import { truths } from "./truths.js";
+import { allTruths } from "./truths.js";
 
 export interface Spread {
   median: number | null;
@@ -99,7 +99,7 @@ function summaryOf(system: string, own: readonly Row[]): SystemSummary {
 /** In the order of the truths. */
 function byTruth(rows: readonly Row[]): [string, Row[]][] {
   const groups = groupBy(rows, ({ truth }) => truth);
-  return truths.flatMap(({ name }) => (groups.has(name) ? [[name, groups.get(name) as Row[]] as [string, Row[]]] : []));
+  return allTruths.flatMap(({ name }) => (groups.has(name) ? [[name, groups.get(name) as Row[]] as [string, Row[]]] : []));
 }
 
 const isFalsePositive = ({ dimension, trueDimension }: Row): boolean => trueDimension === 0 && (dimension ?? 0) > 0;
@@ -109,7 +109,7 @@ function scoresOf(rows: readonly Row[]): Scores {
   const symmetric = rows.filter(({ trueDimension }) => trueDimension > 0);
   return {
     rows: rows.length,
-    dimension: counts(rows.map(dimensionSaid), ["right", "notSaid", "wrong"]),
+    dimension: counts(rows.map(dimensionSaid), ["right", "notSaid", "tooFew", "tooMany"]),
     right: shareWhere(rows, (row) => dimensionSaid(row) === "right"),
     names: counts(rows.map(nameSaid), ["right", "hedged", "missing", "wrong"]),
     falsePositives: shareWhere(

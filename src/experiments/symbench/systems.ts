@@ -6,13 +6,14 @@ import type { Device } from "../../engine/device.js";
 import { Philox, streams } from "../../engine/random.js";
 import type { Whitening } from "../../lie/functions/whitening.js";
 import { type Basis, denseBasis } from "../../lie/generators/basis.js";
+import type { Identification } from "../../lie/identify/identify.js";
 import { Design, gramOf } from "../../symmetry/design.js";
 import { dimensionByGap } from "../../symmetry/dimension.js";
 import { ascending, extractingFrom } from "../../symmetry/extraction.js";
 import { differentiate } from "../../symmetry/gradients.js";
 import { keep, tensor } from "../../tensor/tensor.js";
 import type { Problem, Setting } from "./problem.js";
-import { hasPairs, type Truth } from "./truth.js";
+import { type Distribution, hasPairs, isFunction, type Truth } from "./truth.js";
 
 /**
  * Those that see labelled samples. lconv: what `lconv discover --data` does. oracle: the same search in the exact function: the ceiling. liegg: the plain null space of one of its networks
@@ -22,6 +23,9 @@ export const systems = ["lconv", "oracle", "liegg", "random"] as const;
 export type System = (typeof systems)[number];
 /** The system that sees pairs (x, g x) in place of labels: what `lconv discover --pairs --generators auto` does. */
 export const PAIRS = "pairs";
+/** The system that sees samples of a distribution alone: what `lconv discover --distribution` does. */
+export const DISTRIBUTION = "distribution";
+export const allSystems: readonly string[] = [...systems, PAIRS, DISTRIBUTION];
 
 const PAIRS_SAMPLES = [300, 1000, 3000];
 const MOST_PAIRS_NOISE = 0.3;
@@ -29,8 +33,10 @@ const MOST_PAIRS_NOISE = 0.3;
 const MOST_PAIRS_GENERATORS = 4;
 
 /** Those of our systems that answer a cell; pairs, which say more of a sample, only where that shows something. */
-export const systemsFor = (truth: Truth, setting: Setting): readonly string[] =>
-  showPairs(truth, setting) ? [...systems, PAIRS] : systems;
+export function systemsFor(truth: Truth | Distribution, setting: Setting): readonly string[] {
+  if (!isFunction(truth)) return [DISTRIBUTION];
+  return showPairs(truth, setting) ? [...systems, PAIRS] : systems;
+}
 
 function showPairs(truth: Truth, { samples, noise, seed }: Setting): boolean {
   if (!hasPairs(truth)) return false;
@@ -49,6 +55,8 @@ export interface Answer {
   inputs: Whitening | undefined;
   /** 95 % bound of the largest angle in whitened coordinates, radians. */
   bound: number;
+  /** What it calls the algebra, where it names it itself; else the generators are named here. */
+  named?: Pick<Identification, "name" | "alternatives">;
   residuals: readonly number[];
   noise: readonly number[] | undefined;
   /** The greatest of its finite checks. */

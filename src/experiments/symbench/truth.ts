@@ -15,10 +15,11 @@ export type Category =
   | "nonlinear"
   | "approximate"
   | "discrete"
-  | "reduced";
+  | "reduced"
+  | "unseen";
 
-/** A function whose linear (or affine) symmetries are known exactly. */
-export interface Truth {
+/** What is known exactly: all linear (or affine) symmetries of something. */
+export interface Known {
   name: string;
   category: Category;
   /** x is [m, d]: m vectors on which the generators act alike. */
@@ -26,17 +27,35 @@ export interface Truth {
   d: number;
   /** Whether translations are looked for, too: generators are then (d + 1) x (d + 1), on homogeneous coordinates. */
   affine: boolean;
-  output: "invariant" | "equivariant";
-  f: (x: Float64Array) => number[];
-  /** From standard normal numbers, the sample itself; x stays as it is where undefined. */
-  sample?: (normal: Float64Array) => Float64Array;
   /** All symmetries; undefined where there is none. */
   generators: Basis | undefined;
   /** As `lie.identify` calls their algebra; "none" where there is none. */
   algebra: string;
-  /** Of an approximate symmetry: how strongly it is broken, as the share of the standard deviation of f that breaks it. */
+  /** Of an approximate symmetry: how strongly it is broken, as the share of the standard deviation of f, or of the samples, that breaks it. */
   broken?: number;
 }
+
+/** A function whose symmetries are known. */
+export interface Truth extends Known {
+  output: "invariant" | "equivariant";
+  f: (x: Float64Array) => number[];
+  /** From standard normal numbers, the sample itself; x stays as it is where undefined. */
+  sample?: (normal: Float64Array) => Float64Array;
+}
+
+/** One of the independent numbers that a sample is made from. A turn is uniform in [0, 2 pi), and x has frequencies up to `frequency` in it. */
+export type Parameter =
+  | { kind: "turn"; frequency: number }
+  | { kind: "uniform" | "normal" | "exponential" }
+  | { kind: "choice"; of: number };
+
+/** A distribution whose symmetries are known: x_0 is a polynomial in its numbers, and in cosines and sines of turns. */
+export interface Distribution extends Known {
+  parameters: readonly Parameter[];
+  sample: (parameters: readonly number[]) => number[];
+}
+
+export const isFunction = (truth: Truth | Distribution): truth is Truth => "f" in truth;
 
 /** Whether pairs (x, g x) can show what a truth is about: exact symmetries on all of x. */
 export const hasPairs = ({ category }: Truth): boolean => category !== "approximate" && category !== "reduced";

@@ -79,6 +79,16 @@ test("cells that are there are not run again, and the last event has the goals",
   assert.is(readFileSync(join(path, "ledger.jsonl"), "utf8"), before);
 });
 
+test("--systems runs those alone, into a ledger of their own", async () => {
+  const out = join(folder, "alone");
+  for (const _ of [0, 1]) {
+    const [done] = (await run({ systems: "distribution", truths: "so2,samples-discrete-c4", out })).slice(-1);
+    assert.equal(done!.cells, { done: 1, of: 1 });
+    const rows = readFileSync(join(out, "ledger-distribution.jsonl"), "utf8").trim().split("\n");
+    assert.equal(rows.map((line) => [JSON.parse(line).system, JSON.parse(line).truth]), [["distribution", "samples-discrete-c4"]]); // biome-ignore format: one line
+  }
+});
+
 test("a run that is stopped leaves a summary of what is there", async () => {
   const path = writeLedger("stopped", ["so2"]);
   const events = await run({ truths: "so2,so3", out: path }, AbortSignal.abort(new Interrupted("SIGINT")));
@@ -96,6 +106,7 @@ test("misuse is told before anything is done or written", async () => {
   for (const [message, flags, code = "ERR_LCONV_ARGUMENT"] of [
     ["--share K/N needs 1 <= K <= N, got 3/2", { share: "3/2" }],
     ['unknown truth "so3-equivariance"; did you mean "so3-equivariant"?', { truths: "so2,so3-equivariance" }],
+    ['unknown system "distributions"; did you mean "distribution"?', { systems: "distributions" }],
     ["there is no folder", { report: true }],
     ["cpu", { device: "cpv" }, "ERR_LCONV_DEVICE"],
   ] as const) {

@@ -134,6 +134,7 @@ test("samples alone: the rotation, its center and its evidence; with labels that
   assert.ok(bound > 0 && bound < 10, `${bound}`);
   const { html } = checkFolder(at("alone"));
   assert.match(html, "orders 2, 3, 4 in 3 principal directions");
+  assert.match(html, /sharpened.*by efficient weights of 31 equations, which moved the span by/);
   const { basis, center } = readFlow(at("alone", "generators.safetensors"));
   const [L] = basis.dense();
   assert.ok(Math.abs(L.get(0, 1) / L.get(1, 0) + 1) < 0.1 && Math.abs(L.get(2, 2)) < 0.05 * Math.abs(L.get(0, 1)), `${L}`);
@@ -162,6 +163,28 @@ test("samples alone of a data set: its images as train prepares them, no claim w
   assert.equal(readdirSync(at("gaussian")).sort(), ["report.html", "symmetries.json"]);
 });
 
+test("samples alone, by weights and drawn in", async () => {
+  const { x } = turnedPoints(3000);
+  const [spoiled, w] = [[...x, ...Array.from({ length: 600 }, (_, n) => [3 + (n % 7), 1, 2]).flat()], Array(3600).fill(0).fill(1, 0, 3000)]; // biome-ignore format: one line
+  writeNpz(at("weighted.npz"), [["x", array([3600, 3], spoiled)], ["w", array([3600], w)]]); // biome-ignore format: two arrays
+  const quiet = ["--json", "--progress", "silent"];
+  assert.is.not(done(await discover("--distribution", "weighted.npz", ...quiet)).algebra, "so(2)");
+  const found = done(await discover("--distribution", "weighted.npz", "--weights", ...quiet)) as Done & { source: string };
+  assert.is(found.algebra, "so(2)");
+  assert.match(found.source, "weighted");
+  const random = new Philox(14, 9);
+  const [turns, radii] = [random.uniform(12_000), random.uniform(12_000)];
+  const far = Array.from(turns, (u, n) => {
+    const radius = (1 - radii[n]) ** (-1 / 1.8);
+    return [radius * Math.cos(2 * Math.PI * u), radius * Math.sin(2 * Math.PI * u), u * radii[n]];
+  });
+  writeNpz(at("heavy.npz"), [["x", array([12_000, 3], far.flat())]]);
+  const heavy = done(await discover("--distribution", "heavy.npz", ...quiet)) as Done & { notes: string[] };
+  assert.is(heavy.dimension, null);
+  assert.match(heavy.notes.join(), "draw samples far out in");
+  assert.is(done(await discover("--distribution", "heavy.npz", "--robust", ...quiet)).dimension, 1);
+});
+
 test("samples alone: bad input", async () => {
   const fails = async (code: string, message: string | RegExp, ...args: string[]): Promise<void> => {
     const { code: exit, stderr } = await discover("--distribution", ...args);
@@ -170,6 +193,8 @@ test("samples alone: bad input", async () => {
     assert.match(stderr, message);
   };
   await fails("ERR_LCONV_DATA", "--labels needs an array named", "gaussian.npz", "--labels");
+  await fails("ERR_LCONV_DATA", '--weights needs an array named "w"', "gaussian.npz", "--weights");
+  await fails("ERR_LCONV_ARGUMENT", "images of a data set have none", "glyphs", "--weights");
   await fails("ERR_LCONV_SHAPE", "a class number for each of 3000 samples", "turning.npz", "--labels");
   await fails("ERR_LCONV_ARGUMENT", "--moments: expected 2,3 or 2,4 or 2,3,4", "gaussian.npz", "--moments", "5");
   await fails("ERR_LCONV_ARGUMENT", "--components: expected", "gaussian.npz", "--components", "1");
