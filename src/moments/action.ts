@@ -11,6 +11,8 @@ import type { Cumulant } from "./cumulants.js";
 /** A cumulant with the weight of its squares in Q. */
 export interface Term extends Cumulant {
   weight: number;
+  /** How much of the isotropic part was taken away. Default 0. */
+  isotropic?: number;
 }
 
 /** k (k - 1) / 2 numbers l_ab, a < b, as the antisymmetric matrix of norm |l|: L_ab = l_ab / sqrt 2 = -L_ba. */
@@ -96,3 +98,36 @@ export async function incoherent(terms: readonly Term[], device: Device): Promis
   const G = Matrix.from1DArray(k, k, Array.from(values));
   return G.add(G.transpose()).mul(0.5);
 }
+
+/** What D(L) gains from the isotropic part c delta.. that was taken from a cumulant: 2 c <L S, L> + c^2 size |L|^2. */
+export interface Isotropic {
+  c: number;
+  S: Matrix;
+  size: number;
+}
+
+/** Of terms of even order without their isotropic part; see `anisotropic`. */
+export async function isotropicParts(terms: readonly Term[]): Promise<Isotropic[]> {
+  const parts: Isotropic[] = [];
+  for (const { p, kappa, weight, isotropic: c = 0 } of terms) {
+    if (c === 0) continue;
+    const k = kappa.shape[0];
+    const values = await kappa.data();
+    const S = Matrix.zeros(k, k);
+    for (let a = 0; a < k; a++)
+      for (let b = 0; b < k; b++) {
+        let sum = p === 2 ? values[a * k + b] : 0;
+        if (p === 4) for (let e = 0; e < k; e++) sum += 3 * values[((a * k + b) * k + e) * k + e];
+        S.set(a, b, p * weight * sum);
+      }
+    parts.push({ c, S, size: p * weight * (p === 2 ? 1 : 3 * k + 6) });
+  }
+  return parts;
+}
+
+/**
+ * How much less than D(L) = 1 there is if cumulants keep their isotropic part, each where it then makes less: taking it away must not make something to see
+ * along an L where there is nothing.
+ */
+export const withIsotropic = (L: Matrix, parts: readonly Isotropic[]): number =>
+  parts.reduce((left, { c, S, size }) => left + Math.min(0, 2 * c * Matrix.mul(L.mmul(S), L).sum() + c ** 2 * size * L.norm() ** 2), 1);

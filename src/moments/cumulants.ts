@@ -114,19 +114,23 @@ function ofOrder(raw: RawMoments, center: Float64Array, p: number): ArrayLike<nu
 export const symmetric = (values: Float32Array, k: number, device: Device): Tensor =>
   tensor(values, { shape: [k, values.length / k], device });
 
-/** Less the part that no rotation changes: of order 2 a multiple of delta_ab, of order 4 of delta_ab delta_cd + delta_ac delta_bd + delta_ad delta_bc. */
+/** c of the part that no rotation changes: of order 2 c delta_ab, of order 4 c (delta_ab delta_cd + delta_ac delta_bd + delta_ad delta_bc). */
+export function isotropicShare(values: ArrayLike<number>, p: number, k: number): number {
+  let trace = 0;
+  if (p === 2) for (let a = 0; a < k; a++) trace += values[a * k + a] / k;
+  if (p === 4) for (let a = 0; a < k; a++) for (let b = 0; b < k; b++) trace += values[((a * k + a) * k + b) * k + b] / (k * (k + 2));
+  return trace;
+}
+
+/** The rest. */
 export function anisotropic(values: Float32Array, p: number, k: number): Float32Array {
   const out = values.slice();
-  if (p === 2) {
-    const c = Array.from({ length: k }, (_, a) => values[a * k + a] / k).reduce((sum, value) => sum + value, 0);
-    for (let a = 0; a < k; a++) out[a * k + a] -= c;
-  }
-  if (p !== 4) return out;
-  const at = (a: number, b: number, c: number, e: number): number => ((a * k + b) * k + c) * k + e;
-  let c = 0;
-  for (let a = 0; a < k; a++) for (let b = 0; b < k; b++) c += values[at(a, a, b, b)] / (k * (k + 2));
-  for (let a = 0; a < k; a++)
-    for (let b = 0; b < k; b++) for (const index of [at(a, a, b, b), at(a, b, a, b), at(a, b, b, a)]) out[index] -= c;
+  const c = isotropicShare(values, p, k);
+  const at = (a: number, b: number, e: number, f: number): number => ((a * k + b) * k + e) * k + f;
+  if (p === 2) for (let a = 0; a < k; a++) out[a * k + a] -= c;
+  if (p === 4)
+    for (let a = 0; a < k; a++)
+      for (let b = 0; b < k; b++) for (const index of [at(a, a, b, b), at(a, b, a, b), at(a, b, b, a)]) out[index] -= c;
   return out;
 }
 

@@ -1,8 +1,8 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { breathe } from "../engine/breathe.js";
 import type { Device } from "../engine/device.js";
-import { gradient, incoherent, type Term, unpacked } from "./action.js";
-import { anisotropic, type Cumulant, symmetric, turned, upload } from "./cumulants.js";
+import { gradient, incoherent, isotropicParts, type Term, unpacked, withIsotropic } from "./action.js";
+import { anisotropic, type Cumulant, isotropicShare, symmetric, turned, upload } from "./cumulants.js";
 import { boundOf } from "./errorBar.js";
 import { dot, lowest } from "./krylov.js";
 import { freedomOf, mean, oneMore } from "./noise.js";
@@ -81,6 +81,7 @@ const EXACT = 3e-3;
 /**
  * The lowest generalised eigenvalues of Q(L) = sum w |L . kappa|^2 against D(L) = <L G, L>, which is what Q would be without cancellation between the
  * indices. Dividing by D makes the result independent of how strong cumulants are along L: where they vanish, ratios are about 1 and nothing is claimed.
+ * The isotropic part of cumulants, which every L keeps, is taken away, and counts in D(L) only where D(L) is less with it.
  * Weights w are the inverse noise of the entries. Work is done in the eigenbasis of G, where D is diagonal. The scope in force owns what `bound` needs.
  */
 export async function spectrumOf(sampled: Sampled, options: SpectrumOptions): Promise<Spectrum> {
@@ -100,7 +101,13 @@ export async function spectrumOf(sampled: Sampled, options: SpectrumOptions): Pr
   const examined = vectors.slice(0, n <= FEW ? n : EXAMINED);
   const drawn = await drawsOf(examined.map(scaled), noises, k, device, signal);
   const lost = examined.map((v) => noiseStrengths.map((G) => noiseStrengths.length * incoherence(unpacked(scaled(v), k), G)));
-  const directions = examined.map((v, i) => directionOf(turn(unpacked(scaled(v), k)), Math.max(0, values[i]), drawn[i], lost[i]));
+  const isotropic = await isotropicParts(terms);
+  const directions = examined.map((v, i) => {
+    const L = unpacked(scaled(v), k);
+    const left = Math.max(LEAST_VISIBLE, withIsotropic(L, isotropic));
+    const per = (draws: readonly number[]): number[] => draws.map((value) => value / left);
+    return directionOf(turn(L), Math.max(0, values[i]) / left, per(drawn[i]), per(lost[i]));
+  });
   onStep?.("noise", 1, 1);
   await breathe(signal);
   const beyond = 1 + mean(lost.map((draws) => oneMore(draws) / Math.max(mean(draws), 1e-300)));
@@ -148,15 +155,16 @@ async function weighing({ all, batches, covariances }: Sampled, { device, isotro
   for (const [i, { p, kappa }] of all.entries()) {
     const valuesOf = async ({ kappa }: Cumulant): Promise<Float32Array> => {
       await breathe(signal);
-      const values = (await kappa.data()) as Float32Array;
-      return isotropic ? values : anisotropic(values, p, k);
+      return (await kappa.data()) as Float32Array;
     };
+    const without = (values: Float32Array): Float32Array => (isotropic ? values : anisotropic(values, p, k));
     const lists: Float32Array[] = [];
-    for (const batch of batches) lists.push(await valuesOf(batch[i]));
+    for (const batch of batches) lists.push(without(await valuesOf(batch[i])));
     const total = await toDifferences(lists, size, signal);
     const weight = total > 0 ? kappa.size / total : 1;
     const term = (values: Float32Array): Term => ({ p, kappa: symmetric(values, k, device), weight });
-    terms.push(term(await valuesOf({ p, kappa })));
+    const values = await valuesOf({ p, kappa });
+    terms.push({ ...term(without(values)), isotropic: isotropic ? 0 : isotropicShare(values, p, k) });
     for (const [b, list] of lists.entries()) noises[b].push(term(list));
   }
   const { realEigenvalues, eigenvectorMatrix: E } = new EigenvalueDecomposition(await incoherent(terms, device), { assumeSymmetric: true });
