@@ -6,6 +6,7 @@
  */
 export * from "../symmetry/index.js";
 export type { MomentOptions } from "./checks.js";
+export { type JointSymmetries, jointSymmetriesFromMoments } from "./joint.js";
 export { type MomentSymmetries, symmetriesFromMoments } from "./moments.js";
 export type { Sharpening } from "./sharpen.js";
 export type { SampleSource } from "./source.js";

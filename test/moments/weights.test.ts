@@ -49,11 +49,11 @@ test("a weight of zero leaves a sample out, and equal weights change nothing", a
   assert.ok(Math.max(...found.inputs.mean.map(Math.abs)) < 0.05);
 });
 
-/** A ring whose radius has no fourth moment, in two mixed units, and a third component. */
+/** A ring of which a tenth flies off, so that its radius has no fourth moment, in two mixed units, and a third component. */
 function heavy(N: number, seed: number): number[][] {
   const [u, z] = [new Philox(seed, 65).uniform(2 * N), new Philox(seed, 66).normal(N)];
   return Array.from({ length: N }, (_, n) => {
-    const radius = (1 - u[N + n]!) ** (-1 / 1.8);
+    const radius = Math.max(1, (10 * (1 - u[N + n]!)) ** (-1 / 1.8));
     const angle = 2 * Math.PI * u[n]!;
     return [3 + radius * Math.cos(angle), 10 * radius * Math.sin(angle) + radius * Math.cos(angle), Math.tanh(z[n]!)];
   });
@@ -61,7 +61,7 @@ function heavy(N: number, seed: number): number[][] {
 
 test("samples far out drawn in: a symmetry that heavy tails hide is found, in units that do not matter", async () => {
   for (let seed = 0; seed < 5; seed++) {
-    const rows = heavy(12_000, seed);
+    const rows = heavy(4000, seed);
     const plain = await find(rows);
     const found = await find(rows, { robust: true });
     assert.is.not(plain.dimension, 1, `seed ${seed}`);
