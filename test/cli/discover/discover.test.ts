@@ -134,7 +134,7 @@ test("samples alone: the rotation, its center and its evidence; with labels that
   assert.ok(bound > 0 && bound < 10, `${bound}`);
   const { html } = checkFolder(at("alone"));
   assert.match(html, "orders 2, 3, 4 in 3 principal directions");
-  assert.match(html, "sharpened");
+  assert.match(html, "Sharpened");
   assert.match(html, "by efficient weights of 31 equations, which moved the span by");
   const { basis, center } = readFlow(at("alone", "generators.safetensors"));
   const [L] = basis.dense();
