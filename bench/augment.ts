@@ -25,7 +25,7 @@ const here = device();
 const BATCH = 64;
 const WIDTHS = [0.5, 1, 2, 3];
 const TURN = 30; // degrees
-const COPIES = 16;
+const COPIES = Number(values.labels) > 20_000 ? 4 : 16; // of images, as memory allows
 const variant = values.scrambled ? "rotated-scrambled" : "rotated";
 const [labels, steps] = [Number(values.labels), Number(values.steps)];
 

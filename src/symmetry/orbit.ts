@@ -1,7 +1,8 @@
 import { Matrix } from "ml-matrix";
 import { breathe } from "../engine/breathe.js";
 import { check, checkInteger, checkOptions, clip, showShape } from "../errors.js";
-import type { Basis } from "../lie/generators/basis.js";
+import { Basis } from "../lie/generators/basis.js";
+import { lowRank } from "../lie/generators/generator.js";
 import { add, mul, sub } from "../ops/arithmetic.js";
 import { exp, relu, scale, sqrt } from "../ops/elementwise.js";
 import { matmul } from "../ops/matmul.js";
@@ -129,6 +130,24 @@ export class Orbit {
   /** Number of elements. */
   get count(): number {
     return this.#elements.maps.length;
+  }
+
+  /**
+   * g - 1 of each element but the identity, as generators of low rank: with them sum_i L_i h W^i is a convolution over the elements, and its layers commute
+   * with the flow where those are a group.
+   */
+  steps(): Basis {
+    const { into, out, maps } = this.#elements;
+    const moving = maps.filter((K) => K.norm() > 0);
+    check(moving.length > 0, "ERR_LCONV_ARGUMENT", () => "Orbit.steps: the identity is the only element; take a greater count");
+    return new Basis(moving.map((K) => lowRank(out.mmul(K), into)));
+  }
+
+  /** What each element of `steps` moves the origin by, (1 - g) center, [count, d]. */
+  offsets(): Float64Array[] {
+    const { into, out, maps } = this.#elements;
+    const still = into.mmul(Matrix.columnVector(Array.from(this.#center)));
+    return maps.filter((K) => K.norm() > 0).map((K) => Float64Array.from(out.mmul(K.mmul(still)).to1DArray(), (value) => -value));
   }
 
   /** min over g of |g x_n - y_m|, [N, M] row by row, of x and y of N and M samples. */
