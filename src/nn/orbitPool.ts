@@ -47,6 +47,7 @@ export class OrbitPool extends Module {
   readonly #steps: Generators | undefined;
   readonly #rest: Tensor[]; // [1, E, 1, 1] with 0 for the identity; offsets [1, E, 1, d]
 
+  /** The elements are put on `device`. */
   constructor(device: Device, options: OrbitPoolOptions) {
     super();
     checkOptions("OrbitPool", options, { orbit: 1, inner: 1, pool: 1 });

@@ -38,7 +38,7 @@ function gauss(n: number, beside: (k: number) => number, middle: (k: number) => 
 }
 
 /** All points of the quadrature, with their weights. */
-export function* pointsOf({ parameters, sample }: Distribution): Generator<[number[], number]> {
+function* pointsOf({ parameters, sample }: Distribution): Generator<[number[], number]> {
   const nodes = parameters.map(nodesOf);
   const at = nodes.map(() => 0);
   for (;;) {
