@@ -28,7 +28,7 @@ export interface Efficient {
 }
 
 export interface EfficientOptions {
-  /** How many rows decide the moments of the greatest order. */
+  /** How many samples decide the moments of the greatest order. */
   effective: number;
   /** Whether all of the start counts; else those directions that fit, one at least. Default true. */
   all?: boolean;
@@ -38,9 +38,10 @@ export interface EfficientOptions {
   onStep?: (name: string, done: number, of: number) => void;
 }
 
-/** Rows y [., k] of samples, in the coordinates of the cumulants, with their weights. */
+/** Rows y [., k] of samples, m each, in the coordinates of the cumulants, with their weights. */
 export interface RowBlock {
   y: Float32Array;
+  m: number;
   weightOf(i: number): number;
 }
 
@@ -59,7 +60,8 @@ const SETTLED = 0.002;
 /**
  * The generalised method of moments (Hansen 1982, Econometrica 50) for L . kappa_p = 0, p = 2, 3, 4: minimises e(L)^T S^-1 e(L) over all L, where e are the
  * equations and S is the covariance of their error, estimated at the span so far, and again until that settles. In contrast to Q it knows that the covariance
- * was estimated, too, and how errors of equations belong together. `start` is orthonormal; `N` is how many rows of equal weight the cumulants are from.
+ * was estimated, too, and how errors of equations belong together. `start` is orthonormal; `N` is how many samples of equal
+ * weight the cumulants are from; rows of one sample, its channels, may depend on each other.
  */
 export async function efficient(
   cumulants: WhiteCumulants,
@@ -129,17 +131,20 @@ async function errorCovariance(
   // Sample n serves generator n mod the count; with few samples every one serves several.
   const each = Math.max(1, Math.min(Ls.length, Math.floor(ROWS / N)));
   const skip = Math.max(1, Math.floor(N / ROWS));
-  const [y, z] = [new Float64Array(k), new Float64Array(k)];
+  const [y, z, one] = [new Float64Array(k), new Float64Array(k), new Float32Array(count)];
   let n = 0;
-  for await (const { y: list, weightOf } of rows())
-    for (let at = 0; at < list.length; at += k, n++) {
+  for await (const { y: list, m, weightOf } of rows())
+    for (let first = 0; first < list.length; first += m * k, n++) {
       if (n % skip !== 0) continue;
-      const weight = weightOf(at / k);
-      for (let a = 0; a < k; a++) y[a] = list[at + a];
+      const weight = weightOf(first / k);
       for (let i = 0; i < each; i++) {
-        applied(Ls[(n / skip + i) % Ls.length], y, z);
-        write(y, z, block, waiting * count);
-        if (weight !== 1) for (let e = waiting * count; e < (waiting + 1) * count; e++) block[e] *= weight;
+        const sample = block.subarray(waiting * count, (waiting + 1) * count).fill(0);
+        for (let at = first; at < first + m * k; at += k) {
+          for (let a = 0; a < k; a++) y[a] = list[at + a];
+          applied(Ls[(n / skip + i) % Ls.length], y, z);
+          write(y, z, one, 0);
+          for (let e = 0; e < count; e++) sample[e] += (weight / m) * one[e];
+        }
         total += weight ** 2;
         if (++waiting === BLOCK) await flush();
       }

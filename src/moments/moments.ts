@@ -104,7 +104,7 @@ export async function symmetriesFromMoments(x: Tensor | SampleSource, options: M
     ...defined({ classOf, signal }),
     onStep: (done, of) => onStep?.("moments", done, of),
   });
-  const settings = { device, seed, effective: raw.effective, ...defined({ signal, onStep }) };
+  const settings = { device, seed, effective: raw.effective / source.m, ...defined({ signal, onStep }) };
   return scope(async () => {
     const sampled = await sampledFrom(raw.groups, orders, device, signal);
     const spectrum = await seenOf(sampled, settings);

@@ -57,7 +57,7 @@ export async function sharpened(
   options: EfficientOptions,
 ): Promise<Sharpened | { note: string } | undefined> {
   const k = covariance.rows;
-  const N = effectiveRows(source);
+  const N = effectiveRows(source) / source.m;
   const orders = weighable(k, cumulants.map(({ p }) => p), N); // biome-ignore format: one line
   const deciding = options.all === false;
   if (orders.length === 0 || (deciding && orders.length < cumulants.length)) return undefined; // fewer orders leave more directions
@@ -68,7 +68,7 @@ export async function sharpened(
   const here = changed(inputs, root);
   async function* rows(): AsyncGenerator<RowBlock> {
     for await (const { x, weightOf } of blocksOf(source, options.signal))
-      yield { y: await componentsOfRows(x, here, options.device), weightOf };
+      yield { y: await componentsOfRows(x, here, options.device), m: source.m, weightOf };
   }
   const found = await efficient(white, start, rows, N, options);
   const misfit = Math.max(...found.misfit);

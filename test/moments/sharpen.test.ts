@@ -152,6 +152,27 @@ test("a sharpened span is nearer than the error of the covariance, its bound cov
   assert.ok(median < 1.2, `median ${median} degrees`); // 1.9 without
 });
 
+test("channels of a sample that depend on each other make no bound smaller", async () => {
+  const [N, m] = [2000, 4];
+  let [covered, count] = [0, 0];
+  for (let seed = 0; seed < 12; seed++) {
+    const [u, z] = [new Philox(seed, 61).uniform(2 * N), new Philox(seed, 62).normal(3 * m * N)];
+    const x = new Float32Array(3 * m * N);
+    for (let row = 0; row < m * N; row++) {
+      const n = Math.floor(row / m);
+      const angle = 2 * Math.PI * u[n]!;
+      const values = [Math.cos(angle), Math.sin(angle), u[N + n]!]; // the same in all channels, but for noise
+      x.set(values.map((value, a) => value + 0.05 * z[3 * row + a]!), 3 * row); // biome-ignore format: one line
+    }
+    const found = await symmetriesFromMoments(tensor(x, { shape: [N, m, 3], device: on }));
+    assert.is(found.dimension, 1);
+    if (!found.sharpening) continue;
+    count++;
+    if (angleTo(found, turn) <= found.bound) covered++;
+  }
+  assert.ok(count >= 10 && covered >= count - 2, `${covered} of ${count}`);
+});
+
 test("what has the symmetry only nearly is not sharpened, and is said to be rejected as exact", async () => {
   const N = 30_000;
   const u = new Philox(7, 61).uniform(2 * N);
