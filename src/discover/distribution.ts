@@ -2,6 +2,7 @@ import { defined } from "../defined.js";
 import { breathing } from "../engine/breathe.js";
 import type { MomentOptions } from "../moments/checks.js";
 import { type MomentSymmetries, symmetriesFromMoments } from "../moments/moments.js";
+import type { Sharpening } from "../moments/sharpen.js";
 import type { SampleSource } from "../moments/source.js";
 import type { Evidence, MomentEvidence } from "./evidence.js";
 import { describing } from "./result.js";
@@ -79,6 +80,4 @@ function evidenceOf({ directions, undecided, dimension, bound, others, component
   });
 }
 
-function sharpeningOf({ moved, ...rest }: NonNullable<MomentSymmetries["sharpening"]>): NonNullable<MomentEvidence["sharpening"]> {
-  return { ...rest, ...defined({ degrees: moved === undefined ? undefined : degrees(moved) }) };
-}
+const sharpeningOf = ({ moved, ...rest }: Sharpening): NonNullable<MomentEvidence["sharpening"]> => ({ ...rest, degrees: degrees(moved) });

@@ -37,7 +37,7 @@ export interface MomentEvidence {
   /** With fewer: the dimension there, and the largest angle in degrees to the span that is claimed, inside of them. */
   others: readonly { components: number; dimension: number | undefined; degrees?: number }[];
   /** What efficient weights of the equations changed: by how many degrees, and how badly the equations hold (`lie.Sharpening`). */
-  sharpening?: { equations: number; degrees?: number; misfit: number; next: number };
+  sharpening?: { equations: number; degrees: number; misfit: number; next: number };
 }
 
 const degrees = (radians: number): number => (180 * radians) / Math.PI;
@@ -140,9 +140,8 @@ function momentRows({ orders, components, kept, others, sharpening }: MomentEvid
 }
 
 function sharpenedText({ equations, degrees, misfit, next }: NonNullable<MomentEvidence["sharpening"]>): string {
-  const moved = degrees === undefined ? "" : `, which moved the span by ${degrees.toFixed(1)} degrees`;
   return (
-    `by efficient weights of ${equations} equations${moved}; they miss by ${misfit.toPrecision(2)} times what sampling explains, ` +
+    `by efficient weights of ${equations} equations, which moved the span by ${degrees.toFixed(1)} degrees; they miss by ${misfit.toPrecision(2)} times what sampling explains, ` +
     `for the next direction by ${next.toPrecision(2)}`
   );
 }

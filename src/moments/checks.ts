@@ -55,15 +55,16 @@ export function checkedWeights(weights: ArrayLike<number> | undefined, N: number
     "ERR_LCONV_SHAPE",
     () => `${WHERE}: ${N} samples, but ${weights?.length} weights`,
   );
-  let [sum, squares] = [0, 0];
+  let most = 0;
   for (let n = 0; n < N; n++) {
     const w = weights[n];
     check(Number.isFinite(w) && w >= 0, "ERR_LCONV_ARGUMENT", () => `${WHERE}: weights[${n}] must be a number of at least 0, got ${w}`);
-    sum += w;
-    squares += w * w;
+    most = Math.max(most, w);
   }
-  check(sum > 0, "ERR_LCONV_ARGUMENT", () => `${WHERE}: all weights are 0`);
-  return { weights: Float64Array.from(weights, (w) => (w * sum) / squares) };
+  check(most > 0, "ERR_LCONV_ARGUMENT", () => `${WHERE}: all weights are 0`);
+  const shares = Float64Array.from(weights, (w) => w / most);
+  const [sum, squares] = [shares.reduce((total, w) => total + w, 0), shares.reduce((total, w) => total + w * w, 0)];
+  return { weights: shares.map((w) => (w * sum) / squares) };
 }
 
 /** Checks options and samples. */

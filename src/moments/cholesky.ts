@@ -42,3 +42,16 @@ export async function solveLower(C: readonly Float64Array[], B: readonly Float64
     await breathe(signal);
   }
 }
+
+/** C^-T B, in place. */
+export async function solveUpper(C: readonly Float64Array[], B: readonly Float64Array[], signal?: AbortSignal): Promise<void> {
+  for (let i = C.length - 1; i >= 0; i--) {
+    const row = B[i];
+    for (let j = 0; j < row.length; j++) row[j] /= C[i][i];
+    for (let l = 0; l < i; l++) {
+      const [c, above] = [C[i][l], B[l]];
+      for (let j = 0; j < row.length; j++) above[j] -= c * row[j];
+    }
+    await breathe(signal);
+  }
+}

@@ -22,9 +22,7 @@ export interface MomentClaim {
   /** How many; undefined where it cannot be said. */
   dimension: number | undefined;
   /** Further directions that may be symmetries. */
-  open: readonly number[];
-  /** Whether those alone leave the dimension open, beside others that are claimed, and the cumulants along them are seen. */
-  onlyOpen: boolean;
+  undecided: number;
   /** Further directions that keep the distribution nearly, where others keep it as far as the samples show. */
   nearly: number;
   /** What limits the claim, as sentences. */
@@ -56,8 +54,7 @@ export const isSeen = ({ directions, unseen, unknowns }: Pick<Spectrum, "directi
  */
 export function claimOf(spectrum: Seen, options: ClaimOptions): MomentClaim {
   const ground = noGround(spectrum, options);
-  if (ground !== undefined)
-    return { claimed: [], dimension: undefined, open: [], onlyOpen: false, nearly: 0, notes: [`no claim: ${ground}`] };
+  if (ground !== undefined) return { claimed: [], dimension: undefined, undecided: 0, nearly: 0, notes: [`no claim: ${ground}`] };
   const { directions, unknowns } = spectrum;
   const { tolerance, complete } = options;
   const all = directions.map((_, i) => i);
@@ -81,6 +78,9 @@ export function claimOf(spectrum: Seen, options: ClaimOptions): MomentClaim {
           `no claim: of the next direction hardly more remains (${percent(directions[count].share)}), so that where symmetries end is arbitrary`,
         ]
       : []),
+    ...(open.length > 0
+      ? [`${several(open.length, "more direction")} may be symmetries: the noise leaves it open; take more samples`]
+      : []),
     ...remaining(spectrum, claimed),
     ...(near.length > 0
       ? [
@@ -90,17 +90,9 @@ export function claimOf(spectrum: Seen, options: ClaimOptions): MomentClaim {
       : []),
     ...limits(spectrum, options, claimed),
   ];
-  const unsaid = cut || blurred || broken > 0;
-  return {
-    ...{ claimed, dimension: unsaid || open.length > 0 ? undefined : count, open },
-    onlyOpen: !unsaid && count > 0 && open.length > 0 && open.every((i) => directions[i].visible >= SEEN),
-    ...{ nearly: near.length, notes },
-  };
+  const unsaid = open.length > 0 || cut || blurred || broken > 0;
+  return { claimed, dimension: unsaid ? undefined : count, undecided: open.length, nearly: near.length, notes };
 }
-
-/** What is said of open directions that nothing decides. */
-export const openNote = (n: number): string =>
-  `${several(n, "more direction")} may be symmetries: the noise leaves it open; take more samples`;
 
 /** Why nothing can be said; undefined where something can. */
 function noGround(spectrum: Seen, { orders, effective }: ClaimOptions): string | undefined {
@@ -185,7 +177,8 @@ function limits({ directions, unseen, unknowns, k }: Seen, { orders, complete }:
       : []),
     ...(claimed.length > 0
       ? [
-          `moments up to order ${Math.max(...orders)} take a symmetry under ${Math.max(...orders) + 1} or more equal steps of a turn for one under any turn`,
+          `moments up to order ${Math.max(...orders)} take a symmetry under ${Math.max(...orders) + 1} or more equal steps of a turn for one under any turn, ` +
+            `and planes whose speeds no sum of ${Math.max(...orders)} ties for independent ones`,
         ]
       : []),
   ];

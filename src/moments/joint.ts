@@ -1,7 +1,7 @@
-import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import { EigenvalueDecomposition, Matrix, pseudoInverse } from "ml-matrix";
 import { check, showShape } from "../errors.js";
 import { Basis } from "../lie/generators/basis.js";
-import { combination, dense, toDense } from "../lie/generators/generator.js";
+import { dense, toDense } from "../lie/generators/generator.js";
 import { Tensor, tensor } from "../tensor/tensor.js";
 import type { MomentOptions } from "./checks.js";
 import { type MomentSymmetries, symmetriesFromMoments } from "./moments.js";
@@ -24,13 +24,15 @@ export interface JointSymmetries {
 
 /** Positions of x and y together: all directions must be there. */
 const MOST = 40;
-/** The share of L outside of the blocks of x and y that its error bar, or this, explains. */
+/** What y adds to the motion of x, as a share, that the error bar, or this, explains. */
 const APART = 0.1;
+/** Smaller singular values, of coordinates in their units, are rounding: x, or y, does not vary there. */
+const SINGULAR = 1e-3;
 
 /**
  * Pairs (L, L_c) for which (exp(tL) x, exp(tL_c) y) is distributed as (x, y), from the joint moments of orders 2, 3 and 4: of these the second are Theorem 1's
  * two conditions. x [N, d] and y [N, d_y] are taken as one vector, whose symmetries are found as by `symmetriesFromMoments`; those that mix x and y are told
- * apart. For a single y, L_c is 0: what leaves a regression of y on x as it is. Options are those of symmetriesFromMoments but `components`. Throws as that does,
+ * apart. Where y is a linear function of x, it moves along. For a single y, L_c is 0: what leaves a regression of y on x as it is. Options are those of symmetriesFromMoments but `components`. Throws as that does,
  * ERR_LCONV_SHAPE for other shapes, and ERR_LCONV_ARGUMENT for more than 40 positions together.
  *
  * @example
@@ -38,10 +40,11 @@ const APART = 0.1;
  * import { lie, Philox, tensor } from "lconv";
  *
  * const N = 3000;
- * const z = new Philox(1, 0).normal(2 * N);
- * const x = Float32Array.from(z, (value) => value ** 3);
- * const y = Float32Array.from({ length: 2 * N }, (_, at) => x[at - (at % 2)] - (at % 2) * x[at - (at % 2) + 1]);
- * const { dimension } = await lie.jointSymmetriesFromMoments(tensor(x, { shape: [N, 2] }), tensor(y, { shape: [N, 2] })); // 0
+ * const u = new Philox(1, 0).uniform(2 * N);
+ * const angles = u.subarray(0, N).map((share) => 2 * Math.PI * share);
+ * const x = Float32Array.from({ length: 2 * N }, (_, at) => (at % 2 ? Math.sin : Math.cos)(angles[at >> 1]));
+ * const y = Float32Array.from({ length: 2 * N }, (_, at) => (at % 2 ? Math.sin : Math.cos)(2 * angles[at >> 1]) + u[N + (at >> 1)]);
+ * const { dimension } = await lie.jointSymmetriesFromMoments(tensor(x, { shape: [N, 2] }), tensor(y, { shape: [N, 2] })); // 1: y turns twice as fast
  * ```
  */
 export async function jointSymmetriesFromMoments(
@@ -72,43 +75,51 @@ export async function jointSymmetriesFromMoments(
   const joint = await symmetriesFromMoments(tensor(z, { shape: [N, d + d_y], device: x.device }), options);
   const { basis, dimension } = joint;
   if (!basis || dimension === undefined) return { dimension, inputs: undefined, outputs: undefined, mixing: 0, joint, notes: joint.notes };
-  const apart = blockDiagonal(joint, d);
+  const apart = apartFrom(joint, d);
   const n = apart.length;
   const mixing = dimension - n;
   const mixed = `${mixing} of ${dimension} symmetries of (x, y) mix x and y, and are none of y as a function or a companion of x`;
-  const block = (from: number, to: number): Basis => new Basis(apart.map((L) => dense(L.subMatrix(from, to - 1, from, to - 1))));
+  const basisOf = (key: "L" | "L_c"): Basis | undefined => (n > 0 ? new Basis(apart.map((pair) => dense(pair[key]))) : undefined);
   return {
-    ...{ dimension: n, inputs: n > 0 ? block(0, d) : undefined, outputs: n > 0 ? block(d, d + d_y) : undefined, mixing, joint },
+    ...{ dimension: n, inputs: basisOf("L"), outputs: basisOf("L_c"), mixing, joint },
     notes: [...joint.notes, ...(mixing > 0 ? [mixed] : [])],
   };
 }
 
-/** The combinations of what was found that leave x and y apart, [d + d_y, d + d_y] each. */
-function blockDiagonal({ basis, inputs, bound }: MomentSymmetries, d: number): Matrix[] {
-  const { generators } = basis as Basis;
-  const sizes = inputs.from.to2DArray().map((row) => Math.hypot(...row)); // standard deviations
-  const parts = generators.map((g) => {
-    const L = toDense(g);
-    const [outside, all]: number[][] = [[], []];
-    for (let i = 0; i < L.rows; i++)
-      for (let j = 0; j < L.columns; j++) {
-        const value = sizes[i] > 0 && sizes[j] > 0 ? (L.get(i, j) * sizes[j]) / sizes[i] : 0;
-        all.push(value);
-        if (i < d !== j < d) outside.push(value);
-      }
-    return { outside, all };
-  });
-  const gram = (key: "outside" | "all"): Matrix =>
-    new Matrix(parts.map((p) => p[key])).mmul(new Matrix(parts.map((p) => p[key])).transpose());
-  // Generalised eigenvectors of the two Gram matrices: the share outside of the blocks, ascending.
-  const whole = new EigenvalueDecomposition(gram("all"), { assumeSymmetric: true });
+/** L and L_c of what was found, as far as it moves x by x alone and y by y alone. */
+function apartFrom({ whitened, inputs, bound }: MomentSymmetries, d: number): { L: Matrix; L_c: Matrix }[] {
+  const { generators } = whitened as Basis;
+  const list = generators.map(toDense);
+  const parts = [
+    inputs.from.subMatrix(0, d - 1, 0, inputs.from.columns - 1),
+    inputs.from.subMatrix(d, inputs.from.rows - 1, 0, inputs.from.columns - 1),
+  ];
+  const sizes = parts.map((F) => F.to2DArray().map((row) => Math.hypot(...row))); // standard deviations
+  const inUnits = parts.map((F, p) => Matrix.diag(sizes[p].map((size) => (size > 0 ? 1 / size : 0))).mmul(F));
+  const backs = inUnits.map((F) => pseudoInverse(F, SINGULAR));
+  // x = F z moves by F L z, which is a function of x where it is F L F^+ F z.
+  const moved = list.map((L) => inUnits.map((F) => F.mmul(L)));
+  const left = moved.map((both) => both.map((M, p) => Matrix.sub(M, M.mmul(backs[p]).mmul(inUnits[p]))));
+  const gram = (all: readonly (readonly Matrix[])[]): Matrix =>
+    new Matrix(all.map((a) => all.map((b) => a.reduce((sum, M, p) => sum + Matrix.mul(M, b[p]).sum(), 0))));
+  // Generalised eigenvectors of the two Gram matrices: the share that x and y do not explain each by itself, ascending.
+  const whole = new EigenvalueDecomposition(gram(moved), { assumeSymmetric: true });
   const W = whole.eigenvectorMatrix.mmul(Matrix.diag(whole.realEigenvalues.map((value) => 1 / Math.sqrt(Math.max(value, 1e-300)))));
-  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(W.transpose().mmul(gram("outside")).mmul(W), {
+  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(W.transpose().mmul(gram(left)).mmul(W), {
     assumeSymmetric: true,
   });
   const C = W.mmul(eigenvectorMatrix);
   const most = Math.max(APART, Number.isNaN(bound) ? 0 : 2 * Math.sin(bound));
-  return realEigenvalues.flatMap((value, i) =>
-    Math.sqrt(Math.max(0, value)) <= most ? [toDense(combination(generators, C.getColumn(i)))] : [],
-  );
+  return realEigenvalues.flatMap((value, i) => {
+    if (Math.sqrt(Math.max(0, value)) > most) return [];
+    const [L, L_c] = inUnits.map((F, p) => {
+      const M = Matrix.zeros(F.rows, F.columns);
+      for (const [j, both] of moved.entries()) M.add(Matrix.mul(both[p], C.get(j, i)));
+      const A = M.mmul(backs[p]);
+      return Matrix.diag(sizes[p])
+        .mmul(A)
+        .mmul(Matrix.diag(sizes[p].map((size) => (size > 0 ? 1 / size : 0))));
+    });
+    return [{ L, L_c }];
+  });
 }

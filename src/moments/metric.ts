@@ -1,13 +1,13 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 
-/** Eigenvalues below this share of the greatest are of directions that every generator leaves in their place. */
-const KEPT = 0.01;
+/** Eigenvalues below this share of the greatest are of directions that every generator leaves in their place; of exact generators. */
+const KEPT = 1e-4;
 
 /**
  * The covariance nearest to I that a span of generators keeps: I + X with L (I + X) + (I + X) L^T = 0 for each, by least squares, X = 0 where the generators
- * leave it open. The covariance of samples is not quite what a symmetry keeps, and this is how far it is off.
+ * leave it open, as far as they are known: to an angle of `error`, radians. The covariance of samples is not quite what a symmetry keeps, and this is how far it is off.
  */
-export function keptCovariance(span: readonly Matrix[]): Matrix {
+export function keptCovariance(span: readonly Matrix[], error = 0): Matrix {
   const k = span[0].rows;
   const places: [number, number][] = [];
   for (let a = 0; a < k; a++) for (let b = a; b < k; b++) places.push([a, b]);
@@ -21,8 +21,8 @@ export function keptCovariance(span: readonly Matrix[]): Matrix {
   const target = Matrix.columnVector(action(Matrix.eye(k)));
   const { realEigenvalues: values, eigenvectorMatrix: E } = new EigenvalueDecomposition(T.mmul(T.transpose()), { assumeSymmetric: true });
   const along = E.transpose().mmul(T.mmul(target)).to1DArray();
-  const greatest = values[values.length - 1];
-  const x = E.mmul(Matrix.columnVector(along.map((value, i) => (values[i] > KEPT * greatest ? -value / values[i] : 0)))).to1DArray();
+  const least = Math.max(KEPT, (3 * error) ** 2) * values[values.length - 1];
+  const x = E.mmul(Matrix.columnVector(along.map((value, i) => (values[i] > least ? -value / values[i] : 0)))).to1DArray();
   const C = Matrix.eye(k);
   units.forEach((unit, i) => void C.add(Matrix.mul(unit, x[i])));
   return C;

@@ -11,13 +11,13 @@ import { largestAngle } from "../symmetry/spanError.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { BATCHES, checked, checkedWeights, checkMemory, type MomentOptions, ROWS_EACH, TOLERANCE } from "./checks.js";
-import { type ClaimOptions, claimOf, isSeen, type MomentClaim, openNote } from "./claim.js";
+import { type ClaimOptions, claimOf, isSeen, type MomentClaim } from "./claim.js";
 import { type Components, componentsOf } from "./components.js";
 import { type Cumulant, cumulantsOf, symmetric } from "./cumulants.js";
 import type { EfficientOptions } from "./efficient.js";
 import { covarianceOf, type RawMoments, rawMoments, together } from "./rawMoments.js";
 import { drawnIn } from "./robust.js";
-import { type Sharpening, sharpened } from "./sharpen.js";
+import { type Rejected, type Sharpening, sharpened } from "./sharpen.js";
 import { effectiveRows, type SampleSource, sourceOf, type Weighted } from "./source.js";
 import { type MomentDirection, type Sampled, type Spectrum, type SpectrumOptions, spectrumOf } from "./spectrum.js";
 
@@ -150,28 +150,28 @@ interface Span {
   notes: readonly string[];
 }
 
-/** The claimed span, sharpened, and open directions decided, where that can be done. */
+/** The claimed span, sharpened where that can be done, with its error bar. */
 async function spanOf({ source, inputs, exact, start, sampled, spectrum, claim }: Claimed, settings: EfficientOptions): Promise<Span> {
-  const { claimed, open, onlyOpen, dimension } = claim;
-  const among = onlyOpen ? orthonormalOf([...claimed, ...open].map((i) => spectrum.directions[i].L)) : dimension === undefined ? [] : start;
-  const sharp =
-    exact && among.length > 0
-      ? await sharpened(source, inputs, sampled.covariance, sampled.all, among, { ...settings, all: !onlyOpen })
-      : undefined;
+  const { claimed, undecided, dimension } = claim;
+  const possible = exact && start.length > 0 && dimension !== undefined;
+  const sharp = possible ? await sharpened(source, inputs, sampled.covariance, sampled.all, start, settings) : undefined;
   if (sharp && "span" in sharp) {
-    const { span: Ls, sharpening, bound, inputs } = sharp;
-    const decided = onlyOpen ? [decidedNote(Ls.length, sharpening)] : [];
-    return { Ls, inputs, dimension: Ls.length, undecided: 0, bound, sharpening, notes: decided };
+    const { span: Ls, ...rest } = sharp;
+    return { Ls, dimension, undecided, ...rest, notes: [] };
   }
   const blurred = claimed.some((i) => spectrum.directions[i].noise > BLURRED);
   const bound = start.length === 0 || blurred ? Number.NaN : await spectrum.bound(claimed);
-  const notes = [...(open.length > 0 ? [openNote(open.length)] : []), ...(sharp ? [sharp.note] : []), ...(blurred ? [BLURRED_NOTE] : [])];
-  return { Ls: start, inputs, dimension, undecided: open.length, bound, notes };
+  const mixed = sharp !== undefined && sharp.holding > 0;
+  const notes = [...(sharp ? [rejectedNote(sharp, start.length)] : []), ...(blurred ? [BLURRED_NOTE] : [])];
+  return { Ls: start, inputs, dimension: mixed ? undefined : dimension, undecided, bound, notes };
 }
 
-const decidedNote = (n: number, { equations, misfit, next }: Sharpening): string =>
-  `the dimension rests on efficient weights of ${equations} equations: for ${n} direction${n > 1 ? "s" : ""} they miss by no more than ` +
-  `${misfit.toPrecision(2)} times what sampling explains, for the next by ${next.toPrecision(2)} times`;
+function rejectedNote({ holding, misfit }: Rejected, n: number): string {
+  const missing = `the equations of the moments miss by ${misfit.toPrecision(2)} times what sampling explains`;
+  return holding > 0
+    ? `no claim: some of these ${n} directions are kept nearly, and not exactly, as ${missing}, but for about ${holding} of them; which those are is not known`
+    : `as an exact symmetry it is rejected: ${missing}`;
+}
 
 /** Cumulants of all samples and of each batch; the scope in force owns them. */
 async function sampledFrom(

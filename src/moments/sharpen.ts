@@ -3,8 +3,9 @@ import { defined } from "../defined.js";
 import type { Whitening } from "../lie/functions/whitening.js";
 import { orthonormal } from "../lie/identify/frame.js";
 import { largestAngle } from "../symmetry/spanError.js";
+import type { RowBlock } from "./contributions.js";
 import { type Cumulant, inverseRoot } from "./cumulants.js";
-import { type EfficientOptions, efficient, FITS, type RowBlock } from "./efficient.js";
+import { type EfficientOptions, efficient } from "./efficient.js";
 import { equationCount, type WhiteCumulants } from "./equations.js";
 import { keptCovariance } from "./metric.js";
 import { componentsOfRows } from "./rawMoments.js";
@@ -14,8 +15,8 @@ import { blocksOf, effectiveRows, type Weighted } from "./source.js";
 export interface Sharpening {
   /** Equations L . kappa_p = 0, p from 2 on. */
   equations: number;
-  /** By how much the span moved, radians; undefined where it has fewer directions than before. */
-  moved: number | undefined;
+  /** By how much the span moved, radians. */
+  moved: number;
   /** How badly they hold for the worst direction of the span: Hansen's J over its mean, about 1 where sampling explains all. */
   misfit: number;
   /** The same of the best direction beside the span. */
@@ -33,15 +34,25 @@ export interface Sharpened {
 
 /** More take seconds each time, and gigabytes. */
 const MOST_EQUATIONS = 2600;
+/** The eigenvectors of all L, [k^2], come in one piece. */
+const MOST_COMPONENTS = 18;
+const MOST_GENERATORS = 15;
+/** J over its mean: the equations of a true symmetry stay below, with few samples, too. */
+const FITS = 1.5;
 /** So many times worse are the directions beside it where the equations determine the span. */
 const DETERMINED = 5;
-/** And where they alone decide how many there are. */
-const DECIDED = 100;
 
-/** The orders whose equations can be weighted with N samples; none where even the third are too many. */
-function weighable(k: number, orders: readonly number[], N: number): number[] {
-  const fits = (list: readonly number[]): boolean => equationCount(k, list) <= Math.min(MOST_EQUATIONS, N);
-  return [orders, orders.filter((order) => order < 4)].map((list) => [...list]).find((list) => list.length > 0 && fits(list)) ?? [];
+/** Whether the equations of all orders can be weighted with N samples. */
+function weighable(k: number, orders: readonly number[], generators: number, N: number): boolean {
+  return k <= MOST_COMPONENTS && generators <= MOST_GENERATORS && equationCount(k, orders) <= Math.min(MOST_EQUATIONS, N);
+}
+
+/** Some of the directions hold, and others do not. */
+export interface Rejected {
+  /** How many hold; which is not known, as what is found of them depends on the others. */
+  holding: number;
+  /** J over its mean of the worst. */
+  misfit: number;
 }
 
 /**
@@ -55,14 +66,12 @@ export async function sharpened(
   cumulants: readonly Cumulant[],
   start: readonly Matrix[],
   options: EfficientOptions,
-): Promise<Sharpened | { note: string } | undefined> {
+): Promise<Sharpened | Rejected | undefined> {
   const k = covariance.rows;
   const N = effectiveRows(source) / source.m;
-  const orders = weighable(k, cumulants.map(({ p }) => p), N); // biome-ignore format: one line
-  const deciding = options.all === false;
-  if (orders.length === 0 || (deciding && orders.length < cumulants.length)) return undefined; // fewer orders leave more directions
-  const valuesOf = async (order: number): Promise<ArrayLike<number> | undefined> =>
-    orders.includes(order) ? cumulants.find(({ p }) => p === order)?.kappa.data() : undefined;
+  const orders = cumulants.map(({ p }) => p);
+  if (!weighable(k, orders, start.length, N)) return undefined;
+  const valuesOf = async (order: number): Promise<ArrayLike<number> | undefined> => cumulants.find(({ p }) => p === order)?.kappa.data();
   const white: WhiteCumulants = { k, ...defined({ third: await valuesOf(3), fourth: await valuesOf(4) }) };
   const root = inverseRoot(covariance);
   const here = changed(inputs, root);
@@ -72,20 +81,16 @@ export async function sharpened(
   }
   const found = await efficient(white, start, rows, N, options);
   const misfit = Math.max(...found.misfit);
-  if (misfit > FITS && deciding) return undefined;
-  if (misfit > FITS)
-    return {
-      note: `as an exact symmetry it is rejected: the equations of its moments miss by ${misfit.toPrecision(2)} times what sampling explains`,
-    };
-  if (found.next < (deciding ? DECIDED : DETERMINED) * Math.max(misfit, 1)) return undefined;
-  const T = inverseRoot(keptCovariance(found.span));
+  if (misfit > FITS) return { holding: found.misfit.filter((value) => value <= FITS).length, misfit };
+  if (found.next < DETERMINED * Math.max(misfit, 1)) return undefined;
+  const T = inverseRoot(keptCovariance(found.span, found.bound));
   const back = inverse(T);
   const span = found.span.map((L) => {
     const A = T.mmul(L).mmul(back);
     return Matrix.sub(A, A.transpose()).mul(0.5);
   });
   const columns = (list: readonly Matrix[]): Matrix => new Matrix(list.map((L) => L.to1DArray())).transpose();
-  const moved = span.length === start.length ? largestAngle(columns(found.span), columns(start)) : undefined;
+  const moved = largestAngle(columns(found.span), columns(start));
   return {
     span: orthonormal(span).matrices,
     inputs: changed(here, T),

@@ -1,11 +1,11 @@
 import type { Device } from "../engine/device.js";
-import { check, checkOptions, oneOf, showShape } from "../errors.js";
+import { check, checkOptions, oneOf, shown, showShape } from "../errors.js";
 import { add, mul } from "../ops/arithmetic.js";
 import type { Generators } from "../ops/generators.js";
 import { generatorApply } from "../ops/lconv.js";
 import { max, mean } from "../ops/reduce.js";
 import { reshape } from "../ops/shape.js";
-import type { Orbit } from "../symmetry/orbit.js";
+import { Orbit } from "../symmetry/orbit.js";
 import { disposeGenerators, toTensors } from "../symmetry/tensors.js";
 import { keep, type Tensor, tensor } from "../tensor/tensor.js";
 import { Module } from "./module.js";
@@ -52,6 +52,12 @@ export class OrbitPool extends Module {
     super();
     checkOptions("OrbitPool", options, { orbit: 1, inner: 1, pool: 1 });
     const { orbit, inner, pool = "max" } = options;
+    check(orbit instanceof Orbit, "ERR_LCONV_ARGUMENT", () => `OrbitPool: orbit must be a lie.Orbit, got ${shown(orbit)}`);
+    check(
+      inner === undefined || inner instanceof Module,
+      "ERR_LCONV_ARGUMENT",
+      () => `OrbitPool: inner must be a module, got ${shown(inner)}`,
+    );
     this.pool = oneOf("OrbitPool", "pool", pool, pools);
     this.inner = inner;
     this.#d = orbit.d;

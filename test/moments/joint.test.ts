@@ -61,6 +61,20 @@ test("what mixes x and y is told apart", async () => {
   assert.ok(Math.abs(L.get(1, 2) + L.get(2, 1)) < 0.1 * Math.abs(L.get(1, 2)), `${L}`);
 });
 
+test("y that is a linear function of x moves along", async () => {
+  const all = draws(4000, 5);
+  const x = all.map(([t, r, w]) => [r! * Math.cos(t!), r! * Math.sin(t!), w!]);
+  for (const y of [x, x.map(([a, b]) => [a! - b!, 2 * (a! + b!)])]) {
+    const { dimension, mixing, inputs, outputs, notes } = await find(x, y);
+    assert.equal([dimension, mixing], [1, 0], `${notes}`);
+    const [L, K] = [inputs!.dense()[0]!, outputs!.dense()[0]!];
+    assert.ok(apart(L, new Matrix([[0, -1, 0], [1, 0, 0], [0, 0, 0]])) < 0.05, `${L}`); // biome-ignore format: rows
+    if (K.rows === 2)
+      assert.ok(apart(K, new Matrix([[0, -0.5], [2, 0]])) < 0.05, `${K}`); // biome-ignore format: rows
+    else assert.ok(apart(K, L) < 1e-3, `${K}`);
+  }
+});
+
 test("bad input", async () => {
   const x = upload(draws(300, 4));
   await rejectsCode(jointSymmetriesFromMoments(x, upload(draws(299, 4))), "ERR_LCONV_SHAPE", "x and y must be [N, d] and [N, d_y]");

@@ -81,6 +81,8 @@ test("one element is inner alone; bad input", async () => {
   throwsCode(() => one.forward(tensor(samples(6, 3), { shape: [2, 1, 3], device })), "ERR_LCONV_SHAPE", "h must be [B, m, 4]");
   throwsCode(() => new OrbitPool(device, { orbit: new Orbit(basis), pool: "min" as never }), "ERR_LCONV_ARGUMENT", "min");
   throwsCode(() => new OrbitPool(device, { orbit: new Orbit(basis), pooling: "max" } as never), "ERR_LCONV_OPTION", "pooling");
+  throwsCode(() => new OrbitPool(device, {} as never), "ERR_LCONV_ARGUMENT", "orbit must be a lie.Orbit");
+  throwsCode(() => new OrbitPool(device, { orbit: new Orbit(basis), inner: 3 as never }), "ERR_LCONV_ARGUMENT", "inner must be a module");
   throwsCode(() => new Orbit(basis, { count: 1 }).steps(), "ERR_LCONV_ARGUMENT", "the identity is the only element");
 });
 
