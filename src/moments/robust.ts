@@ -1,10 +1,11 @@
 import { Matrix } from "ml-matrix";
 import { breathe } from "../engine/breathe.js";
 import type { Device } from "../engine/device.js";
+import { check } from "../errors.js";
 import { componentsOf } from "./components.js";
 import { inverseRoot } from "./cumulants.js";
 import { componentsOfRows } from "./rawMoments.js";
-import { blocksOf, effectiveRows, type Weighted } from "./source.js";
+import { blocksOf, type Weighted } from "./source.js";
 
 /** Rows that location and scatter are estimated from. */
 const ROWS = 10_000;
@@ -12,6 +13,8 @@ const ROWS = 10_000;
 const FREEDOM = 1;
 const STEPS = 50;
 const SETTLED = 1e-4;
+/** A scatter that shrinks to this, where the covariance is I, is that of a point. */
+const COLLAPSED = 1e-9;
 /** The share of rows that stay as they are. */
 const WITHIN = 0.9;
 
@@ -29,8 +32,8 @@ interface Bulk {
  * symmetry of the distribution is one of these samples.
  */
 export async function drawnIn(source: Weighted, most: number, device: Device, signal?: AbortSignal): Promise<Weighted> {
-  const { inputs, k } = await componentsOf(source, "auto", most, device, signal);
-  const skip = Math.max(1, Math.floor(effectiveRows(source) / ROWS));
+  const skip = Math.max(1, Math.floor((source.N * source.m) / ROWS));
+  const { inputs, k } = await componentsOf(await tamed(source, skip, signal), "auto", most, device, signal);
   const [rows, weights]: [Float64Array[], number[]] = [[], []];
   for await (const { x, weightOf } of blocksOf(source, signal)) {
     const y = await componentsOfRows(x, inputs, device);
@@ -51,6 +54,31 @@ export async function drawnIn(source: Weighted, most: number, device: Device, si
         const factor = Math.min(1, radius / distance(y.subarray(i * k, (i + 1) * k), center, root));
         if (factor < 1)
           for (let mu = 0; mu < d; mu++) x[i * d + mu] = inputs.mean[mu] + c[mu] + factor * (x[i * d + mu] - inputs.mean[mu] - c[mu]);
+      }
+      return x;
+    },
+  };
+}
+
+/** Deviations beyond which a sample has no say in which directions there are, in those of the median. */
+const FAR = 100;
+
+/** The samples whose greatest deviation from the median, in units of the median deviation of its position, is brought down to 100: to find directions by. */
+async function tamed(source: Weighted, skip: number, signal?: AbortSignal): Promise<Weighted> {
+  const { d, read } = source;
+  const rows: Float32Array[] = [];
+  for await (const { x } of blocksOf(source, signal)) for (let at = 0; at < x.length; at += skip * d) rows.push(x.slice(at, at + d));
+  const medianOf = (values: Float64Array): number => values.sort()[values.length >> 1];
+  const center = Float64Array.from({ length: d }, (_, mu) => medianOf(Float64Array.from(rows, (row) => row[mu])));
+  const unit = center.map((middle, mu) => medianOf(Float64Array.from(rows, (row) => Math.abs(row[mu] - middle))));
+  return {
+    ...source,
+    read: async (start, end) => {
+      const x = Float32Array.from(await read(start, end));
+      for (let at = 0; at < x.length; at += d) {
+        let greatest = 0;
+        for (let mu = 0; mu < d; mu++) if (unit[mu] > 0) greatest = Math.max(greatest, Math.abs(x[at + mu] - center[mu]) / unit[mu]);
+        if (greatest > FAR) for (let mu = 0; mu < d; mu++) x[at + mu] = center[mu] + (FAR / greatest) * (x[at + mu] - center[mu]);
       }
       return x;
     },
@@ -87,6 +115,12 @@ async function bulkOf(rows: readonly Float64Array[], weights: readonly number[],
       if (n % 256 === 0) await breathe(signal);
     }
     for (let a = 0; a < k; a++) for (let b = 0; b <= a; b++) S.set(a, b, S.get(a, b) / count).set(b, a, S.get(a, b));
+    check(
+      S.trace() > COLLAPSED * k,
+      "ERR_LCONV_DATA",
+      () =>
+        "symmetriesFromMoments: robust needs samples of which most differ from each other; here about half are the same point; leave robust out",
+    );
     const moved = root.mmul(S).mmul(root.transpose()).sub(Matrix.eye(k)).norm();
     center = next.map((value) => value / total);
     root = inverseRoot(S, 1e-12 * S.trace());

@@ -73,6 +73,20 @@ test("samples far out drawn in: a symmetry that heavy tails hide is found, in un
   }
 });
 
+test("outliers of any size say the same when they are drawn in", async () => {
+  const { rows } = rings(3000, 8, 0);
+  const bounds: number[] = [];
+  for (const size of [1e3, 1e6, 1e12]) {
+    const found = await find(
+      rows.map((row, n) => (n % 100 === 7 ? row.map((value, a) => size * (value + Number(a === n % 3))) : row)),
+      { robust: true },
+    );
+    assert.is(found.dimension, 1, `${size}: ${found.notes}`);
+    bounds.push(found.bound);
+  }
+  bounds.forEach((bound) => void assert.ok(Math.abs(bound / bounds[0]! - 1) < 0.2, `${bounds}`));
+});
+
 test("drawing in makes no symmetry where there is none", async () => {
   for (let seed = 0; seed < 5; seed++) {
     const z = new Philox(seed, 67).normal(4 * 3000);
@@ -93,6 +107,9 @@ test("bad weights are errors", async () => {
     "ERR_LCONV_DATA",
     "400 samples, by their weights worth 1, are too few",
   );
+  const extremes = [1e300, 1e-300];
+  for (const w of extremes) assert.ok((await find(rows, { weights: rows.map(() => w) })).directions.length > 0);
+  await rejectsCode(find(rows.map((row, n) => (n < 380 ? [1, 2, 3] : row)), { robust: true }), "ERR_LCONV_DATA", "about half are the same point"); // biome-ignore format: one line
   await rejectsCode(find(rows, { robust: 1 as never }), "ERR_LCONV_ARGUMENT", "robust must be true or false");
 });
 
