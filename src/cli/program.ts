@@ -16,6 +16,8 @@ import { discoverFlags } from "./discover/flags.js";
 import { plan, planFlags } from "./plan/plan.js";
 import { stealLockFlag } from "./run/flags.js";
 import { trainFlags } from "./run/trainFlags.js";
+import { sweepFlags } from "./sweep/flags.js";
+import { sweep } from "./sweep/sweep.js";
 import type { Context } from "./terminal/context.js";
 import { type Flags, toOptions } from "./terminal/flags.js";
 import { train } from "./train/train.js";
@@ -49,6 +51,9 @@ export function buildProgram(context: Context): Command {
   add(program, "compare", "Train L-conv and a CNN side by side on rotated and scrambled images", compareFlags, compareExamples)
     .option("--resume <DIR>", "go on with the comparison in DIR, exactly as if it had not been stopped")
     .action((options) => compare(without(options), context));
+  add(program, "sweep", "Train a grid of networks, each in a run folder, and compare them over seeds", sweepFlags, sweepExamples)
+    .argument("<source>", "JSON file of a grid of settings, or the folder of a sweep to go on with")
+    .action((source, options) => sweep(source, without(options), context));
   add(
     program,
     "setup",
@@ -125,6 +130,13 @@ const setupExamples = `  lconv setup
 const compareExamples = `  lconv compare
   lconv compare --dataset cifar10 --epochs 10 --name cifar
   lconv compare --resume runs/cifar`;
+const sweepExamples = `  lconv sweep grid.json --out sweeps/first
+  lconv sweep sweeps/first --status
+  lconv sweep sweeps/first --print | xargs -d '\\n' -P 4 -n 1 sh -c
+  lconv sweep sweeps/first --collect
+
+grid.json: { "base": { "dataset": "mnist", "epochs": 5 }, "grid": { "model": ["lconv", "cnn"], "seed": { "from": 0, "to": 4 } } }
+A sweep that was stopped goes on with the same command; docs/sweeps.md has more.`;
 const dataExamples = `  lconv data
   lconv data fetch mnist
   lconv data glyphs glyphs.npz

@@ -12,15 +12,16 @@ export interface BarChart {
   series: readonly string[];
   groups: readonly BarGroup[];
   format: (value: number) => string;
+  left?: number; // room for the names of the groups; default 150
 }
 
-const [LEFT, RIGHT, TOP, BAR, GAP, WIDTH] = [150, 60, 62, 11, 12, 760];
+const [RIGHT, TOP, BAR, GAP, WIDTH] = [60, 62, 11, 12, 760];
 
 /** Horizontal bars from 0, a group below the other, the value behind each. */
-export function barChart({ title, xLabel, series, groups, format }: BarChart): string {
+export function barChart({ title, xLabel, series, groups, format, left = 150 }: BarChart): string {
   const values = groups.flatMap((group) => group.values.filter((value) => value !== undefined));
   const ticks = niceTicks(0, Math.max(...values, Number.MIN_VALUE));
-  const x = (value: number): number => LEFT + (value / ticks[ticks.length - 1]) * (WIDTH - LEFT - RIGHT);
+  const x = (value: number): number => left + (value / ticks[ticks.length - 1]) * (WIDTH - left - RIGHT);
   const step = series.length * BAR + GAP;
   const bottom = TOP + groups.length * step;
   const bar = (group: BarGroup, y: number, k: number): string => {
@@ -28,7 +29,7 @@ export function barChart({ title, xLabel, series, groups, format }: BarChart): s
     if (value === undefined) return "";
     const tip = element("title", {}, escapeText(`${group.name}, ${series[k]}: ${format(value)}`));
     const at = y + k * BAR;
-    const body = element("rect", { x: LEFT, y: at, width: x(value) - LEFT, height: BAR - 1, fill: seriesColor(k) }, tip);
+    const body = element("rect", { x: left, y: at, width: x(value) - left, height: BAR - 1, fill: seriesColor(k) }, tip);
     return body + text(x(value) + 4, at + BAR - 2, format(value), { "font-size": 10 });
   };
   return svg(
@@ -39,14 +40,14 @@ export function barChart({ title, xLabel, series, groups, format }: BarChart): s
     text(12, 18, title, { "font-weight": 600, "font-size": 14 }),
     ...series.map(
       (name, k) =>
-        element("rect", { x: LEFT + k * 170, y: 34, width: 12, height: 12, fill: seriesColor(k) }) + text(LEFT + 18 + k * 170, 44, name),
+        element("rect", { x: left + k * 170, y: 34, width: 12, height: 12, fill: seriesColor(k) }) + text(left + 18 + k * 170, 44, name),
     ),
     ...ticks.map((tick) => rule(x(tick), TOP - 6, x(tick), bottom) + text(x(tick), bottom + 16, format(tick), { "text-anchor": "middle" })),
-    text((LEFT + WIDTH - RIGHT) / 2, bottom + 36, xLabel, { "text-anchor": "middle" }),
+    text((left + WIDTH - RIGHT) / 2, bottom + 36, xLabel, { "text-anchor": "middle" }),
     ...groups.map((group, g) => {
       const y = TOP + g * step;
       return (
-        text(LEFT - 10, y + (series.length * BAR) / 2 + 4, group.name, { "text-anchor": "end" }) +
+        text(left - 10, y + (series.length * BAR) / 2 + 4, group.name, { "text-anchor": "end" }) +
         series.map((_, k) => bar(group, y, k)).join("")
       );
     }),

@@ -1,0 +1,22 @@
+import { flag, progressFlag, stealLockFlag } from "../run/flags.js";
+import { controlFlags } from "../run/trainFlags.js";
+import { type Given, integer, text, toggle } from "../terminal/flags.js";
+
+export const sweepFlags = {
+  out: flag("DIR", text("a folder"), "folder of the sweep; cells that are done there are not run again"),
+  jobs: flag(
+    "K",
+    integer(1, 1024),
+    "processes at the same time (default: one a processor, each with one thread; on a GPU one). A new sweep gives each processors / K threads, and keeps that number",
+  ),
+  retries: flag("N", integer(0, 1000), "how often a cell that ends with an error is started again; it resumes from its checkpoint", 2),
+  cell: flag("I", integer(0), "run cell I alone, in this process: for the jobs of a cluster"),
+  print: flag("", toggle, "run nothing, print a command for each cell that is not done: for GNU parallel, xargs or a cluster"),
+  status: flag("", toggle, "run nothing, say what is done, failed, begun and open"),
+  collect: flag("", toggle, "run nothing, write results.jsonl, results.csv and report.html of the cells that are done"),
+  checkpointSeconds: controlFlags.checkpointSeconds,
+  stealLock: stealLockFlag,
+  progress: progressFlag,
+} as const;
+
+export type SweepValues = Given<typeof sweepFlags>;
