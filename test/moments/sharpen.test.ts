@@ -152,6 +152,28 @@ test("a sharpened span is nearer than the error of the covariance, its bound cov
   assert.ok(median < 1.2, `median ${median} degrees`); // 1.9 without
 });
 
+test("on exact curves, where equations hardly err, the bound covers, too", async () => {
+  const shapes = Array.from({ length: 4 }, (_, i) => [...new Philox(70 + i, 1).normal(6)]);
+  const L = Matrix.zeros(6, 6);
+  for (const w of [1, 2, 3]) L.set(2 * w - 2, 2 * w - 1, -w).set(2 * w - 1, 2 * w - 2, w);
+  let covered = 0;
+  for (let seed = 0; seed < 8; seed++) {
+    const u = new Philox(seed, 61).uniform(2 * 3000);
+    const rows = Array.from({ length: 3000 }, (_, n) => {
+      const shape = shapes[Math.floor(4 * u[2 * n]!)]!;
+      return [1, 2, 3].flatMap((w) => {
+        const angle = 2 * Math.PI * w * u[2 * n + 1]!;
+        const [a, b] = [shape[2 * w - 2]!, shape[2 * w - 1]!];
+        return [Math.cos(angle) * a - Math.sin(angle) * b, Math.sin(angle) * a + Math.cos(angle) * b];
+      });
+    });
+    const found = await symmetriesFromMoments(tensor(Float32Array.from(rows.flat()), { shape: [3000, 6], device: on }));
+    assert.is(found.dimension, 1, `seed ${seed}: ${found.notes}`);
+    if (found.sharpening && angleTo(found, L) <= found.bound) covered++;
+  }
+  assert.ok(covered >= 7, `${covered} of 8`);
+});
+
 test("channels of a sample that depend on each other make no bound smaller", async () => {
   const [N, m] = [2000, 4];
   let [covered, count] = [0, 0];
