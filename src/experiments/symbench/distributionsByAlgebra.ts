@@ -12,9 +12,20 @@ export const turn = (frequency: number): Parameter => ({ kind: "turn", frequency
 export const choice = (of: number): Parameter => ({ kind: "choice", of });
 export const repeated = (kind: "uniform" | "normal" | "exponential", n: number): Parameter[] => Array.from({ length: n }, () => ({ kind }));
 
-/** Fixed random shapes, the same in every run. */
-export const shapesOf = (count: number, d: number, salt: number): number[][] =>
-  Array.from({ length: count }, (_, k) => [...new Philox(1000 * salt + k, streams.user).normal(d)]);
+/** Fixed random shapes, the same in every run. They are drawn when they are used: to name a truth, the engine need not be there. */
+export interface Shapes {
+  length: number;
+  at(k: number): readonly number[];
+}
+export function shapesOf(count: number, d: number, salt: number, change = (shape: number[]): number[] => shape): Shapes {
+  const drawn = new Map<number, readonly number[]>();
+  const at = (k: number): readonly number[] => {
+    const shape = drawn.get(k) ?? change([...new Philox(1000 * salt + k, streams.user).normal(d)]);
+    drawn.set(k, shape);
+    return shape;
+  };
+  return { length: count, at };
+}
 
 /** The generators on several vectors, one after the other. */
 const copies = (Ls: readonly Matrix[], n: number): Matrix[] => Ls.map((L) => Matrix.eye(n).kroneckerProduct(L));
@@ -51,7 +62,7 @@ function torus(
   d: number,
   algebra: string,
   speeds: readonly (readonly number[])[],
-  shapes: readonly number[][],
+  shapes: Shapes,
 ): Distribution {
   const turns = speeds[0].length;
   const angles = (t: readonly number[]): number[] => speeds.map((of) => of.reduce((sum, speed, i) => sum + speed * t[i], 0));
@@ -66,7 +77,7 @@ function torus(
       ),
     ),
     parameters: [...Array.from({ length: turns }, (_, i) => turn(Math.max(...speeds.map((of) => of[i])))), choice(shapes.length)],
-    sample: (p) => turned(shapes[p[turns]], angles(p)),
+    sample: (p) => turned(shapes.at(p[turns]), angles(p)),
   });
 }
 
@@ -123,7 +134,7 @@ const tensorMoved = (R: Matrix, s: readonly number[]): number[] =>
     .to1DArray();
 
 /** Such as leave at least a fifth of the change of the cumulants along any other map: else the distribution is nearly symmetric under more. */
-const of = (count: number, d: number, salt: number): { shapes: number[][]; count: Parameter } => ({
+const of = (count: number, d: number, salt: number): { shapes: Shapes; count: Parameter } => ({
   shapes: shapesOf(count, d, salt),
   count: choice(count),
 });
@@ -146,12 +157,12 @@ const rotationsOfR3: Distribution[] = [
   distribution({
     ...{ name: "samples-so3-points", d: 12, algebra: "so(3)", generators: denseBasis(copies(rotations(3), 4)) },
     parameters: [...quaternions(2), points.count],
-    sample: ([a, u, b, k]) => moved(spatial(quaternion([a, u, b])), points.shapes[k]),
+    sample: ([a, u, b, k]) => moved(spatial(quaternion([a, u, b])), points.shapes.at(k)),
   }),
   distribution({
     ...{ name: "samples-so3-tensor", d: 5, algebra: "so(3)", generators: denseBasis(tensorGenerators) },
     parameters: [...quaternions(4), tensor.count],
-    sample: ([a, u, b, k]) => tensorMoved(spatial(quaternion([a, u, b])), tensor.shapes[k]),
+    sample: ([a, u, b, k]) => tensorMoved(spatial(quaternion([a, u, b])), tensor.shapes.at(k)),
   }),
   distribution({
     ...{ name: "samples-so3-vector-tensor", d: 8, algebra: "so(3)" },
@@ -159,7 +170,7 @@ const rotationsOfR3: Distribution[] = [
     parameters: [...quaternions(4), both.count],
     sample: ([a, u, b, k]) => {
       const R = spatial(quaternion([a, u, b]));
-      return [...moved(R, both.shapes[k].slice(0, 3)), ...tensorMoved(R, both.shapes[k].slice(3))];
+      return [...moved(R, both.shapes.at(k).slice(0, 3)), ...tensorMoved(R, both.shapes.at(k).slice(3))];
     },
   }),
 ];
@@ -173,7 +184,7 @@ const fourDimensional: Distribution[] = [
   distribution({
     ...{ name: "samples-so4", d: 8, algebra: "so(4)", generators: denseBasis(copies([...units.map(left), ...units.map(right)], 2)) },
     parameters: [...quaternions(1), ...quaternions(1), fours.count],
-    sample: (p) => moved(left(quaternion(p.slice(0, 3))).mmul(right(quaternion(p.slice(3, 6)))), fours.shapes[p[6]]),
+    sample: (p) => moved(left(quaternion(p.slice(0, 3))).mmul(right(quaternion(p.slice(3, 6)))), fours.shapes.at(p[6)]),
   }),
   distribution({
     ...{ name: "samples-su2", d: 11, algebra: "so(3)" },
@@ -181,14 +192,14 @@ const fourDimensional: Distribution[] = [
     parameters: [...quaternions(2), spinors.count],
     sample: ([a, u, b, k]) => {
       const p = quaternion([a, u, b]);
-      return [...moved(left(p), spinors.shapes[k].slice(0, 8)), ...moved(spatial(p), spinors.shapes[k].slice(8))];
+      return [...moved(left(p), spinors.shapes.at(k).slice(0, 8)), ...moved(spatial(p), spinors.shapes.at(k).slice(8))];
     },
   }),
   distribution({
     ...{ name: "samples-u2", d: 8, algebra: "su(2) + so(2)", generators: denseBasis(copies([...units.map(left), right(units[0])], 2)) },
     parameters: [...quaternions(1), turn(1), unitary.count],
     sample: ([a, u, b, phase, k]) =>
-      moved(left(quaternion([a, u, b])).mmul(right([Math.cos(phase), Math.sin(phase), 0, 0])), unitary.shapes[k]),
+      moved(left(quaternion([a, u, b])).mmul(right([Math.cos(phase), Math.sin(phase), 0, 0])), unitary.shapes.at(k)),
   }),
 ];
 
@@ -201,7 +212,7 @@ const spherical: Distribution[] = [
   distribution({
     ...{ name: "samples-so5-beside", d: 7, algebra: "so(5)", generators: denseBasis(embedded(denseBasis(rotations(5)), 7, 0)) },
     parameters: [...repeated("normal", 5), choice(sizes.length)],
-    sample: (p) => [...p.slice(0, 5).map((z) => sizes[p[5]] * z), ...beside[p[5]]],
+    sample: (p) => [...p.slice(0, 5).map((z) => sizes[p[5]] * z), ...beside.at(p[5])],
   }),
   distribution({
     ...{ name: "samples-so3-so2", d: 8, algebra: "so(3) + so(2)" },
@@ -211,8 +222,8 @@ const spherical: Distribution[] = [
     ),
     parameters: [...quaternions(2), turn(1), sums.count],
     sample: ([a, u, b, t, k]) => [
-      ...moved(spatial(quaternion([a, u, b])), sums.shapes[k].slice(0, 6)),
-      ...turned(sums.shapes[k].slice(6), [t]),
+      ...moved(spatial(quaternion([a, u, b])), sums.shapes.at(k).slice(0, 6)),
+      ...turned(sums.shapes.at(k).slice(6), [t]),
     ],
   }),
 ];
@@ -230,7 +241,7 @@ const waves = new Matrix(
 const frequencies = [1, 2, 3, 4, 5, 6, 7];
 const signal = torus(
   ...(["samples-shift", POSITIONS, "so(2)", frequencies.map((f) => [f])] as const),
-  shapesOf(8, POSITIONS, 12).map((s) => s.map((value, k) => value / Math.sqrt(Math.min(8, Math.floor(k / 2 + 1))))),
+  shapesOf(8, POSITIONS, 12, (s) => s.map((value, k) => value / Math.sqrt(Math.min(8, Math.floor(k / 2 + 1))))),
 );
 
 /** Distributions with exact symmetries. */

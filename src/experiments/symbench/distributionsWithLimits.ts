@@ -4,7 +4,7 @@ import { choice, distribution, repeated, shapesOf, turn } from "./distributionsB
 import { type Distribution, rotation, rotations } from "./truth.js";
 
 const centers = shapesOf(5, 4, 21);
-const spreads = shapesOf(5, 16, 22).map((values) => Matrix.from1DArray(4, 4, values).mul(0.4));
+const spreads = shapesOf(5, 16, 22, (values) => values.map((value) => 0.4 * value));
 
 /** Distributions without a continuous linear symmetry. */
 const none: Distribution[] = [
@@ -17,8 +17,10 @@ const none: Distribution[] = [
     ...{ name: "samples-none-mixture", category: "none", d: 4, algebra: "none" }, // five Gaussians
     parameters: [...repeated("normal", 4), choice(5)],
     sample: (p) => {
-      const spread = spreads[p[4]].mmul(Matrix.columnVector(p.slice(0, 4))).to1DArray();
-      return centers[p[4]].map((value, a) => 2 * value + spread[a]);
+      const spread = Matrix.from1DArray(4, 4, [...spreads.at(p[4])])
+        .mmul(Matrix.columnVector(p.slice(0, 4)))
+        .to1DArray();
+      return centers.at(p[4]).map((value, a) => 2 * value + spread[a]);
     },
   }),
   distribution({
@@ -29,7 +31,7 @@ const none: Distribution[] = [
   distribution({
     ...{ name: "samples-none-shapes", category: "none", d: 6, algebra: "none" }, // points that are not moved
     parameters: [choice(9), ...repeated("normal", 6)],
-    sample: ([k, ...z]) => fixed[k].map((value, a) => value + 0.3 * z[a]),
+    sample: ([k, ...z]) => fixed.at(k).map((value, a) => value + 0.3 * z[a]),
   }),
   distribution({
     ...{ name: "samples-discrete-c4", category: "discrete", d: 2, algebra: "none" }, // four blobs in a square
@@ -53,7 +55,7 @@ const broken: Distribution[] = [0.03, 0.1, 0.3].map((share) =>
     generators: denseBasis([rotation(3, 0, 1)]),
     parameters: [turn(1), choice(turning.length), choice(CHOICES)],
     sample: ([t, k, one]) => {
-      const [a, b, c] = turning[k];
+      const [a, b, c] = turning.at(k);
       const angle = one < CHOICES * share ? 0 : t;
       return [Math.cos(angle) * a - Math.sin(angle) * b, Math.sin(angle) * a + Math.cos(angle) * b, c];
     },
