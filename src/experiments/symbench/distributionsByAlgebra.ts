@@ -57,13 +57,7 @@ const turning = (d: number, speeds: readonly number[]): number[][] =>
   );
 
 /** Turns t_1, t_2 ... that turn the planes by `speeds` t: a torus. */
-function torus(
-  name: string,
-  d: number,
-  algebra: string,
-  speeds: readonly (readonly number[])[],
-  shapes: Shapes,
-): Distribution {
+function torus(name: string, d: number, algebra: string, speeds: readonly (readonly number[])[], shapes: Shapes): Distribution {
   const turns = speeds[0].length;
   const angles = (t: readonly number[]): number[] => speeds.map((of) => of.reduce((sum, speed, i) => sum + speed * t[i], 0));
   return distribution({
@@ -184,7 +178,7 @@ const fourDimensional: Distribution[] = [
   distribution({
     ...{ name: "samples-so4", d: 8, algebra: "so(4)", generators: denseBasis(copies([...units.map(left), ...units.map(right)], 2)) },
     parameters: [...quaternions(1), ...quaternions(1), fours.count],
-    sample: (p) => moved(left(quaternion(p.slice(0, 3))).mmul(right(quaternion(p.slice(3, 6)))), fours.shapes.at(p[6)]),
+    sample: (p) => moved(left(quaternion(p.slice(0, 3))).mmul(right(quaternion(p.slice(3, 6)))), fours.shapes.at(p[6])),
   }),
   distribution({
     ...{ name: "samples-su2", d: 11, algebra: "so(3)" },
