@@ -139,9 +139,9 @@ function momentRows({ orders, components, kept, others, sharpening }: MomentEvid
   ];
 }
 
-function sharpenedText({ equations, degrees, misfit, next }: NonNullable<MomentEvidence["sharpening"]>): string {
+function sharpenedText({ equations, degrees, misfit }: NonNullable<MomentEvidence["sharpening"]>): string {
   return (
-    `by efficient weights of ${equations} equations, which moved the span by ${degrees.toFixed(1)} degrees; they miss by ${misfit.toPrecision(2)} times what sampling explains, ` +
-    `for the next direction by ${next.toPrecision(2)}`
+    `by efficient weights of ${equations} equations, which moved the span by ${degrees.toFixed(1)} degrees; ` +
+    `they miss by ${misfit.toPrecision(2)} times what sampling explains`
   );
 }

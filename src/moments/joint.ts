@@ -2,7 +2,7 @@ import { EigenvalueDecomposition, Matrix, pseudoInverse } from "ml-matrix";
 import { check, showShape } from "../errors.js";
 import { Basis } from "../lie/generators/basis.js";
 import { dense, toDense } from "../lie/generators/generator.js";
-import { Tensor, tensor } from "../tensor/tensor.js";
+import { Tensor } from "../tensor/tensor.js";
 import type { MomentOptions } from "./checks.js";
 import { type MomentSymmetries, symmetriesFromMoments } from "./moments.js";
 
@@ -32,8 +32,8 @@ const SINGULAR = 1e-3;
 /**
  * Pairs (L, L_c) for which (exp(tL) x, exp(tL_c) y) is distributed as (x, y), from the joint moments of orders 2, 3 and 4: of these the second are Theorem 1's
  * two conditions. x [N, d] and y [N, d_y] are taken as one vector, whose symmetries are found as by `symmetriesFromMoments`; those that mix x and y are told
- * apart. Where y is a linear function of x, it moves along. For a single y, L_c is 0: what leaves a regression of y on x as it is. Options are those of symmetriesFromMoments but `components`. Throws as that does,
- * ERR_LCONV_SHAPE for other shapes, and ERR_LCONV_ARGUMENT for more than 40 positions together.
+ * apart. Where y is a linear function of x, it moves along. For a single y, L_c is 0: L keeps the regression of y on x. Options are those of
+ * symmetriesFromMoments but `components`. Throws as that does, ERR_LCONV_SHAPE for other shapes, and ERR_LCONV_ARGUMENT for more than 40 positions together.
  *
  * @example
  * ```ts
@@ -72,13 +72,14 @@ export async function jointSymmetriesFromMoments(
     z.set(a.subarray(n * d, (n + 1) * d) as Float32Array, n * (d + d_y));
     z.set(b.subarray(n * d_y, (n + 1) * d_y) as Float32Array, n * (d + d_y) + d);
   }
-  const joint = await symmetriesFromMoments(tensor(z, { shape: [N, d + d_y], device: x.device }), options);
+  const read = (start: number, end: number): Float32Array => z.subarray(start * (d + d_y), end * (d + d_y));
+  const joint = await symmetriesFromMoments({ N, m: 1, d: d + d_y, device: x.device, read }, options);
   const { basis, dimension } = joint;
   if (!basis || dimension === undefined) return { dimension, inputs: undefined, outputs: undefined, mixing: 0, joint, notes: joint.notes };
   const apart = apartFrom(joint, d);
   const n = apart.length;
   const mixing = dimension - n;
-  const mixed = `${mixing} of ${dimension} symmetries of (x, y) mix x and y, and are none of y as a function or a companion of x`;
+  const mixed = `${mixing} of ${dimension} symmetries of (x, y) mix x and y: they move x by y, or y by x, and are not counted`;
   const basisOf = (key: "L" | "L_c"): Basis | undefined => (n > 0 ? new Basis(apart.map((pair) => dense(pair[key]))) : undefined);
   return {
     ...{ dimension: n, inputs: basisOf("L"), outputs: basisOf("L_c"), mixing, joint },

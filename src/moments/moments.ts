@@ -67,7 +67,7 @@ const FOURTH = 40;
  * different indices did not cancel, are the symmetries, tested against what sampling alone makes of them in random batches. The same equations define the
  * derivation algebra of a tensor (Brooksbank, Kassabov and Wilson 2024).
  *
- * x is a tensor [N, d] or [N, m, d], or a source that is read in four passes. Channels share L. Cost O(N k^order + k^(order + 1)) for k components.
+ * x is a tensor [N, d] or [N, m, d], or a source that is read in some ten passes. Channels share L. Cost O(N k^order + k^(order + 1)) for k components.
  * Throws ERR_LCONV_SHAPE; ERR_LCONV_DATA for values that are not finite, samples that are all the same or on a line, fewer than 160, in each class, or than 20 for each component;
  * ERR_LCONV_ARGUMENT for more components than x fills, or moments beyond memory; ERR_LCONV_OPTION; and the reason of `signal`.
  *

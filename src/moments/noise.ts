@@ -1,4 +1,4 @@
-import { studentQuantile } from "../symmetry/jackknife.js";
+import { studentQuantile } from "../symmetry/student.js";
 
 // Statistics of the differences between random batches, which measure the noise of sampling.
 

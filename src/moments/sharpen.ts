@@ -47,9 +47,9 @@ function weighable(k: number, orders: readonly number[], generators: number, N: 
   return k <= MOST_COMPONENTS && generators <= MOST_GENERATORS && equationCount(k, orders) <= Math.min(MOST_EQUATIONS, N);
 }
 
-/** Some of the directions hold, and others do not. */
+/** The equations do not hold for all of the directions. */
 export interface Rejected {
-  /** How many hold; which is not known, as what is found of them depends on the others. */
+  /** For how many they hold; which is not known, as what is found of those depends on the others. */
   holding: number;
   /** J over its mean of the worst. */
   misfit: number;
@@ -57,7 +57,8 @@ export interface Rejected {
 
 /**
  * A claimed span made as sharp as the samples allow, and the covariance that it keeps: `covariance` is that of the samples in `inputs`, cumulants are in the
- * coordinates in which it is I. Undefined where there are too many components or too few samples for it, or no exact symmetry fits.
+ * coordinates in which it is I. Undefined where there are too many components or generators or too few samples for it, or where the equations do not
+ * determine the span.
  */
 export async function sharpened(
   source: Weighted,

@@ -1,4 +1,5 @@
-const NORMAL_QUANTILE = 1.6448536269514722; // of a standard normal, at the confidence of `upperBound`, 0.95
+import { studentQuantile } from "./student.js";
+
 /** Samples below which the spread of a statistic is not known well enough for a bound. */
 export const FEWEST_SAMPLES = 8;
 
@@ -7,7 +8,7 @@ export const sumsOf = (lists: readonly Float64Array[]): number[] => lists.map((l
 
 /**
  * A one-sided upper confidence bound for a statistic >= 0 of sums over independent samples: estimate exp(t s), with s the jackknife's
- * standard error of its logarithm and t Student's quantile for N - 1 degrees of freedom. The logarithm, because a ratio of sums is
+ * standard error of its logarithm and t Student's 95 % quantile for N - 1 degrees of freedom. The logarithm, because a ratio of sums is
  * skewed to the right. `lists[k][n]` is what sample n adds to sum k. Infinity below 8 samples.
  */
 export function upperBound(lists: readonly Float64Array[], statistic: (sums: readonly number[]) => number): number {
@@ -21,15 +22,4 @@ export function upperBound(lists: readonly Float64Array[], statistic: (sums: rea
   const variance = (left.reduce((sum, value) => sum + (value - mean) ** 2, 0) * (N - 1)) / N;
   const bound = estimate * Math.exp(studentQuantile(N - 1) * Math.sqrt(variance));
   return Number.isNaN(bound) ? Number.POSITIVE_INFINITY : bound; // one sample has all there is: without it the logarithm is -Infinity
-}
-
-/** Student's t quantile at CONFIDENCE, by its expansion about the normal one (Abramowitz & Stegun 26.7.5); to 1e-3 from 5 degrees of freedom on. */
-export function studentQuantile(degrees: number): number {
-  const z = NORMAL_QUANTILE;
-  return (
-    z +
-    (z ** 3 + z) / (4 * degrees) +
-    (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * degrees ** 2) +
-    (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / (384 * degrees ** 3)
-  );
 }

@@ -1,6 +1,6 @@
 import { EigenvalueDecomposition, Matrix, QrDecomposition } from "ml-matrix";
 import type { Pieces } from "../engine/breathe.js";
-import { studentQuantile } from "./jackknife.js";
+import { studentQuantile } from "./student.js";
 
 /** The largest principal angle, in radians, between the column spans of A and B [p, n]; by its sine, so that small ones are exact. */
 export function largestAngle(A: Matrix, B: Matrix): number {

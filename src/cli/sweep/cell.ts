@@ -53,7 +53,7 @@ function keep(folder: string, cell: Cell, { code, message }: LconvError): void {
   }
 }
 
-/** Stops the run, with a checkpoint, when the parent that started it with a channel is killed: nobody else would stop it, and the next parent finds it locked. */
+/** Stops the run, with a checkpoint, when the process that started it is killed. Otherwise it would go on alone, and keep its folder locked for the next sweep. */
 function whileParentLives(signal: AbortSignal): { signal: AbortSignal; release(): void } {
   if (!process.connected) return { signal, release: () => {} };
   const controller = new AbortController();

@@ -12,7 +12,7 @@ import { threadsFor, usualJobs } from "./jobs.js";
 import { type CellEnd, runPool } from "./pool.js";
 import { metricsOf, stateOf } from "./state.js";
 
-/** What `lconv sweep` was told to run. */
+/** What `lconv sweep` runs. */
 export interface SweepJob {
   folder: string;
   /** Of the grid; undefined where the folder of a sweep was given. */

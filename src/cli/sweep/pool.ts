@@ -56,7 +56,7 @@ class Pool {
   async run(): Promise<void> {
     const { signal, jobs } = this.#options;
     const stop = (): void => this.#running.forEach((child) => child.stop());
-    const kill = (): void => this.#running.forEach((child) => child.kill()); // of a parent that is told twice to end
+    const kill = (): void => this.#running.forEach((child) => child.kill()); // after a second Ctrl-C
     signal.addEventListener("abort", stop);
     process.once("exit", kill);
     try {
