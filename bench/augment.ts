@@ -4,10 +4,10 @@
 // each image (before the scrambling: what knows the answer). All runs take the same number of steps. The width that the validation images prefer is noted.
 //
 //   LCONV_DATA=... npx tsx bench/augment.ts --dataset mnist --labels 1000 --seeds 3
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { Dataset } from "../src/data/dataset.js";
 import { Augment, data, device, evaluate, fit, lie, models, Philox } from "../src/index.js";
+import { linesOf, reportTo } from "./lines.js";
 import { machineLine } from "./machine.js";
 
 const { values } = parseArgs({
@@ -29,9 +29,8 @@ const COPIES = Number(values.labels) > 20_000 ? 4 : 16; // of images, as memory 
 const variant = values.scrambled ? "rotated-scrambled" : "rotated";
 const [labels, steps] = [Number(values.labels), Number(values.steps)];
 
-const done = new Set<string>();
-if (values.out !== undefined && existsSync(values.out))
-  for (const line of readFileSync(values.out, "utf8").trim().split("\n")) done.add(keyOf(JSON.parse(line)));
+const done = new Set(linesOf<Row>(values.out).map(keyOf));
+const report = (line: object): void => reportTo(values.out, line);
 
 interface Row {
   dataset: string;
@@ -43,11 +42,6 @@ interface Row {
 
 function keyOf({ dataset, variant, labels, seed, how }: Row): string {
   return [dataset, variant, labels, seed, how].join("/");
-}
-
-function report(line: object): void {
-  console.log(JSON.stringify(line));
-  if (values.out !== undefined) appendFileSync(values.out, `${JSON.stringify(line)}\n`);
 }
 
 const first = ({ x, labels, channels, height, width, ...rest }: Dataset, count: number): Dataset => ({

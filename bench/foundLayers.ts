@@ -9,10 +9,10 @@
 //   max of orbit, flow   the same, and training samples moved along the flow (Augment)
 //
 //   LCONV_DATA=... npx tsx bench/foundLayers.ts --labels 1000 --seeds 3 --out FILE.jsonl
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { Dataset } from "../src/data/dataset.js";
 import { Augment, data, device, evaluate, fit, lie, nn, ops, type Tensor } from "../src/index.js";
+import { linesOf, reportTo } from "./lines.js";
 import { machineLine } from "./machine.js";
 
 const { values } = parseArgs({
@@ -35,14 +35,8 @@ const LEARNED = { kind: "learned", n_L: 9, d_h: 16 } as const;
 const AUGMENT_WIDTH = 3;
 const [labels, steps, width, count] = [values.labels, values.steps, values.width, values.count].map(Number);
 const keyOf = (row: { labels: number; seed: number; how: string }): string => [row.labels, row.seed, row.how].join("/");
-const done = new Set<string>();
-if (values.out !== undefined && existsSync(values.out))
-  for (const line of readFileSync(values.out, "utf8").trim().split("\n")) done.add(keyOf(JSON.parse(line)));
-
-function report(line: object): void {
-  console.log(JSON.stringify(line));
-  if (values.out !== undefined) appendFileSync(values.out, `${JSON.stringify(line)}\n`);
-}
+const done = new Set(linesOf<Parameters<typeof keyOf>[0]>(values.out).map(keyOf));
+const report = (line: object): void => reportTo(values.out, line);
 
 /** Layers side by side, their channels one after the other. */
 class Beside extends nn.Module {

@@ -4,10 +4,10 @@
 // channels. One JSON line a seed.
 //
 //   LCONV_DATA=... npx tsx bench/learned.ts --dataset mnist --epochs 10 --seeds 3
-import { appendFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { Matrix, QrDecomposition } from "ml-matrix";
 import { data, device, fit, lie, models, Philox } from "../src/index.js";
+import { reportTo } from "./lines.js";
 import { machineLine } from "./machine.js";
 
 const { values } = parseArgs({
@@ -19,10 +19,7 @@ const { values } = parseArgs({
   },
 });
 const here = device();
-const report = (line: object): void => {
-  console.log(JSON.stringify(line));
-  if (values.out !== undefined) appendFileSync(values.out, `${JSON.stringify(line)}\n`);
-};
+const report = (line: object): void => reportTo(values.out, line);
 
 /** The cosine of the angle between L and the span of others. */
 function cosineTo(L: Matrix, others: readonly Matrix[]): number {

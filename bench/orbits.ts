@@ -11,12 +11,12 @@
 // Kernel width, lambda and solver are those that the validation images prefer; of all lines of a seed, the one they prefer is repeated as "chosen".
 //
 //   LCONV_DATA=... npx tsx bench/orbits.ts --labels 1000 --seeds 0,1,2 --out FILE
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { Matrix } from "ml-matrix";
 import type { Dataset } from "../src/data/dataset.js";
 import { data, device, lie, ops, scope, type Tensor, tensor } from "../src/index.js";
-
+import { cholesky, solveLower, solveUpper } from "../src/moments/cholesky.js";
+import { linesOf, reportTo } from "./lines.js";
 import { machineLine } from "./machine.js";
 
 const { values } = parseArgs({
@@ -55,16 +55,8 @@ interface Outcome {
   choice?: object;
 }
 const keyOf = ({ dataset, labels, seed, how, metric, width }: Row): string => [dataset, labels, seed, how, metric, width].join("/");
-const rows: (Row & Outcome)[] = existsSync(values.out ?? "")
-  ? readFileSync(values.out as string, "utf8")
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line))
-  : [];
-function report(line: object): void {
-  console.log(JSON.stringify(line));
-  if (values.out !== undefined) appendFileSync(values.out, `${JSON.stringify(line)}\n`);
-}
+const rows = linesOf<Row & Outcome>(values.out);
+const report = (line: object): void => reportTo(values.out, line);
 
 /** Samples in one metric, and the generator there. */
 interface Space {
@@ -78,39 +70,21 @@ interface Space {
 const accuracyOf = (predicted: ArrayLike<number>, truth: Int32Array): number =>
   truth.reduce((right, label, i) => right + Number(predicted[i] === label), 0) / truth.length;
 
-/** Solves S B = R, S [n, n] symmetric and positive, R [n, c], in float64 by Cholesky's decomposition; undefined where S is not positive. */
-function solved(S: Float32Array, n: number, lambda: number, R: Float32Array, c: number): Float64Array | undefined {
-  const L = Array.from({ length: n }, (_, i) => Float64Array.from(S.subarray(i * n, i * n + i + 1)));
-  const dot = (a: Float64Array, b: Float64Array, count: number): number => {
-    let [s, t] = [0, 0];
-    const even = count - (count % 2);
-    for (let k = 0; k < even; k += 2) {
-      s += a[k] * b[k];
-      t += a[k + 1] * b[k + 1];
-    }
-    return s + t + (even < count ? a[even] * b[even] : 0);
-  };
-  for (let i = 0; i < n; i++) {
-    const row = L[i];
-    for (let j = 0; j < i; j++) row[j] = (row[j] - dot(row, L[j], j)) / L[j][j];
-    const left = row[i] + lambda - dot(row, row, i);
-    if (!(left > 1e-9)) return undefined;
-    row[i] = Math.sqrt(left);
-  }
-  const B = Float64Array.from(R);
-  for (let i = 0; i < n; i++)
-    for (let a = 0; a < c; a++) {
-      let s = B[i * c + a];
-      for (let k = 0; k < i; k++) s -= L[i][k] * B[k * c + a];
-      B[i * c + a] = s / L[i][i];
-    }
-  for (let i = n - 1; i >= 0; i--)
-    for (let a = 0; a < c; a++) {
-      let s = B[i * c + a];
-      for (let k = i + 1; k < n; k++) s -= L[k][i] * B[k * c + a];
-      B[i * c + a] = s / L[i][i];
-    }
-  return B;
+/** Below this the square of a diagonal element of Cholesky's factor is no longer positive. */
+const POSITIVE = 1e-9;
+
+/** B of (S + lambda) B = R, S [n, n] symmetric, R [n, CLASSES], in float64; undefined where S + lambda is not positive. */
+async function solved(S: Float32Array, n: number, lambda: number, R: Float32Array): Promise<Float64Array | undefined> {
+  const rowsOf = (values: Float32Array, columns: number): Float64Array[] =>
+    Array.from({ length: n }, (_, i) => Float64Array.from(values.subarray(i * columns, (i + 1) * columns)));
+  const matrix = rowsOf(S, n);
+  for (let i = 0; i < n; i++) matrix[i][i] += lambda;
+  const C = await cholesky(matrix);
+  if (!C.every((row, i) => row[i] ** 2 > POSITIVE)) return undefined; // false of NaN, too
+  const B = rowsOf(R, CLASSES);
+  await solveLower(C, B);
+  await solveUpper(C, B);
+  return Float64Array.from(B.flatMap((row) => [...row]));
 }
 
 const product = (a: Float32Array, b: Float32Array, inner: number, transA = false): Float32Array =>
@@ -217,7 +191,7 @@ for (const seed of values.seeds.split(",").map(Number)) {
         for (let i = 0; i < k; i++) unit += k === labels ? middle[i * k + i] / k : 0;
         const scale = k !== labels ? trace / 100 : solver === "dual" ? unit : unit ** 2;
         for (const lambda of LAMBDAS) {
-          const B = solved(S, k, lambda * scale, R, CLASSES);
+          const B = await solved(S, k, lambda * scale, R);
           const accuracy = B ? accuracyOf(predict(V, B), truths.validation) : 0;
           if (B && (!best || accuracy > best.validation)) best = { share, solver, lambda, validation: accuracy, B };
         }
