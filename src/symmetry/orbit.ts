@@ -9,6 +9,7 @@ import { matmul } from "../ops/matmul.js";
 import { argmax, max, mean } from "../ops/reduce.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { checkedCenter, checkWidth } from "./flow.js";
 import {
   blockSize,
   checkFinite,
@@ -63,8 +64,6 @@ export interface Nearest {
   distance: Float32Array;
 }
 
-/** Thousands of turns: beyond, t is no more than a random angle. */
-const WIDEST = 1e4;
 const COUNT = 64;
 const MOST_ELEMENTS = 2 ** 16;
 
@@ -108,22 +107,15 @@ export class Orbit {
     const { center = new Float64Array(basis.d), count = COUNT, seed = 0 } = options;
     checkInteger("Orbit", "count", count, 1, MOST_ELEMENTS);
     checkInteger("Orbit", "seed", seed, 0, Number.MAX_SAFE_INTEGER);
-    const numbers = typeof center === "object" && center !== null && Array.from(center).every((value) => Number.isFinite(value));
-    check(numbers, "ERR_LCONV_ARGUMENT", () => "Orbit: center must be finite numbers");
-    check(center.length === basis.d, "ERR_LCONV_SHAPE", () => `Orbit: center must be [${basis.d}], got ${showShape([center.length])}`);
+    this.#center = checkedCenter("Orbit", center, basis.d);
     this.#planes = basis.generators.map(planesOf);
     const period = this.#planes.length === 1 ? periodOf(this.#planes[0].frequencies) : undefined;
     const { width = period === undefined ? Math.PI : period / 2 } = options;
-    check(
-      typeof width === "number" && width > 0 && width <= WIDEST,
-      "ERR_LCONV_ARGUMENT",
-      () => `Orbit: width must be positive and at most ${WIDEST}, got ${clip(String(width))}`,
-    );
+    checkWidth("Orbit", width);
     this.n_L = basis.n_L;
     this.d = basis.d;
     this.width = width;
     this.times = this.n_L === 1 ? evenTimes(width, count) : randomTimes(width, count, this.n_L, seed);
-    this.#center = Float64Array.from(center);
     this.#elements = elementsOf(this.#planes, this.times);
   }
 

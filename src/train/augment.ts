@@ -2,13 +2,14 @@ import { Matrix } from "ml-matrix";
 import { noGrad } from "../autograd/autograd.js";
 import type { Device } from "../engine/device.js";
 import { Philox, streams } from "../engine/random.js";
-import { check, checkOptions, clip, showShape } from "../errors.js";
+import { checkOptions } from "../errors.js";
 import { crc32Of } from "../io/crc32.js";
 import type { Basis } from "../lie/generators/basis.js";
 import { add, mul, sub } from "../ops/arithmetic.js";
 import { gather } from "../ops/gather.js";
 import { matmul } from "../ops/matmul.js";
 import { concat, reshape, slice } from "../ops/shape.js";
+import { checkedCenter, checkWidth } from "../symmetry/flow.js";
 import { type Planes, planesOf } from "../symmetry/planes.js";
 import { keep, type Tensor, tensor } from "../tensor/tensor.js";
 
@@ -20,8 +21,6 @@ export interface AugmentOptions {
   center?: ArrayLike<number>;
 }
 
-/** Thousands of turns: beyond, t is no more than a random angle. */
-const WIDEST = 1e4;
 /** Values of t are the middles of as many parts of -width to width. */
 const LEVELS = 1024;
 
@@ -54,18 +53,11 @@ export class Augment {
   constructor(basis: Basis, options: AugmentOptions = {}) {
     checkOptions("Augment", options, { width: 1, center: 1 });
     const { width = 1, center = new Float64Array(basis.d) } = options;
-    check(
-      typeof width === "number" && width > 0 && width <= WIDEST,
-      "ERR_LCONV_ARGUMENT",
-      () => `Augment: width must be positive and at most ${WIDEST}, got ${clip(String(width))}`,
-    );
-    const numbers = typeof center === "object" && center !== null && Array.from(center).every((value) => Number.isFinite(value));
-    check(numbers, "ERR_LCONV_ARGUMENT", () => "Augment: center must be finite numbers");
-    check(center.length === basis.d, "ERR_LCONV_SHAPE", () => `Augment: center must be [${basis.d}], got ${showShape([center.length])}`);
+    checkWidth("Augment", width);
+    this.#center = checkedCenter("Augment", center, basis.d);
     this.n_L = basis.n_L;
     this.d = basis.d;
     this.width = width;
-    this.#center = Float64Array.from(center);
     this.#planes = basis.generators.map(planesOf);
     this.checksum = crc32Of(
       Float64Array.of(width),
