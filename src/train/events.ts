@@ -39,6 +39,8 @@ export interface EpochEvent {
   valLoss: number | null;
   /** Accuracy on the validation samples, in [0, 1]; null if there are none. */
   valAccuracy: number | null;
+  /** Accuracy on the test samples, in [0, 1], of an epoch whose validation accuracy exceeds that of all before it; null for the others, or without test samples. */
+  testAccuracy: number | null;
   /** Duration of this epoch with its validation. */
   seconds: number;
   /** Learning rate of its last step. */
@@ -83,6 +85,8 @@ export interface DoneEvent {
   bestValAccuracy: number | null;
   /** Accuracy on the test samples after the last epoch, in [0, 1]; null if there are none. */
   testAccuracy: number | null;
+  /** Accuracy on the test samples after the first epoch of the greatest validation accuracy, in [0, 1]: the epoch is chosen without them. Null if either are missing. */
+  chosenTestAccuracy: number | null;
   /** Accuracy on the training batches of the last epoch, in [0, 1]. */
   trainAccuracy: number | null;
   /** Number of trained values. */

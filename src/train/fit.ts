@@ -6,6 +6,7 @@ import { ratesOf } from "../optim/schedule.js";
 import { Checkpoints, type Fingerprint, nonFinite, type RunState } from "./checkpoint.js";
 import { type Evaluation, Evaluator } from "./evaluate.js";
 import type { DoneEvent, EpochEvent, StepEvent, TrainEvent } from "./events.js";
+import { chosenEpoch } from "./history.js";
 import { type FitOptions, fitOptionNames, ruleOptions, type Settings, settle } from "./options.js";
 import { checksumOf, countOf, type DeviceData, onDevice, type Samples } from "./samples.js";
 import { type Chunk, Trainer } from "./trainer.js";
@@ -138,7 +139,8 @@ class Run {
     this.#trainer.startEpoch(epoch);
     yield* this.#train(epoch);
     const validated = yield* this.#validate();
-    const event = this.#epochEvent(epoch, state.seconds - start, validated);
+    const testAccuracy = yield* this.#testBest(validated);
+    const event = this.#epochEvent(epoch, state.seconds - start, { validated, testAccuracy });
     state.history.push(event);
     state.lossSum = state.correctSum = 0;
     yield* this.#save();
@@ -176,18 +178,30 @@ class Run {
     this.#session.seconds += seconds;
   }
 
-  /** A run that is stopped here resumes with the validation: all steps of the epoch are in the checkpoint. */
   async *#validate(): AsyncGenerator<TrainEvent, Evaluation | undefined> {
-    const { signal } = this.#settings;
+    if (!this.#validation) return undefined;
     const start = performance.now();
+    const validated = yield* this.#evaluate(this.#validation);
+    this.#state.seconds += (performance.now() - start) / 1e3;
+    return validated;
+  }
+
+  /** A run that is stopped here resumes with the validation: all steps of the epoch are in the checkpoint. */
+  async *#evaluate(evaluator: Evaluator): AsyncGenerator<TrainEvent, Evaluation> {
+    const { signal } = this.#settings;
     try {
-      const validated = await this.#validation?.run(signal);
-      this.#state.seconds += (performance.now() - start) / 1e3;
-      return validated;
+      return await evaluator.run(signal);
     } catch (error) {
       if (signal?.aborted) yield* this.#save();
       throw error;
     }
+  }
+
+  /** The test accuracy of an epoch that is better than all before it. Its time is not training time. */
+  async *#testBest(validated: Evaluation | undefined): AsyncGenerator<TrainEvent, number | null> {
+    if (!validated || !this.#test || validated.accuracy <= (chosenEpoch(this.#state.history)?.valAccuracy ?? -1)) return null;
+    const { accuracy } = yield* this.#evaluate(this.#test);
+    return accuracy;
   }
 
   *#load(): Iterable<TrainEvent> {
@@ -218,7 +232,11 @@ class Run {
     };
   }
 
-  #epochEvent(epoch: number, seconds: number, validated: Evaluation | undefined): EpochEvent {
+  #epochEvent(
+    epoch: number,
+    seconds: number,
+    { validated, testAccuracy }: { validated: Evaluation | undefined; testAccuracy: number | null },
+  ): EpochEvent {
     const { name, epochs, batch } = this.#settings;
     const { stepsPerEpoch } = this.#trainer;
     const { lossSum, correctSum } = this.#state;
@@ -232,6 +250,7 @@ class Run {
       accuracy: correctSum / (stepsPerEpoch * batch),
       valLoss: validated?.loss ?? null,
       valAccuracy: validated?.accuracy ?? null,
+      testAccuracy,
       seconds,
       learningRate: Number(lastRate.toPrecision(7)), // float32 on the device
     };
@@ -242,15 +261,16 @@ class Run {
     const { history, seconds } = this.#state;
     const { steps, seconds: sessionSeconds } = this.#session;
     const last = history.at(-1);
-    const validated = history.map((event) => event.valAccuracy).filter((value) => value !== null);
-    const tested = await this.#test?.run(signal);
+    const chosen = chosenEpoch(history);
+    const testAccuracy = last?.testAccuracy ?? (await this.#test?.run(signal))?.accuracy ?? null; // of the last epoch, which may be measured
     const counted = this.#model as { layerParameterCount?: () => number };
     return {
       type: "done",
       model: name,
       valAccuracy: last?.valAccuracy ?? null,
-      bestValAccuracy: validated.length > 0 ? Math.max(...validated) : null,
-      testAccuracy: tested?.accuracy ?? null,
+      bestValAccuracy: chosen?.valAccuracy ?? null,
+      testAccuracy,
+      chosenTestAccuracy: chosen?.testAccuracy ?? null,
       trainAccuracy: last?.accuracy ?? null,
       params: this.#model.parameterCount(),
       layerParams: counted.layerParameterCount?.() ?? 0,

@@ -105,5 +105,8 @@ const doneKeys = [
   ...(["params", "layerParams", "seconds", "samplesPerSecond", "peakRssBytes", "device"] as const),
 ];
 
+/** What result.json holds: the last line, the test accuracy of the epoch that validation chooses, and all epochs. */
+export const resultOf = (result: FitResult) => ({ ...doneLine(result), ...pick(result, ["chosenTestAccuracy", "history"]) });
+
 /** The last line of a run, exactly the fields that programs may rely on. */
-export const doneLine = (done: DoneEvent): Omit<DoneEvent, "type" | "model"> => pick(done, doneKeys);
+export const doneLine = (done: DoneEvent): Pick<DoneEvent, (typeof doneKeys)[number]> => pick(done, doneKeys);

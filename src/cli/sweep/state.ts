@@ -26,10 +26,10 @@ export interface Failure {
   tries: number;
 }
 
-/** What the folder of a cell says. The report is the last thing that a run writes. */
+/** What the folder of a cell says. The result is the last thing that a run writes. */
 export function stateOf(folder: string, { run }: Cell): State {
   const has = (name: string): boolean => existsSync(join(folder, run, name));
-  if (has(runFiles.result) && has(runFiles.report)) return "done";
+  if (has(runFiles.result)) return "done";
   if (has(FAILED)) return "failed";
   return has(runFiles.config) ? "begun" : "open";
 }

@@ -10,7 +10,7 @@ import { created, modelReport } from "../run/modelReport.js";
 import { refuseWithResume, resumedSettings } from "../run/resume.js";
 import { resolveSettings, type Settings } from "../run/settings.js";
 import type { TrainValues } from "../run/trainFlags.js";
-import { doneLine, type Job, type Trained, trainJob } from "../run/training.js";
+import { doneLine, type Job, resultOf, type Trained, trainJob } from "../run/training.js";
 import { prepareWorkload } from "../run/workload.js";
 import { type Context, withReporter } from "../terminal/context.js";
 import { count, list, megabytes, percent, seconds } from "../terminal/output.js";
@@ -52,11 +52,9 @@ const defaultName = ({ dataset, variant, model, seed }: Settings): string =>
 
 /** What a finished run leaves besides its checkpoint. */
 function write({ runs: [settings], folder, context: { out } }: Job, { models: [model], results: [result], work, uploaded }: Trained): void {
-  const { history, ...done } = result;
-  folder.writeMetrics(history);
+  folder.writeMetrics(result.history);
   const { samples, permutation } = uploaded;
   writeModel(folder.file("model"), model, { config: settings, input: work.input, ...defined({ permutation }) });
-  folder.writeResult({ ...doneLine(done), history });
   folder.writeReport(
     renderReport({
       title: `${settings.model} on ${basename(settings.dataset)}, ${settings.variant}`,
@@ -68,14 +66,18 @@ function write({ runs: [settings], folder, context: { out } }: Job, { models: [m
       ...defined({ permutation }),
     }),
   );
+  folder.writeResult(resultOf(result)); // the last file: a run with a result is finished
   out.text(summary(result, folder.path));
-  out.emit({ event: "done", ...doneLine(done), out: folder.path });
+  out.emit({ event: "done", ...doneLine(result), out: folder.path });
 }
 
 function summary(result: FitResult, path: string): string {
   return list([
     ["validation accuracy", `${percent(result.valAccuracy)} after the last epoch, ${percent(result.bestValAccuracy)} at best`],
-    ["test accuracy", percent(result.testAccuracy)],
+    [
+      "test accuracy",
+      `${percent(result.testAccuracy)} after the last epoch, ${percent(result.chosenTestAccuracy)} after the epoch that validation chooses`,
+    ],
     ["training accuracy", percent(result.trainAccuracy)],
     ["parameters", `${count(result.params)}, ${count(result.layerParams)} before the classifier`],
     [
