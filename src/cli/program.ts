@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command, type OptionValues } from "commander";
 import { officialNames } from "../data/catalog.js";
+import { figureNames } from "../experiments/reproduction/figures.js";
 import { verificationNames } from "../experiments/verify/verdict.js";
 import { bench, benchFlags } from "./commands/bench.js";
 import { benchmarkSymmetry, symmetryFlags } from "./commands/benchmarkSymmetry.js";
@@ -14,6 +15,8 @@ import { compare, compareFlags } from "./compare/compare.js";
 import { discover } from "./discover/discover.js";
 import { discoverFlags } from "./discover/flags.js";
 import { plan, planFlags } from "./plan/plan.js";
+import { reproduceFlags } from "./reproduce/flags.js";
+import { reproduce } from "./reproduce/reproduce.js";
 import { stealLockFlag } from "./run/flags.js";
 import { trainFlags } from "./run/trainFlags.js";
 import { sweepFlags } from "./sweep/flags.js";
@@ -54,6 +57,9 @@ export function buildProgram(context: Context): Command {
   add(program, "sweep", "Train a grid of networks, each in a run folder, and compare them over seeds", sweepFlags, sweepExamples)
     .argument("<source>", "JSON file of a grid of settings, or the folder of a sweep to go on with")
     .action((source, options) => sweep(source, without(options), context));
+  add(program, "reproduce", "Run the experiments of the paper again, and say which of its claims hold", reproduceFlags, reproduceExamples)
+    .argument("<figure>", `${figureNames.join(", ")}, or all`)
+    .action((figure, options) => reproduce(figure, without(options), context));
   add(
     program,
     "setup",
@@ -137,6 +143,11 @@ const sweepExamples = `  lconv sweep grid.json --out sweeps/first
 
 grid.json: { "base": { "dataset": "mnist", "epochs": 5 }, "grid": { "model": ["lconv", "cnn"], "seed": { "from": 0, "to": 4 } } }
 A sweep that was stopped goes on with the same command; docs/sweeps.md has more.`;
+const reproduceExamples = `  lconv reproduce matched --seeds 1
+  lconv reproduce fig2 --datasets mnist,fashion-mnist --budget 60
+  lconv reproduce all --collect
+
+A figure that was stopped goes on with the same command; docs/reproduction.md has what came out.`;
 const dataExamples = `  lconv data
   lconv data fetch mnist
   lconv data glyphs glyphs.npz

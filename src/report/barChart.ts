@@ -4,6 +4,7 @@ import { element, escapeText, svg } from "./svg.js";
 export interface BarGroup {
   name: string;
   values: readonly (number | undefined)[]; // one for each series; undefined leaves its place empty
+  spreads?: readonly (number | undefined)[]; // half the length of a whisker at the end of the bar
 }
 
 export interface BarChart {
@@ -19,18 +20,23 @@ const [RIGHT, TOP, BAR, GAP, WIDTH] = [60, 62, 11, 12, 760];
 
 /** Horizontal bars from 0, a group below the other, the value behind each. */
 export function barChart({ title, xLabel, series, groups, format, left = 150 }: BarChart): string {
-  const values = groups.flatMap((group) => group.values.filter((value) => value !== undefined));
-  const ticks = niceTicks(0, Math.max(...values, Number.MIN_VALUE));
+  const ends = groups.flatMap(({ values, spreads = [] }) => values.map((value = 0, k) => value + (spreads[k] ?? 0)));
+  const ticks = niceTicks(0, Math.max(...ends, Number.MIN_VALUE));
   const x = (value: number): number => left + (value / ticks[ticks.length - 1]) * (WIDTH - left - RIGHT);
   const step = series.length * BAR + GAP;
   const bottom = TOP + groups.length * step;
-  const bar = (group: BarGroup, y: number, k: number): string => {
+  const bar = (group: BarGroup, top: number, k: number): string => {
     const value = group.values[k];
     if (value === undefined) return "";
+    const spread = group.spreads?.[k] ?? 0;
     const tip = element("title", {}, escapeText(`${group.name}, ${series[k]}: ${format(value)}`));
-    const at = y + k * BAR;
+    const at = top + k * BAR;
     const body = element("rect", { x: left, y: at, width: x(value) - left, height: BAR - 1, fill: seriesColor(k) }, tip);
-    return body + text(x(value) + 4, at + BAR - 2, format(value), { "font-size": 10 });
+    const y1 = at + (BAR - 1) / 2;
+    const whisker = { x1: x(Math.max(0, value - spread)), x2: x(value + spread), y1, y2: y1, stroke: "currentColor" };
+    return (
+      body + (spread > 0 ? element("line", whisker) : "") + text(x(value + spread) + 4, at + BAR - 2, format(value), { "font-size": 10 })
+    );
   };
   return svg(
     WIDTH,

@@ -4,7 +4,7 @@ import { type EpochMetrics, learningCurve, percent } from "./curves.js";
 import { generatorSection } from "./generatorSection.js";
 import { checkLayer, type GeneratorLayer } from "./generators.js";
 import { imageGrid } from "./images.js";
-import { page, section } from "./page.js";
+import { page, scroll, section } from "./page.js";
 import { element, escapeText } from "./svg.js";
 
 /** One trained model of a run. */
@@ -134,10 +134,7 @@ function comparison(models: readonly ModelReport[]): string {
     element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "Model"), ...head)),
     element("tbody", {}, ...rows),
   );
-  return (
-    element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Comparison" }, table) +
-    element("p", { class: "muted" }, note)
-  );
+  return scroll(table, "Comparison") + element("p", { class: "muted" }, note);
 }
 
 function cell(column: Column, model: ModelReport, models: readonly ModelReport[]): string {

@@ -40,6 +40,10 @@ ${sections.join("\n")}
 
 export const section = (heading: string, body: string): string => `<section>\n<h2>${escapeText(heading)}</h2>\n${body}\n</section>`;
 
+/** A table that may be wider than the page. */
+export const scroll = (table: string, label: string): string =>
+  element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, table);
+
 export interface Column {
   heading: string;
   number?: boolean; // right-aligned

@@ -2,7 +2,7 @@ import type { Difference, Spread } from "../experiments/sweep/statistics.js";
 import type { Comparison, SweepGroup, SweepSummary } from "../experiments/sweep/summary.js";
 import { barChart } from "./barChart.js";
 import { percent } from "./curves.js";
-import { type PageHead, page, section, textTable } from "./page.js";
+import { type PageHead, page, scroll, section, textTable } from "./page.js";
 import { clip, element, escapeText } from "./svg.js";
 
 /** A cell of a sweep as its report lists it. */
@@ -29,8 +29,6 @@ export function renderSweep(head: PageHead, summary: SweepSummary, cells: readon
 
 const text = (content: string): string => element("p", {}, escapeText(content));
 const muted = (content: string): string => element("p", { class: "muted" }, escapeText(content));
-const scroll = (table: string, label: string): string =>
-  element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, table);
 const number = (heading: string) => ({ heading, number: true });
 const unfinished = (left: number, of: number): string =>
   `${left} of ${of} cells have no results: means and differences are of the seeds that are there, and may change.`;

@@ -37,7 +37,16 @@ test("where nothing differs, 5 % of the intervals miss 0, for two seeds as for f
 });
 
 const run = (model: string, seed: number, testAccuracy: number | null, variant = "default"): SweepRun => ({
-  ...{ seed, values: { variant, model }, bestValAccuracy: 0.9, valAccuracy: 0.5 + seed / 100, testAccuracy, params: 10, seconds: 1 },
+  ...{
+    seed,
+    values: { variant, model },
+    bestValAccuracy: 0.9,
+    valAccuracy: 0.5 + seed / 100,
+    testAccuracy,
+    chosenTestAccuracy: testAccuracy,
+    params: 10,
+    seconds: 1,
+  },
 });
 
 test("groups differ in more than the seed; each value is compared with the first one, by the seeds of both", () => {

@@ -56,6 +56,39 @@ test("learns, counts, and reports what it measured", async () => {
   model.dispose();
 });
 
+test("the test accuracy of the epoch that validation chooses: a run that ends there has it, and a resumed run keeps it", async () => {
+  const noisy = { ...data, train: { ...data.train, labels: data.train.labels.map((label, i) => (i % 3 === 0 ? 1 - (label % 2) : label)) } };
+  const steady: FitOptions = { epochs: 12, batch: 16, optimizer: "rmsprop", lr: 0.03, seed: 4 };
+  const model = tinyModel();
+  const whole = await fit(model, noisy, steady);
+  const chosen = whole.history.findIndex(({ valAccuracy }) => valAccuracy === whole.bestValAccuracy);
+  assert.ok(chosen < 11, "validation must choose an epoch before the last one for this to test anything");
+  whole.history.forEach(({ valAccuracy, testAccuracy }, i) => {
+    const before = whole.history.slice(0, i).map((event) => event.valAccuracy ?? 0);
+    assert.is(
+      testAccuracy !== null,
+      (valAccuracy ?? 0) > Math.max(-1, ...before),
+      `epoch ${i + 1} is measured where it is the best so far`,
+    );
+  });
+  const shorter = tinyModel();
+  const ended = await fit(shorter, noisy, { ...steady, epochs: chosen + 1 });
+  assert.equal([whole.chosenTestAccuracy, ended.chosenTestAccuracy], [ended.testAccuracy, ended.testAccuracy]);
+  assert.is((await evaluate(shorter, noisy.test)).accuracy, whole.chosenTestAccuracy);
+  const path = join(folder(), "c.safetensors");
+  const [first, second] = [tinyModel(), tinyModel()];
+  await fit(first, noisy, { ...steady, epochs: chosen + 1, checkpoint: path });
+  const resumed = await fit(second, noisy, { ...steady, checkpoint: path, resume: true });
+  assert.equal(
+    resumed.history.map(({ testAccuracy }) => testAccuracy),
+    whole.history.map(({ testAccuracy }) => testAccuracy),
+  );
+  assert.is(resumed.chosenTestAccuracy, whole.chosenTestAccuracy);
+  const none = await fit(model, { train: noisy.train, test: noisy.test }, { ...steady, epochs: 1 });
+  assert.equal([none.chosenTestAccuracy, none.bestValAccuracy], [null, null]);
+  for (const one of [model, shorter, first, second]) one.dispose();
+});
+
 test("an async onEvent is awaited, and its error is that of fit, after which the data are free", async () => {
   const model = tinyModel();
   let inside = 0;

@@ -30,6 +30,7 @@ const epoch = (n: number): EpochEvent => ({
   accuracy: 0.5,
   valLoss: null,
   valAccuracy: null,
+  testAccuracy: null,
   seconds: 1,
   learningRate: 0.1,
 });

@@ -24,7 +24,10 @@ interface Row {
 
 /** What was run, in whatever order it came: always these columns, then the settings in which the cells differ besides. */
 const named = ["dataset", "variant", "model", "seed"] as const;
-const figures = ["bestValAccuracy", "valAccuracy", "testAccuracy", "trainAccuracy", "params", "layerParams", "seconds", "device"] as const;
+const figures = [
+  ...(["bestValAccuracy", "valAccuracy", "testAccuracy", "chosenTestAccuracy", "trainAccuracy"] as const),
+  ...(["params", "layerParams", "seconds", "device"] as const),
+];
 
 export const stateCounts = (states: readonly State[]): Counts => {
   const counts: Counts = { done: 0, failed: 0, begun: 0, open: 0 };

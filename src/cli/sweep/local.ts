@@ -17,26 +17,35 @@ export interface SweepJob {
   folder: string;
   /** Of the grid; undefined where the folder of a sweep was given. */
   cells: readonly Cell[] | undefined;
-  given: SweepValues;
+  given: Pick<SweepValues, "jobs" | "retries" | "stealLock">;
   control: RunControl;
+  /** Those to run now. Default: all. */
+  selects?(cell: Cell): boolean;
+  /** The command that goes on after a stop. Default: lconv sweep with the folder. */
+  goOn?: string;
 }
 
 /** Runs all cells that are not done on this machine, then collects. Exit code 1 where one failed. Throws as openSweep, checkCells, checkData and runPool do. */
 export async function runSweep(job: SweepJob, reporter: Reporter, context: Context): Promise<void> {
   await withLock(job.folder, job.given.stealLock, async () => {
-    const { sweep, left } = await prepare(job, reporter, context.signal);
-    const ends = await runLeft(sweep, left, job, reporter, context);
+    const { sweep, ends } = await runCells(job, reporter, context);
     conclude(sweep, ends, context);
   });
 }
 
+/** Runs the selected cells that are not done, with the lock of the folder. Throws as openSweep, checkCells, checkData and runPool do. */
+export async function runCells(job: SweepJob, reporter: Reporter, context: Context): Promise<{ sweep: Sweep; ends: CellEnd[] }> {
+  const { sweep, left } = await prepare(job, reporter, context.signal);
+  return { sweep, ends: await runLeft(sweep, left, job, reporter, context) };
+}
+
 /** All checks come before the first file of a new sweep. */
 async function prepare(
-  { folder, cells = [], given }: SweepJob,
+  { folder, cells = [], given, selects = () => true }: SweepJob,
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<{ sweep: Sweep; left: Cell[] }> {
-  const isLeft = (cell: Cell): boolean => stateOf(folder, cell) !== "done";
+  const isLeft = (cell: Cell): boolean => selects(cell) && stateOf(folder, cell) !== "done";
   const begun = isSweep(folder) ? (cells.length > 0 ? openSweep(folder, cells) : readSweep(folder)) : undefined;
   const left = (begun?.cells ?? cells).filter(isLeft);
   await checkCells({ cells: left, threads: begun?.threads ?? 1 }, signal);
@@ -47,11 +56,12 @@ async function prepare(
 async function runLeft(
   sweep: Sweep,
   left: readonly Cell[],
-  { given, control }: SweepJob,
+  { given, control, selects = () => true, goOn = `lconv sweep ${sweep.folder}` }: SweepJob,
   reporter: Reporter,
   { out, signal }: Context,
 ): Promise<CellEnd[]> {
-  const { folder, cells } = sweep;
+  const { folder } = sweep;
+  const cells = sweep.cells.filter(selects);
   const { retries } = withDefaults(sweepFlags, given);
   const ends: CellEnd[] = [];
   const progress = (): void => {
@@ -74,7 +84,7 @@ async function runLeft(
       },
     });
   } catch (error) {
-    if (signal.aborted) reporter.line(`stopped; go on with: lconv sweep ${folder}`);
+    if (signal.aborted) reporter.line(`stopped; go on with: ${goOn}`);
     throw error;
   }
   return ends;
@@ -91,12 +101,16 @@ const stateText = (state: CellEnd["state"]): string => (state === "failed" ? "fa
 function conclude(sweep: Sweep, ends: readonly CellEnd[], { out }: Context): void {
   const { counts, summary, report } = collect(sweep);
   if (counts.done > 0) out.text(`${summaryText(summary)}\n`);
-  const wrong = ends.filter(({ state }) => state !== "done");
-  if (wrong.length > 0) {
-    const lines = wrong.map(({ cell, state, failure }) => `  cell ${cell.number} (${cell.label}) ${stateText(state)}: ${failure?.message}`);
-    out.text(`${wrong.length} of ${sweep.cells.length} cells have no results:\n${lines.join("\n")}`);
-    process.exitCode = 1;
-  }
+  listUnfinished(sweep, ends, out);
   out.text(`report: ${report}`);
   out.emit({ event: "done", out: sweep.folder, cells: sweep.cells.length, ...counts, report });
+}
+
+/** Cells that came to no result, and exit code 1 where there are some. */
+export function listUnfinished({ cells }: Sweep, ends: readonly CellEnd[], out: Context["out"]): void {
+  const wrong = ends.filter(({ state }) => state !== "done");
+  if (wrong.length === 0) return;
+  const lines = wrong.map(({ cell, state, failure }) => `  cell ${cell.number} (${cell.label}) ${stateText(state)}: ${failure?.message}`);
+  out.text(`${wrong.length} of ${cells.length} cells have no results:\n${lines.join("\n")}`);
+  process.exitCode = 1;
 }

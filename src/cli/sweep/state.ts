@@ -58,6 +58,7 @@ export interface Metrics {
   valAccuracy: number | null;
   bestValAccuracy: number | null;
   testAccuracy: number | null;
+  chosenTestAccuracy: number | null;
   trainAccuracy: number | null;
   params: number;
   layerParams: number;
@@ -65,12 +66,16 @@ export interface Metrics {
   device: string;
 }
 
-const numbers = ["valAccuracy", "bestValAccuracy", "testAccuracy", "trainAccuracy", "params", "layerParams", "seconds"] as const;
+const numbers = [
+  ...(["valAccuracy", "bestValAccuracy", "testAccuracy", "chosenTestAccuracy", "trainAccuracy"] as const),
+  ...(["params", "layerParams", "seconds"] as const),
+];
 
 /** Throws ERR_LCONV_IO, ERR_LCONV_FORMAT. */
 export function metricsOf(folder: string, { run }: Cell): Metrics {
   const path = join(folder, run, runFiles.result);
-  const value = readJson(path);
+  const found = readJson(path);
+  const value = isObject(found) ? { chosenTestAccuracy: null, ...found } : found; // older versions did not measure it
   const known = isObject(value) && numbers.every((key) => value[key] === null || Number.isFinite(value[key]));
   check(known, "ERR_LCONV_FORMAT", () => `${path}: expected the figures ${numbers.join(", ")}; delete the file, and run the sweep again`);
   return { ...Object.fromEntries(numbers.map((key) => [key, value[key]])), device: String(value["device"]) } as Metrics;

@@ -1,6 +1,6 @@
 import { type Difference, pairedDifference, type Spread, spreadOf } from "./statistics.js";
 
-const accuracies = ["bestValAccuracy", "valAccuracy", "testAccuracy"] as const;
+const accuracies = ["bestValAccuracy", "valAccuracy", "testAccuracy", "chosenTestAccuracy"] as const;
 export type Accuracy = (typeof accuracies)[number];
 
 /** A finished run of a sweep. */

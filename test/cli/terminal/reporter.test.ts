@@ -52,6 +52,7 @@ const epoch = (n: number, model = "lconv"): EpochEvent => ({
   accuracy: 0.9,
   valLoss: null,
   valAccuracy: 0.875,
+  testAccuracy: null,
   seconds: 1.5,
   learningRate: 0.01,
 });

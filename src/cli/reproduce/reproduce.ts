@@ -1,0 +1,113 @@
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { defined } from "../../defined.js";
+import { check, unknownName } from "../../errors.js";
+import { type FigureName, figureNames, figureOf } from "../../experiments/reproduction/figures.js";
+import type { JudgedRow, Verdict } from "../../experiments/reproduction/judge.js";
+import type { Reproduction } from "../../experiments/reproduction/summary.js";
+import { readings } from "../../report/reproduction.js";
+import type { Cell } from "../sweep/cells.js";
+import { withLock } from "../sweep/folder.js";
+import { readGrid } from "../sweep/grid.js";
+import { listUnfinished, runCells, type SweepJob } from "../sweep/local.js";
+import { type Context, withReporter } from "../terminal/context.js";
+import { withDefaults } from "../terminal/flags.js";
+import type { Reporter } from "../terminal/reporter.js";
+import { collectFigures, verdictsOf } from "./collect.js";
+import { type ReproduceValues, reproduceFlags } from "./flags.js";
+
+/** `lconv reproduce FIGURE`: the runs behind a figure of the paper, as a sweep, and what they say of the paper's claims. */
+export async function reproduce(name: string, given: ReproduceValues, context: Context): Promise<void> {
+  const names = figuresNamed(name);
+  const { out: folder, collect, budget } = withDefaults(reproduceFlags, given);
+  const jobs = names.map((figure) => jobOf(figure, name, folder, given)); // all are read before the first is run
+  await withReporter(given.progress, async (reporter) => {
+    const used = !collect && (await runWithin(budget, context.signal, (signal) => runAll(jobs, reporter, { ...context, signal })));
+    const left = used ? `the budget of ${budget} min is used up; go on with: ${commandOf(name, folder, given)}` : undefined;
+    if (left !== undefined) reporter.line(left);
+    conclude(folder, context);
+  });
+}
+
+function figuresNamed(name: string): FigureName[] {
+  if (name === "all") return figureNames;
+  check((figureNames as readonly string[]).includes(name), "ERR_LCONV_ARGUMENT", () =>
+    unknownName("lconv reproduce", "figure", name, [...figureNames, "all"]),
+  );
+  return [name as FigureName];
+}
+
+/** From src and from dist. */
+const gridFile = (name: FigureName): string => fileURLToPath(new URL(`../../../grids/${figureOf(name).grid}`, import.meta.url));
+
+function jobOf(figure: FigureName, name: string, folder: string, given: ReproduceValues): SweepJob {
+  const { seeds, datasets } = withDefaults(reproduceFlags, given);
+  const cells = readGrid(gridFile(figure));
+  const known = [...new Set(cells.map(({ values }) => values.dataset))];
+  const wanted = datasets?.split(",");
+  const unknown = wanted?.find((dataset) => !known.includes(dataset) && name !== "all");
+  check(unknown === undefined, "ERR_LCONV_ARGUMENT", () => unknownName(`lconv reproduce ${figure}`, "data set", unknown ?? "", known));
+  const { jobs, retries, stealLock, checkpointSeconds } = given;
+  return {
+    folder: join(folder, figure),
+    cells,
+    given: defined({ jobs, retries, stealLock }),
+    control: defined({ checkpointSeconds, stealLock }),
+    selects: ({ values }: Cell) => values.seed < seeds && (wanted?.includes(values.dataset) ?? true),
+    goOn: commandOf(name, folder, given),
+  };
+}
+
+/** The same command again. */
+function commandOf(name: string, folder: string, { seeds, datasets, budget }: ReproduceValues): string {
+  const flags = Object.entries(defined({ seeds, datasets, budget })).map(([key, value]) => ` --${key} ${value}`);
+  return `lconv reproduce ${name} --out ${folder}${flags.join("")}`;
+}
+
+async function runAll(jobs: readonly SweepJob[], reporter: Reporter, context: Context): Promise<void> {
+  for (const job of jobs)
+    await withLock(job.folder, job.given.stealLock, async () => {
+      const { sweep, ends } = await runCells(job, reporter, context);
+      listUnfinished(sweep, ends, context.out);
+    });
+}
+
+/** Whether the budget, in minutes, ended the work. Throws what the work throws otherwise. */
+async function runWithin(budget: number | undefined, signal: AbortSignal, work: (signal: AbortSignal) => Promise<void>): Promise<boolean> {
+  const spent = new AbortController();
+  const timer = budget === undefined ? undefined : setTimeout(() => spent.abort(), budget * 60_000);
+  try {
+    await work(AbortSignal.any([signal, spent.signal]));
+    return false;
+  } catch (error) {
+    if (signal.aborted || !spent.signal.aborted) throw error;
+    return true;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function conclude(folder: string, { out }: Context): void {
+  const { reproduction, runs, report } = collectFigures(folder);
+  out.text(claimsText(reproduction));
+  for (const [name, { done, cells }] of Object.entries(runs)) out.text(`${name}: ${done} of ${cells} runs are done`);
+  out.text(`report: ${report}`);
+  for (const claim of verdictsOf(reproduction)) out.emit({ event: "claim", ...claim });
+  out.emit({ event: "done", out: folder, runs, report });
+}
+
+/** Every claim with its verdict, how its rows stand, and the other readings where they say something else. */
+function claimsText({ claims }: Reproduction): string {
+  const lines = claims.flatMap(({ claim, judgements }) => {
+    const [{ verdict, rows }, ...others] = readings.map(({ mode, measure }) => judgements[mode][measure]);
+    const otherwise = others.flatMap((other, i) => (other.verdict === verdict ? [] : [`${readings[i + 1].name}: ${other.verdict}`]));
+    const stand = [claim.source, rowsText(rows), ...otherwise].join("; ");
+    return [`${verdict.padEnd(13)}  ${claim.figure}: ${claim.text}`, `${" ".repeat(15)}${stand}`];
+  });
+  return `${lines.join("\n")}\n`;
+}
+
+function rowsText(rows: readonly JudgedRow[]): string {
+  const count = (verdict: Verdict): number => rows.filter((row) => row.verdict === verdict).length;
+  return `of ${rows.length} rows ${count("holds")} hold, ${count("does not hold")} do not, ${count("not decided")} are not decided`;
+}

@@ -1,0 +1,82 @@
+import { predictionInterval, type Spread, spreadOf } from "../sweep/statistics.js";
+import { type Claim, claims } from "./claims.js";
+import { type Condition, type Figure, type FigureName, figureNames, figureOf } from "./figures.js";
+import { accuraciesOf, isSame, type Judgement, judge, type Measure, type Mode, type ReproducedRun } from "./judge.js";
+
+/** A bar before it is trained, with its number of trained values as the paper counts them. */
+export type Counted = Condition & { parameters: number };
+
+/** A bar, and what came of it. */
+export interface Bar extends Counted {
+  label: string;
+  /** Over seeds; null where no run is there. */
+  accuracy: Record<Measure, Spread | null>;
+  printed?: PrintedBeside;
+}
+
+/** What the authors printed for a bar. */
+export interface PrintedBeside {
+  accuracy: number;
+  /** Where the same measure of one more run is expected, at 95 %; undefined of one seed. */
+  expected: { low: number; high: number } | undefined;
+}
+
+export interface FigureSummary {
+  name: FigureName;
+  figure: Figure;
+  bars: readonly Bar[];
+}
+
+/** A claim, and its verdict by how runs are read and by what is compared. */
+export interface JudgedClaim {
+  claim: Claim;
+  judgements: Readonly<Record<Mode, Readonly<Record<Measure, Judgement>>>>;
+}
+
+export interface Reproduction {
+  figures: readonly FigureSummary[];
+  claims: readonly JudgedClaim[];
+}
+
+/** Bars with their spread over seeds, and every claim on a figure of which bars are given. */
+export function summarize(
+  counted: Partial<Record<FigureName, readonly Counted[]>>,
+  runs: Partial<Record<FigureName, readonly ReproducedRun[]>>,
+): Reproduction {
+  const named = figureNames.filter((name) => counted[name] !== undefined);
+  return {
+    figures: named.map((name) => ({
+      name,
+      figure: figureOf(name),
+      bars: (counted[name] ?? []).map((bar) => barOf(name, bar, runs[name] ?? [])),
+    })),
+    claims: claims.filter(({ figure }) => named.includes(figure)).map((claim) => judged(claim, runs[claim.figure] ?? [])),
+  };
+}
+
+function barOf(name: FigureName, bar: Counted, runs: readonly ReproducedRun[]): Bar {
+  const { models, printed } = figureOf(name);
+  const { label = bar.model } = models.find(({ model }) => model === bar.model) ?? {};
+  const accuracy = { chosen: spreadBy(runs, bar, "chosen"), published: spreadBy(runs, bar, "published") };
+  const beside = printed.find(({ condition }) => isSame(condition, bar));
+  if (beside === undefined) return { ...bar, label, accuracy };
+  return {
+    ...bar,
+    label,
+    accuracy,
+    printed: { accuracy: beside.accuracy, expected: accuracy.published ? predictionInterval(accuracy.published) : undefined },
+  };
+}
+
+function spreadBy(runs: readonly ReproducedRun[], bar: Condition, measure: Measure): Spread | null {
+  const values = [...accuraciesOf(runs, bar, measure).values()];
+  return values.length === 0 ? null : spreadOf(values);
+}
+
+function judged(claim: Claim, runs: readonly ReproducedRun[]): JudgedClaim {
+  const by = (mode: Mode): Record<Measure, Judgement> => ({
+    chosen: judge(claim, runs, mode, "chosen"),
+    published: judge(claim, runs, mode, "published"),
+  });
+  return { claim, judgements: { corrected: by("corrected"), "as-published": by("as-published") } };
+}
