@@ -38,7 +38,7 @@ function figuresNamed(name: string): FigureName[] {
 }
 
 /** From src and from dist. */
-const gridFile = (name: FigureName): string => fileURLToPath(new URL(`../../../grids/${figureOf(name).grid}`, import.meta.url));
+export const gridFile = (name: FigureName): string => fileURLToPath(new URL(`../../../grids/${figureOf(name).grid}`, import.meta.url));
 
 function jobOf(figure: FigureName, name: string, folder: string, given: ReproduceValues): SweepJob {
   const { seeds, datasets } = withDefaults(reproduceFlags, given);
