@@ -92,7 +92,7 @@ async function begin(given: CompareValues, reporter: Reporter, signal: AbortSign
   const options = { parts: comparedModels, steal: given.stealLock };
   const folder = out === undefined ? RunFolder.createNumbered(`runs/${name}`, options) : RunFolder.create(out, options);
   const prepare = async (): Promise<Comparison> => {
-    const work = await prepareWorkload(runs[0], reporter, signal, takeLoaded(chosen));
+    const work = await prepareWorkload(runs[0], reporter, signal, { loaded: takeLoaded(chosen) });
     const comparison = { runs, work, data };
     return given.epochs === undefined ? shorten(comparison, given.minutes ?? compareFlags.minutes.default, reporter, signal) : comparison;
   };

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Dataset, LoadedDataset } from "../../data/dataset.js";
 import type { DownloadProgress } from "../../data/download.js";
 import { loadDataset } from "../../data/load.js";
+import { makeShared, type Prepared } from "../../data/shared.js";
 import { type PreparedData, prepare } from "../../data/transform.js";
 import { defined, pick } from "../../defined.js";
 import { readFlow } from "../../discover/files.js";
@@ -36,16 +37,36 @@ type DataSettings = Pick<
   "dataset" | "variant" | "seed" | "splineOrder" | "split" | "holdOut" | "samples" | "threads" | "device" | "precision"
 >;
 
+/** Where samples come from besides the files of the data set. */
+export interface Given {
+  /** A data set that is loaded already. */
+  loaded?: LoadedDataset | undefined;
+  /** A file to share prepared images by. */
+  prepared?: string;
+}
+
 /** Loads (or takes) a data set and makes samples of it. Throws as loadDataset and prepare do. */
 export async function prepareWorkload(
   settings: DataSettings,
   reporter: Reporter,
   signal: AbortSignal,
-  loaded?: LoadedDataset,
+  given: Given = {},
 ): Promise<Workload> {
   const device = chosenDevice(settings);
   const note = cudaNote(device);
   if (note !== undefined) reporter.line(note);
+  const make = (): Promise<Prepared> => makeSamples(settings, reporter, signal, given.loaded);
+  const { data, source } = await (given.prepared === undefined ? make() : makeShared(given.prepared, make, signal));
+  const { channels, height, width, classes } = data.train;
+  return {
+    data: { ...data, train: firstSamples(data.train, settings.samples) },
+    device,
+    input: { channels, height, width, classes, scale: data.scale },
+    source,
+  };
+}
+
+async function makeSamples(settings: DataSettings, reporter: Reporter, signal: AbortSignal, loaded?: LoadedDataset): Promise<Prepared> {
   const raw = loaded ?? (await loadDataset(settings.dataset, { signal, onProgress: downloadProgress(reporter) }));
   signal.throwIfAborted();
   const total = raw.train.count + (raw.test?.count ?? 0);
@@ -55,13 +76,7 @@ export async function prepareWorkload(
     );
   const { variant, seed, split, holdOut, threads } = settings;
   const data = await prepare(raw, { variant, seed, split, holdOut, threads, order: settings.splineOrder, signal });
-  const { channels, height, width, classes } = data.train;
-  return {
-    data: { ...data, train: firstSamples(data.train, settings.samples) },
-    device,
-    input: { channels, height, width, classes, scale: data.scale },
-    source: raw.source,
-  };
+  return { data, source: raw.source };
 }
 
 /** What a run needs once the samples are on the device: they are held there alone, all models of a command share them. */

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { defined } from "../../defined.js";
 import { check, LconvError } from "../../errors.js";
 import { runFiles } from "../../train/runFolder.js";
 import type { TrainValues } from "../run/trainFlags.js";
@@ -8,6 +9,8 @@ import { Interrupted } from "../terminal/interrupt.js";
 import { train } from "../train/train.js";
 import type { Cell } from "./cells.js";
 import type { Sweep } from "./folder.js";
+import { sharedFile } from "./sharedData.js";
+import { requeueAfter } from "./slurm/task.js";
 import { clearFailure, type Failure, failureOf, stateOf, writeFailure } from "./state.js";
 
 /** How a run reports, and how often it is saved. */
@@ -28,17 +31,19 @@ export async function runCell(sweep: Sweep, number: number, control: RunControl,
   }
   const { signal, release } = whileParentLives(context.signal);
   try {
-    await begin(join(folder, cell.run), { threads, ...cell.values }, control, { ...context, signal });
+    const prepared = defined({ prepared: sharedFile(folder, cell) });
+    await begin(join(folder, cell.run), { threads, ...cell.values }, { ...control, ...prepared }, { ...context, signal });
     clearFailure(folder, cell);
   } catch (error) {
     if (!process.connected && error instanceof LconvError && error.code !== "ERR_LCONV_LOCKED") keep(folder, cell, error);
+    if (!process.connected) await requeueAfter(error, context);
     throw error;
   } finally {
     release();
   }
 }
 
-function begin(run: string, values: TrainValues, control: RunControl, context: Context): Promise<void> {
+function begin(run: string, values: TrainValues, control: RunControl & { prepared?: string }, context: Context): Promise<void> {
   const resumes = existsSync(join(run, runFiles.config));
   return train({ ...values, ...control, ...(resumes ? { resume: run } : { out: run }) }, context);
 }

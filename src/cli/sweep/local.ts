@@ -10,6 +10,7 @@ import { type SweepValues, sweepFlags } from "./flags.js";
 import { beginSweep, isSweep, openSweep, readSweep, type Sweep, withLock } from "./folder.js";
 import { threadsFor, usualJobs } from "./jobs.js";
 import { type CellEnd, runPool } from "./pool.js";
+import { SharedData } from "./sharedData.js";
 import { metricsOf, stateOf } from "./state.js";
 
 /** What `lconv sweep` runs. */
@@ -21,6 +22,10 @@ export interface SweepJob {
   control: RunControl;
   /** Those to run now. Default: all. */
   selects?(cell: Cell): boolean;
+  /** Threads of a run of a new sweep. Default: what this machine has processors for. */
+  threads?: number;
+  /** Whether the cells run on other machines. */
+  elsewhere?: boolean;
   /** The command that goes on after a stop. Default: lconv sweep with the folder. */
   goOn?: string;
 }
@@ -40,17 +45,17 @@ export async function runCells(job: SweepJob, reporter: Reporter, context: Conte
 }
 
 /** All checks come before the first file of a new sweep. */
-async function prepare(
-  { folder, cells = [], given, selects = () => true }: SweepJob,
+export async function prepare(
+  { folder, cells = [], given, selects = () => true, threads, elsewhere = false }: SweepJob,
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<{ sweep: Sweep; left: Cell[] }> {
   const isLeft = (cell: Cell): boolean => selects(cell) && stateOf(folder, cell) !== "done";
   const begun = isSweep(folder) ? (cells.length > 0 ? openSweep(folder, cells) : readSweep(folder)) : undefined;
   const left = (begun?.cells ?? cells).filter(isLeft);
-  await checkCells({ cells: left, threads: begun?.threads ?? 1 }, signal);
+  await checkCells({ cells: left, threads: begun?.threads ?? 1, elsewhere }, signal);
   await checkData(left, reporter, signal);
-  return { sweep: begun ?? beginSweep(folder, cells, threadsFor(cells, given.jobs)), left };
+  return { sweep: begun ?? beginSweep(folder, cells, threads ?? threadsFor(cells, given.jobs)), left };
 }
 
 async function runLeft(
@@ -63,6 +68,7 @@ async function runLeft(
   const { folder } = sweep;
   const cells = sweep.cells.filter(selects);
   const { retries } = withDefaults(sweepFlags, given);
+  const shared = new SharedData(folder, left);
   const ends: CellEnd[] = [];
   const progress = (): void => {
     const value = cells.length - left.length + ends.length;
@@ -79,6 +85,7 @@ async function runLeft(
       },
       onEnd: (end) => {
         ends.push(end);
+        shared.release(end.cell);
         tell(folder, end, reporter, out);
         progress();
       },
@@ -86,6 +93,8 @@ async function runLeft(
   } catch (error) {
     if (signal.aborted) reporter.line(`stopped; go on with: ${goOn}`);
     throw error;
+  } finally {
+    shared.end();
   }
   return ends;
 }

@@ -20,10 +20,12 @@ export interface TrainFlags extends TrainValues {
   config?: string;
   resume?: string;
   stealLock?: boolean;
+  /** A file that other runs share prepared images by; no flag, as lconv sweep alone knows who else needs them. */
+  prepared?: string;
 }
 
 /** `lconv train`: one model on one data set, into a run folder. */
-export async function train({ config: file, resume, stealLock: steal, ...given }: TrainFlags, context: Context): Promise<void> {
+export async function train({ config: file, resume, stealLock: steal, prepared, ...given }: TrainFlags, context: Context): Promise<void> {
   check(!(file && resume), "ERR_LCONV_ARGUMENT", () => "--config begins a run and does not go with --resume");
   const config = file === undefined ? {} : readGivenConfig(file);
   await withReporter(given.progress ?? config.progress, async (reporter) => {
@@ -33,7 +35,7 @@ export async function train({ config: file, resume, stealLock: steal, ...given }
     try {
       const checkpointSeconds = given.checkpointSeconds ?? config.checkpointSeconds;
       const job: Job = { runs: [settings], parts: [""], config: settings, folder, checkpointSeconds, reporter, context };
-      const work = await prepareWorkload(settings, reporter, context.signal);
+      const work = await prepareWorkload(settings, reporter, context.signal, defined({ prepared }));
       await trainJob(job, work, (trained) => write(job, trained));
     } finally {
       folder.close();
