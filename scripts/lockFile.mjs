@@ -12,8 +12,9 @@ const noLinks = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"];
 
 /**
  * Tries to take the lock file `path` for this process, without waiting, and returns what gives it back, or else who holds it. The lock of a process that
- * has ended on this host is taken over, and so is one that names nobody and is not from the last or next 10 s, in which it may be half written; with
- * `steal` every lock is, but that of a process that is known to live. Throws the system's error, or one that says what to remove, and leaves nothing then.
+ * has ended on this host is taken over, and so is one of an earlier run of this Slurm job, and one that names nobody and is not from the last or next 10 s,
+ * in which it may be half written; with `steal` every lock is, but that of a process that is known to live. Throws the system's error, or one that says
+ * what to remove, and leaves nothing then.
  */
 export function tryLock(path, { steal = false } = {}) {
   const mine = JSON.stringify(self());
@@ -92,8 +93,8 @@ function inspect(path) {
 
 function parse(text) {
   try {
-    const { pid, host, start } = JSON.parse(text);
-    return Number.isInteger(pid) && pid > 0 && typeof host === "string" ? { pid, host, start } : undefined;
+    const { pid, host, start, slurm } = JSON.parse(text);
+    return Number.isInteger(pid) && pid > 0 && typeof host === "string" ? { pid, host, start, slurm } : undefined;
   } catch {
     return undefined;
   }
@@ -106,6 +107,7 @@ function holderOf(owner, mtimeMs) {
     return { text: "a process that has left no name", state };
   }
   const { pid, host } = owner;
+  if (host !== hostname() && hasStartedAgain(owner.slurm)) return { text: "an earlier run of this job", state: "ended" };
   if (host !== hostname()) return { text: `process ${pid} on ${printable(host) || "another host"}`, state: "unknown" };
   return { text: `process ${pid}`, state: stateOf(owner), pid };
 }
@@ -127,7 +129,17 @@ function stateOf({ pid, start }) {
 
 /** `start` tells a process from a later one with the same number. */
 function self() {
-  return { pid: process.pid, host: hostname(), start: processStart(process.pid) };
+  return { pid: process.pid, host: hostname(), start: processStart(process.pid), slurm: slurmRun() };
+}
+
+/** The run of a Slurm job that this process belongs to. Slurm starts a job again, after a failure of its node for one, when it holds the last run for ended. */
+function slurmRun({ SLURM_CLUSTER_NAME: cluster, SLURM_JOB_ID: job, SLURM_RESTART_COUNT: restarts } = process.env) {
+  return job === undefined ? undefined : { cluster, job, restarts: Number(restarts ?? 0) };
+}
+
+function hasStartedAgain(before) {
+  const now = slurmRun();
+  return before?.job !== undefined && before.job === now?.job && before.cluster === now.cluster && before.restarts < now.restarts;
 }
 
 /** When a process was started, by Linux's /proc (field 22 of stat, after the name in brackets), else by ps; "ended" for a zombie. */

@@ -28,6 +28,7 @@ export type ErrorCode =
   | "ERR_LCONV_DOWNLOAD" // a download that failed or has the wrong checksum
   | "ERR_LCONV_CHECKPOINT" // a checkpoint that does not belong to this model or run
   | "ERR_LCONV_LOCKED" // a run folder that another process is writing
+  | "ERR_LCONV_SLURM" // Slurm is missing, or one of its programs failed
   | "ERR_LCONV_IO" // a file or folder that cannot be read or written
   | "ERR_LCONV_NONFINITE"; // NaN or Inf in the loss
 

@@ -79,6 +79,23 @@ test("another host: an error at once, and stolen when asked", () => {
   getsIt(lockOf({ pid: 1, host: "elsewhere" }), true);
 });
 
+test("another host, by an earlier run of the same Slurm job: taken over", () => {
+  const lock = { pid: 1, host: "elsewhere", slurm: { cluster: "west", job: "12", restarts: 0 } };
+  const restarted = { SLURM_CLUSTER_NAME: "west", SLURM_JOB_ID: "12", SLURM_RESTART_COUNT: "1" };
+  const others = [{ SLURM_JOB_ID: "13" }, { SLURM_CLUSTER_NAME: "east" }, { SLURM_RESTART_COUNT: "0" }];
+  try {
+    for (const other of others) {
+      Object.assign(process.env, restarted, other);
+      throwsCode(() => takeLock(lockOf(lock)), "ERR_LCONV_LOCKED", "process 1 on elsewhere");
+    }
+    Object.assign(process.env, restarted);
+    throwsCode(() => takeLock(lockOf({ ...lock, slurm: "12" })), "ERR_LCONV_LOCKED", "process 1 on elsewhere");
+    getsIt(lockOf(lock), false);
+  } finally {
+    for (const name of Object.keys(restarted)) delete process.env[name];
+  }
+});
+
 test("a process that is known to live keeps its lock, whatever is asked", async () => {
   const path = lockMade(() => {});
   const release = takeLock(path);

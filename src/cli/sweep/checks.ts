@@ -15,21 +15,27 @@ import type { Sweep } from "./folder.js";
 
 /**
  * What `lconv train` would refuse in one of the cells, before the first of them is run. Throws as train does, naming the cell: for settings that do not go
- * together, for values that the model refuses on these images, for a device that is not there.
+ * together, for values that the model refuses on these images, for a device that is not there unless the cells run `elsewhere`.
  */
-export async function checkCells({ cells, threads }: Pick<Sweep, "cells" | "threads">, signal: AbortSignal): Promise<void> {
+export async function checkCells(
+  { cells, threads, elsewhere = false }: Pick<Sweep, "cells" | "threads"> & { elsewhere?: boolean },
+  signal: AbortSignal,
+): Promise<void> {
   const shapes = new Map<string, ImageShape>();
   const flows = new Set<string>();
   for (const cell of cells) {
     const { dataset, augment } = cell.values;
     if (!shapes.has(dataset)) shapes.set(dataset, await shapeOf(dataset, signal));
     inCell(cell, () => {
-      checkCell({ threads, ...cell.values }, shapes.get(dataset) as ImageShape);
+      checkCell({ threads, ...cell.values, ...(elsewhere ? anyDevice : {}) }, shapes.get(dataset) as ImageShape);
       if (augment !== undefined && !flows.has(augment)) readFlow(join(augment, "generators.safetensors"));
     });
     if (augment !== undefined) flows.add(augment);
   }
 }
+
+/** Machines that submit jobs seldom have the GPUs of those that run them. */
+const anyDevice = { device: "cpu", precision: "fp32" } as const;
 
 /** Of a data set with a name without having it. */
 const shapeOf = async (name: string, signal: AbortSignal): Promise<ImageShape> =>

@@ -9,10 +9,10 @@ import type { Cell } from "./cells.js";
 import type { Failure } from "./state.js";
 
 /** The command line that runs a cell, as this process was started: with the same Node, and the same loader where the sources run. */
-export function cellCommand(folder: string, cell: Cell, { checkpointSeconds, stealLock }: RunControl): string[] {
+export function cellCommand(folder: string, cell: number | string, { checkpointSeconds, stealLock }: RunControl): string[] {
   const own = [process.execPath, ...process.execArgv, resolve(process.argv[1])];
   const more = checkpointSeconds === undefined ? [] : [flagName("checkpointSeconds"), String(checkpointSeconds)];
-  return [...own, "sweep", resolve(folder), "--cell", String(cell.number), ...more, ...(stealLock ? [flagName("stealLock")] : [])];
+  return [...own, "sweep", resolve(folder), "--cell", String(cell), ...more, ...(stealLock ? [flagName("stealLock")] : [])];
 }
 
 /** A cell that runs in a process of its own. */
@@ -30,7 +30,7 @@ export interface RunningCell {
  * second time ends it without a checkpoint. Instead it hears by the channel to this process when this is killed.
  */
 export function startCell(folder: string, cell: Cell, control: RunControl): RunningCell {
-  const [node, ...args] = cellCommand(folder, cell, control);
+  const [node, ...args] = cellCommand(folder, cell.number, control);
   const child = spawn(node, [...args, "--json", "--progress", "silent"], { stdio: ["ignore", "pipe", "pipe", "ipc"], detached: true });
   const ended = endOf(child as ChildProcess & { stdout: Readable; stderr: Readable });
   return { pid: child.pid, ended, stop: () => child.kill("SIGTERM"), kill: () => child.kill("SIGKILL") };

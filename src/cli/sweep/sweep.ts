@@ -12,6 +12,8 @@ import { beginSweep, isFolder, isSweep, openSweep, readSweep, type Sweep, withLo
 import { readGrid } from "./grid.js";
 import { threadsFor } from "./jobs.js";
 import { runSweep } from "./local.js";
+import { shellWord } from "./shell.js";
+import { type SlurmJob, submitSweep } from "./slurm/submit.js";
 import { stateOf } from "./state.js";
 import { showStatus } from "./status.js";
 
@@ -26,9 +28,10 @@ export async function sweep(source: string, given: SweepValues, context: Context
     "ERR_LCONV_ARGUMENT",
     () => `lconv sweep: expected at most one of ${modes.map(flagName).join(", ")}, got ${chosen.map(flagName).join(" and ")}`,
   );
+  checkLauncher(given, chosen[0]);
   const where = whereOf(source, given.out);
   await withReporter(given.progress, async (reporter) => {
-    if (chosen.length === 0) return runSweep({ cells: undefined, ...where, given, control: controlOf(given) }, reporter, context);
+    if (chosen.length === 0) return launch({ cells: undefined, ...where, given, control: controlOf(given) }, reporter, context);
     const all = await opened(where, given, context);
     if (given.cell !== undefined) return runCell(all, given.cell, controlOf(given), context);
     if (given.print) printCommands(all, controlOf(given), context);
@@ -36,6 +39,16 @@ export async function sweep(source: string, given: SweepValues, context: Context
     else showCollected(all, reporter, context);
   });
 }
+
+function checkLauncher({ launcher = "local", sbatch, retries }: SweepValues, mode: (typeof modes)[number] | undefined): void {
+  const refuse = (bad: boolean, why: string): void => check(!bad, "ERR_LCONV_ARGUMENT", () => `lconv sweep: ${why}`);
+  refuse(sbatch !== undefined && launcher !== "slurm", "--sbatch goes with --launcher slurm");
+  refuse(launcher === "slurm" && mode !== undefined, `--launcher slurm submits cells, and does not go with ${flagName(mode ?? "")}`);
+  refuse(launcher === "slurm" && retries !== undefined, "--retries goes with --launcher local; submitting again tries failed cells again");
+}
+
+const launch = (job: SlurmJob, reporter: Reporter, context: Context): Promise<void> =>
+  (job.given.launcher === "slurm" ? submitSweep : runSweep)(job, reporter, context);
 
 /** The folder of a sweep, and the cells of the grid where one was given. */
 interface Where {
@@ -86,14 +99,11 @@ const controlOf = ({ checkpointSeconds, stealLock, progress }: SweepValues): Run
 /** The commands name Node and its program in full, so that any shell runs them, also of another host with the same files. */
 function printCommands({ folder, cells }: Sweep, control: RunControl, { out }: Context): void {
   for (const cell of cells.filter((one) => stateOf(folder, one) !== "done")) {
-    const command = cellCommand(folder, cell, control).map(quoted).join(" ");
+    const command = cellCommand(folder, cell.number, control).map(shellWord).join(" ");
     out.text(command);
     out.emit({ event: "command", cell: cell.number, command });
   }
 }
-
-/** A word of a command line for sh. */
-const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 function showCollected(all: Sweep, reporter: Reporter, { out }: Context): void {
   const { counts, summary, report } = collect(all);

@@ -1,4 +1,7 @@
-const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143, SIGPIPE: 141 } as const;
+import { constants } from "node:os";
+
+/** SIGUSR2 is what batch systems can send some time before the limit; its number is another one on macOS. */
+const exitCodes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143, SIGPIPE: 141, SIGUSR2: 128 + constants.signals.SIGUSR2 } as const;
 
 /** Why a command was stopped from outside; SIGPIPE stands for a reader of stdout that went away. */
 export class Interrupted extends Error {
@@ -12,10 +15,10 @@ export class Interrupted extends Error {
   }
 }
 
-/** Aborts with an Interrupted on the first Ctrl-C, SIGTERM or SIGHUP (a closed terminal) and ends the process on the second. A closed stdout aborts, too. */
+/** Aborts with an Interrupted on the first Ctrl-C, SIGTERM, SIGHUP (a closed terminal) or SIGUSR2 and ends the process on the second. A closed stdout aborts, too. */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR2"] as const) {
     process.on(signal, () => {
       if (controller.signal.aborted) process.exit(exitCodes[signal]);
       controller.abort(new Interrupted(signal));
