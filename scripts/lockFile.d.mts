@@ -17,3 +17,6 @@ export type Lock = { release(): void; holder?: undefined } | { holder: Holder };
 
 /** See lockFile.mjs. Throws the system's error, or one that says what to remove. */
 export function tryLock(path: string, options?: LockOptions): Lock;
+
+/** See lockFile.mjs. Throws the system's error. */
+export function isHeld(path: string): boolean;

@@ -77,6 +77,12 @@ function replace(path, found, temporary, steal) {
   }
 }
 
+/** Whether somebody holds the lock `path`, or may: a process on another host cannot be asked. Throws the system's error. */
+export function isHeld(path) {
+  const found = inspect(path);
+  return found !== undefined && found.holder.state !== "ended";
+}
+
 /** The lock at `path`: its holder, and an id that no other lock has; undefined when nothing is there. Links are not followed. */
 function inspect(path) {
   try {

@@ -17,7 +17,7 @@ import { discoverFlags } from "./discover/flags.js";
 import { plan, planFlags } from "./plan/plan.js";
 import { reproduceFlags } from "./reproduce/flags.js";
 import { reproduce } from "./reproduce/reproduce.js";
-import { stealLockFlag } from "./run/flags.js";
+import { serveFlag, stealLockFlag } from "./run/flags.js";
 import { trainFlags } from "./run/trainFlags.js";
 import { sweepFlags } from "./sweep/flags.js";
 import { sweep } from "./sweep/sweep.js";
@@ -37,7 +37,13 @@ export function buildProgram(context: Context): Command {
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
 
-  add(program, "train", "Train a network on images and write a run folder", { ...trainFlags, stealLock: stealLockFlag }, trainExamples)
+  add(
+    program,
+    "train",
+    "Train a network on images and write a run folder",
+    { ...trainFlags, serve: serveFlag, stealLock: stealLockFlag },
+    trainExamples,
+  )
     .option("--config <FILE>", "JSON file with these settings, keys in camelCase; flags take precedence")
     .option("--resume <DIR>", "resume the run in DIR; the result is the same as without the interruption")
     .action((options) => train(without(options), context));

@@ -3,7 +3,7 @@ import { reportCss } from "./style.js";
 import { element, escapeText } from "./svg.js";
 
 /** Nothing outside the file is ever loaded, whatever a name in it says. */
-const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+const ownPolicy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
 /** Title and first lines of a page. */
 export interface PageHead {
@@ -15,8 +15,8 @@ export interface PageHead {
   created?: string | undefined;
 }
 
-/** A self-contained HTML page of sections that are markup already. */
-export const page = ({ title, summary, created }: PageHead, sections: readonly string[]): string => `<!doctype html>
+/** A self-contained HTML page of sections that are markup already; `policy` is its Content-Security-Policy, which allows no script by default. */
+export const page = ({ title, summary, created }: PageHead, sections: readonly string[], policy = ownPolicy): string => `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">

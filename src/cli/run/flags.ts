@@ -56,6 +56,9 @@ export const progressFlag = flag(
 export const outFlag = flag("DIR", text("a folder"), "folder of the run");
 export const nameFlag = flag("NAME", folderName, "name of the run; its folder is runs/NAME");
 
+/** Of commands that show how they get on. */
+export const serveFlag = flag("PORT", integer(0, 65535), "show a live page with curves on http://127.0.0.1:PORT; 0 takes a free port");
+
 /** Of commands that write a run folder. */
 export const stealLockFlag = flag(
   "",

@@ -1,4 +1,4 @@
-import { flag, progressFlag, stealLockFlag } from "../run/flags.js";
+import { flag, progressFlag, serveFlag, stealLockFlag } from "../run/flags.js";
 import { controlFlags } from "../run/trainFlags.js";
 import { choice, type Given, integer, text, toggle } from "../terminal/flags.js";
 
@@ -20,6 +20,8 @@ export const sweepFlags = {
   cell: flag("I", integer(0), "run cell I alone, in this process: for the jobs of a cluster"),
   print: flag("", toggle, "run nothing, print a command for each cell that is not done: for GNU parallel, xargs or a cluster"),
   status: flag("", toggle, "run nothing, say what is done, failed, begun and open"),
+  watch: flag("", toggle, "run nothing, show the runs of a sweep that runs elsewhere as they move, until all are done"),
+  serve: { ...serveFlag, help: "run nothing, show the same as a live page with curves on http://127.0.0.1:PORT; 0 takes a free port" },
   collect: flag("", toggle, "run nothing, write results.jsonl, results.csv and report.html of the cells that are done"),
   checkpointSeconds: controlFlags.checkpointSeconds,
   stealLock: stealLockFlag,

@@ -1,4 +1,5 @@
 import { check } from "../../errors.js";
+import { serveSweep, watchSweep } from "../live/follow.js";
 import { type Context, withReporter } from "../terminal/context.js";
 import { flagName } from "../terminal/flags.js";
 import type { Reporter } from "../terminal/reporter.js";
@@ -18,7 +19,7 @@ import { stateOf } from "./state.js";
 import { showStatus } from "./status.js";
 
 /** What stands in place of a run of all cells; one of them at most. */
-const modes = ["cell", "print", "status", "collect"] as const;
+const modes = ["cell", "print", "status", "watch", "serve", "collect"] as const;
 
 /** `lconv sweep`: every cell of a grid as a run of its own, and what came of them. `source` is a grid file, or the folder of a sweep that was begun. */
 export async function sweep(source: string, given: SweepValues, context: Context): Promise<void> {
@@ -36,6 +37,8 @@ export async function sweep(source: string, given: SweepValues, context: Context
     if (given.cell !== undefined) return runCell(all, given.cell, controlOf(given), context);
     if (given.print) printCommands(all, controlOf(given), context);
     else if (given.status) showStatus(all, context.out);
+    else if (given.watch) await watchSweep(all, context);
+    else if (given.serve !== undefined) await serveSweep(all, given.serve, reporter, context);
     else showCollected(all, reporter, context);
   });
 }
@@ -80,9 +83,10 @@ async function opened({ folder, cells }: Where, { jobs, stealLock, ...mode }: Sw
   if (cells === undefined) return readSweep(folder);
   if (isSweep(folder)) return openSweep(folder, cells);
   check(
-    !mode.status && !mode.collect,
+    mode.print || mode.cell !== undefined,
     "ERR_LCONV_ARGUMENT",
-    () => `lconv sweep: no sweep was begun in ${folder}; begin it without --status or --collect`,
+    () =>
+      `lconv sweep: no sweep was begun in ${folder}; begin it without ${modes.filter((name) => mode[name] !== undefined).map(flagName)}`,
   );
   await checkCells({ cells, threads: 1 }, signal);
   return withLock(folder, stealLock, async () =>

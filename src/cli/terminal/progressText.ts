@@ -1,3 +1,4 @@
+import { clock } from "../../report/live.js";
 import type { EpochEvent } from "../../train/events.js";
 
 /** Where one task stands, as the progress lines show it. */
@@ -82,10 +83,4 @@ function remaining({ value, total, startValue, startTime, endTime }: TaskState, 
   // the first steps warm caches up and would promise too long a run
   if (value <= startValue || elapsed < 1) return undefined;
   return `${clock((elapsed * (total - value)) / (value - startValue))} left`;
-}
-
-function clock(seconds: number): string {
-  const whole = Math.round(seconds);
-  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60].map((n) => String(n).padStart(2, "0"));
-  return whole >= 3600 ? `${Number(h)}:${m}:${s}` : `${Number(m)}:${s}`;
 }

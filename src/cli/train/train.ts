@@ -5,6 +5,8 @@ import { renderReport } from "../../report/html.js";
 import type { FitResult } from "../../train/fit.js";
 import { writeModel } from "../../train/modelFile.js";
 import { checkNoPart, RunFolder } from "../../train/runFolder.js";
+import { readMetrics } from "../live/metrics.js";
+import { withLivePage } from "../live/training.js";
 import { readGivenConfig, readRun } from "../run/config.js";
 import { created, modelReport } from "../run/modelReport.js";
 import { refuseWithResume, resumedSettings } from "../run/resume.js";
@@ -20,12 +22,17 @@ export interface TrainFlags extends TrainValues {
   config?: string;
   resume?: string;
   stealLock?: boolean;
+  /** The port of a live page. */
+  serve?: number;
   /** A file that other runs share prepared images by; no flag, as lconv sweep alone knows who else needs them. */
   prepared?: string;
 }
 
 /** `lconv train`: one model on one data set, into a run folder. */
-export async function train({ config: file, resume, stealLock: steal, prepared, ...given }: TrainFlags, context: Context): Promise<void> {
+export async function train(
+  { config: file, resume, stealLock: steal, serve, prepared, ...given }: TrainFlags,
+  context: Context,
+): Promise<void> {
   check(!(file && resume), "ERR_LCONV_ARGUMENT", () => "--config begins a run and does not go with --resume");
   const config = file === undefined ? {} : readGivenConfig(file);
   await withReporter(given.progress ?? config.progress, async (reporter) => {
@@ -34,9 +41,12 @@ export async function train({ config: file, resume, stealLock: steal, prepared, 
     const folder = resume === undefined ? RunFolder.create(path, { steal }) : RunFolder.resume(path, { steal });
     try {
       const checkpointSeconds = given.checkpointSeconds ?? config.checkpointSeconds;
-      const job: Job = { runs: [settings], parts: [""], config: settings, folder, checkpointSeconds, reporter, context };
-      const work = await prepareWorkload(settings, reporter, context.signal, defined({ prepared }));
-      await trainJob(job, work, (trained) => write(job, trained));
+      const past = serve === undefined ? [] : readMetrics(folder.file("metrics"));
+      await withLivePage({ port: serve, title: basename(path), past }, reporter, async (told) => {
+        const job: Job = { runs: [settings], parts: [""], config: settings, folder, checkpointSeconds, reporter: told, context };
+        const work = await prepareWorkload(settings, told, context.signal, defined({ prepared }));
+        await trainJob(job, work, (trained) => write(job, trained));
+      });
     } finally {
       folder.close();
     }
