@@ -64,8 +64,8 @@ test("imports point downwards", () => {
 
 /** Rows of the rooms of a folder that has some; a file beside the rooms stands above them. */
 const rooms: Record<string, string[][]> = {
-  cli: [["sweep"], ["train", "compare", "discover", "plan", "commands"], ["run"], ["terminal"]],
-  experiments: [["symbench", "discover", "verify", "bench", "sweep"], ["regression"]],
+  cli: [["reproduce"], ["sweep"], ["train", "compare", "discover", "plan", "commands"], ["run", "live"], ["terminal"]],
+  experiments: [["reproduction"], ["symbench", "discover", "verify", "bench", "sweep"], ["regression"]],
   lie: [["identify", "pairs", "regression"], ["functions"], ["generators"]],
 };
 

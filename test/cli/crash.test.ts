@@ -5,7 +5,7 @@ import { crash, operationsOf, victims } from "./crashes.js";
 const test = suite("cli/crash");
 
 /** Of every command: operations from the first to the last, each another kind where there are several. */
-const tried: Readonly<Record<string, number>> = { train: 2, compare: 3, discover: 2, verify: 2 };
+const tried: Readonly<Record<string, number>> = { train: 2, compare: 3, discover: 2, verify: 2, sweep: 3 };
 
 for (const name of Object.keys(victims))
   test(`kill -9 at a file operation of ${name}: nothing half is left, and the next command goes on`, async () => {

@@ -1,6 +1,6 @@
 // Commands that are killed at one of their file operations, and what has to hold afterwards. `node --import tsx test/cli/crashes.ts [NAME...]`
 // tries every operation of each, and half of every write; crash.test.ts some of them.
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as assert from "uvu/assert";
@@ -12,6 +12,14 @@ const faults = new URL("../support/fileFaults.mjs", import.meta.url).href;
 const root = temporaryFolder();
 const images = join(root, "tiny.npz");
 writeTinyImages(images);
+const grid = join(root, "grid.json");
+writeFileSync(
+  grid,
+  JSON.stringify({
+    base: { dataset: images, filters: 2, generators: 1, rank: 1, batch: 32, samples: 64, epochs: 2, variant: "rotated" },
+    grid: { model: ["lconv", "cnn"] },
+  }),
+);
 const sizes = [
   "--dataset",
   images,
@@ -33,28 +41,38 @@ const sizes = [
 interface Victim {
   args: readonly string[];
   goOn(out: string): readonly string[];
-  /** Files that must be as those of a run that was left alone. */
+  /** Folders of runs in "out", and of models in these: both must be as those of a command that was left alone. */
+  runs?: readonly string[];
   weights?: readonly string[];
 }
 
 const resumable = (command: string, weights: readonly string[], ...more: string[]): Victim => {
   const args = [command, ...sizes, ...more, "--out", "out"];
-  return { args, weights, goOn: (out) => (existsSync(join(out, "config.json")) ? [command, "--resume", "out"] : args) };
+  return { args, runs: [""], weights, goOn: (out) => (existsSync(join(out, "config.json")) ? [command, "--resume", "out"] : args) };
 };
 const repeatable = (...args: string[]): Victim => ({ args: [...args, "--out", "out"], goOn: () => [...args, "--out", "out"] });
+const cells = ["runs/0000-tiny-rotated-lconv-s0", "runs/0001-tiny-rotated-cnn-s0"];
 
 export const victims: Readonly<Record<string, Victim>> = {
   train: resumable("train", ["model.safetensors"]),
   compare: resumable("compare", ["lconv/model.safetensors", "cnn/model.safetensors"], "--cnn-filters", "2"),
   discover: repeatable("discover", "--experiment", "fixed-rot", "--size", "3", "--samples", "64", "--epochs", "1"),
   verify: repeatable("verify", "prop2"),
+  // The parent alone: its cells are runs of train. One after the other, so that its operations have an order.
+  sweep: { ...repeatable("sweep", grid, "--jobs", "1"), runs: cells, weights: cells.map((run) => `${run}/model.safetensors`) },
 };
 
 /** Runs a command in a folder of its own under `root` with a fault in its file operations. */
 function faulty(name: string, args: readonly string[], fault: string, list = ""): Promise<Ended> {
   const cwd = join(root, name);
   mkdirSync(cwd, { recursive: true });
-  return lconv(cwd, args, { NODE_OPTIONS: `--import ${faults}`, FILE_FAULT: fault, FILE_FAULT_ROOT: cwd, FILE_FAULT_LIST: list });
+  return lconv(cwd, args, {
+    NODE_OPTIONS: `--import ${faults}`,
+    FILE_FAULT: fault,
+    FILE_FAULT_ROOT: cwd,
+    FILE_FAULT_LIST: list,
+    FILE_FAULT_UNLESS: "--cell",
+  });
 }
 
 /** The file operations of a command that is left alone, in their order; its results stay for comparison. */
@@ -67,7 +85,7 @@ export async function operationsOf(name: string): Promise<string[]> {
 
 /** Kills a command at one operation ("kill:12", "half:12"): what is there is whole, the next command ends as if nothing had been, and leaves no litter. */
 export async function crash(name: string, fault: string): Promise<void> {
-  const { args, goOn, weights = [] } = victims[name];
+  const { args, goOn, runs = [], weights = [] } = victims[name];
   const folder = `${name}-${fault.replace(":", "-")}`;
   const at = join(root, folder);
   const killed = await faulty(folder, args, fault);
@@ -85,7 +103,7 @@ export async function crash(name: string, fault: string): Promise<void> {
   );
   for (const file of weights)
     assert.ok(readFileSync(join(at, "out", file)).equals(readFileSync(join(root, name, "out", file))), `${name} ${fault}: ${file} differs`);
-  if (weights.length > 0) assert.equal(metricsIn(at), metricsIn(join(root, name)), `${name} ${fault}`);
+  for (const run of runs) assert.equal(metricsIn(join(at, "out", run)), metricsIn(join(root, name, "out", run)), `${name} ${fault} ${run}`);
 }
 
 /** What was written beside a lock stays for 10 s, as another process may be about to use it (test/train/runFolder.test.ts). */
@@ -98,7 +116,7 @@ const filesIn = (folder: string): string[] =>
     .sort();
 
 const metricsIn = (folder: string): object[] =>
-  readFileSync(join(folder, "out", "metrics.jsonl"), "utf8")
+  readFileSync(join(folder, "metrics.jsonl"), "utf8")
     .trim()
     .split("\n")
     .map((line) => ({ ...(JSON.parse(line) as object), seconds: 0 }));

@@ -3,13 +3,15 @@
 //   kill:K          SIGKILL in place of operation K
 //   half:K          operation K, a write, reaches the disk by half; then SIGKILL. Other operations: as kill
 //   error:K:CODE    operation K fails with CODE and does nothing, but a close, which closes as the kernel does when it reports an error
+// Processes with the argument FILE_FAULT_UNLESS are left alone: children that inherit all this.
 // Operations are counted from 1: everything that src/ changes files with. Their order is the program's, so a count taken once holds for
 // the next run of the same program.
 import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { resolve, sep } from "node:path";
 
-let [mode, at, code] = (process.env.FILE_FAULT ?? "count").split(":");
+const exempt = process.argv.includes(process.env.FILE_FAULT_UNLESS);
+let [mode, at, code] = ((!exempt && process.env.FILE_FAULT) || "count").split(":");
 let root = resolve(process.env.FILE_FAULT_ROOT ?? ".");
 const original = { ...fs };
 const paths = new Map(); // of open files under the root
@@ -85,5 +87,5 @@ fs.closeSync = (file) => {
 syncBuiltinESMExports();
 
 process.on("exit", () => {
-  if (process.env.FILE_FAULT_LIST) original.writeFileSync(process.env.FILE_FAULT_LIST, done.map((line) => `${line}\n`).join(""));
+  if (process.env.FILE_FAULT_LIST && !exempt) original.writeFileSync(process.env.FILE_FAULT_LIST, done.map((line) => `${line}\n`).join(""));
 });

@@ -1,5 +1,4 @@
 import { check } from "../../errors.js";
-import { serveSweep, watchSweep } from "../live/follow.js";
 import { type Context, withReporter } from "../terminal/context.js";
 import { flagName } from "../terminal/flags.js";
 import type { Reporter } from "../terminal/reporter.js";
@@ -10,6 +9,7 @@ import { cellCommand } from "./child.js";
 import { collect, summaryText } from "./collect.js";
 import type { SweepValues } from "./flags.js";
 import { beginSweep, isFolder, isSweep, openSweep, readSweep, type Sweep, withLock } from "./folder.js";
+import { serveSweep, watchSweep } from "./follow.js";
 import { readGrid } from "./grid.js";
 import { threadsFor } from "./jobs.js";
 import { runSweep } from "./local.js";

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { screen } from "../../../src/cli/live/follow.js";
+import { screen } from "../../../src/cli/sweep/follow.js";
 import { clock, liveFragment } from "../../../src/report/live.js";
 import { assertWellFormed } from "../../report/wellFormed.js";
 import { skip } from "../../support/skip.js";

@@ -1,12 +1,12 @@
 import { setTimeout } from "node:timers/promises";
 import { liveColumns, liveRow } from "../../report/live.js";
-import type { Sweep } from "../sweep/folder.js";
+import { LiveServer } from "../live/server.js";
 import type { Context } from "../terminal/context.js";
 import { table } from "../terminal/output.js";
 import { printable } from "../terminal/progressText.js";
 import type { Reporter } from "../terminal/reporter.js";
-import { LiveServer } from "./server.js";
-import { SweepView } from "./sweep.js";
+import type { Sweep } from "./folder.js";
+import { SweepView } from "./view.js";
 
 const PAUSE_MS = 1000;
 const CLEAR = "\u001b[H\u001b[J"; // from the upper left corner on

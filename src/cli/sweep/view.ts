@@ -4,11 +4,11 @@ import { isHeld } from "../../../scripts/lockFile.mjs";
 import { clock, type LiveRun, type LiveState } from "../../report/live.js";
 import type { EpochEvent } from "../../train/events.js";
 import { runFiles } from "../../train/runFolder.js";
-import type { Cell } from "../sweep/cells.js";
-import { stateCounts } from "../sweep/collect.js";
-import type { Sweep } from "../sweep/folder.js";
-import { type State, stateOf } from "../sweep/state.js";
-import { readMetrics } from "./metrics.js";
+import { readMetrics } from "../live/metrics.js";
+import type { Cell } from "./cells.js";
+import { stateCounts } from "./collect.js";
+import type { Sweep } from "./folder.js";
+import { type State, stateOf } from "./state.js";
 
 interface Seen {
   stamp: string;
