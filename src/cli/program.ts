@@ -145,6 +145,7 @@ const compareExamples = `  lconv compare
 const sweepExamples = `  lconv sweep grid.json --out sweeps/first
   lconv sweep sweeps/first --status
   lconv sweep sweeps/first --print | xargs -d '\\n' -P 4 -n 1 sh -c
+  lconv sweep grid.json --out sweeps/first --launcher slurm --sbatch "--time=2:00:00 --partition=gpu"
   lconv sweep sweeps/first --collect
 
 grid.json: { "base": { "dataset": "mnist", "epochs": 5 }, "grid": { "model": ["lconv", "cnn"], "seed": { "from": 0, "to": 4 } } }

@@ -85,7 +85,8 @@ async function writeFiles(folder: string): Promise<void> {
     }),
     ...["ProctrackType=proctrack/linuxproc", "TaskPlugin=task/none", "JobAcctGatherType=jobacct_gather/none", "MpiDefault=none"],
     ...["SelectType=select/cons_tres", "SelectTypeParameters=CR_CPU", "ReturnToService=0", "KillWait=5"],
-    "SchedulerParameters=bf_interval=2,sched_interval=2", // half a minute and a minute by default,
+    // By default it looks for jobs to start every half minute.
+    "SchedulerParameters=bf_interval=2,sched_interval=2",
     // It may claim more processors than this machine has.
     ...["SlurmdParameters=config_overrides", `NodeName=${host} NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN`],
     "PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP",

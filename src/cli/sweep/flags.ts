@@ -7,7 +7,7 @@ export const sweepFlags = {
   jobs: flag(
     "K",
     integer(1, 1024),
-    "processes at the same time (default: one a processor, each with one thread; on a GPU one). A new sweep gives each processors / K threads, and keeps that number",
+    "processes at the same time (default: one a processor, each with one thread; on a GPU one). A new sweep gives each processors / K threads, and keeps that number. slurm: tasks at the same time (default: all)",
   ),
   retries: flag("N", integer(0, 1000), "how often a cell that ends with an error is started again; it resumes from its checkpoint", 2),
   launcher: flag(

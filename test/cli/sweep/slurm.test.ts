@@ -9,7 +9,7 @@ import { skip } from "../../support/skip.js";
 import { type Slurm, startSlurm, whyNoSlurm } from "../../support/slurm.js";
 import { throwsCode } from "../../support/throws.js";
 import { lconv, start } from "../command.js";
-import { folder, lasting, pause, tableIn, tiny, until, writeGrid } from "./sweeps.js";
+import { folder, lasting, metrics, pause, tableIn, tiny, until, writeGrid } from "./sweeps.js";
 
 const test = suite("cli/sweep slurm");
 
@@ -226,10 +226,11 @@ withSlurm("SIGUSR2, then a node that fails: the task is queued again each time, 
 
   const flags = Object.entries({ ...long, out: "straight" }).flatMap(([key, value]) => [`--${key}`, String(value)]);
   assert.is((await lconv(folder, ["train", ...flags])).code, 0);
-  for (const name of ["model.safetensors", "checkpoint.safetensors"])
-    assert.ok(readFileSync(join(run, name)).equals(readFileSync(join(folder, "straight", name))), `another ${name}`);
+  const weights = (path: string): Buffer => readFileSync(join(path, "model.safetensors"));
+  assert.ok(weights(run).equals(weights(join(folder, "straight"))), "other weights");
   await lconv(folder, ["sweep", "long", "--collect"]);
-  assert.is(tableIn("long").length, 1);
+  const result = JSON.parse(readFileSync(join(folder, "straight/result.json"), "utf8"));
+  for (const key of metrics) assert.is(tableIn("long")[0][key], String(result[key]), key);
 });
 
 withSlurm("what sbatch itself refuses", async () => {
