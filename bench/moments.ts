@@ -10,7 +10,7 @@ import { defined } from "../src/defined.js";
 import { device, lie } from "../src/index.js";
 import { largestAngle } from "../src/symmetry/spanError.js";
 import { machineLine } from "./machine.js";
-import { antisymmetric, classes, clouds, images, nulls, type Problem, signals } from "./momentsData.js";
+import { antisymmetric, classes, clouds, images, nulls, type Problem, signals, signed } from "./momentsData.js";
 
 const { values } = parseArgs({
   options: {
@@ -50,7 +50,7 @@ interface Row {
   notes: readonly string[];
 }
 
-const all: readonly Problem[] = [...clouds, ...nulls, ...signals, ...classes, ...images];
+const all: readonly Problem[] = [...clouds, ...nulls, ...signed, ...signals, ...classes, ...images];
 const rows = (): Row[] => (existsSync(out) ? readFileSync(out, "utf8").trim().split("\n").map((line) => JSON.parse(line)).filter((row) => row.problem) : []); // biome-ignore format: one line
 const keyOf = ({ problem, parameters, seed, N }: Pick<Row, "problem" | "parameters" | "seed" | "N">): string =>
   JSON.stringify([problem, parameters, seed, N]);

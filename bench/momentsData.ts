@@ -83,6 +83,16 @@ const cloudsLike = (P: number, orthogonal: boolean, exact: Problem["exact"], set
   make: async (seed, N) => cloudsOf(P, orthogonal, seed, N),
 });
 
+/** The same with x and -x equally likely, so that the third cumulants vanish. */
+const signedClouds = (P: number, settings: Problem["settings"]): Problem => ({
+  ...{ name: `signed/clouds P${P}`, truth: 3, exact: () => true, settings },
+  make: async (seed, N) => {
+    const made = cloudsOf(P, false, seed, N);
+    const signs = new Philox(seed, STREAM + 2).uniform(N);
+    return { ...made, x: made.x.map((value, at) => (signs[Math.floor(at / made.d)] < 0.5 ? -value : value)) };
+  },
+});
+
 /** Few principal directions of points that were mixed by any matrix have no symmetry; mixed by an orthogonal one, they have. */
 export const clouds = [
   ...[4, 8, 16].map((P) => cloudsLike(P, false, (components) => components === 3 * P, [{ N: 2000 }, { N: 5000 }, { N: 20000 }])),
@@ -154,6 +164,54 @@ export const nulls: readonly Problem[] = [
   nullOf("student", 8, () => student, { truth: 6, alsoRight: [undefined] }),
   nullOf("square", 2, () => blobs),
   nullOf("autoregressive", 40, () => autoregressive),
+];
+
+const laplace = (u: number): number => -Math.sign(u - 0.5) * Math.log(1 - 2 * Math.abs(u - 0.5));
+
+/** A ring, a sphere in R^3 and independent components that have no third cumulants, mixed by a random matrix: so(2) + so(3). */
+function blocks(seed: number, N: number, d: number): Made {
+  const M = Matrix.from1DArray(d, d, [...new Philox(seed, STREAM + 3).normal(d * d)]);
+  const made = rows(seed, N, d, () => (z, u) => {
+    const angle = 2 * Math.PI * u[0];
+    const sphere = z.subarray(2, 5).map((value) => value / Math.hypot(z[2], z[3], z[4]));
+    return [Math.cos(angle), Math.sin(angle), ...sphere, ...u.subarray(5).map(laplace)];
+  });
+  const x = Float32Array.from(Matrix.from1DArray(N, d, Array.from(made.x)).mmul(M.transpose()).to1DArray());
+  const back = inverse(M);
+  const planes = [[0, 1], [2, 3], [2, 4], [3, 4]].map(([i, j]) => M.mmul(Matrix.zeros(d, d).set(i, j, -1).set(j, i, 1)).mmul(back)); // biome-ignore format: one line
+  return { ...made, x, truth: inside(planes) };
+}
+
+/** Three Gaussians about 0 with random covariances. */
+function scales(random: Philox, d: number): Row {
+  const roots = Array.from({ length: 3 }, () => Matrix.from1DArray(d, d, [...random.normal(d * d)]));
+  return (z, _, one) => roots[Math.floor(3 * one)].mmul(Matrix.columnVector([...z])).to1DArray();
+}
+
+/** 40 flat shapes of 24 points, turned by any number of quarters: as no more than that is a symmetry, none. */
+function quarters(random: Philox): Row {
+  const shapes = Array.from({ length: 40 }, () => random.normal(48));
+  return (z, _, one) => {
+    const shape = shapes[Math.floor(40 * one)];
+    const angle = (Math.PI / 2) * Math.floor(160 * one);
+    return z.map((value, i) => 0.05 * value + Math.cos(angle) * shape[i] + Math.sin(angle) * (i % 2 ? shape[i - 1] : -shape[i + 1]));
+  };
+}
+
+const at = (components: number, ...counts: number[]): Problem["settings"] => counts.map((N) => ({ N, components }));
+
+/** No third cumulants, and more than 40 components. */
+export const signed: readonly Problem[] = [
+  signedClouds(16, at(48, 5000, 20000)),
+  signedClouds(33, at(99, 20000)),
+  {
+    ...{ name: "signed/blocks", truth: 4, exact: () => true, settings: at(48, 20000, 200000) },
+    make: async (seed, N) => blocks(seed, N, 48),
+  },
+  nullOf("signed quarters", 48, quarters, { settings: at(48, 5000, 20000) }),
+  nullOf("signed laplace", 48, () => (_, u) => u.map(laplace), { settings: at(48, 5000, 20000) }),
+  nullOf("signed scales", 48, (random) => scales(random, 48), { settings: at(48, 5000, 20000) }),
+  nullOf("signed gaussian", 48, () => (z) => z, { truth: 1128, alsoRight: [undefined], settings: at(48, 5000) }),
 ];
 
 /** d/ds of signals on n positions in a circle that are shifted by s positions, [n, n]; the frequency n / 2 stays. */

@@ -7,33 +7,27 @@ import { permute, reshape } from "../ops/shape.js";
 import { scope } from "../tensor/scope.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
 import type { Cumulant } from "./cumulants.js";
+import { packed } from "./packed.js";
+import { Quartic } from "./quartic.js";
+import { type Form, quarticForm } from "./quarticForm.js";
+import { type QuarticTerm, quarticIncoherent, quarticTrace } from "./quarticTerm.js";
 
 /** A cumulant with the weight of its squares in Q. */
-export interface Term extends Cumulant {
+export interface DenseTerm {
+  p: number;
+  kappa: Tensor; // [k, k^(p - 1)]
   weight: number;
   /** How much of the isotropic part was taken away. Default 0. */
   isotropic?: number;
 }
 
-/** k (k - 1) / 2 numbers l_ab, a < b, as the antisymmetric matrix of norm |l|: L_ab = l_ab / sqrt 2 = -L_ba. */
-export function unpacked(l: Float64Array, k: number): Matrix {
-  const L = Matrix.zeros(k, k);
-  let at = 0;
-  for (let a = 0; a < k; a++)
-    for (let b = a + 1; b < k; b++, at++) {
-      L.set(a, b, l[at] * Math.SQRT1_2);
-      L.set(b, a, -l[at] * Math.SQRT1_2);
-    }
-  return L;
-}
+export type Term = DenseTerm | QuarticTerm;
 
-/** <A, unpacked(l)> = <packed(A), l> for all l. */
-export function packed(A: ArrayLike<number>, k: number, offset = 0): Float64Array {
-  const l = new Float64Array((k * (k - 1)) / 2);
-  let at = 0;
-  for (let a = 0; a < k; a++) for (let b = a + 1; b < k; b++, at++) l[at] = (A[offset + a * k + b] - A[offset + b * k + a]) * Math.SQRT1_2;
-  return l;
-}
+const isQuartic = (term: Term): term is QuarticTerm => term.kappa instanceof Quartic;
+export const isDense = (term: Term): term is DenseTerm => !isQuartic(term);
+
+/** Components of a cumulant. */
+export const sizeOf = ({ kappa }: Cumulant): number => (kappa instanceof Quartic ? kappa.k : kappa.shape[0]);
 
 /**
  * The gradient of <L . kappa, M . kappa'> in M, as packed lists, for several L [k, k]. With kappa = kappa' it is that of Q(L, M). (L . kappa)_ab.. =
@@ -45,11 +39,12 @@ export function packed(A: ArrayLike<number>, k: number, offset = 0): Float64Arra
  */
 export async function gradient(
   Ls: readonly Matrix[],
-  terms: readonly Term[],
-  others: readonly Term[],
+  terms: readonly DenseTerm[],
+  others: readonly DenseTerm[],
   device: Device,
 ): Promise<Float64Array[]> {
   const k = Ls[0].rows;
+  if (terms.length === 0) return Ls.map(() => new Float64Array((k * (k - 1)) / 2));
   const widest = Math.max(...terms.map(({ kappa }) => kappa.shape[1]));
   const count = Math.max(1, Math.floor(MOST_VALUES / (k * widest)));
   const out: Float64Array[] = [];
@@ -60,10 +55,39 @@ export async function gradient(
   return out;
 }
 
+/** The same of Q of all terms, for as many L as one likes. The scope in force owns what it needs. */
+export async function formOf(terms: readonly Term[], device: Device, signal?: AbortSignal): Promise<Form> {
+  const [dense, quartics] = [terms.filter(isDense), terms.filter(isQuartic)];
+  const form = quartics.length > 0 ? await quarticForm(quartics, undefined, device, signal) : undefined;
+  return async (Ls) => added(await gradient(Ls, dense, dense, device), await form?.(Ls));
+}
+
+/** The same of <L . kappa, M . kappa'> + <L . kappa', M . kappa>. */
+export async function mixedGradient(
+  Ls: readonly Matrix[],
+  terms: readonly Term[],
+  others: readonly Term[],
+  device: Device,
+): Promise<Float64Array[]> {
+  const [dense, otherDense, quartics] = [terms.filter(isDense), others.filter(isDense), terms.filter(isQuartic)];
+  const forth = await gradient(Ls, dense, otherDense, device);
+  const sums = added(forth, await gradient(Ls, otherDense, dense, device));
+  if (quartics.length === 0) return sums;
+  return scope(async () => added(sums, await (await quarticForm(quartics, others.filter(isQuartic), device))(Ls)));
+}
+
+const added = (lists: Float64Array[], more: readonly Float64Array[] | undefined): Float64Array[] =>
+  more ? lists.map((list, i) => list.map((value, at) => value + more[i][at])) : lists;
+
 /** Of the largest tensor, so that each step takes some 10 ms. */
 const MOST_VALUES = 2 ** 23;
 
-async function gradientOf(Ls: readonly Matrix[], terms: readonly Term[], others: readonly Term[], device: Device): Promise<Float64Array[]> {
+async function gradientOf(
+  Ls: readonly Matrix[],
+  terms: readonly DenseTerm[],
+  others: readonly DenseTerm[],
+  device: Device,
+): Promise<Float64Array[]> {
   const k = Ls[0].rows;
   const count = Ls.length;
   const values = await scope(() => {
@@ -89,13 +113,14 @@ function both(P: Tensor, p: number, k: number, count: number): Tensor {
 
 /** G = sum w p kappa kappa^T [k, k]: what Q would be if the changes of different indices did not cancel is D(L) = <L G, L>. */
 export async function incoherent(terms: readonly Term[], device: Device): Promise<Matrix> {
-  const k = terms[0].kappa.shape[0];
+  const k = sizeOf(terms[0]);
   const values = await scope(() => {
     let sum = tensor(new Float32Array(k * k), { shape: [k, k], device });
-    for (const { p, kappa, weight } of terms) sum = add(sum, mul(matmul(kappa, kappa, { transB: true }), p * weight));
+    for (const { p, kappa, weight } of terms.filter(isDense)) sum = add(sum, mul(matmul(kappa, kappa, { transB: true }), p * weight));
     return sum.data();
   });
   const G = Matrix.from1DArray(k, k, Array.from(values));
+  for (const term of terms.filter(isQuartic)) G.add(await quarticIncoherent(term, device));
   return G.add(G.transpose()).mul(0.5);
 }
 
@@ -109,20 +134,29 @@ export interface Isotropic {
 /** Of terms of even order without their isotropic part; see `anisotropic`. */
 export async function isotropicParts(terms: readonly Term[]): Promise<Isotropic[]> {
   const parts: Isotropic[] = [];
-  for (const { p, kappa, weight, isotropic: c = 0 } of terms) {
+  for (const term of terms) {
+    const { p, weight, isotropic: c = 0 } = term;
     if (c === 0) continue;
-    const k = kappa.shape[0];
-    const values = await kappa.data();
-    const S = Matrix.zeros(k, k);
-    for (let a = 0; a < k; a++)
-      for (let b = 0; b < k; b++) {
-        let sum = p === 2 ? values[a * k + b] : 0;
-        if (p === 4) for (let e = 0; e < k; e++) sum += 3 * values[((a * k + b) * k + e) * k + e];
-        S.set(a, b, p * weight * sum);
-      }
-    parts.push({ c, S, size: p * weight * (p === 2 ? 1 : 3 * k + 6) });
+    const S = await traceOf(term);
+    parts.push({ c, S: S.mul(p * weight), size: p * weight * (p === 2 ? 1 : 3 * S.rows + 6) });
   }
   return parts;
+}
+
+/** sum_a'b.. kappa_aa'b.. e_a'b.. for the e that no rotation changes: kappa_ab of order 2, 3 sum_e kappa_abee of order 4. */
+async function traceOf(term: Term): Promise<Matrix> {
+  if (isQuartic(term)) return quarticTrace(term).mul(3);
+  const { p, kappa } = term;
+  const k = kappa.shape[0];
+  const values = await kappa.data();
+  const S = Matrix.zeros(k, k);
+  for (let a = 0; a < k; a++)
+    for (let b = 0; b < k; b++) {
+      let sum = p === 2 ? values[a * k + b] : 0;
+      if (p === 4) for (let e = 0; e < k; e++) sum += 3 * values[((a * k + b) * k + e) * k + e];
+      S.set(a, b, sum);
+    }
+  return S;
 }
 
 /**

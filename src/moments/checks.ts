@@ -1,4 +1,5 @@
 import { check, checkInteger, clip } from "../errors.js";
+import { fourthNumbers } from "./quartic.js";
 import { effectiveRows, type Weighted } from "./source.js";
 
 // What is asked of samples and options before the work.
@@ -7,7 +8,10 @@ import { effectiveRows, type Weighted } from "./source.js";
 export interface MomentOptions {
   /** Principal directions that are kept: a number, or "auto": all up to 40, else as many below that as end at the widest gap of the variances. Default "auto". */
   components?: number | "auto";
-  /** Orders of the cumulants, of 3 and 4; the second is always kept. Default [3, 4] with up to 40 components, else [3]. */
+  /**
+   * Orders of the cumulants, of 3 and 4; the second is always kept. Default [3, 4] with up to 40 components, else [3], or [3, 4] where
+   * the third shows nothing, as of symmetric x. With 4 there may be 103 components, fewer with labels.
+   */
   orders?: readonly (3 | 4)[];
   /** Class of each sample, from 0 on: then the distribution of each class must be invariant, p(x | y). Default: no classes. */
   labels?: ArrayLike<number>;
@@ -141,9 +145,18 @@ function classesOf(labels: ArrayLike<number>, N: number): Grouped {
   };
 }
 
+/** Components up to which the fourth cumulants are used without asking. */
+export const FOURTH = 40;
+
+/** In the moments of all groups. */
+const numbersOf = (k: number, order: number, classes: number): number => (order === 4 ? fourthNumbers(k) : k ** order) * BATCHES * classes;
+
+/** Whether memory holds fourth moments. */
+export const fourthFits = (k: number, classes: number): boolean => numbersOf(k, 4, classes) <= MOST_NUMBERS;
+
 /** Throws ERR_LCONV_ARGUMENT for more numbers than memory should hold. */
 export function checkMemory(k: number, order: number, classes: number): void {
-  const numbers = k ** order * BATCHES * classes;
+  const numbers = numbersOf(k, order, classes);
   check(
     numbers <= MOST_NUMBERS,
     "ERR_LCONV_ARGUMENT",

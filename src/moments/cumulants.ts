@@ -5,7 +5,8 @@ import { matmul } from "../ops/matmul.js";
 import { reshape } from "../ops/shape.js";
 import { scope } from "../tensor/scope.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
-import { covarianceOf, meanOf, type RawMoments } from "./rawMoments.js";
+import { fours, Quartic } from "./quartic.js";
+import { covarianceOf, meanOf, type RawMoments, repeats } from "./rawMoments.js";
 
 // Symmetric tensors of order p are [k, k^(p - 1)] row by row.
 
@@ -29,33 +30,47 @@ export function thirdCumulants({ n, sums: [first, second, third] }: RawMoments):
  * The same of the fourth, kappa_abcd = n^2 ((n + 1) m_abcd - (n - 1)(m_ab m_cd + m_ac m_bd + m_ad m_bc)) / ((n - 1)(n - 2)(n - 3))
  * (McCullagh, Tensor Methods in Statistics, 4.2).
  */
-export function fourthCumulants({ n, sums: [first, second, third, fourth] }: RawMoments): Float64Array {
+export function fourthCumulants(raw: RawMoments): Float64Array {
+  const k = raw.sums[0].length;
+  const entry = fourthOf(raw);
+  const out = new Float64Array(k ** 4);
+  let at = 0;
+  for (let a = 0; a < k; a++)
+    for (let b = 0; b < k; b++) for (let c = 0; c < k; c++) for (let e = 0; e < k; e++, at++) out[at] = entry(a, b, c, e, raw.sums[3][at]);
+  return out;
+}
+
+/** The same of sums without repetitions. */
+export function quarticCumulants(raw: RawMoments): Quartic {
+  const k = raw.sums[0].length;
+  const entry = fourthOf(raw);
+  const out = new Float32Array(fours(k));
+  let at = 0;
+  for (let e = 0; e < k; e++)
+    for (let c = 0; c <= e; c++)
+      for (let b = 0; b <= c; b++) for (let a = 0; a <= b; a++, at++) out[at] = entry(a, b, c, e, raw.sums[3][at]);
+  return new Quartic(k, out);
+}
+
+/** kappa_abce from the sum of x_a x_b x_c x_e. */
+function fourthOf({ n, sums: [first, second, third] }: RawMoments): (a: number, b: number, c: number, e: number, sum: number) => number {
   const k = first.length;
   const mean = first.map((sum) => sum / n);
   const [raw2, raw3] = [second.map((sum) => sum / n), third.map((sum) => sum / n)];
   const central2 = raw2.map((value, at) => value - mean[Math.floor(at / k)] * mean[at % k]);
   const factor = n ** 2 / ((n - 1) * (n - 2) * (n - 3));
-  const out = new Float64Array(k ** 4);
-  let at = 0;
-  for (let a = 0; a < k; a++)
-    for (let b = 0; b < k; b++) {
-      const [ab, aOfMean, bOfMean] = [a * k + b, mean[a], mean[b]];
-      for (let c = 0; c < k; c++) {
-        const [ac, bc, cOfMean] = [a * k + c, b * k + c, mean[c]];
-        for (let e = 0; e < k; e++, at++) {
-          const [ae, be, ce, eOfMean] = [a * k + e, b * k + e, c * k + e, mean[e]];
-          const byThird = aOfMean * raw3[bc * k + e] + bOfMean * raw3[ac * k + e] + cOfMean * raw3[ab * k + e] + eOfMean * raw3[ab * k + c];
-          const bySecond =
-            aOfMean * (bOfMean * raw2[ce] + cOfMean * raw2[be] + eOfMean * raw2[bc]) +
-            bOfMean * (cOfMean * raw2[ae] + eOfMean * raw2[ac]) +
-            cOfMean * eOfMean * raw2[ab];
-          const central = fourth[at] / n - byThird + bySecond - 3 * aOfMean * bOfMean * cOfMean * eOfMean;
-          const gaussian = central2[ab] * central2[ce] + central2[ac] * central2[be] + central2[ae] * central2[bc];
-          out[at] = factor * ((n + 1) * central - (n - 1) * gaussian);
-        }
-      }
-    }
-  return out;
+  return (a, b, c, e, sum) => {
+    const [ab, aOfMean, bOfMean, cOfMean, eOfMean] = [a * k + b, mean[a], mean[b], mean[c], mean[e]];
+    const [ac, bc, ae, be, ce] = [a * k + c, b * k + c, a * k + e, b * k + e, c * k + e];
+    const byThird = aOfMean * raw3[bc * k + e] + bOfMean * raw3[ac * k + e] + cOfMean * raw3[ab * k + e] + eOfMean * raw3[ab * k + c];
+    const bySecond =
+      aOfMean * (bOfMean * raw2[ce] + cOfMean * raw2[be] + eOfMean * raw2[bc]) +
+      bOfMean * (cOfMean * raw2[ae] + eOfMean * raw2[ac]) +
+      cOfMean * eOfMean * raw2[ab];
+    const central = sum / n - byThird + bySecond - 3 * aOfMean * bOfMean * cOfMean * eOfMean;
+    const gaussian = central2[ab] * central2[ce] + central2[ac] * central2[be] + central2[ae] * central2[bc];
+    return factor * ((n + 1) * central - (n - 1) * gaussian);
+  };
 }
 
 /** S^(-1/2) of a positive definite S, whose eigenvalues below `least` are rounding. */
@@ -78,7 +93,7 @@ export function turned(kappa: Tensor, R: Tensor, p: number): Tensor {
 /** A symmetric tensor, and which order and class of samples it is of. */
 export interface Cumulant {
   p: number;
-  kappa: Tensor; // [k, k^(p - 1)]
+  kappa: Tensor | Quartic; // [k, k^(p - 1)], or of order 4 without repetitions
 }
 
 /**
@@ -93,11 +108,16 @@ export async function cumulantsOf(
 ): Promise<Cumulant[]> {
   const center = meanOf(all);
   const k = center.length;
-  const white = upload(inverseRoot(covarianceOf(all)), device);
+  const root = inverseRoot(covarianceOf(all));
+  const white = upload(root, device);
   const out: Cumulant[] = [];
   for (const raw of classes)
     for (const p of classes.length > 1 ? [1, 2, ...orders] : orders) {
       await breathe();
+      if (p === 4 && !repeats(raw)) {
+        out.push({ p, kappa: await quarticCumulants(raw).turned(root, device) });
+        continue;
+      }
       const values = ofOrder(raw, center, p);
       out.push({ p, kappa: scope(() => turned(symmetric(Float32Array.from(values), k, device), white, p)) });
     }

@@ -1,8 +1,9 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import type { Device } from "../engine/device.js";
-import { gradient, type Term, unpacked } from "./action.js";
+import { mixedGradient, type Term } from "./action.js";
 import { dot, subtract } from "./krylov.js";
 import { quantileOfF } from "./noise.js";
+import { unpacked } from "./packed.js";
 
 /** What is known of the directions, and the noise of the batches. */
 export interface Perturbed {
@@ -42,12 +43,11 @@ async function errorsOf(claimed: readonly number[], span: readonly Matrix[], giv
   const inside = new Set(claimed);
   const errors: Matrix[][] = [];
   for (const noise of noises) {
-    const forth = await gradient(span, noise, terms, device);
-    const back = await gradient(span, terms, noise, device);
+    const images = await mixedGradient(span, noise, terms, device);
     errors.push(
-      forth.map((image, i) => {
+      images.map((image, i) => {
         const value = values[claimed[i]];
-        const force = scaled(image.map((each, at) => each + back[i][at]));
+        const force = scaled(image);
         const moved = new Float64Array(force.length);
         for (const [j, v] of vectors.entries()) {
           const along = dot(v, force);

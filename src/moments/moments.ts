@@ -10,12 +10,13 @@ import { orthonormal } from "../lie/identify/frame.js";
 import { largestAngle } from "../symmetry/spanError.js";
 import { scope } from "../tensor/scope.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { BATCHES, checked, checkedWeights, checkMemory, type MomentOptions, ROWS_EACH, TOLERANCE } from "./checks.js";
+import { BATCHES, checked, checkedWeights, checkMemory, FOURTH, fourthFits, type MomentOptions, ROWS_EACH, TOLERANCE } from "./checks.js";
 import { type ClaimOptions, claimOf, isSeen, type MomentClaim } from "./claim.js";
 import { type Components, componentsOf } from "./components.js";
 import { type Cumulant, cumulantsOf, symmetric } from "./cumulants.js";
 import type { EfficientOptions } from "./efficient.js";
-import { covarianceOf, type RawMoments, rawMoments, together } from "./rawMoments.js";
+import { Quartic } from "./quartic.js";
+import { covarianceOf, type RawMoments, type RawOptions, rawMoments, together } from "./rawMoments.js";
 import { drawnIn } from "./robust.js";
 import { type Rejected, type Sharpening, sharpened } from "./sharpen.js";
 import { effectiveRows, type SampleSource, sourceOf, type Weighted } from "./source.js";
@@ -57,9 +58,6 @@ export interface MomentSymmetries {
 const BLURRED = 0.1;
 const BLURRED_NOTE =
   "no error bar: sampling makes up more than a tenth of the change along what is claimed, which bends directions in a way that is not measured; take more samples or fewer components";
-/** Components up to which the fourth cumulants are used without asking. */
-const FOURTH = 40;
-
 /**
  * Linear symmetries of a distribution from its moments: no labels, no pairs and no training (paper, section 3.1, beyond the second moment of Theorem 1). In
  * whitened coordinates an L that keeps the covariance is antisymmetric, and exp(tL) keeps the distribution only if L . kappa = 0 for each cumulant kappa, L
@@ -67,7 +65,8 @@ const FOURTH = 40;
  * different indices did not cancel, are the symmetries, tested against what sampling alone makes of them in random batches. The same equations define the
  * derivation algebra of a tensor (Brooksbank, Kassabov and Wilson 2024).
  *
- * x is a tensor [N, d] or [N, m, d], or a source that is read in some ten passes. Channels share L. Cost O(N k^order + k^(order + 1)) for k components.
+ * x is a tensor [N, d] or [N, m, d], or a source that is read in some ten passes. Channels share L. Cost O(N k^order + k^(order + 1)) for k components,
+ * of order 4 above 40 components O(N k^4 / 24 + k^6).
  * Throws ERR_LCONV_SHAPE; ERR_LCONV_DATA for values that are not finite, samples that are all the same or on a line, fewer than 160, in each class, or than 20 for each component;
  * ERR_LCONV_ARGUMENT for more components than x fills, or moments beyond memory; ERR_LCONV_OPTION; and the reason of `signal`.
  *
@@ -97,21 +96,16 @@ export async function symmetriesFromMoments(x: Tensor | SampleSource, options: M
   const source = robust ? await drawnIn(weighted, most, device, signal) : weighted;
   const found = await componentsOf(source, components, most, device, signal);
   const { inputs, k, kept, complete } = found;
-  const orders = options.orders ?? (k <= FOURTH ? [3, 4] : [3]);
-  checkMemory(k, Math.max(...orders), classes);
-  const raw = await rawMoments(source, found, {
-    ...{ order: Math.max(...orders) as 3 | 4, batches: BATCHES, classes, seed, device },
-    ...defined({ classOf, signal }),
-    onStep: (done, of) => onStep?.("moments", done, of),
-  });
-  const settings = { device, seed, effective: raw.effective / source.m, ...defined({ signal, onStep }) };
+  const settings = { device, seed, ...defined({ signal, onStep }) };
   return scope(async () => {
-    const sampled = await sampledFrom(raw.groups, orders, device, signal);
-    const spectrum = await seenOf(sampled, settings);
-    const claim = claimOf(spectrum, { tolerance, orders, complete, effective: raw.effective });
+    const { orders, effective, sampled, spectrum } = await examined(source, found, {
+      ...{ orders: options.orders, classes, ...settings },
+      ...defined({ classOf }),
+    });
+    const claim = claimOf(spectrum, { tolerance, orders, complete, effective });
     const start = orthonormalOf(claim.claimed.map((i) => spectrum.directions[i].L));
     const parts = { source, inputs, exact: complete && classOf === undefined, start, sampled, spectrum, claim };
-    const span = await spanOf(parts, settings);
+    const span = await spanOf(parts, { ...settings, effective: effective / source.m });
     const there = span.Ls.length > 0;
     return {
       ...{ dimension: span.dimension, undecided: span.undecided, nearly: claim.nearly },
@@ -127,6 +121,37 @@ export async function symmetriesFromMoments(x: Tensor | SampleSource, options: M
 }
 
 const orthonormalOf = (list: readonly Matrix[]): readonly Matrix[] => (list.length > 0 ? orthonormal(list).matrices : []);
+
+interface Examined {
+  orders: readonly number[];
+  /** How many rows decide the greatest moments. */
+  effective: number;
+  sampled: Sampled;
+  spectrum: Spectrum;
+}
+
+type ExaminedOptions = Omit<SpectrumOptions, "isotropic"> &
+  Pick<RawOptions, "classes" | "classOf"> & { orders: readonly (3 | 4)[] | undefined };
+
+/** With the orders asked for; else of many components the third alone, which is faster, unless it shows nothing, as of symmetric x. The scope in force owns it. */
+async function examined(source: Weighted, found: Components, { orders, ...options }: ExaminedOptions): Promise<Examined> {
+  const { k } = found;
+  const { classes, device, seed, signal, onStep, classOf } = options;
+  const withOrders = async (orders: readonly (3 | 4)[]): Promise<Examined> => {
+    const order = Math.max(...orders) as 3 | 4;
+    checkMemory(k, order, classes);
+    const { groups, effective } = await rawMoments(source, found, {
+      ...{ order, batches: BATCHES, classes, seed, device, ...defined({ classOf, signal }) },
+      onStep: (done, of) => onStep?.("moments", done, of),
+    });
+    const sampled = await sampledFrom(groups, orders, device, signal);
+    return { orders, effective, sampled, spectrum: await seenOf(sampled, options) };
+  };
+  if (orders) return withOrders(orders);
+  if (k <= FOURTH) return withOrders([3, 4]);
+  const third = await withOrders([3]);
+  return isSeen(third.spectrum) || !fourthFits(k, classes) ? third : withOrders([3, 4]);
+}
 
 interface Claimed {
   source: Weighted;
@@ -227,6 +252,10 @@ async function leading({ all, batches, covariances, covariance }: Sampled, k: nu
   const cut = async (list: readonly Cumulant[]): Promise<Cumulant[]> => {
     const out: Cumulant[] = [];
     for (const { p, kappa } of list) {
+      if (kappa instanceof Quartic) {
+        out.push({ p, kappa: kappa.leading(k) });
+        continue;
+      }
       const size = kappa.shape[0];
       let values = (await kappa.data()) as Float32Array;
       for (let axis = 0; axis < p; axis++) values = cutAxis(values, size ** (p - axis - 1), size, k);

@@ -7,9 +7,11 @@ import { reshape } from "../ops/shape.js";
 import { scope } from "../tensor/scope.js";
 import { tensor } from "../tensor/tensor.js";
 import type { Components } from "./components.js";
+import { fours, fourthNumbers } from "./quartic.js";
+import { addFourth } from "./quarticMoments.js";
 import { blocksOf, type Weighted } from "./source.js";
 
-/** Sums of products of the components of some samples: [k], [k, k], [k, k, k] and, where asked for, [k, k, k, k]. */
+/** Sums of products of the components of some samples: [k], [k, k], [k, k, k] and, where asked for, [k, k, k, k], or of that as a Quartic. */
 export interface RawMoments {
   /** Rows that were summed, samples times channels, by their weights. */
   n: number;
@@ -31,6 +33,9 @@ export interface RawOptions {
 }
 
 const ROWS = 1024;
+
+/** Whether fourth moments are k^4 numbers. */
+export const repeats = ({ sums }: RawMoments): boolean => sums[3].length > fours(sums[0].length);
 
 /** Raw moments of each class (the outer list) and batch. */
 export interface Batched {
@@ -114,7 +119,7 @@ class Group implements RawMoments {
     /** Whether all weights are 1. */
     readonly even: boolean,
   ) {
-    this.sums = Array.from({ length: order }, (_, p) => new Float64Array(k ** (p + 1)));
+    this.sums = Array.from({ length: order }, (_, p) => new Float64Array(p === 3 ? fourthNumbers(k) : k ** (p + 1)));
     this.#rows = new Float32Array(ROWS * k);
   }
 
@@ -135,10 +140,13 @@ class Group implements RawMoments {
       const weights = tensor(this.#weights.slice(0, rows), { shape: [1, rows], device });
       const weighted = mul(y, reshape(weights, [rows, 1]));
       const products = [matmul(weights, y), matmul(weights, pairs), matmul(weighted, pairs, { transA: true })];
-      if (sums.length > 3) products.push(matmul(this.even ? pairs : mul(pairs, reshape(weights, [rows, 1])), pairs, { transA: true }));
+      if (sums.length > 3 && repeats(this))
+        products.push(matmul(this.even ? pairs : mul(pairs, reshape(weights, [rows, 1])), pairs, { transA: true }));
       return Promise.all(products.map((product) => product.data()));
     });
-    for (const [p, sum] of sums.entries()) for (let at = 0; at < sum.length; at++) sum[at] += parts[p][at];
+    for (const [p, part] of parts.entries()) for (let at = 0; at < part.length; at++) sums[p][at] += part[at];
+    if (sums.length > 3 && !repeats(this))
+      await addFourth(sums[3], this.#rows.subarray(0, rows * k), this.#weights.subarray(0, rows), device);
     for (let i = 0; i < rows; i++) this.n += this.#weights[i];
     this.#waiting = 0;
   }

@@ -3,6 +3,7 @@ import { defined } from "../defined.js";
 import type { Whitening } from "../lie/functions/whitening.js";
 import { orthonormal } from "../lie/identify/frame.js";
 import { largestAngle } from "../symmetry/spanError.js";
+import { Tensor } from "../tensor/tensor.js";
 import type { RowBlock } from "./contributions.js";
 import { type Cumulant, inverseRoot } from "./cumulants.js";
 import { type EfficientOptions, efficient } from "./efficient.js";
@@ -72,7 +73,10 @@ export async function sharpened(
   const N = effectiveRows(source) / source.m;
   const orders = cumulants.map(({ p }) => p);
   if (!weighable(k, orders, start.length, N)) return undefined;
-  const valuesOf = async (order: number): Promise<ArrayLike<number> | undefined> => cumulants.find(({ p }) => p === order)?.kappa.data();
+  const valuesOf = async (order: number): Promise<ArrayLike<number> | undefined> => {
+    const kappa = cumulants.find(({ p }) => p === order)?.kappa;
+    return kappa instanceof Tensor ? kappa.data() : undefined;
+  };
   const white: WhiteCumulants = { k, ...defined({ third: await valuesOf(3), fourth: await valuesOf(4) }) };
   const root = inverseRoot(covariance);
   const here = changed(inputs, root);

@@ -1,11 +1,16 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { breathe } from "../engine/breathe.js";
 import type { Device } from "../engine/device.js";
-import { gradient, incoherent, isotropicParts, type Term, unpacked, withIsotropic } from "./action.js";
+import { scope } from "../tensor/scope.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { type DenseTerm, formOf, incoherent, isDense, isotropicParts, sizeOf, type Term, withIsotropic } from "./action.js";
 import { anisotropic, type Cumulant, isotropicShare, symmetric, turned, upload } from "./cumulants.js";
 import { boundOf } from "./errorBar.js";
 import { dot, lowest } from "./krylov.js";
 import { freedomOf, mean, oneMore } from "./noise.js";
+import { unpacked } from "./packed.js";
+import { Quartic } from "./quartic.js";
+import type { QuarticTerm } from "./quarticTerm.js";
 
 /** How much of the cumulants a direction among the antisymmetric L moves. */
 export interface MomentDirection {
@@ -86,14 +91,15 @@ const EXACT = 3e-3;
  */
 export async function spectrumOf(sampled: Sampled, options: SpectrumOptions): Promise<Spectrum> {
   const { device, seed, signal, onStep } = options;
-  const k = sampled.all[0].kappa.shape[0];
+  const k = sizeOf(sampled.all[0]);
   const { terms, noises, strains, strengths, noiseStrengths, turn } = await weighing(sampled, options);
   const n = (k * (k - 1)) / 2;
   const D = diagonal(strengths, n);
   const scale = D.map((value) => (value > 0 ? 1 / Math.sqrt(value) : 0));
   const scaled = (v: Float64Array): Float64Array => v.map((value, i) => value * scale[i]);
   const matrices = (block: readonly Float64Array[]): Matrix[] => block.map((v) => unpacked(scaled(v), k));
-  const { values, vectors } = await lowest(async (block) => (await gradient(matrices(block), terms, terms, device)).map(scaled), n, {
+  const Q = await formOf(terms, device, signal);
+  const { values, vectors } = await lowest(async (block) => (await Q(matrices(block))).map(scaled), n, {
     ...{ count: Math.min(n, 4), tolerance: EXACT, seed },
     ...(signal && { signal }),
     onStep: (done, of) => onStep?.("directions", done, of),
@@ -149,23 +155,17 @@ interface Weighted {
 async function weighing({ all, batches, covariances }: Sampled, { device, isotropic, signal }: SpectrumOptions): Promise<Weighted> {
   const B = batches.length;
   const size = 1 / Math.sqrt(B * (B - 1));
-  const k = all[0].kappa.shape[0];
+  const k = sizeOf(all[0]);
   const terms: Term[] = [];
   const noises: Term[][] = batches.map(() => []);
   for (const [i, { p, kappa }] of all.entries()) {
-    const valuesOf = async ({ kappa }: Cumulant): Promise<Float32Array> => {
-      await breathe(signal);
-      return (await kappa.data()) as Float32Array;
-    };
-    const without = (values: Float32Array): Float32Array => (isotropic ? values : anisotropic(values, p, k));
-    const lists: Float32Array[] = [];
-    for (const batch of batches) lists.push(without(await valuesOf(batch[i])));
-    const total = await toDifferences(lists, size, signal);
-    const weight = total > 0 ? kappa.size / total : 1;
-    const term = (values: Float32Array): Term => ({ p, kappa: symmetric(values, k, device), weight });
-    const values = await valuesOf({ p, kappa });
-    terms.push({ ...term(without(values)), isotropic: isotropic ? 0 : isotropicShare(values, p, k) });
-    for (const [b, list] of lists.entries()) noises[b].push(term(list));
+    const own = batches.map((batch) => batch[i].kappa);
+    const { term, differences } =
+      kappa instanceof Quartic
+        ? await quarticWeighing(kappa, own as Quartic[], size, isotropic, signal)
+        : await denseWeighing(p, kappa, own as Tensor[], size, isotropic, device, signal);
+    terms.push(term);
+    for (const [b, difference] of differences.entries()) noises[b].push(difference);
   }
   const { realEigenvalues, eigenvectorMatrix: E } = new EigenvalueDecomposition(await incoherent(terms, device), { assumeSymmetric: true });
   const R = upload(E.transpose(), device);
@@ -173,8 +173,10 @@ async function weighing({ all, batches, covariances }: Sampled, { device, isotro
     const out: Term[] = [];
     for (const term of list) {
       await breathe(signal);
-      out.push({ ...term, kappa: turned(term.kappa, R, term.p) });
-      term.kappa.dispose();
+      if (isDense(term)) {
+        out.push({ ...term, kappa: turned(term.kappa, R, term.p) });
+        term.kappa.dispose();
+      } else out.push({ ...term, frame: E });
     }
     return out;
   };
@@ -191,6 +193,59 @@ async function weighing({ all, batches, covariances }: Sampled, { device, isotro
     strengths: realEigenvalues.map((value) => Math.max(0, value)),
     noiseStrengths,
     turn: (L) => E.mmul(L).mmul(E.transpose()),
+  };
+}
+
+/** A cumulant with the weight of its squares, and what those of the batches differ by. */
+interface Weighing<T> {
+  term: T;
+  differences: T[];
+}
+
+async function denseWeighing(
+  p: number,
+  kappa: Tensor,
+  batches: readonly Tensor[],
+  size: number,
+  isotropic: boolean,
+  device: Device,
+  signal?: AbortSignal,
+): Promise<Weighing<DenseTerm>> {
+  const k = kappa.shape[0];
+  const valuesOf = async (tensor: Tensor): Promise<Float32Array> => {
+    await breathe(signal);
+    return (await tensor.data()) as Float32Array;
+  };
+  const without = (values: Float32Array): Float32Array => (isotropic ? values : anisotropic(values, p, k));
+  const lists: Float32Array[] = [];
+  for (const batch of batches) lists.push(without(await valuesOf(batch)));
+  const total = await toDifferences(lists, size, signal);
+  const weight = total > 0 ? kappa.size / total : 1;
+  const term = (values: Float32Array): DenseTerm => ({ p, kappa: symmetric(values, k, device), weight });
+  const values = await valuesOf(kappa);
+  return {
+    term: { ...term(without(values)), isotropic: isotropic ? 0 : isotropicShare(values, p, k) },
+    differences: lists.map(term),
+  };
+}
+
+async function quarticWeighing(
+  kappa: Quartic,
+  batches: readonly Quartic[],
+  size: number,
+  isotropic: boolean,
+  signal?: AbortSignal,
+): Promise<Weighing<QuarticTerm>> {
+  const { k } = kappa;
+  const without = (one: Quartic): Quartic => (isotropic ? one.leading(k) : one.anisotropic());
+  const differences = batches.map(without);
+  const lists = differences.map(({ values }) => values);
+  await toDifferences(lists, size, signal);
+  const total = differences.reduce((sum, one) => sum + one.squares(), 0);
+  const weight = total > 0 ? k ** 4 / total : 1;
+  return {
+    term: { p: 4, kappa: without(kappa), weight, isotropic: isotropic ? 0 : kappa.isotropicShare() },
+    differences: differences.map((kappa) => ({ p: 4, kappa, weight })),
   };
 }
 
@@ -229,7 +284,7 @@ async function drawsOf(
   const draws: number[][] = list.map(() => []);
   for (const noise of noises) {
     await breathe(signal);
-    const images = await gradient(Ls, noise, noise, device);
+    const images = await scope(async () => (await formOf(noise, device, signal))(Ls));
     images.forEach((image, i) => void draws[i].push(noises.length * dot(list[i], image)));
   }
   return draws;

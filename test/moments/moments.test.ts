@@ -352,7 +352,8 @@ test("bad input is an error that says what to do", async () => {
   const large: SampleSource = { N: 10_000, m: 1, d: 3000, device: on, read: () => x };
   await rejectsCode(symmetriesFromMoments(large), "ERR_LCONV_ARGUMENT", "3000 positions are more than 2048");
   const many = samplesOf(4000, 2, (z) => Array.from({ length: 90 }, (_, i) => Math.sin(z[i % 4]! * (1 + i)) + z[(i + 1) % 4]! * i));
-  await wrong("take fewer components or orders [3]", "ERR_LCONV_ARGUMENT", { components: 80, orders: [4] }, many);
+  const labels = Int32Array.from({ length: many.N }, (_, n) => n % 3);
+  await wrong("take fewer components or orders [3]", "ERR_LCONV_ARGUMENT", { components: 80, orders: [4], labels }, many);
 });
 
 test.run();

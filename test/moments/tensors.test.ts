@@ -4,9 +4,10 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { device } from "../../src/engine/device.js";
 import { Philox } from "../../src/engine/random.js";
-import { gradient, incoherent, packed, type Term, unpacked } from "../../src/moments/action.js";
+import { type DenseTerm, gradient, incoherent } from "../../src/moments/action.js";
 import { anisotropic, fourthCumulants, inverseRoot, symmetric, thirdCumulants, turned } from "../../src/moments/cumulants.js";
 import { dot, lowest } from "../../src/moments/krylov.js";
+import { packed, unpacked } from "../../src/moments/packed.js";
 import type { RawMoments } from "../../src/moments/rawMoments.js";
 import { scope } from "../../src/tensor/scope.js";
 import { tensor } from "../../src/tensor/tensor.js";
@@ -15,7 +16,7 @@ import { acted, indices, offset, randomSymmetric } from "../support/symmetricTen
 const test = suite("tensors of moments");
 const on = device();
 
-const termOf = (kappa: Float64Array, p: number, k: number, weight: number): Term => ({
+const termOf = (kappa: Float64Array, p: number, k: number, weight: number): DenseTerm => ({
   p,
   weight,
   kappa: symmetric(Float32Array.from(kappa), k, on),

@@ -28,3 +28,8 @@ export function acted(L: Matrix, kappa: Float64Array, p: number): Float64Array {
         out[offset(index, k)] += L.get(index[place]!, a) * kappa[offset([...index.slice(0, place), a, ...index.slice(place + 1)], k)]!;
   return out;
 }
+
+/** The same without repetitions: entries a <= b <= c <= e, the greatest index outermost. */
+export function* sorted(k: number): Generator<[number, number, number, number]> {
+  for (let e = 0; e < k; e++) for (let c = 0; c <= e; c++) for (let b = 0; b <= c; b++) for (let a = 0; a <= b; a++) yield [a, b, c, e];
+}

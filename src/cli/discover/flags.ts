@@ -89,7 +89,7 @@ export const discoverFlags = {
   moments: {
     value: "ORDERS",
     kind: text("2,3 or 2,4 or 2,3,4", /^(2,)?(3|4|3,4)$/),
-    help: "--distribution: orders of the cumulants (default: 2,3,4; with more than 40 components 2,3)",
+    help: "--distribution: orders of the cumulants (default: 2,3,4; with more than 40 components 2,3, or 2,3,4 where the third shows nothing; 4 with up to 103)",
   },
   labels: { value: "", kind: toggle, help: "--distribution: look for what keeps the distribution of each class, by labels y of the data" },
   weights: {
