@@ -6,7 +6,11 @@ import { clip, LconvError } from "../../../errors.js";
  * Runs a program of Slurm to its end and returns what it printed. Ctrl-C does not reach it: whether jobs were submitted must not stay unknown.
  * Throws ERR_LCONV_SLURM where it is missing, or with its own words where it failed.
  */
-export async function runSlurm(program: "sbatch" | "squeue" | "scontrol", args: readonly string[], input = ""): Promise<string> {
+export async function runSlurm(
+  program: "sbatch" | "squeue" | "scontrol" | "scancel",
+  args: readonly string[],
+  input = "",
+): Promise<string> {
   const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], detached: true });
   const ended = new Promise<number | null>((settle, reject) => {
     child.once("error", reject);

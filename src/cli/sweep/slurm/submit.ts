@@ -9,7 +9,7 @@ import { type Sweep, withLock } from "../folder.js";
 import { prepare, type SweepJob } from "../local.js";
 import { shellWord, splitWords } from "../shell.js";
 import { checkSlurm, runSlurm } from "./programs.js";
-import { logPattern, queuedCells, recordSubmission } from "./queue.js";
+import { logPattern, queuedCells, recordSubmission, type Submission } from "./queue.js";
 
 /** What `--launcher slurm` submits. */
 export type SlurmJob = SweepJob & { given: Pick<SweepValues, "launcher" | "jobs" | "stealLock" | "sbatch"> };
@@ -36,7 +36,7 @@ export async function submitSweep(job: SlurmJob, reporter: Reporter, { out, sign
     if (cells.length === 0) return tell(sweep, null, counts, out);
     const array = arrayOf(cells);
     const id = await submit(sweep, array, job, more);
-    recordSubmission(job.folder, { job: id, array, submitted: new Date().toISOString() });
+    await record(job.folder, { job: id, array, submitted: new Date().toISOString() });
     tell(sweep, id, counts, out);
   });
 }
@@ -73,6 +73,16 @@ async function submit(sweep: Sweep, array: string, { given, control }: SlurmJob,
   const id = /^(\d+)(;.*)?$/.exec(printed)?.[1];
   check(id !== undefined, "ERR_LCONV_SLURM", () => `sbatch: expected the number of a job, got "${clip(printed, 300)}"`);
   return id;
+}
+
+/** A job that no later submission would know of is taken back. */
+async function record(folder: string, submission: Submission): Promise<void> {
+  try {
+    recordSubmission(folder, submission);
+  } catch (error) {
+    await runSlurm("scancel", [submission.job]);
+    throw error;
+  }
 }
 
 async function submitted(args: readonly string[], script: string): Promise<string> {
