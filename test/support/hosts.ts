@@ -2,9 +2,10 @@
 // temporary folder; nothing of the system's ssh is read or changed.
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ofEndedProcesses } from "./killed.js";
 
 const programs = { ip: "iproute2", sshd: "openssh-server", ssh: "openssh-client", "ssh-keygen": "openssh-client", parallel: "parallel" };
 /** sbin is not in the PATH of every user, and sshd requires to be called by its full path. */
@@ -38,18 +39,14 @@ export interface Hosts {
 
 /** Starts two hosts, and waits until both let this process in. */
 export async function startHosts(): Promise<Hosts> {
-  const folder = mkdtempSync(join(tmpdir(), "lconv-hosts-"));
+  removeOfKilled();
+  const folder = mkdtempSync(join(tmpdir(), `lconv-hosts-${process.pid}-`));
   const [names, spaces] = [["host1", "host2"], ["a", "b"].map((letter) => `lconv-${process.pid}${letter}`)];
   const daemons: ChildProcess[] = [];
   const privileged = "/run/sshd"; // sshd wants this empty folder, which the start of the service makes
   const made = !existsSync(privileged);
   const remove = (): void => {
-    // What a killed test left in them must not keep them alive.
-    for (const space of spaces) {
-      const pids = spawnSync("ip", ["netns", "pids", space], { env: environment, encoding: "utf8" }).stdout ?? "";
-      for (const pid of pids.split("\n").filter((line) => line !== "")) spawnSync("kill", ["-9", pid]);
-      spawnSync("ip", ["netns", "delete", space], { env: environment }); // with its end of the link, and so the other one
-    }
+    for (const space of spaces) removeSpace(space);
     if (made && existsSync(privileged)) rmdirSync(privileged);
     rmSync(folder, { recursive: true, force: true });
   };
@@ -71,6 +68,22 @@ export async function startHosts(): Promise<Hosts> {
     throw error;
   }
   return { names, ssh, stop };
+}
+
+/** With all that runs there, and its link. */
+function removeSpace(space: string): void {
+  const pids = spawnSync("ip", ["netns", "pids", space], { env: environment, encoding: "utf8" }).stdout ?? "";
+  for (const pid of pids.split("\n").filter((line) => line !== "")) spawnSync("kill", ["-9", pid]);
+  spawnSync("ip", ["netns", "delete", space], { env: environment });
+}
+
+function removeOfKilled(): void {
+  const spaces = run("ip", "netns", "list")
+    .split("\n")
+    .map((line) => line.split(" ")[0]);
+  for (const space of ofEndedProcesses(spaces, /^lconv-(\d+)[ab]$/)) removeSpace(space);
+  for (const left of ofEndedProcesses(readdirSync(tmpdir()), /^lconv-hosts-(\d+)-/))
+    rmSync(join(tmpdir(), left), { recursive: true, force: true });
 }
 
 /** A namespace with a link of two addresses to this one, out of a range for tests (RFC 2544). Returns that of the host. */

@@ -7,6 +7,7 @@ import { createServer } from "node:net";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { ofEndedProcesses } from "./killed.js";
 
 const programs = ["munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel"];
 
@@ -29,14 +30,11 @@ export interface Slurm {
 
 /** Starts it, and waits until the node takes jobs. */
 export async function startSlurm(): Promise<Slurm> {
-  const folder = mkdtempSync(join(tmpdir(), "lconv-slurm-"));
+  for (const left of ofEndedProcesses(readdirSync(tmpdir()), /^lconv-slurm-(\d+)-/)) removeAll(join(tmpdir(), left));
+  const folder = mkdtempSync(join(tmpdir(), `lconv-slurm-${process.pid}-`));
   const daemons: ChildProcess[] = [];
   const env = { SLURM_CONF: join(folder, "slurm.conf") };
-  /** Jobs are no children of this process, but all that belongs to this Slurm has its configuration in the environment. */
-  const kill = (): void => {
-    for (const pid of processesWith(`SLURM_CONF=${env.SLURM_CONF}`)) tryTo(() => process.kill(pid, "SIGKILL"));
-    rmSync(folder, { recursive: true, force: true });
-  };
+  const kill = (): void => removeAll(folder);
   const run = async (program: string, ...args: string[]): Promise<string> =>
     (await promisify(execFile)(program, args, { env: { ...process.env, ...env }, timeout: 30_000 })).stdout;
   const stop = async (): Promise<void> => {
@@ -66,6 +64,12 @@ export async function startSlurm(): Promise<Slurm> {
     throw new Error(`${(error as Error).message}\n${logs.join("\n")}`);
   }
   return { env, run, stop };
+}
+
+/** Jobs are no children of this process, but all that belongs to a Slurm has its configuration in the environment. */
+function removeAll(folder: string): void {
+  for (const pid of processesWith(`SLURM_CONF=${folder}/slurm.conf`)) tryTo(() => process.kill(pid, "SIGKILL"));
+  rmSync(folder, { recursive: true, force: true });
 }
 
 async function writeFiles(folder: string): Promise<void> {
