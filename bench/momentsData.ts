@@ -50,7 +50,7 @@ function rotation(q: Float64Array): Matrix {
  * So many rigid shapes that no space is left in which one of them is alone: else it could be turned without the others, and 5 shapes of 16 points would have
  * so(3) five times over.
  */
-const shapesOf = (P: number): number => (P > 8 ? 12 : 5);
+const shapesOf = (P: number): number => (P > 16 ? 30 : P > 8 ? 12 : 5);
 
 /** Rigid shapes of P points in R^3, turned at random, with noise, and mixed by a random matrix, which may be orthogonal: so(3). */
 function cloudsOf(P: number, orthogonal: boolean, seed: number, N: number): Made {
@@ -87,7 +87,7 @@ const cloudsLike = (P: number, orthogonal: boolean, exact: Problem["exact"], set
 const signedClouds = (P: number, settings: Problem["settings"]): Problem => ({
   ...{ name: `signed/clouds P${P}`, truth: 3, exact: () => true, settings },
   make: async (seed, N) => {
-    const made = cloudsOf(P, false, seed, N);
+    const made = cloudsOf(P, P > 16, seed, N); // an orthogonal mixing, where any would leave directions to rounding
     const signs = new Philox(seed, STREAM + 2).uniform(N);
     return { ...made, x: made.x.map((value, at) => (signs[Math.floor(at / made.d)] < 0.5 ? -value : value)) };
   },

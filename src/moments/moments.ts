@@ -136,21 +136,29 @@ type ExaminedOptions = Omit<SpectrumOptions, "isotropic"> &
 /** With the orders asked for; else of many components the third alone, which is faster, unless it shows nothing, as of symmetric x. The scope in force owns it. */
 async function examined(source: Weighted, found: Components, { orders, ...options }: ExaminedOptions): Promise<Examined> {
   const { k } = found;
-  const { classes, device, seed, signal, onStep, classOf } = options;
   const withOrders = async (orders: readonly (3 | 4)[]): Promise<Examined> => {
-    const order = Math.max(...orders) as 3 | 4;
-    checkMemory(k, order, classes);
-    const { groups, effective } = await rawMoments(source, found, {
-      ...{ order, batches: BATCHES, classes, seed, device, ...defined({ classOf, signal }) },
-      onStep: (done, of) => onStep?.("moments", done, of),
-    });
-    const sampled = await sampledFrom(groups, orders, device, signal);
+    const { sampled, effective } = await sampledOf(source, found, { orders, ...options });
     return { orders, effective, sampled, spectrum: await seenOf(sampled, options) };
   };
   if (orders) return withOrders(orders);
   if (k <= FOURTH) return withOrders([3, 4]);
   const third = await withOrders([3]);
-  return isSeen(third.spectrum) || !fourthFits(k, classes) ? third : withOrders([3, 4]);
+  return isSeen(third.spectrum) || !fourthFits(k, options.classes) ? third : withOrders([3, 4]);
+}
+
+/** Raw moments, which take more memory than what is made of them, live no longer than this. */
+async function sampledOf(
+  source: Weighted,
+  found: Components,
+  { orders, classes, classOf, device, seed, signal, onStep }: ExaminedOptions & { orders: readonly (3 | 4)[] },
+): Promise<Pick<Examined, "sampled" | "effective">> {
+  const order = Math.max(...orders) as 3 | 4;
+  checkMemory(found.k, order, classes);
+  const { groups, effective } = await rawMoments(source, found, {
+    ...{ order, batches: BATCHES, classes, seed, device, ...defined({ classOf, signal }) },
+    onStep: (done, of) => onStep?.("moments", done, of),
+  });
+  return { sampled: await sampledFrom(groups, orders, device, signal), effective };
 }
 
 interface Claimed {

@@ -160,7 +160,7 @@ function* pieces(k: number): Generator<{ first: number; count: number }> {
 }
 
 /** (c, e) of each pair c <= e, in the order of `twos`. */
-function pairsOf(k: number): Int32Array {
+export function pairsOf(k: number): Int32Array {
   const out = new Int32Array(2 * twos(k));
   let at = 0;
   for (let e = 0; e < k; e++)

@@ -5,7 +5,7 @@ import { matmul } from "../ops/matmul.js";
 import { scope } from "../tensor/scope.js";
 import { type Tensor, tensor } from "../tensor/tensor.js";
 import { packed, unpacked } from "./packed.js";
-import { type Quartic, twos } from "./quartic.js";
+import { pairsOf, type Quartic, twos } from "./quartic.js";
 import type { QuarticTerm } from "./quarticTerm.js";
 
 /** Gradients of a quadratic form in L, halved and packed, for several L [k, k]. */
@@ -52,7 +52,10 @@ export async function quarticForm(
   };
 }
 
-/** W, [twos(k), twos(k)] */
+/** Of rows and columns of W, so that memory holds little beside it. */
+const PARTS = 8;
+
+/** W, [twos(k), twos(k)], part by part; those below the diagonal are those above it. */
 async function productsOf(
   terms: readonly QuarticTerm[],
   others: readonly QuarticTerm[] | undefined,
@@ -60,33 +63,47 @@ async function productsOf(
   signal?: AbortSignal,
 ): Promise<Float32Array> {
   const all = twos(terms[0].kappa.k);
-  const sum = new Float32Array(all * all);
-  for (const [i, { kappa, weight }] of terms.entries()) {
-    await breathe(signal);
-    const part = await scope(() => {
-      const upload = (one: Quartic): Tensor => tensor(pairwise(one, Math.sqrt(weight)), { shape: [all, all], device });
-      const K = upload(kappa);
-      return matmul(K, others ? upload(others[i].kappa) : K, { transB: true }).data();
+  const W = new Float32Array(all * all);
+  const size = Math.ceil(all / PARTS);
+  for (const [i, { kappa, weight }] of terms.entries())
+    await scope(async () => {
+      const rows = partsOf(kappa, size, Math.sqrt(weight), device);
+      const columns = others ? partsOf(others[i].kappa, size, Math.sqrt(weight), device) : rows;
+      for (const [row, left] of rows.entries())
+        for (const [column, right] of columns.entries()) {
+          if (!others && column < row) continue;
+          await breathe(signal);
+          const part = await scope(() => matmul(left, right, { transB: true }).data());
+          const width = right.shape[0];
+          for (let r = 0, from = 0; r < left.shape[0]; r++)
+            for (let c = 0, to = (row * size + r) * all + column * size; c < width; c++, from++, to++) W[to] += part[from];
+        }
     });
-    for (let at = 0; at < sum.length; at++) sum[at] += part[at];
+  for (let r = 0; r < all; r++)
+    for (let c = 0; c < r; c++) {
+      const [below, above] = [r * all + c, c * all + r];
+      W[below] = W[above] = others ? W[below] + W[above] : W[above];
+    }
+  if (others) for (let r = 0; r < all; r++) W[r * all + r] *= 2;
+  return W;
+}
+
+/** kappa times `factor` as a matrix [(a, b), (c, e)] with c < e times the root of 2, `size` rows each. */
+function partsOf(kappa: Quartic, size: number, factor: number, device: Device): Tensor[] {
+  const all = twos(kappa.k);
+  const pairs = pairsOf(kappa.k);
+  const parts: Tensor[] = [];
+  for (let first = 0; first < all; first += size) {
+    const rows = Math.min(size, all - first);
+    const values = new Float32Array(rows * all);
+    for (let i = first, at = 0; i < first + rows; i++)
+      for (let j = 0; j < all; j++, at++) {
+        const [c, e] = [pairs[2 * j], pairs[2 * j + 1]];
+        values[at] = factor * kappa.at(pairs[2 * i], pairs[2 * i + 1], c, e) * (c < e ? Math.SQRT2 : 1);
+      }
+    parts.push(tensor(values, { shape: [rows, all], device }));
   }
-  if (others) addTransposed(sum, all);
-  return sum;
-}
-
-/** Times `factor`, [(a, b), (c, e)] with c < e times the root of 2. */
-function pairwise(kappa: Quartic, factor: number): Float32Array {
-  const { k } = kappa;
-  const out = new Float32Array(twos(k) ** 2);
-  let at = 0;
-  for (let b = 0; b < k; b++)
-    for (let a = 0; a <= b; a++)
-      for (let e = 0; e < k; e++) for (let c = 0; c <= e; c++, at++) out[at] = factor * kappa.at(a, b, c, e) * (c < e ? Math.SQRT2 : 1);
-  return out;
-}
-
-function addTransposed(W: Float32Array, all: number): void {
-  for (let i = 0; i < all; i++) for (let j = 0; j <= i; j++) W[i * all + j] = W[j * all + i] = W[i * all + j] + W[j * all + i];
+  return parts;
 }
 
 function formOf(W: Float32Array, k: number): Float32Array {
