@@ -66,7 +66,7 @@ const groupName = ({ dataset, layers }: Pick<Condition, "dataset" | "layers">, {
   new Set(groups.map((group) => group.layers)).size > 1 ? `${layers} ${layers === 1 ? "layer" : "layers"}` : dataset;
 
 /** Means on the test images, with a whisker of one standard deviation over seeds. */
-export function accuracyChart(figure: Shape, bars: readonly Bar[], variant: string): string {
+function accuracyChart(figure: Shape, bars: readonly Bar[], variant: string): string {
   return barChart({
     title: `${figure.title}: ${variant}`,
     xLabel: "accuracy on the test images, mean and standard deviation over seeds",
@@ -123,7 +123,7 @@ function barTable(bars: readonly Bar[]): string {
 }
 
 /** `94.45 %, within 93.90 % to 94.80 %` */
-export function printedText({ accuracy, expected }: PrintedBeside): string {
+function printedText({ accuracy, expected }: PrintedBeside): string {
   if (expected === undefined) return percent(accuracy);
   const inside = accuracy >= expected.low && accuracy <= expected.high;
   return `${percent(accuracy)}, ${inside ? "inside" : "outside"} ${percent(expected.low)} to ${percent(expected.high)}`;
@@ -153,7 +153,7 @@ const says = (what: Says): string =>
   ({ above: "above 0", "no gain": `below ${points(MARGIN)}`, equal: `within ${points(MARGIN).slice(1)} of 0` })[what];
 
 /** Both bars by what they do not have in common, and what they do. */
-export function namesOf({ a, b }: ClaimRow): [string, string] {
+function namesOf({ a, b }: ClaimRow): [string, string] {
   const full = ({ dataset, variant, layers, model }: Condition): string => `${dataset}, ${variant}, ${layers} ${model}`;
   return [full(a), full(b)];
 }

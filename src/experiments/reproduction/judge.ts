@@ -16,7 +16,6 @@ export type Mode = (typeof modes)[number];
  */
 export const measures = { chosen: "chosenTestAccuracy", published: "bestValAccuracy" } as const;
 export type Measure = keyof typeof measures;
-export const measureNames = Object.keys(measures) as Measure[];
 
 /** A finished run of a figure. */
 export interface ReproducedRun extends Condition {

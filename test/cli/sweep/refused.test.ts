@@ -114,9 +114,13 @@ test("arguments that do not go together", async () => {
   writeFileSync(join(folder, "other/letter.txt"), "");
   for (const [args, text] of [
     [[grid], "a grid file needs --out"],
-    [[grid, "--out", "x", "--status", "--print"], "expected at most one of --cell, --print, --status, --collect, got --print and --status"],
+    [
+      [grid, "--out", "x", "--status", "--print"],
+      "expected at most one of --cell, --print, --status, --watch, --serve, --collect, got --print and --status",
+    ],
     [["other"], "other holds no sweep"],
-    [[grid, "--out", "x", "--status"], "no sweep was begun in x"],
+    [[grid, "--out", "x", "--status"], "no sweep was begun in x; begin it without --status"],
+    [[grid, "--out", "x", "--serve", "0"], "no sweep was begun in x; begin it without --serve"],
     [[grid, "--out", "other"], "other is not empty (it holds letter.txt)"],
     [[grid, "--out", "x", "--jobs", "0"], "--jobs: expected an integer from 1 to"],
     [[grid, "--out", "plain", "--cell", "2"], "--cell: expected a number from 0 to 1, got 2"],
