@@ -1,5 +1,5 @@
 // Runs an hour of Figure 2 on rotated and scrambled MNIST: a sweep with two jobs of one thread and one of two, and the same runs in PyTorch.
-//   LCONV_DATA=... npx tsx bench/throughput.ts [--epochs 2] [--seeds 2] [--python python3] [--out bench/results/FILE.jsonl]
+//   LCONV_DATA=... npx tsx bench/throughput.ts [--epochs 2] [--seeds 2] [--models A,B] [--python python3] [--out bench/results/FILE.jsonl]
 // A line for each way: seconds of the wall clock, the sum of the runs' own seconds, and what share of the jobs' time these fill.
 // needs dist: commands run as a user's do
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -16,12 +16,13 @@ const { values } = parseArgs({
   options: {
     epochs: { type: "string", default: "2" },
     seeds: { type: "string", default: "2" },
+    models: { type: "string", default: "lconv,lconv-random,cnn,fc" },
     python: { type: "string", default: "" },
     out: { type: "string" },
   },
 });
 const [epochs, seeds] = [Number(values.epochs), Number(values.seeds)];
-const models = ["lconv", "lconv-random", "cnn", "fc"] as const;
+const models = values.models.split(",");
 const folder = mkdtempSync(join(tmpdir(), "lconv-throughput-"));
 process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 const main = new URL("../dist/cli/main.js", import.meta.url).pathname;
