@@ -1,7 +1,7 @@
 import { type ClaimRow, MARGIN, type Says } from "../experiments/reproduction/claims.js";
 import type { Condition } from "../experiments/reproduction/figures.js";
-import type { JudgedRow, Measure, Mode } from "../experiments/reproduction/judge.js";
-import type { Bar, FigureSummary, JudgedClaim, PrintedBeside, Reproduction } from "../experiments/reproduction/summary.js";
+import type { JudgedRow, Judgement, Measure, Mode } from "../experiments/reproduction/judge.js";
+import type { Bar, FigureSummary, JudgedClaim, PrintedBeside, Reproduction, SizeClaim } from "../experiments/reproduction/summary.js";
 import { barChart } from "./barChart.js";
 import { percent } from "./curves.js";
 import { type PageHead, page, scroll, section, textTable } from "./page.js";
@@ -9,9 +9,9 @@ import { element, escapeText } from "./svg.js";
 import { interval, points, spread } from "./sweep.js";
 
 /** The paper's figures as this package finds them, and what becomes of its claims, as one self-contained page. */
-export function renderReproduction(head: PageHead, { figures, claims }: Reproduction): string {
+export function renderReproduction(head: PageHead, { figures, claims, sizes }: Reproduction): string {
   return page(head, [
-    section("Claims", claimSection(claims)),
+    section("Claims", claimSection(claims) + sizeTable(sizes)),
     ...figures.map(figureSection),
     section("What decides", claims.map(rowsOf).join("")),
   ]);
@@ -29,12 +29,16 @@ const text = (content: string): string => element("p", {}, escapeText(content));
 const muted = (content: string): string => element("p", { class: "muted" }, escapeText(content));
 const number = (heading: string) => ({ heading, number: true });
 
+/** A claim of which nothing was run is not decided, either; that is said. */
+export const verdictText = ({ verdict, rows }: Judgement): string =>
+  rows.every(({ difference, note }) => difference === undefined && note === undefined) ? "no runs yet" : verdict;
+
 function claimSection(claims: readonly JudgedClaim[]): string {
   const columns = [{ heading: "Claim" }, { heading: "Said in" }, ...readings.map(({ name }) => ({ heading: name }))];
   const rows = claims.map((judged) => [
     judged.claim.text,
     judged.claim.source,
-    ...readings.map(({ mode, measure }) => judged.judgements[mode][measure].verdict),
+    ...readings.map(({ mode, measure }) => verdictText(judged.judgements[mode][measure])),
   ]);
   return (
     scroll(textTable(columns, rows), "Claims") +
@@ -45,7 +49,7 @@ function claimSection(claims: readonly JudgedClaim[]): string {
       "Corrected: two layers are stacked, and the models of a seed share rotations and permutation, so that runs are compared in pairs. As published: the authors' script trained one layer where it said 2 CNN or 2 FC, and drew other rotations and another permutation for each model, so that means are compared without pairs (Welch).",
     ) +
     muted(
-      `A claim holds where each of its rows does by its own 95 % interval, and does not hold where one is the other way by an interval of confidence 1 - 5 % / rows. Else it is not decided. A gain below ${points(MARGIN)} points counts as none. Seeds vary weights, order, rotations and permutation; nothing is said of other images.`,
+      `A claim holds where each of its rows does by its own 95 % interval, and does not hold where one is the other way by an interval of confidence 1 - 5 % / rows. Else it is not decided. A gain below ${100 * MARGIN} point counts as none. Seeds vary weights, order, rotations and permutation; nothing is said of other images.`,
     )
   );
 }
@@ -58,6 +62,18 @@ function figureSection({ figure, bars }: FigureSummary): string {
   const measured = bars.filter(({ accuracy }) => accuracy.published !== null);
   const body = `${charts.join("")}${measured.length > 0 ? scroll(barTable(measured), figure.title) : ""}${element("figure", {}, parameterChart(figure, bars))}`;
   return section(figure.title, body);
+}
+
+function sizeTable(sizes: readonly SizeClaim[]): string {
+  if (sizes.length === 0) return "";
+  const columns = ["Claim on sizes", "Said in", "Verdict", "Counted"].map((heading) => ({ heading }));
+  return scroll(
+    textTable(
+      columns,
+      sizes.map(({ text: claim, source, verdict, evidence }) => [claim, source, verdict, evidence]),
+    ),
+    "Claims on sizes",
+  );
 }
 
 type Shape = FigureSummary["figure"];

@@ -43,6 +43,22 @@ test("parameters are those that the authors print and that their formulas give",
     assert.is(authorsParameters(model, imageShapes[dataset], options), count, `${model} on ${dataset}, ${options.layers} layers`);
 });
 
+test("the caption's five times the parameters is counted, and is not so", () => {
+  const options = { generators: 8, rank: 16, filters: 32 } as const;
+  const fig2 = figureOf("fig2").models.map(({ model }) => ({
+    ...{ dataset: "mnist", variant: "rotated", layers: 1, model },
+    parameters: authorsParameters(model, imageShapes.mnist, options),
+  }));
+  const { sizes } = summarize({ fig2 }, {});
+  assert.equal(
+    sizes.map(({ verdict: said, evidence }) => [said, evidence]),
+    [["does not hold", "fully connected 8.8 times, CNN 0.48 times"]],
+  );
+  const asSaid = fig2.map((bar) => ({ ...bar, parameters: bar.model === "lconv" ? 100 : 500 }));
+  assert.is(summarize({ fig2: asSaid }, {}).sizes[0].verdict, "holds");
+  assert.equal(summarize({ matched: fig2 }, {}).sizes, []);
+});
+
 test("Welch's interval, by hand: standard error, degrees rounded down, none without spread", () => {
   const { n, mean, low, high } = unpairedDifference([3, 5, 7], [1, 2]);
   assert.is(n, 2);
@@ -167,6 +183,7 @@ test("the page: bars with whiskers, what the authors printed, verdicts with thei
   const empty = renderReproduction({ title: "t" }, summarize({ matched: bars }, {}));
   assertWellFormed(empty);
   assert.match(empty, "no runs yet");
+  assert.not.match(empty, "not decided</td>");
 });
 
 test.run();

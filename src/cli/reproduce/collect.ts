@@ -37,12 +37,14 @@ export function collectFigures(folder: string): CollectedFigures {
 }
 
 /** Claims with their verdicts, as programs read them. */
-export const verdictsOf = ({ claims }: Reproduction) =>
-  claims.map(({ claim: { figure, text, source }, judgements }) => ({
+export const verdictsOf = ({ claims, sizes }: Reproduction) => [
+  ...claims.map(({ claim: { figure, text, source }, judgements }) => ({
     ...{ figure, claim: text, source },
     verdicts: Object.fromEntries(readings.map(({ mode, measure, name }) => [name, judgements[mode][measure].verdict])),
     rows: judgements.corrected.chosen.rows.map(({ row, difference, verdict }) => ({ ...row, difference: difference ?? null, verdict })),
-  }));
+  })),
+  ...sizes.map(({ figure, text, source, verdict, evidence }) => ({ figure, claim: text, source, verdict, evidence })),
+];
 
 const conditionOf = ({ dataset, variant, layers, model }: CellValues) => ({ dataset, variant, layers, model });
 

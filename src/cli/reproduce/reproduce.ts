@@ -5,7 +5,7 @@ import { check, unknownName } from "../../errors.js";
 import { type FigureName, figureNames, figureOf } from "../../experiments/reproduction/figures.js";
 import type { JudgedRow, Verdict } from "../../experiments/reproduction/judge.js";
 import type { Reproduction } from "../../experiments/reproduction/summary.js";
-import { readings } from "../../report/reproduction.js";
+import { readings, verdictText } from "../../report/reproduction.js";
 import type { Cell } from "../sweep/cells.js";
 import { withLock } from "../sweep/folder.js";
 import { readGrid } from "../sweep/grid.js";
@@ -97,15 +97,23 @@ function conclude(folder: string, { out }: Context): void {
 }
 
 /** Every claim with its verdict, how its rows stand, and the other readings where they say something else. */
-function claimsText({ claims }: Reproduction): string {
+function claimsText({ claims, sizes }: Reproduction): string {
   const lines = claims.flatMap(({ claim, judgements }) => {
-    const [{ verdict, rows }, ...others] = readings.map(({ mode, measure }) => judgements[mode][measure]);
-    const otherwise = others.flatMap((other, i) => (other.verdict === verdict ? [] : [`${readings[i + 1].name}: ${other.verdict}`]));
-    const stand = [claim.source, rowsText(rows), ...otherwise].join("; ");
-    return [`${verdict.padEnd(13)}  ${claim.figure}: ${claim.text}`, `${" ".repeat(15)}${stand}`];
+    const [ours, ...others] = readings.map(({ mode, measure }) => judgements[mode][measure]);
+    const verdict = verdictText(ours);
+    const otherwise = others.flatMap((other, i) =>
+      verdictText(other) === verdict ? [] : [`${readings[i + 1].name}: ${verdictText(other)}`],
+    );
+    return lineOf(verdict, claim, [claim.source, rowsText(ours.rows), ...otherwise].join("; "));
   });
+  lines.push(...sizes.flatMap((size) => lineOf(size.verdict, size, `${size.source}; ${size.evidence}`)));
   return `${lines.join("\n")}\n`;
 }
+
+const lineOf = (verdict: string, { figure, text }: { figure: string; text: string }, evidence: string): string[] => [
+  `${verdict.padEnd(13)}  ${figure}: ${text}`,
+  `${" ".repeat(15)}${evidence}`,
+];
 
 function rowsText(rows: readonly JudgedRow[]): string {
   const count = (verdict: Verdict): number => rows.filter((row) => row.verdict === verdict).length;

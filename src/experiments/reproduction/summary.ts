@@ -33,9 +33,19 @@ export interface JudgedClaim {
   judgements: Readonly<Record<Mode, Readonly<Record<Measure, Judgement>>>>;
 }
 
+/** A statement on sizes, which are counted and not measured. */
+export interface SizeClaim {
+  figure: FigureName;
+  text: string;
+  source: string;
+  verdict: "holds" | "does not hold";
+  evidence: string;
+}
+
 export interface Reproduction {
   figures: readonly FigureSummary[];
   claims: readonly JudgedClaim[];
+  sizes: readonly SizeClaim[];
 }
 
 /** Bars with their spread over seeds, and every claim on a figure of which bars are given. */
@@ -51,6 +61,24 @@ export function summarize(
       bars: (counted[name] ?? []).map((bar) => barOf(name, bar, runs[name] ?? [])),
     })),
     claims: claims.filter(({ figure }) => named.includes(figure)).map((claim) => judged(claim, runs[claim.figure] ?? [])),
+    sizes: named.includes("fig2") ? [sizesOnMnist(counted.fig2 ?? [])] : [],
+  };
+}
+
+/** "5x" in the caption of Figure 2, read with a margin of a half. */
+const FIVE = { least: 4.5, most: 5.5 };
+
+function sizesOnMnist(bars: readonly Counted[]): SizeClaim {
+  const parameters = (model: string): number =>
+    bars.find((bar) => bar.dataset === "mnist" && bar.model === model)?.parameters ?? Number.NaN;
+  const [fc, cnn] = ["fc", "cnn"].map((model) => parameters(model) / parameters("lconv"));
+  const holds = [fc, cnn].every((ratio) => ratio >= FIVE.least && ratio <= FIVE.most);
+  return {
+    figure: "fig2",
+    text: "On MNIST the fully connected network and the CNN have five times the parameters of L-conv.",
+    source: "caption of Figure 2",
+    verdict: holds ? "holds" : "does not hold",
+    evidence: `fully connected ${fc.toFixed(1)} times, CNN ${cnn.toFixed(2)} times`,
   };
 }
 
