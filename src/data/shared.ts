@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
+import { dirname } from "node:path";
 import { defined } from "../defined.js";
 import { LconvError } from "../errors.js";
+import { freeBytes } from "../io/folders.js";
 import { readSafetensors, type TensorToWrite, writeSafetensors } from "../io/safetensors.js";
 import type { Dataset } from "./dataset.js";
 import { doOnce } from "./doOnce.js";
@@ -22,7 +24,7 @@ export async function makeShared(path: string, make: () => Promise<Prepared>, si
     isDone: () => made !== undefined || existsSync(path),
     work: async (): Promise<void> => {
       made = await make();
-      write(path, made);
+      if (freeBytes(dirname(path)) > 2 * bytesOf(made.data) + RESERVE) write(path, made);
     },
   };
   try {
@@ -33,6 +35,11 @@ export async function makeShared(path: string, make: () => Promise<Prepared>, si
     return made ?? (await make());
   }
 }
+
+/** For what the processes write besides: a disk that is nearly full is theirs. */
+const RESERVE = 5e8;
+
+const bytesOf = (data: PreparedData): number => parts.reduce((sum, part) => sum + (data[part]?.x.byteLength ?? 0), 0);
 
 const isOfFiles = (error: unknown): boolean =>
   error instanceof LconvError && (error.code === "ERR_LCONV_IO" || error.code === "ERR_LCONV_FORMAT");

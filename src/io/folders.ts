@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, rmdirSync, rmSync, statSync } from "node:fs";
+import { closeSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, rmdirSync, rmSync, statfsSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
 /**
@@ -99,5 +99,15 @@ function isRecent(path: string, age: number): boolean {
     return Math.abs(Date.now() - lstatSync(path).ctimeMs) < age;
   } catch {
     return true;
+  }
+}
+
+/** Bytes that are left on the file system of `path`. */
+export function freeBytes(path: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize;
+  } catch {
+    return Number.POSITIVE_INFINITY; // not every file system can tell
   }
 }

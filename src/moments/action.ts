@@ -68,12 +68,14 @@ export async function mixedGradient(
   terms: readonly Term[],
   others: readonly Term[],
   device: Device,
+  signal?: AbortSignal,
 ): Promise<Float64Array[]> {
+  await breathe(signal);
   const [dense, otherDense, quartics] = [terms.filter(isDense), others.filter(isDense), terms.filter(isQuartic)];
   const forth = await gradient(Ls, dense, otherDense, device);
   const sums = added(forth, await gradient(Ls, otherDense, dense, device));
   if (quartics.length === 0) return sums;
-  return scope(async () => added(sums, await (await quarticForm(quartics, others.filter(isQuartic), device))(Ls)));
+  return scope(async () => added(sums, await (await quarticForm(quartics, others.filter(isQuartic), device, signal))(Ls)));
 }
 
 const added = (lists: Float64Array[], more: readonly Float64Array[] | undefined): Float64Array[] =>
@@ -112,7 +114,7 @@ function both(P: Tensor, p: number, k: number, count: number): Tensor {
 }
 
 /** G = sum w p kappa kappa^T [k, k]: what Q would be if the changes of different indices did not cancel is D(L) = <L G, L>. */
-export async function incoherent(terms: readonly Term[], device: Device): Promise<Matrix> {
+export async function incoherent(terms: readonly Term[], device: Device, signal?: AbortSignal): Promise<Matrix> {
   const k = sizeOf(terms[0]);
   const values = await scope(() => {
     let sum = tensor(new Float32Array(k * k), { shape: [k, k], device });
@@ -120,7 +122,7 @@ export async function incoherent(terms: readonly Term[], device: Device): Promis
     return sum.data();
   });
   const G = Matrix.from1DArray(k, k, Array.from(values));
-  for (const term of terms.filter(isQuartic)) G.add(await quarticIncoherent(term, device));
+  for (const term of terms.filter(isQuartic)) G.add(await quarticIncoherent(term, device, signal));
   return G.add(G.transpose()).mul(0.5);
 }
 

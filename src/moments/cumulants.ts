@@ -105,6 +105,7 @@ export async function cumulantsOf(
   all: RawMoments,
   orders: readonly number[],
   device: Device,
+  signal?: AbortSignal,
 ): Promise<Cumulant[]> {
   const center = meanOf(all);
   const k = center.length;
@@ -113,9 +114,9 @@ export async function cumulantsOf(
   const out: Cumulant[] = [];
   for (const raw of classes)
     for (const p of classes.length > 1 ? [1, 2, ...orders] : orders) {
-      await breathe();
+      await breathe(signal);
       if (p === 4 && !repeats(raw)) {
-        out.push({ p, kappa: await quarticCumulants(raw).turned(root, device) });
+        out.push({ p, kappa: await quarticCumulants(raw).turned(root, device, signal) });
         continue;
       }
       const values = ofOrder(raw, center, p);

@@ -18,6 +18,7 @@ export interface Perturbed {
   /** Of the covariance likewise. */
   strains: readonly Matrix[];
   device: Device;
+  signal?: AbortSignal;
 }
 
 /**
@@ -39,11 +40,11 @@ export async function boundOf(claimed: readonly number[], given: Perturbed): Pro
  * -(Q - lambda)^+ (A^T dA + dA^T A) v. Eigenvectors that are not known are taken at the mean eigenvalue, 1.
  */
 async function errorsOf(claimed: readonly number[], span: readonly Matrix[], given: Perturbed): Promise<Matrix[][]> {
-  const { k, values, vectors, scaled, terms, noises, device } = given;
+  const { k, values, vectors, scaled, terms, noises, device, signal } = given;
   const inside = new Set(claimed);
   const errors: Matrix[][] = [];
   for (const noise of noises) {
-    const images = await mixedGradient(span, noise, terms, device);
+    const images = await mixedGradient(span, noise, terms, device, signal);
     errors.push(
       images.map((image, i) => {
         const value = values[claimed[i]];

@@ -214,14 +214,14 @@ async function sampledFrom(
   signal?: AbortSignal,
 ): Promise<Sampled> {
   const whole = groups.map(together);
-  const all = await cumulantsOf(whole, together(whole), orders, device);
+  const all = await cumulantsOf(whole, together(whole), orders, device, signal);
   const batches: Cumulant[][] = [];
   const covariances: Matrix[] = [];
   for (let b = 0; b < BATCHES; b++) {
     await breathe(signal);
     const list = groups.map((group) => group[b]);
     const one = together(list);
-    batches.push(await cumulantsOf(list, one, orders, device));
+    batches.push(await cumulantsOf(list, one, orders, device, signal));
     covariances.push(covarianceOf(one));
   }
   return { all, batches, covariances, covariance: covarianceOf(together(whole)) };

@@ -115,7 +115,7 @@ export class Quartic {
   }
 
   /** kappa -> sum R_aa' R_bb' R_cc' R_ee' kappa_a'b'c'e' for R [k, k]: two indices, then the other two. */
-  async turned(R: Matrix, device: Device): Promise<Quartic> {
+  async turned(R: Matrix, device: Device, signal?: AbortSignal): Promise<Quartic> {
     const { k } = this;
     const all = twos(k);
     const half = new Float32Array(all * all); // [(a, b), (c, e)], a and b turned
@@ -123,7 +123,7 @@ export class Quartic {
       const moved = await turnedSlab(values, R, device);
       for (let b = 0, to = first; b < k; b++)
         for (let a = 0; a <= b; a++, to += all) half.set(moved.subarray((a * k + b) * count, (a * k + b + 1) * count), to);
-      await breathe();
+      await breathe(signal);
     }
     const out = new Float32Array(this.values.length);
     const pairs = pairsOf(k);
@@ -136,7 +136,7 @@ export class Quartic {
       for (let i = 0; i < count; i++)
         for (let c = pairs[2 * (first + i) + 1]; c < k; c++)
           for (let e = c; e < k; e++) out[this.#fours[e] + this.#threes[c] + first + i] = moved[(c * k + e) * count + i];
-      await breathe();
+      await breathe(signal);
     }
     return new Quartic(k, out);
   }

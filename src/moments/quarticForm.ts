@@ -28,7 +28,7 @@ export async function quarticForm(
   const [{ kappa, frame }] = terms;
   const { k } = kappa;
   const n = (k * (k - 1)) / 2;
-  const form = tensor(formOf(await productsOf(terms, others, device, signal), k), { shape: [n, n], device });
+  const form = tensor(await formOf(await productsOf(terms, others, device, signal), k, signal), { shape: [n, n], device });
   return async (Ls) => {
     await breathe(signal);
     const shape = [Ls.length, k, k];
@@ -54,6 +54,8 @@ export async function quarticForm(
 
 /** Of rows and columns of W, so that memory holds little beside it. */
 const PARTS = 8;
+/** Of W between two looks at the clock. */
+const ROWS = 64;
 
 /** W, [twos(k), twos(k)], part by part; those below the diagonal are those above it. */
 async function productsOf(
@@ -67,46 +69,52 @@ async function productsOf(
   const size = Math.ceil(all / PARTS);
   for (const [i, { kappa, weight }] of terms.entries())
     await scope(async () => {
-      const rows = partsOf(kappa, size, Math.sqrt(weight), device);
-      const columns = others ? partsOf(others[i].kappa, size, Math.sqrt(weight), device) : rows;
+      const rows = await partsOf(kappa, size, Math.sqrt(weight), device, signal);
+      const columns = others ? await partsOf(others[i].kappa, size, Math.sqrt(weight), device, signal) : rows;
       for (const [row, left] of rows.entries())
         for (const [column, right] of columns.entries()) {
           if (!others && column < row) continue;
           await breathe(signal);
           const part = await scope(() => matmul(left, right, { transB: true }).data());
           const width = right.shape[0];
-          for (let r = 0, from = 0; r < left.shape[0]; r++)
+          for (let r = 0, from = 0; r < left.shape[0]; r++) {
             for (let c = 0, to = (row * size + r) * all + column * size; c < width; c++, from++, to++) W[to] += part[from];
+            if (r % ROWS === 0) await breathe(signal);
+          }
         }
     });
-  for (let r = 0; r < all; r++)
+  for (let r = 0; r < all; r++) {
+    if (r % ROWS === 0) await breathe(signal);
     for (let c = 0; c < r; c++) {
       const [below, above] = [r * all + c, c * all + r];
       W[below] = W[above] = others ? W[below] + W[above] : W[above];
     }
+  }
   if (others) for (let r = 0; r < all; r++) W[r * all + r] *= 2;
   return W;
 }
 
 /** kappa times `factor` as a matrix [(a, b), (c, e)] with c < e times the root of 2, `size` rows each. */
-function partsOf(kappa: Quartic, size: number, factor: number, device: Device): Tensor[] {
+async function partsOf(kappa: Quartic, size: number, factor: number, device: Device, signal?: AbortSignal): Promise<Tensor[]> {
   const all = twos(kappa.k);
   const pairs = pairsOf(kappa.k);
   const parts: Tensor[] = [];
   for (let first = 0; first < all; first += size) {
     const rows = Math.min(size, all - first);
     const values = new Float32Array(rows * all);
-    for (let i = first, at = 0; i < first + rows; i++)
+    for (let i = first, at = 0; i < first + rows; i++) {
+      if (i % ROWS === 0) await breathe(signal);
       for (let j = 0; j < all; j++, at++) {
         const [c, e] = [pairs[2 * j], pairs[2 * j + 1]];
         values[at] = factor * kappa.at(pairs[2 * i], pairs[2 * i + 1], c, e) * (c < e ? Math.SQRT2 : 1);
       }
+    }
     parts.push(tensor(values, { shape: [rows, all], device }));
   }
   return parts;
 }
 
-function formOf(W: Float32Array, k: number): Float32Array {
+async function formOf(W: Float32Array, k: number, signal?: AbortSignal): Promise<Float32Array> {
   const all = twos(k);
   const pair = Int32Array.from({ length: k * k }, (_, at) => {
     const [a, b] = [Math.floor(at / k), at % k];
@@ -118,7 +126,8 @@ function formOf(W: Float32Array, k: number): Float32Array {
   const form = new Float32Array(((k * (k - 1)) / 2) ** 2);
   let at = 0;
   for (let a = 0; a < k; a++)
-    for (let e = a + 1; e < k; e++)
+    for (let e = a + 1; e < k; e++) {
+      await breathe(signal);
       for (let b = 0; b < k; b++) {
         const [one, other] = [pair[e * k + b] * all, pair[a * k + b] * all];
         for (let f = b + 1; f < k; f++, at++) {
@@ -128,5 +137,6 @@ function formOf(W: Float32Array, k: number): Float32Array {
           form[at] = 12 * crossed + 2 * same;
         }
       }
+    }
   return form;
 }

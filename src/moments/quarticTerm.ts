@@ -21,11 +21,11 @@ export interface QuarticTerm {
 const outOfFrame = (A: Matrix, E?: Matrix): Matrix => (E ? E.transpose().mmul(A).mmul(E) : A);
 
 /** Its part of `incoherent`, 4 w kappa kappa^T [k, k]. */
-export async function quarticIncoherent({ kappa, weight, frame }: QuarticTerm, device: Device): Promise<Matrix> {
+export async function quarticIncoherent({ kappa, weight, frame }: QuarticTerm, device: Device, signal?: AbortSignal): Promise<Matrix> {
   const { k } = kappa;
   const G = Matrix.zeros(k, k);
   for (const { values } of kappa.slabs(true)) {
-    await breathe();
+    await breathe(signal);
     const part = await scope(() => {
       const rows = tensor(values, { shape: [k, values.length / k], device });
       return matmul(rows, rows, { transB: true }).data();

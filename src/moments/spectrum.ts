@@ -121,7 +121,7 @@ export async function spectrumOf(sampled: Sampled, options: SpectrumOptions): Pr
   return {
     ...{ k, directions, unknowns: n, batches: noises.length, freedom: freedomOf(drawn) },
     unseen: D.filter((value, i) => beyond * noiseD[i] > value / 2).length,
-    bound: (claimed) => boundOf(claimed, { k, values, vectors, scaled, terms, noises, strains, device }),
+    bound: (claimed) => boundOf(claimed, { k, values, vectors, scaled, terms, noises, strains, device, ...(signal && { signal }) }),
   };
 }
 
@@ -167,7 +167,9 @@ async function weighing({ all, batches, covariances }: Sampled, { device, isotro
     terms.push(term);
     for (const [b, difference] of differences.entries()) noises[b].push(difference);
   }
-  const { realEigenvalues, eigenvectorMatrix: E } = new EigenvalueDecomposition(await incoherent(terms, device), { assumeSymmetric: true });
+  const { realEigenvalues, eigenvectorMatrix: E } = new EigenvalueDecomposition(await incoherent(terms, device, signal), {
+    assumeSymmetric: true,
+  });
   const R = upload(E.transpose(), device);
   const inFrame = async (list: readonly Term[]): Promise<Term[]> => {
     const out: Term[] = [];
@@ -184,7 +186,7 @@ async function weighing({ all, batches, covariances }: Sampled, { device, isotro
   const noisesInside: Term[][] = [];
   for (const list of noises) noisesInside.push(await inFrame(list));
   const noiseStrengths: Matrix[] = [];
-  for (const list of noisesInside) noiseStrengths.push(await incoherent(list, device));
+  for (const list of noisesInside) noiseStrengths.push(await incoherent(list, device, signal));
   const average = covariances.reduce((sum, C) => Matrix.add(sum, Matrix.div(C, B)), Matrix.zeros(k, k));
   return {
     terms: inside,

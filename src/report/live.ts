@@ -98,7 +98,12 @@ const place = document.getElementById("live");
 const source = new EventSource("events");
 let ended = false;
 source.addEventListener("state", (event) => { place.innerHTML = JSON.parse(event.data); });
-source.addEventListener("end", () => { ended = true; source.close(); });
+source.addEventListener("end", () => {
+  ended = true;
+  source.close();
+  const status = place.querySelector("[role=status]");
+  if (status) status.textContent += ". The command has ended.";
+});
 source.addEventListener("error", () => {
   const status = place.querySelector("[role=status]");
   if (!ended && status) status.textContent = "The connection is lost: the command has ended or was stopped. This is the last state.";

@@ -1,9 +1,9 @@
-import { existsSync, lstatSync, mkdirSync, realpathSync, rmSync, statfsSync, statSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, realpathSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { check, LconvError } from "../errors.js";
 import { writeAtomic } from "../io/atomic.js";
 import { ioError, readBytes } from "../io/files.js";
-import { makeFolder, removeEmpty, removeLitterOf, syncFolder } from "../io/folders.js";
+import { freeBytes, makeFolder, removeEmpty, removeLitterOf, syncFolder } from "../io/folders.js";
 import { previousOf } from "./checkpointFiles.js";
 import { configText } from "./configText.js";
 import type { EpochEvent } from "./events.js";
@@ -234,14 +234,5 @@ function makeNew(path: string): string[] {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST" && existsSync(path)) return [];
     throw ioError("create", path, error);
-  }
-}
-
-function freeBytes(path: string): number {
-  try {
-    const { bavail, bsize } = statfsSync(path);
-    return bavail * bsize;
-  } catch {
-    return Number.POSITIVE_INFINITY; // not every file system can tell
   }
 }

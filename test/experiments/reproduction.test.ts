@@ -115,6 +115,31 @@ test("no gain and equality have a margin of a point", () => {
   assert.is(verdict([row(at("cnn"), at("cnn", 2), "equal")], large), "does not hold");
 });
 
+test("a gain below a point is none, however certain; it is denied in at most 5 % of trials", () => {
+  const gains = [0.006, 0.007, 0.008];
+  const rows = [0, 1, 2, 3].map((k) => row({ ...at("cnn", 2), dataset: `d${k}` }, { ...at("cnn"), dataset: `d${k}` }, "no gain"));
+  const runs = rows.flatMap(({ a, b }) => [
+    ...runsOf(
+      a,
+      gains.map((gain, s) => 0.9 + s / 100 + gain),
+    ),
+    ...runsOf(b, [0.9, 0.91, 0.92]),
+  ]);
+  assert.is(verdict(rows, runs), "holds", "all rows do, and no wider interval says otherwise");
+  const trials = 200;
+  const noise = new Philox(8, 4).normal(trials * 10);
+  let denied = 0;
+  for (let t = 0; t < trials; t++) {
+    const values = [...noise.slice(10 * t, 10 * t + 10)].map((z) => 0.9 + 0.008 + 0.003 * z);
+    if (
+      verdict([row(at("cnn", 2), at("cnn"), "no gain")], [...runsOf(at("cnn", 2), values), ...runsOf(at("cnn"), Array(10).fill(0.9))]) ===
+      "does not hold"
+    )
+      denied++;
+  }
+  assert.ok(denied <= 0.05 * trials, `${denied} of ${trials}`);
+});
+
 test("as published: two layers of a CNN are one, and means are compared without pairs", () => {
   const two = [...better, ...runsOf(at("cnn", 2), [0.99, 0.985, 0.99]), ...runsOf(at("lconv", 2), [0.96, 0.955, 0.965])];
   const rows = [row(at("lconv", 2), at("cnn", 2))];

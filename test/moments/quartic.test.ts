@@ -97,6 +97,24 @@ test("Q, what it is between two cumulants, D and the isotropic part are those of
   assert.is(found[0]!.size, expected[0]!.size);
 });
 
+test("an abort is obeyed in each of the long steps", async () => {
+  const reason = new Error("stop");
+  const signal = AbortSignal.abort(reason);
+  const [one, other] = [quartic(A, E), quartic(B, E)];
+  for (const [name, work] of [
+    ["Q", () => formOf([one], on, signal)],
+    ["between two", () => mixedGradient(Ls, [one], [other], on, signal)],
+    ["D", () => incoherent([one], on, signal)],
+    ["turned", () => once(A).turned(E, on, signal)],
+  ] as const) {
+    const thrown = await work().then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    assert.is(thrown, reason, name);
+  }
+});
+
 const d = 42;
 
 const SHAPES = 60; // more than planes, so that no shape can turn alone

@@ -5,8 +5,14 @@ import type { EpochEvent } from "../../train/events.js";
 export function readMetrics(path: string): EpochEvent[] {
   try {
     const lines = readFileSync(path, "utf8").split("\n");
-    return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as EpochEvent);
+    return lines
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line) as EpochEvent)
+      .filter(isEpoch);
   } catch {
     return [];
   }
 }
+
+const isEpoch = (value: Partial<EpochEvent> | null): boolean =>
+  Number.isInteger(value?.epoch) && [value?.loss, value?.seconds].every((number) => typeof number === "number");

@@ -4,6 +4,7 @@ import { LconvError } from "../../errors.js";
 import { type LiveState, liveFragment, livePage, liveScript } from "../../report/live.js";
 
 const HEARTBEAT_MS = 15_000;
+const MOST_CONNECTIONS = 100;
 
 /**
  * A page on loopback that shows states as they come, by server-sent events. It reads nothing from a request but its path, and answers only requests that
@@ -13,12 +14,15 @@ export class LiveServer {
   readonly #server: Server;
   readonly #page: string;
   readonly #listeners = new Set<ServerResponse>();
+  /** Those that have not taken what was sent: they get the state of that time once they have. */
+  readonly #late = new Set<ServerResponse>();
   readonly #heartbeat: NodeJS.Timeout;
   #state = "";
 
   private constructor(title: string) {
     this.#page = livePage(title);
     this.#server = createServer((request, response) => this.#answer(request, response));
+    this.#server.maxConnections = MOST_CONNECTIONS;
     this.#heartbeat = setInterval(() => this.#send(": still here\n\n"), HEARTBEAT_MS);
     this.#heartbeat.unref();
   }
@@ -61,14 +65,22 @@ export class LiveServer {
   }
 
   #send(text: string): void {
-    for (const response of this.#listeners) response.write(text);
+    for (const response of this.#listeners) {
+      if (response.writableNeedDrain) this.#late.add(response);
+      else response.write(text);
+    }
   }
 
   #answer({ method = "", url = "/", headers }: IncomingMessage, response: ServerResponse): void {
     const [path] = url.split("?");
-    const own = [`127.0.0.1:${this.#port}`, `localhost:${this.#port}`].includes(headers.host ?? "");
+    const own = this.#isOwn((headers.host ?? "").toLowerCase());
     if (own && method === "GET" && path === "/events") this.#listen(response);
     else reply(response, own ? this.#reply(method, path) : [403, "text/plain", "this page is for this machine alone\n"]);
+  }
+
+  /** Port 80 is left out of what a client sends. */
+  #isOwn(host: string): boolean {
+    return ["127.0.0.1", "localhost"].some((name) => host === `${name}:${this.#port}` || (host === name && this.#port === 80));
   }
 
   #reply(method: string, path: string): Reply {
@@ -82,7 +94,13 @@ export class LiveServer {
     response.writeHead(200, { ...sameOrigin, "content-type": "text/event-stream", "cache-control": "no-store" });
     response.write(`retry: 2000\n\n${this.#state}`);
     this.#listeners.add(response);
-    response.once("close", () => this.#listeners.delete(response));
+    response.on("drain", () => {
+      if (this.#late.delete(response)) response.write(this.#state);
+    });
+    response.once("close", () => {
+      this.#listeners.delete(response);
+      this.#late.delete(response);
+    });
     response.on("error", () => {}); // it went away
   }
 }

@@ -23,9 +23,9 @@ export async function withLivePage<T>(
   const server = await LiveServer.open(title, port);
   const run = new Following(title, past);
   const timer = setInterval(() => run.tell(server), PAUSE_MS);
-  reporter.line(`live page: ${server.url}`);
-  run.tell(server);
   try {
+    reporter.line(`live page: ${server.url}`);
+    run.tell(server);
     const value = await work({
       event: (event) => {
         if (event.type !== "note" && event.type !== "task") run.follow(event);

@@ -5,6 +5,7 @@ import { authorsParameters, type FigureName, figureNames } from "../../experimen
 import type { ReproducedRun } from "../../experiments/reproduction/judge.js";
 import { type Counted, type Reproduction, summarize } from "../../experiments/reproduction/summary.js";
 import { writeAtomic } from "../../io/atomic.js";
+import { removeLitterOf } from "../../io/folders.js";
 import { modelOptionNames } from "../../models/options.js";
 import { readings, renderReproduction } from "../../report/reproduction.js";
 import { created } from "../run/modelReport.js";
@@ -12,6 +13,9 @@ import type { Cell, CellValues } from "../sweep/cells.js";
 import { collect as collectSweep } from "../sweep/collect.js";
 import { isSweep, readSweep, type Sweep } from "../sweep/folder.js";
 import { metricsOf, stateOf } from "../sweep/state.js";
+
+/** What is written beside the sweeps. */
+const own = ["report.html", "verdicts.json"] as const;
 
 export interface CollectedFigures {
   reproduction: Reproduction;
@@ -29,10 +33,11 @@ export function collectFigures(folder: string): CollectedFigures {
   const done = of(runsIn);
   const reproduction = summarize(of(countedIn), done);
   const runs = of(({ cells, folder: at }) => ({ done: cells.filter((cell) => stateOf(at, cell) === "done").length, cells: cells.length }));
-  const report = join(folder, "report.html");
+  removeLitterOf(folder, own);
+  const report = join(folder, own[0]);
   const head = { title: "Reproduction of the paper's figures", summary: `${Object.values(done).flat().length} runs.`, created: created() };
   writeAtomic(report, renderReproduction(head, reproduction));
-  writeAtomic(join(folder, "verdicts.json"), `${JSON.stringify(verdictsOf(reproduction), null, 2)}\n`);
+  writeAtomic(join(folder, own[1]), `${JSON.stringify(verdictsOf(reproduction), null, 2)}\n`);
   return { reproduction, runs, report };
 }
 

@@ -1,12 +1,12 @@
 import { flag, progressFlag, stealLockFlag } from "../run/flags.js";
 import { controlFlags } from "../run/trainFlags.js";
 import { sweepFlags } from "../sweep/flags.js";
-import { type Given, integer, positive, text, toggle } from "../terminal/flags.js";
+import { fraction, type Given, integer, text, toggle } from "../terminal/flags.js";
 
 export const reproduceFlags = {
   seeds: flag("N", integer(1, 10), "run seeds 0 to N - 1 of each network, at most 10", 3),
   datasets: flag("A,B", text("names with commas"), "run these data sets only (default: all of the figure)"),
-  budget: flag("MIN", positive, "stop after so many minutes, with checkpoints; the same command goes on (default: none)"),
+  budget: flag("MIN", fraction(0, 30_000, true), "stop after so many minutes, with checkpoints; the same command goes on (default: none)"),
   out: flag(
     "DIR",
     text("a folder"),

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defined } from "../../defined.js";
@@ -6,10 +7,12 @@ import { type FigureName, figureNames, figureOf } from "../../experiments/reprod
 import type { JudgedRow, Verdict } from "../../experiments/reproduction/judge.js";
 import type { Reproduction } from "../../experiments/reproduction/summary.js";
 import { readings, verdictText } from "../../report/reproduction.js";
+import { runFiles } from "../../train/runFolder.js";
 import type { Cell } from "../sweep/cells.js";
-import { withLock } from "../sweep/folder.js";
+import { isSweep, sweepFiles, withLock } from "../sweep/folder.js";
 import { readGrid } from "../sweep/grid.js";
 import { listUnfinished, runCells, type SweepJob } from "../sweep/local.js";
+import { shellWord } from "../sweep/shell.js";
 import { type Context, withReporter } from "../terminal/context.js";
 import { withDefaults } from "../terminal/flags.js";
 import type { Reporter } from "../terminal/reporter.js";
@@ -20,6 +23,7 @@ import { type ReproduceValues, reproduceFlags } from "./flags.js";
 export async function reproduce(name: string, given: ReproduceValues, context: Context): Promise<void> {
   const names = figuresNamed(name);
   const { out: folder, collect, budget } = withDefaults(reproduceFlags, given);
+  checkFolder(folder, collect);
   const jobs = names.map((figure) => jobOf(figure, name, folder, given)); // all are read before the first is run
   await withReporter(given.progress, async (reporter) => {
     const used = !collect && (await runWithin(budget, context.signal, (signal) => runAll(jobs, reporter, { ...context, signal })));
@@ -37,16 +41,28 @@ function figuresNamed(name: string): FigureName[] {
   return [name as FigureName];
 }
 
+/** Its report must not replace that of something else. */
+function checkFolder(folder: string, collect = false): void {
+  const other = [sweepFiles.sweep, runFiles.config].find((file) => existsSync(join(folder, file)));
+  check(
+    other === undefined,
+    "ERR_LCONV_ARGUMENT",
+    () => `${folder} is the folder of a sweep or of a run (it holds ${other}); take another one by --out`,
+  );
+  const begun = figureNames.some((figure) => isSweep(join(folder, figure)));
+  check(begun || !collect, "ERR_LCONV_ARGUMENT", () => `no figure was begun in ${folder}; begin one without --collect`);
+  const report = join(folder, sweepFiles.report);
+  check(begun || !existsSync(report), "ERR_LCONV_ARGUMENT", () => `${report} is not of lconv reproduce; take another folder by --out`);
+}
+
 /** From src and from dist. */
 export const gridFile = (name: FigureName): string => fileURLToPath(new URL(`../../../grids/${figureOf(name).grid}`, import.meta.url));
 
 function jobOf(figure: FigureName, name: string, folder: string, given: ReproduceValues): SweepJob {
   const { seeds, datasets } = withDefaults(reproduceFlags, given);
   const cells = readGrid(gridFile(figure));
-  const known = [...new Set(cells.map(({ values }) => values.dataset))];
   const wanted = datasets?.split(",");
-  const unknown = wanted?.find((dataset) => !known.includes(dataset) && name !== "all");
-  check(unknown === undefined, "ERR_LCONV_ARGUMENT", () => unknownName(`lconv reproduce ${figure}`, "data set", unknown ?? "", known));
+  checkDatasets(name, wanted);
   const { jobs, retries, stealLock, checkpointSeconds } = given;
   return {
     folder: join(folder, figure),
@@ -58,10 +74,17 @@ function jobOf(figure: FigureName, name: string, folder: string, given: Reproduc
   };
 }
 
+/** Each must be one of a figure that is to be run. */
+function checkDatasets(name: string, wanted: readonly string[] = []): void {
+  const known = [...new Set(figuresNamed(name).flatMap((figure) => figureOf(figure).groups.map(({ dataset }) => dataset)))];
+  const unknown = wanted.find((dataset) => !known.includes(dataset));
+  check(unknown === undefined, "ERR_LCONV_ARGUMENT", () => unknownName(`lconv reproduce ${name}`, "data set", unknown ?? "", known));
+}
+
 /** The same command again. */
 function commandOf(name: string, folder: string, { seeds, datasets, budget }: ReproduceValues): string {
   const flags = Object.entries(defined({ seeds, datasets, budget })).map(([key, value]) => ` --${key} ${value}`);
-  return `lconv reproduce ${name} --out ${folder}${flags.join("")}`;
+  return `lconv reproduce ${name} --out ${shellWord(folder)}${flags.join("")}`;
 }
 
 async function runAll(jobs: readonly SweepJob[], reporter: Reporter, context: Context): Promise<void> {
@@ -80,7 +103,7 @@ async function runWithin(budget: number | undefined, signal: AbortSignal, work: 
     await work(AbortSignal.any([signal, spent.signal]));
     return false;
   } catch (error) {
-    if (signal.aborted || !spent.signal.aborted) throw error;
+    if (error !== spent.signal.reason) throw error;
     return true;
   } finally {
     clearTimeout(timer);

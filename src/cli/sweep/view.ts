@@ -30,12 +30,14 @@ export class SweepView {
   now(): LiveState & { ended: boolean } {
     const { cells } = this.#sweep;
     const runs = cells.map((cell) => this.#run(cell));
-    const { done, failed } = stateCounts(cells.map(({ run }) => this.#states.get(run) as State));
+    const { done } = stateCounts(cells.map(({ run }) => this.#states.get(run) as State));
+    const failed = runs.filter(({ state }) => state === "failed").length;
     const running = runs.filter(({ state }) => state === "running");
     const seconds = this.#secondsLeft(runs, running.length);
     const left = seconds === undefined ? "" : `; about ${clock(seconds)} left`;
     const summary = `${done} of ${cells.length} cells are done, ${running.length} run, ${failed} failed${left}`;
-    return { runs: runs.filter(({ state }) => state !== "open"), summary, ended: done === cells.length };
+    const waiting = runs.filter(({ state }) => state === "open" || state === "begun" || state === "running").length;
+    return { runs: runs.filter(({ state }) => state !== "open"), summary, ended: waiting === 0 };
   }
 
   #run(cell: Cell): LiveRun {
@@ -43,7 +45,7 @@ export class SweepView {
     const state = this.#states.get(run) === "done" ? "done" : stateOf(this.#sweep.folder, cell);
     this.#states.set(run, state);
     const history = state === "open" ? [] : this.#history(run);
-    const shown = state === "begun" && isLocked(join(this.#sweep.folder, run, runFiles.lock)) ? "running" : state;
+    const shown = (state === "begun" || state === "failed") && isLocked(join(this.#sweep.folder, run, runFiles.lock)) ? "running" : state;
     const secondsLeft = shown === "running" && history.length > 0 ? meanSeconds(history) * (values.epochs - history.length) : undefined;
     return { name: `${number}: ${label}`, state: shown, epochs: values.epochs, history, secondsLeft };
   }

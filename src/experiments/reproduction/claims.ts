@@ -57,7 +57,7 @@ export const claims: readonly Claim[] = [
   {
     figure: "fig2",
     source: section4,
-    text: "Fully connected layers are worse than L-conv on all of them, with many more parameters.",
+    text: "Fully connected layers are worse than L-conv on all of them.",
     rows: over("fig2", "lconv", ["fc"]),
   },
   {
@@ -80,7 +80,12 @@ export const claims: readonly Claim[] = [
     text: "On images as they are the CNN is best on all four data sets.",
     rows: over("figS4", "cnn", ["lconv", "lconv-random", "fc"]),
   },
-  { figure: "figS4", source: section4, text: "L-conv comes second there.", rows: over("figS4", "lconv", ["lconv-random", "fc"]) },
+  {
+    figure: "figS4",
+    source: 'our reading of "trails closely"',
+    text: "L-conv comes second there, before random L-conv and fully connected layers.",
+    rows: over("figS4", "lconv", ["lconv-random", "fc"]),
+  },
   {
     figure: "fig3",
     source: section4,
@@ -90,7 +95,7 @@ export const claims: readonly Claim[] = [
   {
     figure: "fig3",
     source: section4,
-    text: "L-conv is better than all others on rotated and scrambled CIFAR-100.",
+    text: "L-conv is better than all others of the same depth on rotated and scrambled CIFAR-100.",
     rows: over("fig3", "lconv", ["cnn", "cnn-pool", "fc", "fc-shallow"], scrambled),
   },
   {

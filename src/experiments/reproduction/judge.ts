@@ -43,7 +43,7 @@ export interface Judgement {
 
 /**
  * The verdict on a claim. It holds where every row does by its own 95 % interval: all must, so no correction is due. It does not hold where one row is
- * the other way by an interval of confidence 1 - .05 / rows (Bonferroni), as one of many would go wrong by chance. Else it is not decided.
+ * the other way, or beyond the margin, by an interval of confidence 1 - .05 / rows (Bonferroni), as one of many would go wrong by chance. Else it is not decided.
  */
 export function judge({ rows }: Pick<Claim, "rows">, runs: readonly ReproducedRun[], mode: Mode, measure: Measure): Judgement {
   const judged = rows.map((row) => judgeRow(row, runs, mode, measure));
@@ -100,9 +100,8 @@ function verdictOn(says: Says, { low, high }: Difference): Verdict {
   if (low === null || high === null) return "not decided";
   const [holds, fails] = {
     above: [low > 0, high < 0],
-    "no gain": [high < MARGIN, low > 0],
-    equal: [low > -MARGIN && high < MARGIN, low > 0 || high < 0],
+    "no gain": [high < MARGIN, low > MARGIN],
+    equal: [low > -MARGIN && high < MARGIN, low > MARGIN || high < -MARGIN],
   }[says];
-  // A small gain that is certain, and certainly below the margin, is none that the claim denies.
   return holds ? "holds" : fails ? "does not hold" : "not decided";
 }

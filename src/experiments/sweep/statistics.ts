@@ -46,7 +46,7 @@ export function unpairedDifference(a: readonly number[], b: readonly number[], c
   const n = Math.min(first.n, second.n);
   const degrees = (v + w) ** 2 / (v ** 2 / (first.n - 1) + w ** 2 / (second.n - 1));
   const sd = n < 2 ? null : Math.sqrt((v + w) * n);
-  return withInterval({ n, mean: first.mean - second.mean, sd }, Math.sqrt(v + w), Math.floor(degrees), confidence);
+  return withInterval({ n, mean: first.mean - second.mean, sd }, Math.sqrt(v + w), Math.floor(degrees + 1e-9), confidence);
 }
 
 function withInterval(spread: Spread, error: number, degrees: number, confidence: number): Difference {

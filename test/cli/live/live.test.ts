@@ -1,17 +1,20 @@
 // time limit: 300 s
 import { execFile, execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, writeFileSync } from "node:fs";
 import { createServer, request } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { readMetrics } from "../../../src/cli/live/metrics.js";
+import { LiveServer } from "../../../src/cli/live/server.js";
 import { screen } from "../../../src/cli/sweep/follow.js";
 import { clock, liveFragment } from "../../../src/report/live.js";
 import { assertWellFormed } from "../../report/wellFormed.js";
 import { skip } from "../../support/skip.js";
 import { lconv, start } from "../command.js";
-import { folder, startSweep, tiny, until, writeGrid } from "../sweep/sweeps.js";
+import { folder, pause, startSweep, tiny, until, writeGrid } from "../sweep/sweeps.js";
 
 const test = suite("cli/live");
 
@@ -145,6 +148,39 @@ function onPath(name: string): boolean {
     return false;
   }
 }
+
+test("a reader that takes nothing holds no memory, and gets the newest state when it goes on", async () => {
+  const server = await LiveServer.open("slow", 0);
+  const socket = connect(Number(new URL(server.url).port), "127.0.0.1");
+  socket.write(`GET /events HTTP/1.1\r\nHost: ${new URL(server.url).host}\r\n\r\n`);
+  await once(socket, "readable"); // the head has come; nothing more is read
+  const run = { state: "done", epochs: 1, history: [] };
+  for (let i = 0; i < 300; i++) {
+    server.show({
+      summary: `state ${i}.`,
+      runs: Array.from({ length: 100 }, (_, k) => ({ ...run, name: `${i} ${k} ${"x".repeat(1000)}` })),
+    });
+    await pause(1);
+  }
+  let text = "";
+  socket.setEncoding("latin1").on("data", (chunk: string) => {
+    text += chunk;
+  });
+  await until(() => text.includes("state 299."), "the newest state");
+  const states = text.split("event: state").length - 1;
+  assert.ok(states < 250, `${states} of 300 states were kept for it`);
+  socket.destroy();
+  await server.close();
+});
+
+test("metrics that are none are no reason to stop", () => {
+  const path = join(folder, "odd.jsonl");
+  writeFileSync(path, 'null\n5\n{}\n{"epoch":1,"loss":0.5,"seconds":2}\n');
+  assert.equal(readMetrics(path), [{ epoch: 1, loss: 0.5, seconds: 2 }]);
+  writeFileSync(path, '{"epoch":1,');
+  assert.equal(readMetrics(path), []);
+  assert.equal(readMetrics(join(folder, "none.jsonl")), []);
+});
 
 test("names from files neither steer the terminal nor get into the page", () => {
   const run = { name: "a\u001b[2Jb<script>\n", state: "running", epochs: 3, history: [], secondsLeft: 3675 };

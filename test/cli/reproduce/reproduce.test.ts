@@ -109,10 +109,17 @@ test("a budget ends it with exit code 0, and it goes on; Ctrl-C with 130; both s
 });
 
 test("misuse: another figure, another data set, seeds beyond the grid, a folder of something else", async () => {
+  mkdirSync(join(folder, "other"));
+  writeFileSync(join(folder, "other/report.html"), "mine");
   for (const [args, ...texts] of [
     [["fig5"], "fig5", "fig2"],
     [["fig2", "--datasets", "mnits"], "mnits", "mnist"],
+    [["all", "--datasets", "mnits"], "mnits", "mnist"],
     [["fig2", "--seeds", "11"], "--seeds", "10"],
+    [["fig2", "--budget", "40000"], "--budget", "30000"],
+    [["matched", "--collect", "--out", "nothing"], "no figure was begun in nothing"],
+    [["matched", "--out", "reproduction/matched"], "sweep.json"],
+    [["matched", "--out", "other"], "other/report.html"],
   ] as const) {
     const { code, stdout } = await reproduce(args);
     assert.is(code, 2, stdout);
