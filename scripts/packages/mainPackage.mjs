@@ -1,6 +1,7 @@
 // The main package: what `npm pack` takes from this repository, the headers that a build from source needs, and the published package.json.
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import typescript from "typescript";
 import { headerPackages, packageFolder } from "../nodeApi.mjs";
 import { root, run, SetupError } from "../support.mjs";
 import { mainManifest } from "./manifests.mjs";
@@ -9,9 +10,26 @@ export function writeMainPackage(folder) {
   const dist = run(process.execPath, ["scripts/setup.mjs", "--dist"]);
   if (dist.failed) throw new SetupError(`dist/ cannot be made:\n${dist.output}`);
   const { files } = packed(root);
-  for (const { path } of files.filter(({ path }) => path !== "package.json")) copy(join(root, path), join(folder, path));
+  for (const { path } of files.filter(({ path }) => path !== "package.json")) {
+    copy(join(root, path), join(folder, path));
+    if (path.startsWith("dist/") && path.endsWith(".js")) stripComments(join(folder, path));
+  }
   copyHeaders(join(folder, "native/vendor"));
   writeManifest(folder, mainManifest());
+}
+
+/** A fifth of a program is comments: editors show those of the .d.ts, and the sources have all of them. */
+function stripComments(file) {
+  const { outputText } = typescript.transpileModule(readFileSync(file, "utf8"), {
+    fileName: file,
+    compilerOptions: {
+      target: typescript.ScriptTarget.ES2022,
+      module: typescript.ModuleKind.ESNext,
+      removeComments: true,
+      allowJs: true,
+    },
+  });
+  writeFileSync(file, outputText); // over the copy, which has the mode of the original
 }
 
 /** What npm would pack of `folder`: sizes, and paths of files. */
