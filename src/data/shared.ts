@@ -15,7 +15,7 @@ export interface Prepared {
 }
 
 /**
- * Data that several processes work on: one makes them and writes them to `path`, the others wait for it and read them, which takes a tenth of the time.
+ * Data that several processes work on: one makes them and writes them to `path`, the others wait for it and read them.
  * They have the same bits either way. A file that cannot be written or is damaged costs that time alone. Throws what `make` throws, and the reason of `signal`.
  */
 export async function makeShared(path: string, make: () => Promise<Prepared>, signal: AbortSignal): Promise<Prepared> {

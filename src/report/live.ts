@@ -18,11 +18,11 @@ export interface LiveRun {
 /** What a live page shows. */
 export interface LiveState {
   runs: readonly LiveRun[];
-  /** A sentence on all of them, with the time left where it can be told. */
+  /** One sentence for all runs, with the estimated time left where there is an estimate. */
   summary: string;
 }
 
-/** Curves of more runs than there are colours cannot be told apart. */
+/** Of more curves than there are colours, two would look alike. */
 const MOST_CURVES = 6;
 const MOST_ROWS = 100;
 
@@ -54,7 +54,7 @@ export function liveFragment({ runs, summary }: LiveState): string {
 
 /** Those that run come first, then what failed, then what ended last. */
 const rank = ({ state }: LiveRun): number => ["running", "failed", "begun", "done"].indexOf(state) + 1 || 9;
-const byInterest = (a: LiveRun, b: LiveRun): number => rank(a) - rank(b);
+export const byInterest = (a: LiveRun, b: LiveRun): number => rank(a) - rank(b);
 
 export const liveColumns = ["Run", "State", "Epoch", "Validation", "Best", "Loss", "Samples/s", "Left"] as const;
 

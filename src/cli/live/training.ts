@@ -1,5 +1,6 @@
 import { clock, type LiveRun } from "../../report/live.js";
 import type { EpochEvent, StepEvent, TrainEvent } from "../../train/events.js";
+import type { Output } from "../terminal/output.js";
 import type { Reporter } from "../terminal/reporter.js";
 import { LiveServer } from "./server.js";
 
@@ -11,11 +12,18 @@ export interface LivePage {
   title: string;
   /** The epochs before this process. */
   past: readonly EpochEvent[];
+  out: Output;
+}
+
+/** Where the page is, for people and, on stdout with --json, for programs. */
+export function announce(url: string, reporter: Reporter, out: Output): void {
+  reporter.line(`live page: ${url}`);
+  out.emit({ event: "serve", url });
 }
 
 /** Runs `work` beside a live page of what its reporter hears. Throws as LiveServer.open and as the work does. */
 export async function withLivePage<T>(
-  { port, title, past }: LivePage,
+  { port, title, past, out }: LivePage,
   reporter: Reporter,
   work: (reporter: Reporter) => Promise<T>,
 ): Promise<T> {
@@ -24,7 +32,7 @@ export async function withLivePage<T>(
   const run = new Following(title, past);
   const timer = setInterval(() => run.tell(server), PAUSE_MS);
   try {
-    reporter.line(`live page: ${server.url}`);
+    announce(server.url, reporter, out);
     run.tell(server);
     const value = await work({
       event: (event) => {

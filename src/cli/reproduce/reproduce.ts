@@ -24,6 +24,7 @@ export async function reproduce(name: string, given: ReproduceValues, context: C
   const names = figuresNamed(name);
   const { out: folder, collect, budget } = withDefaults(reproduceFlags, given);
   checkFolder(folder, collect);
+  checkDatasets(name, given.datasets?.split(","));
   const jobs = names.map((figure) => jobOf(figure, name, folder, given)); // all are read before the first is run
   await withReporter(given.progress, async (reporter) => {
     const used = !collect && (await runWithin(budget, context.signal, (signal) => runAll(jobs, reporter, { ...context, signal })));
@@ -62,7 +63,6 @@ function jobOf(figure: FigureName, name: string, folder: string, given: Reproduc
   const { seeds, datasets } = withDefaults(reproduceFlags, given);
   const cells = readGrid(gridFile(figure));
   const wanted = datasets?.split(",");
-  checkDatasets(name, wanted);
   const { jobs, retries, stealLock, checkpointSeconds } = given;
   return {
     folder: join(folder, figure),

@@ -1,6 +1,7 @@
 import { setTimeout } from "node:timers/promises";
-import { liveColumns, liveRow } from "../../report/live.js";
+import { byInterest, liveColumns, liveRow } from "../../report/live.js";
 import { LiveServer } from "../live/server.js";
+import { announce } from "../live/training.js";
 import type { Context } from "../terminal/context.js";
 import { table } from "../terminal/output.js";
 import { printable } from "../terminal/progressText.js";
@@ -15,8 +16,7 @@ const CLEAR = "\u001b[H\u001b[J"; // from the upper left corner on
 export async function serveSweep(sweep: Sweep, port: number, reporter: Reporter, { out, signal }: Context): Promise<void> {
   const view = new SweepView(sweep);
   const server = await LiveServer.open(`Sweep ${sweep.folder}`, port);
-  reporter.line(`live page: ${server.url} (Ctrl-C ends it)`);
-  out.emit({ event: "serve", url: server.url });
+  announce(server.url, reporter, out);
   try {
     await untilEnded(view, (state) => server.show(state), signal);
   } finally {
@@ -54,8 +54,7 @@ async function untilEnded(view: SweepView, show: (state: State) => void, signal:
 
 /** Runs that run, then as many others as fit, each on one row. */
 export function screen(summary: string, runs: State["runs"], rows = 24, columns = 80): string {
-  const order = ["running", "failed", "begun", "done"];
-  const shown = [...runs].sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state)).slice(0, Math.max(1, rows - 5));
+  const shown = [...runs].sort(byInterest).slice(0, Math.max(1, rows - 5));
   const cells = shown.map((run) => liveRow(run).map(printable));
   const lines = [summary, "", ...table([[...liveColumns], ...cells]).split("\n")];
   return lines.map((line) => line.slice(0, columns - 1)).join("\n");

@@ -22,18 +22,18 @@ export class SharedData {
 
   constructor(folder: string, cells: readonly Cell[]) {
     this.#folder = join(folder, FOLDER);
-    for (const { values } of cells) this.#users.set(fileOf(values), (this.#users.get(fileOf(values)) ?? 0) + 1);
+    for (const file of cells.flatMap(({ values }) => fileOf(values) ?? [])) this.#users.set(file, (this.#users.get(file) ?? 0) + 1);
     this.end(); // what a killed parent left
-    if (cells.some(({ values }) => values.variant !== "default" && (this.#users.get(fileOf(values)) ?? 0) > 1))
-      tryTo(() => makeFolder(this.#folder));
+    if ([...this.#users.values()].some((count) => count > 1)) tryTo(() => makeFolder(this.#folder));
   }
 
   /** The cell has ended. */
   release({ values }: Cell): void {
-    const name = fileOf(values);
-    const left = (this.#users.get(name) ?? 0) - 1;
-    this.#users.set(name, left);
-    if (left <= 0) tryTo(() => rmSync(join(this.#folder, name), { force: true }));
+    const file = fileOf(values);
+    if (file === undefined) return;
+    const left = (this.#users.get(file) ?? 0) - 1;
+    this.#users.set(file, left);
+    if (left <= 0) tryTo(() => rmSync(join(this.#folder, file), { force: true }));
   }
 
   end(): void {
@@ -43,11 +43,13 @@ export class SharedData {
 
 /** The file that a cell shares its images by; undefined where it prepares them for itself. */
 export function sharedFile(folder: string, { values }: Cell): string | undefined {
-  if (values.variant === "default" || !process.connected || !existsSync(join(folder, FOLDER))) return undefined;
-  return join(folder, FOLDER, fileOf(values));
+  const file = fileOf(values);
+  return file !== undefined && process.connected && existsSync(join(folder, FOLDER)) ? join(folder, FOLDER, file) : undefined;
 }
 
-const fileOf = (values: CellValues): string => `${crc32Of(JSON.stringify(pick(values, settings)))}.safetensors`;
+/** Undefined for images as they are, which are read as fast from their own file. */
+const fileOf = (values: CellValues): string | undefined =>
+  values.variant === "default" ? undefined : `${crc32Of(JSON.stringify(pick(values, settings)))}.safetensors`;
 
 /** Sharing saves time and is no reason to fail. */
 function tryTo(work: () => void): void {

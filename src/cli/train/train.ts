@@ -42,7 +42,7 @@ export async function train(
     try {
       const checkpointSeconds = given.checkpointSeconds ?? config.checkpointSeconds;
       const past = serve === undefined ? [] : readMetrics(folder.file("metrics"));
-      await withLivePage({ port: serve, title: basename(path), past }, reporter, async (told) => {
+      await withLivePage({ port: serve, title: basename(path), past, out: context.out }, reporter, async (told) => {
         const job: Job = { runs: [settings], parts: [""], config: settings, folder, checkpointSeconds, reporter: told, context };
         const work = await prepareWorkload(settings, told, context.signal, defined({ prepared }));
         await trainJob(job, work, (trained) => write(job, trained));

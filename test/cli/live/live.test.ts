@@ -89,6 +89,17 @@ test("train --serve: a page of this machine alone, states as they come, an end",
   assert.match(ended, "event: end");
 });
 
+test("with --json and nothing on stderr the address is an event", async () => {
+  let url: unknown;
+  const child = start(folder, [...long("told"), "--serve", "0", "--json", "--progress", "silent"], {}, (line) => {
+    if (line.includes('"serve"')) ({ url } = JSON.parse(line) as { url?: unknown });
+  });
+  await until(() => url !== undefined || child.exitCode !== null, "the event");
+  assert.is((await fetch(String(url))).status, 200);
+  child.kill("SIGINT");
+  await child.ended;
+});
+
 test("a port that is taken is an error before anything is written", async () => {
   const other = createServer().listen(0, "127.0.0.1");
   await until(() => other.listening, "a server");
