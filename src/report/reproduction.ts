@@ -31,7 +31,7 @@ const number = (heading: string) => ({ heading, number: true });
 
 /** A claim of which nothing was run is not decided, either; that is said. */
 export const verdictText = ({ verdict, rows }: Judgement): string =>
-  rows.every(({ difference, note }) => difference === undefined && note === undefined) ? "no runs yet" : verdict;
+  rows.every(({ difference }) => difference === undefined) ? "no runs yet" : verdict;
 
 function claimSection(claims: readonly JudgedClaim[]): string {
   const columns = [{ heading: "Claim" }, { heading: "Said in" }, ...readings.map(({ name }) => ({ heading: name }))];
@@ -49,7 +49,7 @@ function claimSection(claims: readonly JudgedClaim[]): string {
       "Corrected: two layers are stacked, and the models of a seed share rotations and permutation, so that runs are compared in pairs. As published: the authors' script trained one layer where it said 2 CNN or 2 FC, and drew other rotations and another permutation for each model, so that means are compared without pairs (Welch).",
     ) +
     muted(
-      `A claim holds where each of its rows does by its own 95 % interval, and does not hold where one is the other way by an interval of confidence 1 - 5 % / rows. Else it is not decided. A gain below ${100 * MARGIN} point counts as none. Seeds vary weights, order, rotations and permutation; nothing is said of other images.`,
+      `A claim holds where each of its rows does by its own 95 % interval, and does not hold where one is the other way, or beyond the margin, by an interval of confidence 1 - 5 % / rows. Else it is not decided. A gain below ${100 * MARGIN} point counts as none. Seeds vary weights, order, rotations and permutation; nothing is said of other images.`,
     )
   );
 }

@@ -4,11 +4,11 @@ import { imageShapes } from "../../src/data/catalog.js";
 import { Philox } from "../../src/engine/random.js";
 import { type ClaimRow, claims, type Says } from "../../src/experiments/reproduction/claims.js";
 import { authorsParameters, type Condition, type FigureName, figureNames, figureOf } from "../../src/experiments/reproduction/figures.js";
-import { judge, type Measure, type Mode, type ReproducedRun } from "../../src/experiments/reproduction/judge.js";
+import { judge, type Measure, type Mode, modes, type ReproducedRun } from "../../src/experiments/reproduction/judge.js";
 import { summarize } from "../../src/experiments/reproduction/summary.js";
 import { pairedDifference, predictionInterval, unpairedDifference } from "../../src/experiments/sweep/statistics.js";
 import type { ModelName } from "../../src/models/architecture.js";
-import { renderReproduction } from "../../src/report/reproduction.js";
+import { renderReproduction, verdictText } from "../../src/report/reproduction.js";
 import { assertWellFormed } from "../report/wellFormed.js";
 
 const test = suite("experiments/reproduction");
@@ -205,6 +205,9 @@ test("the page: bars with whiskers, what the authors printed, verdicts with thei
   assertWellFormed(page);
   for (const text of ["does not hold", "94.45 %, inside", "91.59 %, outside", "Trained values", "What decides", "<line"])
     assert.match(page, text);
+  const fig3 = summarize({ fig3: [] }, {});
+  for (const { judgements } of fig3.claims)
+    for (const mode of modes) assert.is(verdictText(judgements[mode].chosen), "no runs yet", "also where a row needs none");
   const empty = renderReproduction({ title: "t" }, summarize({ matched: bars }, {}));
   assertWellFormed(empty);
   assert.match(empty, "no runs yet");
