@@ -141,15 +141,21 @@ test("in a browser: the script puts the state into the page", async () => {
   if (browser === undefined) return skip("no Chromium here");
   const { child, url } = await withPage([...long("seen"), "--serve", "0"]);
   await eventsOf(url, (text) => text.includes("of 100000 epochs"));
-  const dom = await new Promise<string>((resolve, reject) => {
-    const args = ["--headless=new", "--no-sandbox", "--disable-gpu", "--timeout=4000", "--dump-dom", url];
-    execFile(browser, args, { timeout: 60_000, maxBuffer: 2 ** 26 }, (error, stdout) => (error ? reject(error) : resolve(stdout)));
-  });
+  // A stream never ends, so the page is taken after a time; a browser on a busy machine may need a longer one.
+  let dom = "";
+  for (let wait = 4000; !dom.includes("running: ") && wait <= 64_000; wait *= 2) dom = await domAfter(browser, url, wait);
   child.kill("SIGINT");
   await child.ended;
   for (const text of ["running: ", "of 100000 epochs", "<svg", "Validation accuracy"]) assert.match(dom, text);
   assert.not.match(dom, "Waiting for the first state");
 });
+
+/** The page's elements after `wait` milliseconds. */
+const domAfter = (browser: string, url: string, wait: number): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const args = ["--headless=new", "--no-sandbox", "--disable-gpu", `--timeout=${wait}`, "--dump-dom", url];
+    execFile(browser, args, { timeout: wait + 60_000, maxBuffer: 2 ** 26 }, (error, stdout) => (error ? reject(error) : resolve(stdout)));
+  });
 
 function onPath(name: string): boolean {
   try {
