@@ -28,6 +28,10 @@ export type ErrorCode =
   | "ERR_LCONV_DOWNLOAD" // a download that failed or has the wrong checksum
   | "ERR_LCONV_CHECKPOINT" // a checkpoint that does not belong to this model or run
   | "ERR_LCONV_LOCKED" // a run folder that another process is writing
+  | "ERR_LCONV_MPI" // MPI is missing, was started by another launcher, or failed
+  | "ERR_LCONV_COLLECTIVE" // another rank did not come
+  | "ERR_LCONV_RANKS" // ranks that differ in settings, version or network
+  | "ERR_LCONV_DIVERGED" // ranks whose weights came to differ
   | "ERR_LCONV_SLURM" // Slurm is missing, or one of its programs failed
   | "ERR_LCONV_IO" // a file or folder that cannot be read or written
   | "ERR_LCONV_NONFINITE"; // NaN or Inf in the loss

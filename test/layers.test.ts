@@ -24,6 +24,7 @@ const rows = [
   ["autograd"],
   ["tensor"],
   ["lie"],
+  ["distributed"],
   ["engine"],
   ["errors.ts", "defined.ts"],
 ];

@@ -14,7 +14,7 @@
 namespace lieconv::addon {
 namespace {
 
-constexpr double kAbi = 4;  // with ABI in src/engine/addon.ts
+constexpr double kAbi = 5;  // with ABI in src/engine/addon.ts
 
 Napi::Value info(const Napi::CallbackInfo& call) {
   Napi::Object out = Napi::Object::New(call.Env());
@@ -120,6 +120,12 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("offerCuda", Napi::Function::New<exported<offer_cuda>>(env, "offerCuda"));
   exports.Set("probeCuda", Napi::Function::New<exported<probe_cuda>>(env, "probeCuda"));
   exports.Set("cudaLibraries", Napi::Function::New<exported<cuda_libraries>>(env, "cudaLibraries"));
+  exports.Set("mpiLibrary", Napi::Function::New<exported<mpi_library>>(env, "mpiLibrary"));
+  exports.Set("openGroup", Napi::Function::New<exported<open_group>>(env, "openGroup"));
+  exports.Set("reduce", Napi::Function::New<exported<reduce>>(env, "reduce"));
+  exports.Set("broadcast", Napi::Function::New<exported<broadcast>>(env, "broadcast"));
+  exports.Set("closeGroup", Napi::Function::New<exported<close_group>>(env, "closeGroup"));
+  exports.Set("closeGroupNow", Napi::Function::New<exported<close_group_now>>(env, "closeGroupNow"));
   exports.Set("philox", Napi::Function::New<exported<philox>>(env, "philox"));
   exports.Set("rotate", Napi::Function::New<exported<rotate>>(env, "rotate"));
 #ifdef LCONV_ALLOCATION_FAULTS

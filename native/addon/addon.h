@@ -12,6 +12,14 @@ Napi::Value cuda_libraries(const Napi::CallbackInfo& info);
 /// { version, path }, or undefined.
 Napi::Value cublas_of(Napi::Env env, const lconv_cuda_version& version);
 
+/// What src/engine/addon.ts declares of groups of processes.
+Napi::Value mpi_library(const Napi::CallbackInfo& call);
+Napi::Value open_group(const Napi::CallbackInfo& call);
+Napi::Value reduce(const Napi::CallbackInfo& call);
+Napi::Value broadcast(const Napi::CallbackInfo& call);
+Napi::Value close_group(const Napi::CallbackInfo& call);
+Napi::Value close_group_now(const Napi::CallbackInfo& call);
+
 /// Controls of native/test/allocation_faults.cpp, in the binary that is built for that test alone.
 void add_allocation_faults(Napi::Env env, Napi::Object exports);
 

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <new>
 
+#include "../dist/communicator.h"
 #include "../engine/error.h"
 #include "gemm_provider.h"
 #include "memory.h"
@@ -15,12 +16,14 @@ namespace lieconv {
 namespace {
 
 void run_team(int shares, Team::Task task, void* arg) { Team::shared().run(shares, task, arg); }
+void start_sum(float* data, int64_t n) { Communicator::world().start_sum(data, n); }
+void wait_for_sum(const float* data) { Communicator::world().wait_for_sum(data); }
 
 /// Scratch memory and GEMM of one stream of commands (eager use, or one program).
 class CpuStream {
  public:
   CpuStream(int threads, bool bf16) : gemm_(make_gemm(threads, bf16)) {
-    context_ = {threads, bf16, run_team, gemm, this, scratch, this};
+    context_ = {threads, bf16, run_team, gemm, this, scratch, this, start_sum, wait_for_sum};
   }
   CpuStream(const CpuStream&) = delete;
   CpuStream& operator=(const CpuStream&) = delete;

@@ -52,6 +52,9 @@ struct CpuExec {
   }
 
   float* scratch(int64_t floats) const { return context.scratch(context.scratch_self, floats); }
+
+  void start_sum(float* data, int64_t n) const { context.start_sum(data, n); }
+  void wait_for_sum(const float* data) const { context.wait_for_sum(data); }
 };
 
 }  // namespace lieconv::LCONV_ISA

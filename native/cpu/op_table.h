@@ -20,6 +20,8 @@ struct CpuContext {
   void* gemm_self;
   float* (*scratch)(void* self, int64_t floats);  // at least `floats`, 64-byte aligned, valid until the next call
   void* scratch_self;
+  void (*start_sum)(float* data, int64_t n);  // Communicator's
+  void (*wait_for_sum)(const float* data);
 };
 
 struct OpEntry {

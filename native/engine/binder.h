@@ -17,8 +17,12 @@ struct Operand {
   DType dtype;
   Access access;
   int64_t claimed = 0;
-  uint32_t over = 0;  // see Binder::out_over
+  uint32_t over = 0;    // see Binder::out_over
+  bool behind = false;  // see Binder::inout_behind
 };
+
+/// What follows another array in one block of memory begins at a multiple of this from the first.
+constexpr int64_t kBlockAlignment = 64;
 
 /// Room for any bound operation.
 struct alignas(64) BoundOp {
@@ -49,6 +53,9 @@ class Binder {
   }
   void inout(float*& p, int64_t count) { p = static_cast<float*>(claim(DType::f32, count, Access::update)); }
   void inout(int32_t*& p, int64_t count) { p = static_cast<int32_t*>(claim(DType::i32, count, Access::update)); }
+  /// An array that lies behind that of the operand before it, at the next multiple of kBlockAlignment from the first of
+  /// the row: the planner of a program sees to it (runtime/buckets.h).
+  void inout_behind(float*& p, int64_t count);
   /// Any dtype, moved as 32-bit words; all operands claimed this way must agree.
   void in_words(const uint32_t*& p, int64_t count);
   void out_words(uint32_t*& p, int64_t count);

@@ -25,6 +25,8 @@ enum class ErrorCode : int32_t {
   cuda_cublas,
   cuda_lost,
   cuda,
+  mpi,
+  collective,
   native,
 };
 
@@ -52,6 +54,8 @@ inline constexpr ErrorCodeText kErrorCodes[] = {
     {ErrorCode::cuda_cublas, "ERR_LCONV_CUDA_CUBLAS"},
     {ErrorCode::cuda_lost, "ERR_LCONV_CUDA_LOST"},
     {ErrorCode::cuda, "ERR_LCONV_CUDA"},
+    {ErrorCode::mpi, "ERR_LCONV_MPI"},
+    {ErrorCode::collective, "ERR_LCONV_COLLECTIVE"},
     {ErrorCode::native, "ERR_LCONV_NATIVE"},
 };
 

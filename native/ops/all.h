@@ -1,6 +1,7 @@
 #pragma once
 #include <new>
 
+#include "collective.h"
 #include "conv.h"
 #include "elementwise.h"
 #include "expand.h"
@@ -21,7 +22,8 @@ namespace lieconv::LCONV_ISA {
 using AllOps = List<Fill, Unary, UnaryGrad, Pixels, Binary, Copy, Sum, Max, MaxGrad, SumSquares, Softmax, SoftmaxGrad,
                     CrossEntropy, Gather, GatherGrad, StepSlice, StepWrite, StepAdvance, Gemm, BiasActivation,
                     BiasActivationGrad, MixChannels, MixChannelsGrad, Expand, SparseApply, Conv2d, Conv2dInputGrad,
-                    Conv2dWeightGrad, MaxPool, MaxPoolGrad, Sgd, Adam, RmsProp, ClipFactor>;
+                    Conv2dWeightGrad, MaxPool, MaxPoolGrad, Sgd, Adam, RmsProp, ClipFactor,
+                    AllReduceStart, AllReduceWait>;
 
 /// Makes an operation at `memory`, which is a BoundOp, and binds it.
 template <class Op>

@@ -13,6 +13,7 @@
 // the work. Exec is the backend:
 //   exec.for_each(n, f)          f(i) for all i < n, in any order, possibly at once
 //   exec.gemm(desc, A, B, C)     the one matrix product (engine/gemm.h)
+//   exec.start_sum(x, n), exec.wait_for_sum(x)   a sum over processes, begun and awaited
 //   exec.scratch(n)              n floats for this command alone; on the CPU until the next call
 //   Exec::tuned                  whether kernels of the CPU alone (cpu/tuned) replace a body; the body stays their
 //   oracle

@@ -48,6 +48,17 @@ void* Binder::claim(DType dtype, int64_t count, Access access) {
   return operand.data;
 }
 
+void Binder::inout_behind(float*& p, int64_t count) {
+  if (next_operand_ == 0 || next_operand_ >= operand_count_) fail("too few operands");
+  const Operand& before = operands_[next_operand_ - 1];
+  const int64_t skipped = (before.claimed * kElementBytes + kBlockAlignment - 1) / kBlockAlignment * kBlockAlignment;
+  inout(p, count);
+  operands_[next_operand_ - 1].behind = true;
+  const bool placed = before.data || p;  // while a program is recorded, its buffers have no memory
+  if (placed && reinterpret_cast<char*>(p) != static_cast<const char*>(before.data) + skipped)
+    fail("its arrays do not follow each other in memory");
+}
+
 DType Binder::next_dtype() const {
   if (next_operand_ >= operand_count_) fail("too few operands");
   return operands_[next_operand_].dtype;

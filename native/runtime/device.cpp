@@ -213,6 +213,7 @@ void Device::execute(int op, const std::vector<BufferId>& ids, const std::vector
     for (const Operand& operand : command.operands) {
       recorded.access.push_back(operand.access);
       recorded.over.push_back(operand.over);
+      recorded.behind.push_back(operand.behind);
     }
     recorded.attributes = std::move(command.attributes);
     commands_.push_back(std::move(recorded));

@@ -105,6 +105,7 @@ struct RecordedCommand {
   std::vector<double> attributes;
   bool into_next = false;           // see Command
   std::vector<uint32_t> over = {};  // see Binder::out_over
+  std::vector<bool> behind = {};    // see Binder::inout_behind
 };
 
 /// How a run ended. It has a `code` only if it failed; `fault` then says why.

@@ -24,16 +24,6 @@ bool has_operand(const RecordedCommand& command, const Buffer* buffer) {
                      [&](const BufferRef& operand) { return operand.get() == buffer; });
 }
 
-/// Whether one of them writes what the other reads or writes.
-bool conflict(const RecordedCommand& a, const RecordedCommand& b) {
-  for (size_t i = 0; i < a.buffers.size(); ++i) {
-    for (size_t k = 0; k < b.buffers.size(); ++k) {
-      if (a.buffers[i] == b.buffers[k] && (a.access[i] != Access::read || b.access[k] != Access::read)) return true;
-    }
-  }
-  return false;
-}
-
 /// Whether `second` writes what `first` reads: as one, it would do so before `first` has read all of it.
 bool spoils(const RecordedCommand& second, const RecordedCommand& first) {
   for (size_t k = 0; k < second.buffers.size(); ++k) {
@@ -65,6 +55,15 @@ bool bring_together(Commands& commands, size_t first, size_t second) {
 }
 
 }  // namespace
+
+bool conflict(const RecordedCommand& a, const RecordedCommand& b) {
+  for (size_t i = 0; i < a.buffers.size(); ++i) {
+    for (size_t k = 0; k < b.buffers.size(); ++k) {
+      if (a.buffers[i] == b.buffers[k] && (a.access[i] != Access::read || b.access[k] != Access::read)) return true;
+    }
+  }
+  return false;
+}
 
 void join(Commands& commands, const std::vector<BufferRef>& keep, const Backend& backend) {
   std::unordered_map<const Buffer*, int> uses;

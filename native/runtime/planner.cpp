@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <numeric>
 
+#include "../engine/binder.h"
+
 namespace lieconv {
 namespace {
 
-constexpr int64_t kAlignment = 64;
-
-int64_t aligned(int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+int64_t aligned(int64_t bytes) { return (bytes + kBlockAlignment - 1) / kBlockAlignment * kBlockAlignment; }
 bool overlap_in_time(const Lifetime& x, const Lifetime& y) { return x.first <= y.last && y.first <= x.last; }
 
 /// The lowest offset at which `block` fits between the `placed` ones, which are sorted by offset.

@@ -2,8 +2,10 @@
 #include <system_error>
 
 #include "../engine/error.h"
+#include "buckets.h"
 #include "device.h"
 #include "join.h"
+#include "overlap.h"
 #include "planner.h"
 #include "threads.h"
 
@@ -14,6 +16,7 @@ Program::Program(std::shared_ptr<DeviceState> device, std::vector<RecordedComman
     : device_(std::move(device)), command_count_(static_cast<int64_t>(commands.size())) {
   if (commands.empty()) throw Error(ErrorCode::recording, "the recording holds no command");
   join(commands, keep, *device_->backend);
+  overlap(commands);
   place(commands, keep);
   note_external(commands, keep);
   compile(commands);
@@ -48,12 +51,14 @@ namespace {
 using Blocks = std::unordered_map<const Buffer*, size_t>;
 
 /// Lets results take the place of inputs that nobody reads any more, where their operations allow it.
-void take_places(const std::vector<RecordedCommand>& commands, const Blocks& index, std::vector<Lifetime>& blocks) {
+void take_places(const std::vector<RecordedCommand>& commands, const Blocks& index, const Buckets& buckets,
+                 std::vector<Lifetime>& blocks) {
   for (size_t at = 0; at < commands.size(); ++at) {
     const RecordedCommand& command = commands[at];
     const auto block_of = [&](size_t operand) -> Lifetime* {
       const auto found = index.find(command.buffers[operand].get());
-      return found == index.end() || command.offsets[operand] != 0 ? nullptr : &blocks[found->second];
+      if (found == index.end() || command.offsets[operand] != 0 || buckets.shares(found->first)) return nullptr;
+      return &blocks[found->second];
     };
     for (size_t i = 0; i < command.over.size(); ++i) {
       Lifetime* const result = block_of(i);
@@ -72,22 +77,23 @@ void take_places(const std::vector<RecordedCommand>& commands, const Blocks& ind
 
 /// Lays the buffers made during the recording out in one arena, by their first and last use.
 void Program::place(const std::vector<RecordedCommand>& commands, const std::vector<BufferRef>& keep) {
+  const Buckets buckets(commands, keep);
   std::vector<Lifetime> blocks;
-  std::vector<const Buffer*> owners;
-  Blocks index;
+  Blocks index;  // of every buffer; those of a bucket share a block
+  std::unordered_map<const Buffer*, size_t> block_of;
   for (size_t at = 0; at < commands.size(); ++at) {
     for (size_t i = 0; i < commands[at].buffers.size(); ++i) {
       const Buffer* buffer = commands[at].buffers[i].get();
       if (!buffer->recorded || buffer->data) continue;
-      const auto [found, fresh] = index.emplace(buffer, blocks.size());
-      if (fresh) {
-        if (commands[at].access[i] != Access::write) {
-          throw Error(ErrorCode::recording, "the recording reads a tensor before anything was written to it");
-        }
-        blocks.push_back({buffer->bytes(), static_cast<int64_t>(at), static_cast<int64_t>(at)});
-        owners.push_back(buffer);
+      const Buffer* const owner = buckets.place_of(buffer).block;
+      const auto [block, fresh_block] = block_of.emplace(owner, blocks.size());
+      if (fresh_block)
+        blocks.push_back({buckets.bytes_of(owner), static_cast<int64_t>(at), static_cast<int64_t>(at)});
+      const bool fresh = index.emplace(buffer, block->second).second;
+      if (fresh && commands[at].access[i] != Access::write) {
+        throw Error(ErrorCode::recording, "the recording reads a tensor before anything was written to it");
       }
-      blocks[found->second].last = static_cast<int64_t>(at);
+      blocks[block->second].last = static_cast<int64_t>(at);
     }
   }
   for (const BufferRef& kept : keep) {
@@ -96,11 +102,12 @@ void Program::place(const std::vector<RecordedCommand>& commands, const std::vec
   }
   int64_t size = plan_apart(blocks);
   if (size > device_->backend->apart_up_to()) {
-    if (device_->backend->overlays()) take_places(commands, index, blocks);
+    if (device_->backend->overlays()) take_places(commands, index, buckets, blocks);
     size = plan_arena(blocks);
   }
   arena_ = std::make_shared<Arena>(device_, size);
-  for (size_t i = 0; i < blocks.size(); ++i) arena_offset_.emplace(owners[i], blocks[i].offset);
+  for (const auto& [buffer, block] : index)
+    arena_offset_.emplace(buffer, blocks[block].offset + buckets.place_of(buffer).offset);
 }
 
 /// From here on kept buffers have values to read. Last, as they must not hold the arena of a program that was not made.

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "../dist/communicator.h"
 #include "device.h"
 
 namespace lieconv {
@@ -30,6 +31,7 @@ void Threads::remove(Program* program) {
 
 void Threads::end() {
   ending_ = true;
+  Communicator::world().abandon();  // a program may wait for other processes
   const std::lock_guard<std::mutex> lock(mutex_);
   for (Program* program : programs_) program->end_thread();
 }

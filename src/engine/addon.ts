@@ -148,6 +148,17 @@ export interface Native {
   probeCuda(): CudaProbe;
   /** Opens lconv_cuda.so and cuBLAS; never throws. */
   cudaLibraries(): CudaLibraries;
+  /** Opens the library of MPI and begins nothing. Throws ERR_LCONV_MPI. */
+  mpiLibrary(): { version: string; path: string };
+  /** Begins MPI, once; `timeout` seconds is how long a collective may take. Rejects with ERR_LCONV_MPI. */
+  openGroup(timeout: number): Promise<{ rank: number; size: number; localRank: number; localSize: number }>;
+  /** Sum (0), least (1) or greatest (2) over the ranks, value by value. Rejects with ERR_LCONV_COLLECTIVE and ERR_LCONV_MPI. */
+  reduce(kind: 0 | 1 | 2, values: Float64Array): Promise<ArrayBuffer>;
+  /** The bytes of rank `root`. Rejects as reduce does. */
+  broadcast(bytes: Uint8Array, root: number): Promise<ArrayBuffer>;
+  /** Ends MPI, and waits for `seconds` at most; whether it has ended. */
+  closeGroup(seconds: number): Promise<boolean>;
+  closeGroupNow(seconds: number): boolean;
   philox(seed: number, stream: number, position: number, out: Uint32Array): void;
   /** Rotates `count` images [height, width] in `images` in place by `degrees[i / imagesPerAngle]`; spline order 1 or 3, mode nearest, as scipy.ndimage.rotate(reshape=False). */
   rotate(
@@ -163,4 +174,4 @@ export interface Native {
 }
 
 /** Raised together with `kAbi` in native/addon/addon.cpp when this interface changes. */
-export const ABI = 4;
+export const ABI = 5;

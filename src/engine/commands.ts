@@ -83,6 +83,13 @@ export const stepSlice = (d: Device, n: number, count: number, x: Ref, step: Ref
 export const stepWrite = (d: Device, n: number, x: Ref, step: Ref, y: Ref): void => d.execute("stepWrite", [n], [x, step, y]);
 export const stepAdvance = (d: Device, step: Ref): void => d.execute("stepAdvance", [], [step]);
 
+/** Begins and awaits the sum over all ranks of the tensors of a bucket, in place; see native/ops/collective.h. */
+const bucket = (parts: readonly Ref[], sizes: readonly number[]): [number[], readonly Ref[]] => [[parts.length, ...sizes], parts];
+export const allReduceStart = (d: Device, parts: readonly Ref[], sizes: readonly number[]): void =>
+  d.execute("allReduceStart", ...bucket(parts, sizes));
+export const allReduceWait = (d: Device, parts: readonly Ref[], sizes: readonly number[]): void =>
+  d.execute("allReduceWait", ...bucket(parts, sizes));
+
 /** op(A) M x K times op(B) K x N, row-major; see native/engine/gemm.h. Strides are 0 for a factor that all batches share. */
 export interface Gemm {
   batch?: number;

@@ -7,6 +7,7 @@
  *
  * @module
  */
+export { allReduce } from "./allReduce.js";
 export * from "./arithmetic.js";
 export { biasActivation } from "./bias.js";
 export * from "./conv.js";

@@ -1,13 +1,16 @@
 import { defined, pick } from "../defined.js";
+import { StoppedTogether } from "../distributed/group.js";
 import { check, checkOptions, shown } from "../errors.js";
 import type { Module } from "../nn/module.js";
 import { makeOptimizer } from "../optim/optimizer.js";
 import { ratesOf } from "../optim/schedule.js";
+import { crc32Of } from "../io/crc32.js";
 import { Checkpoints, type Fingerprint, nonFinite, type RunState } from "./checkpoint.js";
 import { type Evaluation, Evaluator } from "./evaluate.js";
 import type { DoneEvent, EpochEvent, StepEvent, TrainEvent } from "./events.js";
 import { chosenEpoch } from "./history.js";
 import { type FitOptions, fitOptionNames, ruleOptions, type Settings, settle } from "./options.js";
+import { type Next, Ranks } from "./ranks.js";
 import { checksumOf, countOf, type DeviceData, onDevice, type Samples } from "./samples.js";
 import { type Chunk, Trainer } from "./trainer.js";
 
@@ -65,7 +68,8 @@ export async function fit(
  * takes the training samples in a new random order, in whole batches (the samples left over change from epoch to epoch).
  * Throws ERR_LCONV_ARGUMENT and ERR_LCONV_OPTION for bad options, also for `regularize` if nothing can be regularised; ERR_LCONV_DATA and
  * ERR_LCONV_SHAPE for samples; ERR_LCONV_NONFINITE if the loss is no longer finite; ERR_LCONV_CHECKPOINT for a checkpoint of another run or
- * of more epochs; ERR_LCONV_IO for files; and the reason of `signal`.
+ * of more epochs; ERR_LCONV_IO for files; and the reason of `signal`. With `group` also ERR_LCONV_RANKS, ERR_LCONV_DIVERGED, ERR_LCONV_COLLECTIVE, and
+ * an AbortError where the signal of another rank stopped the run.
  */
 export async function* train(model: Module, data: FitData, options: FitOptions = {}): AsyncGenerator<TrainEvent, FitResult> {
   checkOptions("fit", options, fitOptionNames);
@@ -85,6 +89,9 @@ class Run {
   readonly #validation: Evaluator | undefined;
   readonly #test: Evaluator | undefined;
   readonly #checkpoints: Checkpoints | undefined;
+  readonly #ranks: Ranks;
+  /** What all ranks must have in common. */
+  readonly #facts: Readonly<Record<string, unknown>>;
   /** The learning rate of every step. */
   readonly #rates: Float32Array;
   readonly #owned: { dispose(): void }[] = [];
@@ -100,7 +107,7 @@ class Run {
       () => `fit: the data are { train, validation?, test? }, as data.prepare returns them; got ${shown(data)}`,
     );
     const settings = settle(options, countOf(data.train));
-    const { optimizer: rule, epochs, batch, seed, schedule, checkpoint } = settings;
+    const { optimizer: rule, epochs, batch, seed, schedule, checkpoint, group } = settings;
     const stepsPerEpoch = Math.floor(countOf(data.train) / batch);
     this.#model = model;
     this.#settings = settings;
@@ -108,14 +115,16 @@ class Run {
       const optimizer = this.#own(makeOptimizer(rule, model.parameters(), defined(pick(settings, ruleOptions))));
       const rates = ratesOf(schedule, optimizer.learningRate, epochs * stepsPerEpoch);
       this.#rates = rates;
-      if (checkpoint) {
-        const fingerprint = fingerprintOf(model, data.train, settings);
-        this.#checkpoints = new Checkpoints(checkpoint, model, optimizer, { fingerprint, epochs, stepsPerEpoch, rates });
-      }
-      const parts = { batch, seed, rates, ...pick(settings, ["regularize", "augment"]) };
+      const fingerprint = fingerprintOf(model, data.train, settings);
+      if (checkpoint) this.#checkpoints = new Checkpoints(checkpoint, model, optimizer, { fingerprint, epochs, stepsPerEpoch, rates });
+      const sizes = { validation: data.validation && countOf(data.validation), test: data.test && countOf(data.test) };
+      this.#facts = { ...fingerprint, epochs, rates: crc32Of(rates), ...sizes, checkpoint: Boolean(checkpoint), resume: settings.resume };
+      this.#ranks = new Ranks(group, model, optimizer);
+      const parts = { batch, seed, rates, ...pick(settings, ["regularize", "augment", "group"]) };
       this.#trainer = this.#own(new Trainer(model, optimizer, this.#onDevice(data.train), parts));
-      this.#validation = data.validation && this.#own(new Evaluator(model, this.#onDevice(data.validation)));
-      this.#test = data.test && this.#own(new Evaluator(model, this.#onDevice(data.test)));
+      const evaluator = (samples: Samples): Evaluator => this.#own(new Evaluator(model, this.#onDevice(samples), defined({ group })));
+      this.#validation = data.validation && evaluator(data.validation);
+      this.#test = data.test && evaluator(data.test);
     } catch (error) {
       this.dispose();
       throw error;
@@ -127,6 +136,7 @@ class Run {
   }
 
   async *events(): AsyncGenerator<TrainEvent, FitResult> {
+    await this.#ranks.checkAlike(this.#facts);
     if (this.#settings.resume) yield* this.#load();
     while (this.#state.history.length < this.#settings.epochs) yield* this.#epoch();
     return this.#result();
@@ -149,19 +159,26 @@ class Run {
 
   /** The steps of `epoch` that are not done yet. */
   async *#train(epoch: number): AsyncGenerator<TrainEvent> {
-    const { signal, checkpointSeconds } = this.#settings;
     const { stepsPerEpoch } = this.#trainer;
     const start = epoch * stepsPerEpoch;
     const end = start + stepsPerEpoch;
     const state = this.#state;
-    while (state.step < end) {
-      if (signal?.aborted) yield* this.#save();
-      signal?.throwIfAborted();
-      const chunk = await this.#trainer.run(state.step - start, end - state.step);
+    for (;;) {
+      const { steps, save, stop } = await this.#ranks.decide(this.#next(end - state.step));
+      if (save || stop) yield* this.#save();
+      if (stop) this.#ranks.stop(this.#settings.signal);
+      if (steps === 0) return;
+      const chunk = await this.#trainer.run(state.step - start, steps);
       this.#count(chunk, epoch);
       yield this.#stepEvent(chunk, epoch);
-      if (this.#checkpoints && this.#checkpoints.age > checkpointSeconds) yield* this.#save();
     }
+  }
+
+  /** What this process would do next, with `left` steps of the epoch to go. */
+  #next(left: number): Next {
+    const { signal, checkpointSeconds } = this.#settings;
+    const due = this.#checkpoints !== undefined && this.#checkpoints.age > checkpointSeconds;
+    return { steps: Math.min(left, this.#trainer.stepsAtOnce), save: due, stop: signal?.aborted ?? false };
   }
 
   /** Adds up what `chunk` did. Throws ERR_LCONV_NONFINITE. */
@@ -192,7 +209,7 @@ class Run {
     try {
       return await evaluator.run(signal);
     } catch (error) {
-      if (signal?.aborted) yield* this.#save();
+      if (signal?.aborted || error instanceof StoppedTogether) yield* this.#save();
       throw error;
     }
   }
@@ -204,17 +221,17 @@ class Run {
     return accuracy;
   }
 
-  *#load(): Iterable<TrainEvent> {
-    const loaded = this.#checkpoints?.load();
+  async *#load(): AsyncIterable<TrainEvent> {
+    const loaded = this.#checkpoints && (await this.#ranks.load(this.#checkpoints));
     if (!loaded) return;
     const { state, path, damage } = loaded;
     this.#state = state;
-    if (damage) yield { type: "fallback", model: this.#settings.name, path, step: state.step, reason: damage.message };
+    if (damage !== undefined) yield { type: "fallback", model: this.#settings.name, path, step: state.step, reason: damage };
   }
 
-  *#save(): Iterable<TrainEvent> {
+  async *#save(): AsyncIterable<TrainEvent> {
     if (!this.#checkpoints) return;
-    this.#checkpoints.save(this.#state);
+    await this.#ranks.save(this.#checkpoints, this.#state);
     yield { type: "checkpoint", model: this.#settings.name, path: this.#checkpoints.path, step: this.#state.step };
   }
 

@@ -1,6 +1,8 @@
+import { Group } from "../distributed/group.js";
 import { type Device, device as deviceOf } from "../engine/device.js";
 import { check, checkInteger, type OptionNames } from "../errors.js";
 import type { OptimizerName } from "../optim/optimizer.js";
+import { checkRanksOn } from "../ops/allReduce.js";
 import { constant, type Schedule } from "../optim/schedule.js";
 import { activeWeights, type Regularize } from "../symmetry/regularize.js";
 import { Augment } from "./augment.js";
@@ -51,12 +53,18 @@ export interface FitOptions {
   resume?: boolean;
   /** Where it trains; the model must be there. Default `device()`. */
   device?: Device;
+  /**
+   * The ranks that train this network together, from `distributed.init`: `batch` is that of all of them, each takes its part of every batch, and all
+   * end with the same weights and results. Every rank holds all samples and calls `fit` with the same options. Rank 0 alone reads and writes the
+   * checkpoint. Default: this process alone.
+   */
+  group?: Group;
   /** Stops after the chunk of steps or of a validation under way, writes a checkpoint and throws the reason of the signal. */
   signal?: AbortSignal;
 }
 export const fitOptionNames: OptionNames<FitOptions> = {
   ...{ name: 1, epochs: 1, batch: 1, seed: 1, optimizer: 1, lr: 1, momentum: 1, nesterov: 1, weightDecay: 1, clipNorm: 1 },
-  ...{ schedule: 1, regularize: 1, augment: 1, checkpoint: 1, checkpointSeconds: 1, resume: 1, device: 1, signal: 1 },
+  ...{ schedule: 1, regularize: 1, augment: 1, checkpoint: 1, checkpointSeconds: 1, resume: 1, device: 1, group: 1, signal: 1 },
 };
 
 /** Between two checkpoints. */
@@ -92,9 +100,21 @@ export function settle({ regularize, ...options }: FitOptions, samples: number):
     "ERR_LCONV_ARGUMENT",
     () => "fit: augment is an Augment, such as new Augment(basis)",
   );
+  checkGroup(options.group, batch, device);
   const settings = { ...options, name, epochs, batch, seed, optimizer, schedule, checkpointSeconds, device };
   const weights = activeWeights("fit: regularize", regularize ?? {});
   return Object.keys(weights).length > 0 ? { ...settings, regularize: weights } : settings;
+}
+
+function checkGroup(group: Group | undefined, batch: number, device: Device): void {
+  if (group === undefined) return;
+  check(group instanceof Group, "ERR_LCONV_ARGUMENT", () => "fit: group is that of await distributed.init()");
+  check(
+    batch >= group.size,
+    "ERR_LCONV_ARGUMENT",
+    () => `fit: a batch of ${batch} cannot be shared by ${group.size} ranks; take a batch of at least ${group.size}, or fewer ranks`,
+  );
+  if (group.size > 1) checkRanksOn(device);
 }
 
 /** Options that are the optimiser's. */

@@ -40,9 +40,10 @@ function pass({ model, optimizer, data, augment }: PassParts, { index, draws }: 
   return { loss, correct, grads: gradients(more ? add(loss, more) : loss, optimizer.parameters) };
 }
 
-/** The passes of `sizes` samples each over a batch, one after the other, added up. `more` is minimised along with the loss. */
-export function runPasses(parts: PassParts, taken: Taken, sizes: readonly number[], more?: Tensor): Pass {
-  const batch = taken.index.size;
+/**
+ * The passes of `sizes` samples each over what a rank takes of a batch of `batch`, one after the other, added up. `more` is minimised along with the loss.
+ */
+export function runPasses(parts: PassParts, taken: Taken, sizes: readonly number[], batch: number, more?: Tensor): Pass {
   if (sizes.length === 1) return pass(parts, taken, batch, more);
   let first = 0;
   let total: Pass | undefined;
@@ -62,7 +63,8 @@ export function runPasses(parts: PassParts, taken: Taken, sizes: readonly number
   return total as Pass;
 }
 
-function partOf({ index, draws }: Taken, first: number, size: number): Taken {
+/** `size` samples from `first` on. */
+export function partOf({ index, draws }: Taken, first: number, size: number): Taken {
   const each = draws ? draws.size / index.size : 0;
   return { index: slice(index, [first], [size]), ...defined({ draws: draws && slice(draws, [first * each], [size * each]) }) };
 }

@@ -1,4 +1,5 @@
 import { defined } from "../defined.js";
+import type { Group } from "../distributed/group.js";
 import type { Device } from "../engine/device.js";
 import type { Program } from "../engine/program.js";
 import { Philox, streams } from "../engine/random.js";
@@ -21,6 +22,7 @@ export interface TrainerOptions {
   rates: Float32Array;
   regularize?: Regularize;
   augment?: Augment;
+  group?: Group;
 }
 
 /** What some steps in a row did: the mean loss over the batch of each of them, and how many of its samples were classified correctly. */
@@ -44,7 +46,7 @@ export class Trainer {
   readonly #metrics: StepMetrics; // [stepsPerEpoch] each
   readonly #program: Program;
 
-  constructor(model: Module, optimizer: Optimizer, data: DeviceData, { batch, seed, rates, regularize, augment }: TrainerOptions) {
+  constructor(model: Module, optimizer: Optimizer, data: DeviceData, { batch, seed, rates, regularize, augment, group }: TrainerOptions) {
     const [samples] = data.x.shape;
     const { device } = data.x;
     check(
@@ -68,7 +70,7 @@ export class Trainer {
     const lists = { order: this.#order, rates: this.#rates, metrics: this.#metrics };
     const moving = defined({ augment: this.#augment?.device, draws: this.#augment?.draws });
     try {
-      this.#program = recordTrainStep({ model, optimizer, data, batch, ...lists, ...moving, ...defined({ regularize }) });
+      this.#program = recordTrainStep({ model, optimizer, data, batch, ...lists, ...moving, ...defined({ regularize, group }) });
     } catch (error) {
       this.#disposeLists();
       throw error;
@@ -83,9 +85,13 @@ export class Trainer {
     this.#augment?.draws.set(this.#augment.host.draws(this.#seed, epoch, count));
   }
 
-  /** Runs about 100 ms of steps, `most` at most, from step `first` of the epoch on; then reads their metrics, once for all of them. */
-  async run(first: number, most: number): Promise<Chunk> {
-    const steps = Math.min(most, this.#program.stepsIn(CHUNK_MS));
+  /** How many steps a chunk should have: about 100 ms of them, by the last chunk. */
+  get stepsAtOnce(): number {
+    return this.#program.stepsIn(CHUNK_MS);
+  }
+
+  /** Runs `steps` steps from step `first` of the epoch on; then reads their metrics, once for all of them. */
+  async run(first: number, steps: number): Promise<Chunk> {
     const start = performance.now();
     await this.#program.run({ steps, chunkMs: Number.POSITIVE_INFINITY });
     const seconds = (performance.now() - start) / 1e3;

@@ -26,8 +26,8 @@ for (const model of ["lconv", "cnn", "fc"] as const) {
       const given = parts(model, 23);
       const index = tensor(Int32Array.from({ length: 20 }, (_, i) => (7 * i) % 23));
       const more = () => full([1], 0.25);
-      const once = runPasses(given, { index }, [20], more());
-      const thrice = runPasses(given, { index }, [7, 7, 6], more());
+      const once = runPasses(given, { index }, [20], 20, more());
+      const thrice = runPasses(given, { index }, [7, 7, 6], 20, more());
       assert.ok(Math.abs(once.loss.item() - thrice.loss.item()) < 1e-6);
       assert.is(once.correct.item(), thrice.correct.item());
       once.grads.forEach((g, i) => {

@@ -1,0 +1,184 @@
+import { native } from "../engine/native.js";
+import { shareProcessors } from "../engine/threads.js";
+import { check, checkOptions, LconvError, oneOf, shown } from "../errors.js";
+import { launcherOf } from "./launcher.js";
+
+/** How values of all ranks become one: their sum, least or greatest, or that of rank 0. */
+export type Agreement = "sum" | "min" | "max" | "first";
+
+/** Options of init. */
+export interface InitOptions {
+  /** "mpi" requires a launcher of MPI, "none" looks for none. Default "any": MPI where a launcher started this process, else alone. */
+  backend?: "any" | "mpi" | "none";
+}
+
+/**
+ * The processes that train one network together, as `init` found them; each is a rank of it. What a group does is done by all ranks, in the same
+ * order: a rank that does not come makes the others wait, and fail after LCONV_COLLECTIVE_TIMEOUT seconds (default 300). Then, and where a rank has
+ * ended, methods reject with ERR_LCONV_COLLECTIVE, and the group is of no more use.
+ */
+export class Group {
+  /** The number of this process, from 0 on. */
+  readonly rank: number;
+  /** How many processes there are. */
+  readonly size: number;
+  /** The number of this process among those of its host. */
+  readonly localRank: number;
+  /** How many processes there are on its host. */
+  readonly localSize: number;
+  /** What they reach each other by; "none" for a process alone. */
+  readonly backend: "mpi" | "none";
+
+  /** @internal */
+  constructor(place: { rank: number; size: number; localRank: number; localSize: number }, backend: "mpi" | "none") {
+    this.rank = place.rank;
+    this.size = place.size;
+    this.localRank = place.localRank;
+    this.localSize = place.localSize;
+    this.backend = backend;
+  }
+
+  /** Makes one list of those of all ranks, which are of one length, value by value, in float64. Every rank gets it. Throws ERR_LCONV_ARGUMENT for another `how`. */
+  async agree(values: ArrayLike<number>, how: Agreement): Promise<Float64Array> {
+    oneOf("agree", "way", how, agreements);
+    const own = Float64Array.from(values);
+    if (this.size === 1) return own;
+    if (how === "first") return new Float64Array(await this.#broadcast(new Uint8Array(own.buffer), 0));
+    return new Float64Array(await native().reduce(agreements.indexOf(how) as 0 | 1 | 2, own));
+  }
+
+  /** The bytes of rank `root` (default 0), on every rank; all give as many. */
+  async broadcast(bytes: Uint8Array, root = 0): Promise<Uint8Array> {
+    return this.size === 1 ? bytes : new Uint8Array(await this.#broadcast(bytes, root));
+  }
+
+  #broadcast(bytes: Uint8Array, root: number): Promise<ArrayBuffer> {
+    return native().broadcast(bytes, root);
+  }
+
+  /** Comes back when all ranks have called it. */
+  async barrier(): Promise<void> {
+    await this.agree([0], "max");
+  }
+
+  /**
+   * Has rank 0 do something, and gives what it returned, a value of JSON, to every rank; an LconvError that it throws is thrown by every rank.
+   */
+  async first<T>(task: () => T | Promise<T>): Promise<T> {
+    if (this.size === 1) return await task();
+    let failure: unknown;
+    let message = "";
+    if (this.rank === 0) {
+      try {
+        message = JSON.stringify({ value: await task() });
+      } catch (error) {
+        failure = error;
+        const code = error instanceof LconvError ? error.code : "ERR_LCONV_COLLECTIVE";
+        message = JSON.stringify({ error: { code, message: error instanceof Error ? error.message : String(error) } });
+      }
+    }
+    const { value, error } = JSON.parse(await this.text(message)) as { value: T; error?: { code: LconvError["code"]; message: string } };
+    if (failure !== undefined) throw failure;
+    if (error) throw new LconvError(error.code, `rank 0: ${error.message}`);
+    return value;
+  }
+
+  /** A text of rank `root` (default 0), on every rank. */
+  async text(own: string, root = 0): Promise<string> {
+    const bytes = new TextEncoder().encode(own);
+    const [length] = await this.agree([this.rank === root ? bytes.length : 0], "max");
+    return new TextDecoder().decode(await this.broadcast(this.rank === root ? bytes : new Uint8Array(length), root));
+  }
+
+  /**
+   * Ends MPI, which waits until all ranks do so, for 10 s at most. A process that ends with exit code 0 does so by itself; another has to, or its launcher
+   * takes it for one that broke down.
+   */
+  async close(): Promise<void> {
+    if (this.backend === "mpi") await native().closeGroup(CLOSE_SECONDS);
+  }
+}
+
+/** In the order of `reduce` of the native engine; "first" is none of it. */
+const agreements: readonly Agreement[] = ["sum", "min", "max", "first"];
+
+/** For all ranks to come to their end. */
+const CLOSE_SECONDS = 10;
+const TIMEOUT_SECONDS = 300;
+
+let joined: Promise<Group> | undefined;
+
+/**
+ * The group of this process: all that `mpirun`, `srun --mpi=pmix` or `lconv train --ranks` started along with it, and this process alone where none did.
+ * Every call gives the same group. To be called before the first device is opened, which then takes this rank's part of the processors. MPI is opened at
+ * run time, Open MPI or MPICH; LCONV_MPI names another file. Throws ERR_LCONV_MPI where MPI cannot be opened, or is not that of the launcher,
+ * ERR_LCONV_ARGUMENT for another backend and for a LCONV_COLLECTIVE_TIMEOUT that is no number of seconds.
+ *
+ * @example
+ * ```ts
+ * import { distributed } from "lconv";
+ *
+ * const world = await distributed.init();
+ * const [most] = await world.agree([world.rank], "max"); // world.size - 1
+ * // await fit(model, data, { batch: 256, group: world });
+ * ```
+ */
+export function init(options: InitOptions = {}): Promise<Group> {
+  try {
+    checkOptions("distributed.init", options, { backend: 1 });
+    const backend = oneOf("distributed.init", "backend", options.backend ?? "any", ["any", "mpi", "none"]);
+    joined ??= join(backend).catch((error: unknown) => {
+      joined = undefined; // what is missing may be there next time
+      throw error;
+    });
+    return joined;
+  } catch (error) {
+    return Promise.reject(error as Error);
+  }
+}
+
+async function join(backend: "any" | "mpi" | "none"): Promise<Group> {
+  const launcher = backend === "none" ? undefined : launcherOf(process.env);
+  check(
+    launcher !== undefined || backend !== "mpi",
+    "ERR_LCONV_MPI",
+    () => "distributed.init: no launcher of MPI started this process; start it by mpirun, srun --mpi=pmix or lconv train --ranks N",
+  );
+  if (launcher === undefined) return new Group({ rank: 0, size: 1, localRank: 0, localSize: 1 }, "none");
+  const { name, size, mpi } = launcher;
+  check(
+    mpi,
+    "ERR_LCONV_MPI",
+    () => `this process is one of ${size} that ${name} started, without a way to find the others; start them by srun --mpi=pmix`,
+  );
+  const place = await native().openGroup(timeout());
+  check(place.size === size, "ERR_LCONV_MPI", () => {
+    const { version, path } = native().mpiLibrary();
+    return `this process is one of ${size} that ${name} started, but ${version} (${path}) finds ${place.size}: it belongs to another launcher; use its own mpirun, or name the launcher's library in LCONV_MPI`;
+  });
+  // Before the engine lets its threads go.
+  process.prependOnceListener("exit", (code) => {
+    if (code === 0) native().closeGroupNow(CLOSE_SECONDS);
+  });
+  shareProcessors(place.localSize);
+  return new Group(place, "mpi");
+}
+
+function timeout(): number {
+  const setting = process.env["LCONV_COLLECTIVE_TIMEOUT"];
+  const seconds = setting ? Number(setting) : TIMEOUT_SECONDS;
+  check(
+    seconds > 0 && seconds <= 1e9,
+    "ERR_LCONV_ARGUMENT",
+    () => `LCONV_COLLECTIVE_TIMEOUT must be a positive number of seconds, got ${shown(setting)}`,
+  );
+  return seconds;
+}
+
+/** A rank was asked to stop, and this one stops with it. */
+export class StoppedTogether extends Error {
+  constructor() {
+    super("another rank was asked to stop");
+    this.name = "AbortError";
+  }
+}

@@ -1,0 +1,71 @@
+import { attach } from "../autograd/autograd.js";
+import type { Group } from "../distributed/group.js";
+import * as commands from "../engine/commands.js";
+import type { Device } from "../engine/device.js";
+import { check } from "../errors.js";
+import { stridesOf } from "../tensor/shape.js";
+import { Tensor } from "../tensor/tensor.js";
+import { checkDtype } from "./check.js";
+
+/**
+ * The sum of x over all ranks of a group; every rank gets it, and has to call this in the same order with the same shape. x itself in a group of one.
+ * Its gradient is the sum of the ranks' gradients. Outside a recording it waits for the other ranks, and the event loop with it. Throws
+ * ERR_LCONV_DEVICE on a GPU, as ranks train on CPUs, and ERR_LCONV_COLLECTIVE where another rank does not come.
+ */
+export function allReduce(x: Tensor, group: Group): Tensor {
+  checkDtype("allReduce", "x", x);
+  if (group.size === 1) return x;
+  checkRanksOn(x.device);
+  const y = Tensor.empty(x.device, x.shape);
+  commands.copy(x.device, x.shape, x, stridesOf(x.shape), y, stridesOf(x.shape));
+  commands.allReduceStart(x.device, [y], [y.size]);
+  commands.allReduceWait(x.device, [y], [y.size]);
+  return attach("allReduce", [x], y, (dy) => [allReduce(dy, group)]);
+}
+
+/** Throws ERR_LCONV_DEVICE where ranks cannot train on `device`. */
+export function checkRanksOn(device: Device): void {
+  check(
+    !device.asynchronous,
+    "ERR_LCONV_DEVICE",
+    () => `several ranks train on CPUs, this is ${device.name}: take the device cpu, or one process; many runs at once are what lconv sweep does`,
+  );
+}
+
+/**
+ * Adds each tensor up over all ranks, in place and without a gradient, while a program is recorded; nothing in a group of one. The tensors were made in
+ * that recording. They travel in buckets, in their order: give first what is computed first.
+ */
+export function allReduceInPlace(tensors: readonly Tensor[], group: Group): void {
+  if (group.size === 1) return;
+  const buckets = bucketsOf(tensors.map((t) => t.size)).map((places) => places.map((i) => tensors[i]));
+  for (const command of [commands.allReduceStart, commands.allReduceWait])
+    for (const parts of buckets)
+      command(
+        parts[0].device,
+        parts,
+        parts.map((t) => t.size),
+      );
+}
+
+/** Values in one message at most, in a first one, which should be on its way early, and below how many all go as one: 4 bytes each. */
+const BUCKET = 2 ** 18;
+const FIRST_BUCKET = 2 ** 16;
+const ONE_BUCKET = 2 ** 17;
+
+/** The places of tensors of these sizes in each bucket. They depend on the network alone, and so do the bits of the sums. */
+export function bucketsOf(sizes: readonly number[]): number[][] {
+  const whole = sizes.reduce((sum, size) => sum + size, 0) <= ONE_BUCKET;
+  const buckets: number[][] = [[]];
+  let filled = 0;
+  sizes.forEach((size, i) => {
+    const room = whole ? Number.POSITIVE_INFINITY : buckets.length === 1 ? FIRST_BUCKET : BUCKET;
+    if (filled >= room) {
+      buckets.push([]);
+      filled = 0;
+    }
+    buckets[buckets.length - 1].push(i);
+    filled += size;
+  });
+  return buckets;
+}
