@@ -40,6 +40,7 @@ void check_gemm_providers(Report& report);
 void check_parts(Report& report);
 void check_team(Report& report);
 void check_joined(Report& report);
+void check_collectives(Report& report);
 void check_holds(Report& report);
 void check_faults(Report& report);
 void check_runtime(Report& report, int rounds);

@@ -154,6 +154,7 @@ constexpr int kRounds = 5;
 void check_threads(Report& report, int rounds) {
   check_team(report);
   check_joined(report);
+  check_collectives(report);
   check_holds(report);
   check_faults(report);
   check_runtime(report, rounds);

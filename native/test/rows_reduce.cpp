@@ -124,6 +124,13 @@ void add_reduce_rows(Rows& rows) {
                             kBlock + 1, 12 * kBlock + 848})
       rows.push_back(sum_squares(accumulate, n));
   }
+  // A process alone: its own value is the sum.
+  for (const int64_t n : {int64_t{1}, int64_t{7}, int64_t{64}, int64_t{1000}}) {
+    for (const char* op : {"allReduceStart", "allReduceWait"}) {
+      const Floats x = uniform(n);
+      rows.push_back(Row(op).integers({1, n}).put("x", x).expect(Doubles(x.begin(), x.end())));
+    }
+  }
   for (int kind = 0; kind < 3; ++kind) {
     add_pool_rows(rows, 1, 1, 1, 1, 1, kind);
     add_pool_rows(rows, 0, 4, 4, 2, 2, kind);

@@ -18,7 +18,7 @@ import { plan, planFlags } from "./plan/plan.js";
 import { reproduceFlags } from "./reproduce/flags.js";
 import { reproduce } from "./reproduce/reproduce.js";
 import { serveFlag, stealLockFlag } from "./run/flags.js";
-import { trainFlags } from "./run/trainFlags.js";
+import { ranksFlags, trainFlags } from "./run/trainFlags.js";
 import { sweepFlags } from "./sweep/flags.js";
 import { sweep } from "./sweep/sweep.js";
 import type { Context } from "./terminal/context.js";
@@ -41,7 +41,7 @@ export function buildProgram(context: Context): Command {
     program,
     "train",
     "Train a network on images and write a run folder",
-    { ...trainFlags, serve: serveFlag, stealLock: stealLockFlag },
+    { ...trainFlags, ...ranksFlags, serve: serveFlag, stealLock: stealLockFlag },
     trainExamples,
   )
     .option("--config <FILE>", "JSON file with these settings, keys in camelCase; flags take precedence")
@@ -128,6 +128,7 @@ const trainExamples = `  lconv train --dataset mnist --variant rotated-scrambled
   lconv train --dataset glyphs --model cnn --epochs 5 --json
   lconv train --dataset my-images.npz --optimizer adam --lr 3e-4 --schedule cosine --out runs/mine
   lconv train --resume runs/mine
+  lconv train --dataset mnist --variant rotated --batch 256 --ranks 2 --out runs/two
 
 Results are reproducible bit for bit with the same --seed and --threads.`;
 const evaluateExamples = "  lconv evaluate --run runs/mnist-default-lconv-seed0";

@@ -28,7 +28,8 @@ export function checkRanksOn(device: Device): void {
   check(
     !device.asynchronous,
     "ERR_LCONV_DEVICE",
-    () => `several ranks train on CPUs, this is ${device.name}: take the device cpu, or one process; many runs at once are what lconv sweep does`,
+    () =>
+      `several ranks train on CPUs, this is ${device.name}: take the device cpu, or one process; many runs at once are what lconv sweep does`,
   );
 }
 

@@ -82,7 +82,10 @@ export class Evaluator {
   }
 
   /** The batches of all ranks. */
-  async #together({ values, error }: { values: Float64Array[]; error?: unknown }, signal: AbortSignal | undefined): Promise<Float64Array[]> {
+  async #together(
+    { values, error }: { values: Float64Array[]; error?: unknown },
+    signal: AbortSignal | undefined,
+  ): Promise<Float64Array[]> {
     if (!this.#group || this.#group.size === 1) return values;
     const stopped = error !== undefined && signal?.aborted === true;
     const [failures, stops] = await this.#group.agree([error === undefined || stopped ? 0 : 1, stopped ? 1 : 0], "max");

@@ -1,10 +1,10 @@
 import { defined, pick } from "../defined.js";
 import { StoppedTogether } from "../distributed/group.js";
 import { check, checkOptions, shown } from "../errors.js";
+import { crc32Of } from "../io/crc32.js";
 import type { Module } from "../nn/module.js";
 import { makeOptimizer } from "../optim/optimizer.js";
 import { ratesOf } from "../optim/schedule.js";
-import { crc32Of } from "../io/crc32.js";
 import { Checkpoints, type Fingerprint, nonFinite, type RunState } from "./checkpoint.js";
 import { type Evaluation, Evaluator } from "./evaluate.js";
 import type { DoneEvent, EpochEvent, StepEvent, TrainEvent } from "./events.js";

@@ -1,8 +1,8 @@
 import { Group } from "../distributed/group.js";
 import { type Device, device as deviceOf } from "../engine/device.js";
 import { check, checkInteger, type OptionNames } from "../errors.js";
-import type { OptimizerName } from "../optim/optimizer.js";
 import { checkRanksOn } from "../ops/allReduce.js";
+import type { OptimizerName } from "../optim/optimizer.js";
 import { constant, type Schedule } from "../optim/schedule.js";
 import { activeWeights, type Regularize } from "../symmetry/regularize.js";
 import { Augment } from "./augment.js";

@@ -53,7 +53,10 @@ export class Ranks {
     if (different === group.size) return;
     const text = `${String(key)} is ${quote(own[key ?? ""])} on rank ${group.rank}, and ${quote(first[key ?? ""])} on rank 0`;
     const told = await group.text(text, different);
-    throw new LconvError("ERR_LCONV_RANKS", `fit: the ranks do not do the same: ${told}; start all with the same version, options and data`);
+    throw new LconvError(
+      "ERR_LCONV_RANKS",
+      `fit: the ranks do not do the same: ${told}; start all with the same version, options and data`,
+    );
   }
 
   /** Rank 0's steps and whether it wants a checkpoint; a stop of any rank is one of all. */

@@ -16,7 +16,7 @@ import { created, modelReport } from "../run/modelReport.js";
 import { refuseWithResume, resumedSettings } from "../run/resume.js";
 import { resolveSettings, type Settings } from "../run/settings.js";
 import { controlFlags } from "../run/trainFlags.js";
-import { doneLine, inTurns, type Job, type Trained, trainJob } from "../run/training.js";
+import { doneLine, inTurns, type OwnJob, type Trained, trainJob } from "../run/training.js";
 import { downloadProgress, firstSamples, prepareWorkload, type Workload } from "../run/workload.js";
 import { type Context, withReporter } from "../terminal/context.js";
 import { choice, type Given, integer, positive, withDefaults } from "../terminal/flags.js";
@@ -69,7 +69,7 @@ export async function compare({ resume, ...given }: CompareValues & { resume?: s
     try {
       const { runs, work, data } = await prepare();
       const config = { command: "compare", data, models: runs };
-      const job: Job = { runs, parts: comparedModels, config, folder, checkpointSeconds: given.checkpointSeconds, reporter, context };
+      const job: OwnJob = { runs, parts: comparedModels, config, folder, checkpointSeconds: given.checkpointSeconds, reporter, context };
       await trainJob(job, work, (trained) => write(job, data, trained));
     } finally {
       folder.close();
@@ -157,7 +157,7 @@ async function shorten(planned: Comparison, minutes: number, reporter: Reporter,
 }
 
 /** What a finished comparison leaves besides its checkpoints. */
-function write(job: Job, data: string, trained: Trained): void {
+function write(job: OwnJob, data: string, trained: Trained): void {
   const { runs, parts, folder } = job;
   const { models, results, work, uploaded } = trained;
   const { permutation } = uploaded;
@@ -172,7 +172,7 @@ function write(job: Job, data: string, trained: Trained): void {
   tell(job, data, results);
 }
 
-function writeReports({ runs, folder }: Job, data: string, { models, results, uploaded: { samples, permutation } }: Trained): void {
+function writeReports({ runs, folder }: OwnJob, data: string, { models, results, uploaded: { samples, permutation } }: Trained): void {
   const reports = models.map((model, i) => modelReport(model, results[i]));
   const [{ dataset, variant }] = runs;
   const config = Object.fromEntries(runs.map((settings) => [settings.model, settings]));
@@ -192,7 +192,7 @@ function writeReports({ runs, folder }: Job, data: string, { models, results, up
   writeAtomic(folder.file("loss"), writeLearningCurve(reports, "loss"));
 }
 
-function tell({ context: { out }, folder }: Job, data: string, results: readonly FitResult[]): void {
+function tell({ context: { out }, folder }: OwnJob, data: string, results: readonly FitResult[]): void {
   const head = ["model", "parameters", "in layers", "validation", "best", "test", "time", "samples/s"];
   const rows = results.map((r) => [
     r.model,

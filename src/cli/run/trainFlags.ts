@@ -1,5 +1,5 @@
 import { CHECKPOINT_SECONDS } from "../../train/options.js";
-import { choice, fraction, type Given, text } from "../terminal/flags.js";
+import { choice, fraction, type Given, integer, text } from "../terminal/flags.js";
 import { flag, nameFlag, progressFlag, runFlags } from "./flags.js";
 import { presetNames, presets } from "./presets.js";
 
@@ -19,6 +19,16 @@ export const controlFlags = {
     CHECKPOINT_SECONDS,
   ),
   progress: progressFlag,
+} as const;
+
+/** A command that trains may do so by several processes. */
+export const ranksFlags = {
+  ranks: flag("N", integer(1, 1024), "train by N processes, each with a part of every batch, which mpirun starts (docs/distributed.md)"),
+  restarts: flag(
+    "N",
+    integer(0, 1000),
+    "with --ranks: start all again from the last checkpoint where one breaks down, N times at most (default: 3)",
+  ),
 } as const;
 
 export const trainFlags = { ...runFlags, ...controlFlags } as const;

@@ -47,6 +47,12 @@ function unknownFlag(command: Command, name: string): LconvError {
   );
 }
 
+/** A command line without some flags that take a value. */
+export function withoutFlags(argv: readonly string[], names: readonly string[]): string[] {
+  const isOne = (word: string | undefined): boolean => names.includes(word?.split("=", 1)[0] ?? "");
+  return argv.filter((word, i) => !isOne(word) && !(isOne(argv[i - 1]) && !argv[i - 1].includes("=")));
+}
+
 const fullName = (command: Command): string => (command.parent ? `${fullName(command.parent)} ${command.name()}` : command.name());
 
 /** Commander's own complaint as one of ours; undefined when it only ended after --help or --version. */

@@ -5,13 +5,17 @@ import { aboveBars } from "./bars.js";
 export class Output {
   readonly json: boolean;
 
-  constructor(json: boolean) {
+  readonly #mute: boolean;
+
+  /** A `mute` one says nothing. */
+  constructor(json: boolean, mute = false) {
     this.json = json;
+    this.#mute = mute;
   }
 
   /** A line for programs; nothing without --json. */
   emit(object: object): void {
-    if (this.json) aboveBars(() => process.stdout.write(`${JSON.stringify(object)}\n`));
+    if (this.json && !this.#mute) aboveBars(() => process.stdout.write(`${JSON.stringify(object)}\n`));
   }
 
   /** Resolves when stdout takes more: whoever writes much must not pile it up. Throws the reason of `signal`. */
@@ -22,7 +26,7 @@ export class Output {
 
   /** A line for people; nothing with --json. */
   text(line: string): void {
-    if (!this.json) aboveBars(() => process.stdout.write(`${line}\n`));
+    if (!this.json && !this.#mute) aboveBars(() => process.stdout.write(`${line}\n`));
   }
 }
 

@@ -1,5 +1,7 @@
 import { basename } from "node:path";
 import { defined } from "../../defined.js";
+import { type Group, init } from "../../distributed/group.js";
+import { threadCount } from "../../engine/threads.js";
 import { check } from "../../errors.js";
 import { renderReport } from "../../report/html.js";
 import type { FitResult } from "../../train/fit.js";
@@ -14,9 +16,16 @@ import { resolveSettings, type Settings } from "../run/settings.js";
 import type { TrainValues } from "../run/trainFlags.js";
 import { doneLine, type Job, resultOf, type Trained, trainJob } from "../run/training.js";
 import { prepareWorkload } from "../run/workload.js";
+import { withoutFlags } from "../terminal/argv.js";
 import { type Context, withReporter } from "../terminal/context.js";
-import { count, list, megabytes, percent, seconds } from "../terminal/output.js";
+import { flagName } from "../terminal/flags.js";
+import { count, list, megabytes, type Output, percent, seconds } from "../terminal/output.js";
 import type { Reporter } from "../terminal/reporter.js";
+import { type Launch, launch } from "./launch.js";
+import { asRank } from "./rank.js";
+
+/** As torchrun does. */
+const RESTARTS = 3;
 
 export interface TrainFlags extends TrainValues {
   config?: string;
@@ -26,44 +35,93 @@ export interface TrainFlags extends TrainValues {
   serve?: number;
   /** A file that other runs share prepared images by; no flag, as lconv sweep alone knows who else needs them. */
   prepared?: string;
+  /** Processes that train the network together. */
+  ranks?: number;
+  restarts?: number;
 }
 
-/** `lconv train`: one model on one data set, into a run folder. */
-export async function train(
-  { config: file, resume, stealLock: steal, serve, prepared, ...given }: TrainFlags,
-  context: Context,
-): Promise<void> {
+/** `lconv train`: one model on one data set, into a run folder; by this process, as one of a group of ranks, or by ranks that it starts. */
+export async function train(given: TrainFlags, context: Context): Promise<void> {
+  const { config: file, resume } = given;
   check(!(file && resume), "ERR_LCONV_ARGUMENT", () => "--config begins a run and does not go with --resume");
   const config = file === undefined ? {} : readGivenConfig(file);
   await withReporter(given.progress ?? config.progress, async (reporter) => {
-    const settings = resume === undefined ? resolveSettings(given, config) : resumed(resume, given, reporter);
-    const path = resume ?? given.out ?? config.out ?? `runs/${given.name ?? config.name ?? defaultName(settings)}`;
-    const folder = resume === undefined ? RunFolder.create(path, { steal }) : RunFolder.resume(path, { steal });
-    try {
-      const checkpointSeconds = given.checkpointSeconds ?? config.checkpointSeconds;
-      const past = serve === undefined ? [] : readMetrics(folder.file("metrics"));
-      await withLivePage({ port: serve, title: basename(path), past, out: context.out }, reporter, async (told) => {
-        const job: Job = { runs: [settings], parts: [""], config: settings, folder, checkpointSeconds, reporter: told, context };
-        const work = await prepareWorkload(settings, told, context.signal, defined({ prepared }));
-        await trainJob(job, work, (trained) => write(job, trained));
-      });
-    } finally {
-      folder.close();
-    }
+    if (given.ranks !== undefined) return launch(launchOf(given, config, given.ranks, context.out), context, reporter);
+    const group = await init();
+    await asRank(group, context, reporter, (own, told) => trainHere(given, config, group, own, told));
   });
 }
 
-function resumed(folder: string, given: TrainValues, reporter: Reporter): Settings {
-  refuseWithResume(given, ["preset", "name", "out"]);
-  checkNoPart(folder);
-  return resumedSettings(folder, readRun(folder), given, (text) => reporter.event({ type: "note", text }));
+async function trainHere(given: TrainFlags, config: TrainValues, group: Group, context: Context, reporter: Reporter): Promise<void> {
+  const { serve, prepared } = given;
+  let folder: RunFolder | undefined; // of rank 0
+  const settings = await settingsOf(given, config, group, reporter);
+  try {
+    await group.first(() => {
+      folder = openFolder(given, config, settings);
+    });
+    const checkpointSeconds = given.checkpointSeconds ?? config.checkpointSeconds;
+    const past = serve === undefined || !folder ? [] : readMetrics(folder.file("metrics"));
+    const page = { port: folder && serve, title: basename(folder?.path ?? ""), past, out: context.out };
+    await withLivePage(page, reporter, async (told) => {
+      const job: Job = { runs: [settings], parts: [""], config: settings, folder, group, checkpointSeconds, reporter: told, context };
+      const work = await prepareWorkload(settings, told, context.signal, defined({ prepared }));
+      await trainJob(job, work, (trained) => {
+        if (folder) write(job, folder, trained);
+      });
+    });
+  } finally {
+    folder?.close();
+  }
+}
+
+/** Settings of rank 0 for all, each with threads of its own: another host may have other processors. */
+async function settingsOf(given: TrainFlags, config: TrainValues, group: Group, reporter: Reporter): Promise<Settings> {
+  if (group.size === 1) return resolved(given, config, reporter);
+  const alike = { device: "cpu", ...defined(given) }; // ranks train on CPUs
+  const settings = await group.first(() => resolved(alike, config, reporter));
+  return { ...settings, threads: given.threads ?? Math.min(threadCount(), settings.threads) };
+}
+
+function resolved(given: TrainFlags, config: TrainValues, reporter: Reporter): Settings {
+  const { config: _, resume, stealLock: _steal, serve: _serve, prepared: _prepared, ranks: _ranks, restarts: _restarts, ...values } = given;
+  if (resume === undefined) return resolveSettings(values, config);
+  refuseWithResume(values, ["preset", "name", "out"]);
+  checkNoPart(resume);
+  return resumedSettings(resume, readRun(resume), values, (text) => reporter.event({ type: "note", text }));
+}
+
+function openFolder(given: TrainFlags, config: TrainValues, settings: Settings): RunFolder {
+  const steal = { steal: given.stealLock };
+  return given.resume === undefined ? RunFolder.create(folderOf(given, config, settings), steal) : RunFolder.resume(given.resume, steal);
+}
+
+const folderOf = (given: TrainFlags, config: TrainValues, settings: Settings): string =>
+  given.resume ?? given.out ?? config.out ?? `runs/${given.name ?? config.name ?? defaultName(settings)}`;
+
+/** What `ranks` processes are to do: the same command, which goes on with the run where they are started again. */
+function launchOf(given: TrainFlags, config: TrainValues, ranks: number, { json }: Output): Launch {
+  const settings = given.resume === undefined ? resolveSettings({ device: "cpu", ...given }, config) : undefined;
+  const path = settings ? folderOf(given, config, settings) : String(given.resume);
+  const bars = process.stderr.isTTY && (given.progress ?? config.progress ?? "auto") === "auto"; // mpirun's stderr is no terminal
+  const shown = bars ? ["--progress", "bar"] : [];
+  const args = withoutFlags(process.argv.slice(2), ["--ranks", "--restarts", ...(bars ? ["--progress"] : [])]);
+  const kept = (["serve", "threads", "checkpointSeconds", ...(bars ? [] : ["progress" as const])] as const)
+    .filter((key) => given[key] !== undefined)
+    .flatMap((key) => [flagName(key), String(given[key])]);
+  const resumeArgs = ["train", "--resume", path, ...kept, ...(json ? ["--json"] : []), ...shown];
+  return { ranks, restarts: given.restarts ?? RESTARTS, path, args: [...args, ...shown], resumeArgs };
 }
 
 const defaultName = ({ dataset, variant, model, seed }: Settings): string =>
   `${basename(dataset).replace(/\.npz$/, "")}-${variant}-${model}-seed${seed}`;
 
 /** What a finished run leaves besides its checkpoint. */
-function write({ runs: [settings], folder, context: { out } }: Job, { models: [model], results: [result], work, uploaded }: Trained): void {
+function write(
+  { runs: [settings], context: { out } }: Job,
+  folder: RunFolder,
+  { models: [model], results: [result], work, uploaded }: Trained,
+): void {
   folder.writeMetrics(result.history);
   const { samples, permutation } = uploaded;
   writeModel(folder.file("model"), model, { config: settings, input: work.input, ...defined({ permutation }) });

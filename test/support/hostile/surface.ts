@@ -14,12 +14,12 @@ export interface Target {
 
 type Kind = Target["kind"];
 
-/** After which no program is to start any more; test/engine/leave calls it. */
-const last = "native.endThreads";
+/** After which no program is to start any more (test/engine/leave calls it), and what begins MPI (test/distributed). */
+const elsewhere = ["native.endThreads", "native.openGroup"];
 
-/** Every function among the exports but for that one, and every method, accessor, static function and constructor of the classes of `instances`. */
+/** Every function among the exports but for those, and every method, accessor, static function and constructor of the classes of `instances`. */
 export function surface(native: object, instances: readonly object[]): Target[] {
-  return [...functionsOf("native", native).filter(({ name }) => name !== last), ...instances.flatMap(classOf)];
+  return [...functionsOf("native", native).filter(({ name }) => !elsewhere.includes(name)), ...instances.flatMap(classOf)];
 }
 
 function functionsOf(of: string, holder: object): Target[] {

@@ -15,6 +15,10 @@ const accepted: Record<string, (w: World) => unknown[]> = {
     const degrees = w.array(Float64Array, Math.ceil(count / perAngle));
     return [w.array(Float32Array, count * height * width), count, height, width, degrees, perAngle, w.dice.choose([1, 3]), 2];
   },
+  "native.reduce": (w) => [w.dice.below(3), w.array(Float64Array, w.dice.below(9))],
+  "native.broadcast": (w) => [new Uint8Array(w.dice.below(9)), 0],
+  "native.closeGroup": () => [0.01],
+  "native.closeGroupNow": () => [0.01],
   "new NativeDevice": () => ["cpu", 1, 0],
   "NativeDevice.alloc": (w) => [4 * w.dice.below(50), w.dice.below(2)],
   "NativeDevice.free": (w) => [w.buffer().id],

@@ -1,0 +1,130 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { launcherOf } from "../../distributed/launcher.js";
+import { check, LconvError } from "../../errors.js";
+import { runFiles } from "../../train/runFolder.js";
+import type { Context } from "../terminal/context.js";
+import { Failed } from "../terminal/failure.js";
+import { Interrupted } from "../terminal/interrupt.js";
+import type { Reporter } from "../terminal/reporter.js";
+import { launchedVariable } from "./rank.js";
+
+/** Ranks to start, and what they do. */
+export interface Launch {
+  ranks: number;
+  /** How often they are started again after one has broken down. */
+  restarts: number;
+  /** The folder of the run. */
+  path: string;
+  /** The command line of each rank, after the program's own name, the first time. */
+  args: readonly string[];
+  /** Of the following times. */
+  resumeArgs: readonly string[];
+}
+
+const RESTART_MS = 5000;
+/** For ranks to write a checkpoint and end, once they are asked to. */
+const STOP_MS = 30_000;
+
+/**
+ * Starts `ranks` processes by mpirun, passes on what they say, and starts all again from the last checkpoint where one has broken down, as torchrun does.
+ * Ctrl-C becomes SIGUSR2, which mpirun passes on to the ranks: they agree on a step, write a checkpoint and end. Throws ERR_LCONV_MPI where there is no
+ * mpirun, Interrupted, and Failed with the exit code of the ranks.
+ */
+export async function launch(plan: Launch, context: Context, reporter: Reporter): Promise<void> {
+  check(
+    launcherOf(process.env) === undefined,
+    "ERR_LCONV_ARGUMENT",
+    () => "--ranks starts the ranks itself, and this process is a rank that a launcher started; leave --ranks away",
+  );
+  const mpirun = await findMpirun();
+  for (let restart = 0; ; restart++) {
+    const { code, said } = await run(mpirun, plan, restart > 0, context.signal);
+    context.signal.throwIfAborted();
+    if (code === 0) return;
+    const resumable = existsSync(join(plan.path, runFiles.checkpoint));
+    if (!resumable || !worthAnother(code, said) || restart === plan.restarts) throw new Failed(code);
+    reporter.line(
+      `a rank broke down (exit code ${code}); all start again from the last checkpoint, ${plan.restarts - restart} more times at most`,
+    );
+    await setTimeout(RESTART_MS, undefined, { signal: context.signal }).catch(() => context.signal.throwIfAborted());
+  }
+}
+
+interface Mpirun {
+  path: string;
+  flags: readonly string[];
+  environment: NodeJS.ProcessEnv;
+}
+
+async function findMpirun(): Promise<Mpirun> {
+  const path = process.env["LCONV_MPIRUN"] || "mpirun";
+  const version = await new Promise<string>((settle, reject) => {
+    execFile(path, ["--version"], (error, stdout, stderr) => {
+      if (!error) return settle(stdout + stderr);
+      const advice = "install one (apt-get install openmpi-bin), or name it in LCONV_MPIRUN";
+      reject(new LconvError("ERR_LCONV_MPI", `--ranks needs mpirun, and ${path} does not run (${error.message.trim()}); ${advice}`));
+    });
+  });
+  // mpirun gives each rank one core, where a rank has as many threads as its part of the host has processors.
+  if (!/Open MPI|OpenRTE/.test(version)) return { path, flags: ["-bind-to", "none"], environment: {} };
+  const root = process.getuid?.() === 0 ? { OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" } : {};
+  return { path, flags: ["--bind-to", "none", "--oversubscribe", "--quiet"], environment: root };
+}
+
+async function run(mpirun: Mpirun, plan: Launch, again: boolean, signal: AbortSignal): Promise<{ code: number; said: string }> {
+  const own = [process.execPath, ...process.execArgv, resolve(process.argv[1])];
+  const args = [...mpirun.flags, "-n", String(plan.ranks), ...own, ...(again ? plan.resumeArgs : plan.args)];
+  const child = spawn(mpirun.path, args, {
+    stdio: ["pipe", "inherit", "pipe"],
+    detached: true, // else Ctrl-C would reach mpirun, which ends its ranks within a second
+    env: { ...process.env, ...mpirun.environment, [launchedVariable]: "1" },
+  });
+  const group = killed(child);
+  process.once("exit", group);
+  const stop = (): void => {
+    child.kill("SIGUSR2");
+    setTimeout(STOP_MS, undefined, { ref: false }).then(group, () => {});
+  };
+  signal.addEventListener("abort", stop, { once: true });
+  try {
+    return await ended(child);
+  } finally {
+    signal.removeEventListener("abort", stop);
+    process.removeListener("exit", group);
+  }
+}
+
+/** Ends mpirun and the ranks of this host that are left. */
+const killed = (child: ChildProcess) => (): void => {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  try {
+    process.kill(-child.pid, "SIGKILL");
+  } catch {
+    // it has ended meanwhile
+  }
+};
+
+const LAST_CHARACTERS = 1 << 16;
+
+async function ended(child: ChildProcess): Promise<{ code: number; said: string }> {
+  let said = "";
+  child.stderr?.on("data", (chunk: Buffer) => {
+    process.stderr.write(chunk);
+    said = (said + chunk.toString("latin1")).slice(-LAST_CHARACTERS);
+  });
+  const code = await new Promise<number>((settle, reject) => {
+    child.once("error", reject);
+    child.once("close", (exit) => settle(exit ?? 1));
+  });
+  return { code, said };
+}
+
+/** Exit codes of a run that was stopped or told what is wrong with its flags, and errors that come again. */
+const final = [0, 2, 129, 130, 143, new Interrupted("SIGUSR2").exitCode];
+const lasting = /\[ERR_LCONV_(NONFINITE|CHECKPOINT|LOCKED|RANKS|DIVERGED|IO|FORMAT|DATA|ARGUMENT|OPTION|MPI)\]/;
+
+/** Whether ranks that ended so may do better the next time. */
+export const worthAnother = (code: number, said: string): boolean => !final.includes(code) && !lasting.test(said);
