@@ -1,0 +1,160 @@
+// rank TASK OPTIONS: what one process of a group does in test/distributed. Prints one object, with what came of it.
+import { createHash } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
+import { gradients } from "../../../src/autograd/autograd.js";
+import { glyphs } from "../../../src/data/glyphs.js";
+import { prepare } from "../../../src/data/transform.js";
+import { type Group, init } from "../../../src/distributed/group.js";
+import { device } from "../../../src/engine/device.js";
+import { LconvError } from "../../../src/errors.js";
+import { Basis } from "../../../src/lie/generators/basis.js";
+import { dense } from "../../../src/lie/generators/generator.js";
+import { makeModel } from "../../../src/models/models.js";
+import { allReduce } from "../../../src/ops/allReduce.js";
+import { mul } from "../../../src/ops/arithmetic.js";
+import { sum } from "../../../src/ops/reduce.js";
+import { record } from "../../../src/tensor/record.js";
+import { keep, tensor, zeros } from "../../../src/tensor/tensor.js";
+import { Augment } from "../../../src/train/augment.js";
+import { fit } from "../../../src/train/fit.js";
+import type { FitOptions } from "../../../src/train/options.js";
+
+const [task = "", text = "{}"] = process.argv.slice(2);
+const options = JSON.parse(text) as Record<string, unknown>;
+
+const tasks: Record<string, (group: Group) => Promise<object>> = { group: useGroup, sums, train, wait };
+
+try {
+  const group = await init();
+  const { rank, size } = group;
+  try {
+    print({ rank, size, localRank: group.localRank, localSize: group.localSize, ...(await tasks[task](group)) });
+  } catch (error) {
+    print({ rank, ...told(error) });
+    if (options["close"] !== false) await group.close(); // all ranks have failed alike
+    process.exitCode = 3;
+  }
+} catch (error) {
+  print({ rank: Number(process.env["OMPI_COMM_WORLD_RANK"] ?? process.env["PMI_RANK"] ?? 0), ...told(error) });
+  process.exitCode = 2;
+}
+
+function print(what: object): void {
+  process.stdout.write(`${JSON.stringify(what)}\n`);
+}
+
+function told(error: unknown): object {
+  const { name, code, message } = error as LconvError;
+  return { name, code, message };
+}
+
+/** Everything that a group does on the host. */
+async function useGroup(group: Group): Promise<object> {
+  const own = [group.rank + 1, -group.rank, 0.1];
+  const [total, least, greatest, first] = await Promise.all(
+    (["sum", "min", "max", "first"] as const).map(async (how) => [...(await group.agree(own, how))]),
+  );
+  const many = await Promise.all(Array.from({ length: 40 }, async (_, i) => (await group.agree([i * (group.rank + 1)], "sum"))[0]));
+  const bytes = [...(await group.broadcast(Uint8Array.of(group.rank, 7), group.size - 1))];
+  const answer = await group.first(async () => ({ text: "from rank 0 ✓", list: [1, null] }));
+  const failure = await group
+    .first(() => {
+      throw new LconvError("ERR_LCONV_IO", "no such file");
+    })
+    .then(() => ({}), told);
+  const words = await group.text(`I am ${group.rank}`, group.size - 1);
+  await group.barrier();
+  const ticks: number[] = [];
+  const timer = setInterval(() => ticks.push(performance.now()), 5);
+  if (group.rank === 0) await setTimeout(200);
+  await group.barrier(); // the others wait, and their event loops go on
+  clearInterval(timer);
+  return { total, least, greatest, first, many, bytes, answer, failure, words, ticks: ticks.length };
+}
+
+/** Sums of tensors: at once, recorded, over several steps, and through a gradient. */
+async function sums(group: Group): Promise<object> {
+  const r = group.rank + 1;
+  const x = tensor([r, 10 * r, 0.5], { requiresGrad: true });
+  const eager = [...allReduce(x, group).dataSync()];
+  const w = tensor([1, 2, 3]);
+  const [dx] = gradients(sum(mul(mul(allReduce(x, group), w), r)), [x]);
+  const total = keep(zeros([3]));
+  const large = keep(tensor(Float32Array.from({ length: 300_000 }, (_, i) => i * r)));
+  const program = record(() => [allReduce(mul(x, 2), group), allReduce(large, group)]);
+  await program.run({ steps: 3 });
+  const again = record(() => allReduce(x, group));
+  await again.run({ steps: 2 });
+  total.dispose();
+  return { eager, gradient: [...dx.dataSync()], commands: program.commands };
+}
+
+/** Trains a network on glyphs by `options.fit`; `options.own` holds options of single ranks. */
+async function train(group: Group): Promise<object> {
+  const {
+    model = "lconv",
+    network = {},
+    samples = 640,
+    fit: given = {},
+    own = {},
+    stopAt,
+    spoil,
+    augment,
+  } = options as {
+    model?: "lconv" | "cnn";
+    network?: object;
+    samples?: number;
+    fit?: FitOptions;
+    own?: Record<string, FitOptions & { samples?: number }>;
+    stopAt?: { rank: number; step: number };
+    spoil?: number;
+    augment?: boolean;
+  };
+  const cpu = device("cpu", { threads: 1 });
+  const { samples: ownSamples = samples, ...differences } = own[group.rank] ?? {};
+  const data = await prepare(glyphs({ train: ownSamples, test: 100 }), { variant: "rotated" });
+  const net = makeModel(model, data.train, cpu, network);
+  const stop = new AbortController();
+  const events: string[] = [];
+  const result = await fit(net, data, {
+    epochs: 2,
+    batch: 64,
+    device: cpu,
+    group,
+    signal: stop.signal,
+    ...(augment && { augment: turning(data.train.height * data.train.width) }),
+    ...given,
+    ...differences,
+    onEvent: (event) => {
+      events.push(event.type);
+      if (event.type === "step" && stopAt?.rank === group.rank && event.step >= stopAt.step) stop.abort();
+      if (event.type === "step" && spoil === group.rank) net.parameters()[0].set(new Float32Array(net.parameters()[0].size));
+    },
+  });
+  const weights = Float32Array.from(net.parameters().flatMap((t) => [...(t.dataSync() as Float32Array)]));
+  return {
+    digest: createHash("sha256").update(weights).digest("hex"),
+    weights: options["weights"] ? [...weights.subarray(0, 2000)] : [],
+    losses: result.history.map(({ loss }) => loss),
+    accuracies: result.history.map(({ accuracy, valAccuracy, testAccuracy }) => [accuracy, valAccuracy, testAccuracy]),
+    valLosses: result.history.map(({ valLoss }) => valLoss),
+    events,
+  };
+}
+
+/** A rotation of the first two positions. */
+function turning(d: number): Augment {
+  const L = Array.from({ length: d }, () => new Array<number>(d).fill(0));
+  L[0][1] = 1;
+  L[1][0] = -1;
+  return new Augment(new Basis([dense(L)]));
+}
+
+/** Waits for the others; `options.late` is a rank that does not come. */
+async function wait(group: Group): Promise<object> {
+  print({ rank: group.rank, pid: process.pid, ready: true });
+  if (options["late"] === group.rank) await setTimeout(Number(options["ms"]));
+  if (options["exits"] === group.rank) process.exit(Number(options["code"]));
+  await group.barrier();
+  return { came: true };
+}
