@@ -48,7 +48,7 @@ export class Ranks {
     const { version, abi } = native().info();
     const own = JSON.parse(JSON.stringify({ version, abi, ...facts, weights: this.#checksum() })) as Record<string, unknown>;
     const first = JSON.parse(await group.text(JSON.stringify(own))) as Record<string, unknown>;
-    const key = Object.keys({ ...first, ...own }).find((name) => JSON.stringify(first[name]) !== JSON.stringify(own[name]));
+    const key = Object.keys({ ...own, ...first }).find((name) => JSON.stringify(first[name]) !== JSON.stringify(own[name]));
     const [different] = await group.agree([key === undefined ? group.size : group.rank], "min");
     if (different === group.size) return;
     const text = `${String(key)} is ${quote(own[key ?? ""])} on rank ${group.rank}, and ${quote(first[key ?? ""])} on rank 0`;

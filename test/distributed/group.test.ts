@@ -64,7 +64,7 @@ for (const launcher of launchers) {
       const all = Array.from({ length: size }, (_, i) => i + 1);
       const sum = all.reduce((a, b) => a + b);
       ranks.forEach((rank, i) => {
-        assert.equal([rank["rank"], rank["size"], rank["localRank"], rank["localSize"]], [i, size, i, size]);
+        assert.equal(rank["place"], [i, size, i, size]);
         assert.equal((rank["total"] as number[]).slice(0, 2), [sum, size - sum]);
         assert.equal(rank["least"], [1, 1 - size, 0.1]);
         assert.equal(rank["greatest"], [size, 0, 0.1]);

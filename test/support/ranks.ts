@@ -1,5 +1,8 @@
 // Processes that a launcher of MPI starts on this machine, each running test/support/children/rank.ts.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export interface Launcher {
@@ -18,6 +21,9 @@ const openMpi: Launcher = {
 };
 const mpich: Launcher = { name: "MPICH", command: ["mpiexec.hydra", "-bind-to", "none"], env: {}, library: "libmpich.so.12" };
 
+/** A process that nothing starts along with others. */
+export const alone: Launcher = { name: "none", command: [], env: {}, library: "" };
+
 const isHere = ({ command }: Launcher): boolean => spawnSync(command[0], ["--version"], { stdio: "ignore" }).status === 0;
 
 /** Those of this machine, the first of which the tests of what they have in common take; none where it has no MPI. */
@@ -28,7 +34,7 @@ export interface Ended {
   code: number | null;
   stdout: string;
   stderr: string;
-  /** What the ranks print, one object each, in the order of their ranks. */
+  /** What the ranks have to say, one object each, in the order of their ranks. */
   ranks: Record<string, unknown>[];
 }
 
@@ -48,9 +54,11 @@ export function startRanks(
   options: object = {},
   { more = {}, seconds = 120 }: { more?: NodeJS.ProcessEnv; seconds?: number } = {},
 ): Ranks {
-  const args = ["-n", String(size), process.execPath, "--import", tsx, script, task, JSON.stringify(options)];
-  const child = spawn(command[0], [...command.slice(1), ...args], {
-    env: { ...process.env, LCONV_THREADS: "1", ...env, ...more },
+  const own = [process.execPath, "--import", tsx, script, task, JSON.stringify(options)];
+  const [program, ...args] = command.length > 0 ? [...command, "-n", String(size), ...own] : own;
+  const folder = mkdtempSync(join(tmpdir(), "lconv-ranks-")); // a launcher passes on the bytes of all ranks as they come
+  const child = spawn(program, args, {
+    env: { ...process.env, LCONV_THREADS: "1", RANKS_OUT: folder, ...env, ...more },
     stdio: ["ignore", "pipe", "pipe"],
     detached: true, // so that all that it started can be ended
   });
@@ -61,7 +69,8 @@ export function startRanks(
     child.once("error", reject);
     child.once("close", (code) => {
       clearTimeout(limit);
-      resolve({ code, ...output, ranks: objects(output.stdout) });
+      resolve({ code, ...output, ranks: objects(folder) });
+      rmSync(folder, { recursive: true, force: true });
     });
   });
   children.add(child);
@@ -78,8 +87,8 @@ function killAll(child: ChildProcess): void {
   }
 }
 
-/** Lines of several ranks may share one: a launcher passes on bytes. */
-function objects(text: string): Record<string, unknown>[] {
-  const found = text.split(/\n|(?<=\})(?=\{"rank")/).filter((line) => line.startsWith("{"));
-  return found.map((line) => JSON.parse(line) as Record<string, unknown>).sort((a, b) => Number(a["rank"]) - Number(b["rank"]));
+/** What each rank wrote last. */
+function objects(folder: string): Record<string, unknown>[] {
+  const found = readdirSync(folder).map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as Record<string, unknown>);
+  return found.sort((a, b) => Number(a["rank"]) - Number(b["rank"]));
 }

@@ -1,6 +1,9 @@
-// rank TASK OPTIONS: what one process of a group does in test/distributed. Prints one object, with what came of it.
+// rank TASK OPTIONS: what one process of a group does in test/distributed. Writes one object, with what came of it, into the folder RANKS_OUT.
 import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { Matrix } from "ml-matrix";
 import { gradients } from "../../../src/autograd/autograd.js";
 import { glyphs } from "../../../src/data/glyphs.js";
 import { prepare } from "../../../src/data/transform.js";
@@ -8,7 +11,7 @@ import { type Group, init } from "../../../src/distributed/group.js";
 import { device } from "../../../src/engine/device.js";
 import { LconvError } from "../../../src/errors.js";
 import { Basis } from "../../../src/lie/generators/basis.js";
-import { dense } from "../../../src/lie/generators/generator.js";
+import { lowRank } from "../../../src/lie/generators/generator.js";
 import { makeModel } from "../../../src/models/models.js";
 import { allReduce } from "../../../src/ops/allReduce.js";
 import { mul } from "../../../src/ops/arithmetic.js";
@@ -26,9 +29,9 @@ const tasks: Record<string, (group: Group) => Promise<object>> = { group: useGro
 
 try {
   const group = await init();
-  const { rank, size } = group;
+  const { rank } = group;
   try {
-    print({ rank, size, localRank: group.localRank, localSize: group.localSize, ...(await tasks[task](group)) });
+    print({ rank, ...(await tasks[task](group)) });
   } catch (error) {
     print({ rank, ...told(error) });
     if (options["close"] !== false) await group.close(); // all ranks have failed alike
@@ -39,8 +42,9 @@ try {
   process.exitCode = 2;
 }
 
-function print(what: object): void {
-  process.stdout.write(`${JSON.stringify(what)}\n`);
+function print(what: { rank: number; ready?: true } & Record<string, unknown>): void {
+  if (what.ready) process.stdout.write(`${JSON.stringify(what)}\n`);
+  writeFileSync(join(process.env["RANKS_OUT"] ?? ".", `${what.rank}.json`), JSON.stringify(what));
 }
 
 function told(error: unknown): object {
@@ -69,7 +73,8 @@ async function useGroup(group: Group): Promise<object> {
   if (group.rank === 0) await setTimeout(200);
   await group.barrier(); // the others wait, and their event loops go on
   clearInterval(timer);
-  return { total, least, greatest, first, many, bytes, answer, failure, words, ticks: ticks.length };
+  const place = [group.rank, group.size, group.localRank, group.localSize];
+  return { place, total, least, greatest, first, many, bytes, answer, failure, words, ticks: ticks.length };
 }
 
 /** Sums of tensors: at once, recorded, over several steps, and through a gradient. */
@@ -144,10 +149,10 @@ async function train(group: Group): Promise<object> {
 
 /** A rotation of the first two positions. */
 function turning(d: number): Augment {
-  const L = Array.from({ length: d }, () => new Array<number>(d).fill(0));
-  L[0][1] = 1;
-  L[1][0] = -1;
-  return new Augment(new Basis([dense(L)]));
+  const [U, V] = [Matrix.zeros(d, 2), Matrix.zeros(2, d)];
+  U.set(0, 0, 1).set(1, 1, -1);
+  V.set(0, 1, 1).set(1, 0, 1);
+  return new Augment(new Basis([lowRank(U, V)]));
 }
 
 /** Waits for the others; `options.late` is a rank that does not come. */
