@@ -30,7 +30,7 @@ const STOP_MS = 30_000;
 
 /**
  * Starts `ranks` processes by mpirun, passes on what they say, and starts all again from the last checkpoint where one has broken down, as torchrun does.
- * Ctrl-C becomes SIGUSR2, which mpirun passes on to the ranks: they agree on a step, write a checkpoint and end. Throws ERR_LCONV_MPI where there is no
+ * Ctrl-C ends the standard input of rank 0, which mpirun passes on: the ranks agree on a step, write a checkpoint and end. Throws ERR_LCONV_MPI where there is no
  * mpirun, Interrupted, and Failed with the exit code of the ranks.
  */
 export async function launch(plan: Launch, context: Context, reporter: Reporter): Promise<void> {
@@ -82,10 +82,11 @@ async function run(mpirun: Mpirun, plan: Launch, again: boolean, signal: AbortSi
     detached: true, // else Ctrl-C would reach mpirun, which ends its ranks within a second
     env: { ...process.env, ...mpirun.environment, [launchedVariable]: "1" },
   });
+  child.stdin?.on("error", () => {}); // it has ended
   const group = killed(child);
   process.once("exit", group);
   const stop = (): void => {
-    child.kill("SIGUSR2");
+    child.stdin?.end();
     setTimeout(STOP_MS, undefined, { ref: false }).then(group, () => {});
   };
   signal.addEventListener("abort", stop, { once: true });

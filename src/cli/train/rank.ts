@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import { type Group, StoppedTogether } from "../../distributed/group.js";
 import type { Context } from "../terminal/context.js";
+import { Failed } from "../terminal/failure.js";
 import { Interrupted } from "../terminal/interrupt.js";
 import { Output } from "../terminal/output.js";
 import type { Reporter } from "../terminal/reporter.js";
@@ -9,11 +10,12 @@ import type { Reporter } from "../terminal/reporter.js";
 /** What all say is said once, by rank 0. */
 const mute: Reporter = { event() {}, line() {}, done() {} };
 
-/** A rank has an error of its own if rank 0 still runs after this time; then it is told. */
-const OWN_MS = 1000;
+/** A rank has an error of its own if rank 0 still runs after this time, in which the launcher ends all others where rank 0 has ended; then it is told. */
+const OWN_MS = 3000;
 
-/** Set by `lconv train --ranks` for the ranks that it starts: standard input of rank 0 ends with it. */
+/** Set by `lconv train --ranks` for the ranks that it starts: the standard input of rank 0 ends when they are to stop. */
 export const launchedVariable = "LCONV_LAUNCHED";
+const launched = process.env[launchedVariable] === "1";
 
 /**
  * Runs the work of one rank: rank 0 reports for all, others tell only errors that rank 0 does not have. A rank that was stopped ends MPI with the
@@ -27,27 +29,30 @@ export async function asRank(
 ): Promise<void> {
   if (group.size === 1) return work(context, reporter);
   const first = group.rank === 0;
-  const signal = first ? AbortSignal.any([context.signal, launcherGone()]) : context.signal;
+  const signal = first ? AbortSignal.any([context.signal, endOfInput()]) : context.signal;
   try {
     await work({ signal, out: new Output(context.out.json, !first) }, first ? reporter : mute);
   } catch (error) {
     if (error instanceof Interrupted || error instanceof StoppedTogether) {
       await group.close();
-      throw error instanceof Interrupted ? error : new Interrupted("SIGUSR2");
+      const why = error instanceof Interrupted ? error : new Interrupted("SIGUSR2");
+      throw first && !launched ? why : new Failed(why.exitCode);
     }
     if (!first) {
-      await setTimeout(OWN_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+      await setTimeout(OWN_MS, undefined, { signal }).catch(() => {
+        throw new Failed(1);
+      });
       process.stderr.write(`rank ${group.rank} on ${hostname()}: `);
     }
     throw error;
   }
 }
 
-/** Aborts when the process ends that started all ranks: without it nobody could stop them. */
-function launcherGone(): AbortSignal {
+/** Aborts when the process that started all ranks wants them to stop, or ends: without it nobody could stop them. */
+function endOfInput(): AbortSignal {
   const controller = new AbortController();
-  if (process.env[launchedVariable] !== "1") return controller.signal;
-  process.stdin.once("end", () => controller.abort(new Interrupted("SIGHUP"))).resume();
+  if (!launched) return controller.signal;
+  process.stdin.once("end", () => controller.abort(new Interrupted("SIGUSR2"))).resume();
   (process.stdin as { unref?: () => void }).unref?.();
   return controller.signal;
 }
