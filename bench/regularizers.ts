@@ -2,11 +2,13 @@
 // full train step (batch 64, SGD) that they take.
 //
 //   npx tsx bench/regularizers.ts [--seconds 1] [--rounds 3] [--out FILE.jsonl]
+
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { gradients } from "../src/autograd/autograd.js";
 import { recordCase } from "../src/cost/cases.js";
 import { timeSteps } from "../src/cost/measure.js";
+import { defined } from "../src/defined.js";
 import { type Device, device as deviceOf, planningDevice } from "../src/engine/device.js";
 import { native } from "../src/engine/native.js";
 import type { Program } from "../src/engine/program.js";
@@ -73,10 +75,10 @@ function regularizationJob({ d, n_L, d_h }: Sizes, device: Device): Job {
 /** A bench case without regularisers, with each of them, and with all. */
 async function share(name: string): Promise<void> {
   const kinds: [string, Regularize | undefined][] = [["none", undefined], ...sets];
-  const times = await medians(kinds.map(([, weights]) => recordCase(name, BATCH, cpu, weights)));
+  const times = await medians(kinds.map(([, weights]) => recordCase(name, BATCH, cpu, defined({ regularize: weights }))));
   console.log(`\n${name}/b${BATCH}\n| regularisers | ms a step | share of the step | launches on a GPU |\n|---|---|---|---|`);
   kinds.forEach(([kind, weights], i) => {
-    const { launches } = counted((device) => recordCase(name, BATCH, device, weights));
+    const { launches } = counted((device) => recordCase(name, BATCH, device, defined({ regularize: weights })));
     const part = 1 - times[0] / times[i];
     lines.push({
       measure: "train step",

@@ -11,7 +11,7 @@ export { backward, gradients, noGrad } from "./autograd/autograd.js";
 export * as data from "./data/index.js";
 export * as discover from "./discover/index.js";
 export * as distributed from "./distributed/index.js";
-export type { BuildInfo, DeviceInfo, MemoryInfo, ProgramStats } from "./engine/addon.js";
+export type { BuildInfo, DeviceInfo, GroupTraffic, MemoryInfo, ProgramStats } from "./engine/addon.js";
 export type { Pieces } from "./engine/breathe.js";
 export { type Device, type DeviceOptions, type DType, device, type HostArray, type Precision, type Ref } from "./engine/device.js";
 export type { Program, RunOptions } from "./engine/program.js";

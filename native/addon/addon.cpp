@@ -124,6 +124,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("openGroup", Napi::Function::New<exported<open_group>>(env, "openGroup"));
   exports.Set("reduce", Napi::Function::New<exported<reduce>>(env, "reduce"));
   exports.Set("broadcast", Napi::Function::New<exported<broadcast>>(env, "broadcast"));
+  exports.Set("groupTraffic", Napi::Function::New<exported<group_traffic>>(env, "groupTraffic"));
   exports.Set("closeGroup", Napi::Function::New<exported<close_group>>(env, "closeGroup"));
   exports.Set("closeGroupNow", Napi::Function::New<exported<close_group_now>>(env, "closeGroupNow"));
   exports.Set("philox", Napi::Function::New<exported<philox>>(env, "philox"));

@@ -17,6 +17,7 @@ Napi::Value mpi_library(const Napi::CallbackInfo& call);
 Napi::Value open_group(const Napi::CallbackInfo& call);
 Napi::Value reduce(const Napi::CallbackInfo& call);
 Napi::Value broadcast(const Napi::CallbackInfo& call);
+Napi::Value group_traffic(const Napi::CallbackInfo& call);
 Napi::Value close_group(const Napi::CallbackInfo& call);
 Napi::Value close_group_now(const Napi::CallbackInfo& call);
 

@@ -144,6 +144,15 @@ Napi::Value broadcast(const Napi::CallbackInfo& call) {
   return GroupWork::start(std::make_unique<Together>(call.Env(), what, values.Data(), values.ByteLength()));
 }
 
+Napi::Value group_traffic(const Napi::CallbackInfo& call) {
+  const Communicator::Traffic traffic = Communicator::world().traffic();
+  Napi::Object out = Napi::Object::New(call.Env());
+  out.Set("sums", static_cast<double>(traffic.sums));
+  out.Set("bytes", static_cast<double>(traffic.bytes));
+  out.Set("waitedSeconds", traffic.waited_seconds);
+  return out;
+}
+
 Napi::Value close_group(const Napi::CallbackInfo& call) {
   return GroupWork::start(std::make_unique<Closing>(call.Env(), to_seconds(call[0])));
 }

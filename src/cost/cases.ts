@@ -1,4 +1,5 @@
 import { defined } from "../defined.js";
+import type { Group } from "../distributed/group.js";
 import type { Device } from "../engine/device.js";
 import type { Program } from "../engine/program.js";
 import { Philox, streams } from "../engine/random.js";
@@ -57,10 +58,15 @@ export interface RecordedStep {
   dispose(): void;
 }
 
-/** The step of a case, with SGD. */
-export function recordCase(name: string, batch: number, device: Device, regularize?: Regularize): RecordedStep {
+/** The step of a case, with SGD; of a group, the part of `batch` that this rank has. */
+export function recordCase(
+  name: string,
+  batch: number,
+  device: Device,
+  more: Pick<StepOptions, "regularize" | "group"> = {},
+): RecordedStep {
   const { model, input, options } = caseModel(name);
-  return recordStep(model, input, options, device, { batch, optimizer: "sgd", ...defined({ regularize }) });
+  return recordStep(model, input, options, device, { batch, optimizer: "sgd", ...more });
 }
 
 export interface StepOptions {
@@ -68,6 +74,7 @@ export interface StepOptions {
   optimizer: OptimizerName;
   momentum?: number;
   regularize?: Regularize;
+  group?: Group;
 }
 
 export function recordStep(
@@ -75,12 +82,12 @@ export function recordStep(
   input: InputSize,
   options: ModelOptions,
   device: Device,
-  { batch, optimizer: rule, momentum, regularize }: StepOptions,
+  { batch, optimizer: rule, momentum, regularize, group }: StepOptions,
 ): RecordedStep {
   const model = makeModel(name, input, device, options);
   const optimizer = makeOptimizer(rule, model.parameters(), { lr: 1e-2, ...defined({ momentum }) });
   const { data, order, rates, metrics } = randomData(input, batch, device);
-  const program = recordTrainStep({ model, optimizer, data, batch, order, rates, metrics, ...defined({ regularize }) });
+  const program = recordTrainStep({ model, optimizer, data, batch, order, rates, metrics, ...defined({ regularize, group }) });
   const all = [program, model, optimizer, order, rates, data.x, data.labels, metrics.loss, metrics.correct];
   return {
     program,

@@ -1,3 +1,4 @@
+import type { GroupTraffic } from "../engine/addon.js";
 import { native } from "../engine/native.js";
 import { shareProcessors } from "../engine/threads.js";
 import { check, checkOptions, LconvError, oneOf, shown } from "../errors.js";
@@ -36,6 +37,11 @@ export class Group {
     this.localRank = place.localRank;
     this.localSize = place.localSize;
     this.backend = backend;
+  }
+
+  /** What the sums of this process have come to since it began: how many there were, their bytes, and how long its programs waited for them. */
+  get traffic(): GroupTraffic {
+    return native().groupTraffic();
   }
 
   /** Makes one list of those of all ranks, which are of one length, value by value, in float64. Every rank gets it. Throws ERR_LCONV_ARGUMENT for another `how`. */
@@ -151,7 +157,7 @@ async function join(backend: "any" | "mpi" | "none"): Promise<Group> {
     "ERR_LCONV_MPI",
     () => `this process is one of ${size} that ${name} started, without a way to find the others; start them by srun --mpi=pmix`,
   );
-  const place = await native().openGroup(timeout());
+  const place = await native().openGroup(collectiveTimeout());
   check(place.size === size, "ERR_LCONV_MPI", () => {
     const { version, path } = native().mpiLibrary();
     return `this process is one of ${size} that ${name} started, but ${version} (${path}) finds ${place.size}: it belongs to another launcher; use its own mpirun, or name the launcher's library in LCONV_MPI`;
@@ -164,7 +170,8 @@ async function join(backend: "any" | "mpi" | "none"): Promise<Group> {
   return new Group(place, "mpi");
 }
 
-function timeout(): number {
+/** Seconds that ranks wait for each other. Throws ERR_LCONV_ARGUMENT. */
+export function collectiveTimeout(): number {
   const setting = process.env["LCONV_COLLECTIVE_TIMEOUT"];
   const seconds = setting ? Number(setting) : TIMEOUT_SECONDS;
   check(

@@ -94,6 +94,15 @@ export interface ProgramStats {
   flops: number;
 }
 
+/** What the sums over the ranks of a group have come to in one process. */
+export interface GroupTraffic {
+  /** Messages: buckets of gradients, and other sums of tensors. */
+  sums: number;
+  bytes: number;
+  /** For how long programs waited for sums: the part of communication that no computation hides. */
+  waitedSeconds: number;
+}
+
 /** A recorded list of commands with its arena. `run` replays it `steps` times on a native thread. */
 export interface NativeProgram {
   run(steps: number): Promise<number>; // steps done, fewer when stop() was called
@@ -156,6 +165,7 @@ export interface Native {
   reduce(kind: 0 | 1 | 2, values: Float64Array): Promise<ArrayBuffer>;
   /** The bytes of rank `root`. Rejects as reduce does. */
   broadcast(bytes: Uint8Array, root: number): Promise<ArrayBuffer>;
+  groupTraffic(): GroupTraffic;
   /** Ends MPI, and waits for `seconds` at most; whether it has ended. */
   closeGroup(seconds: number): Promise<boolean>;
   closeGroupNow(seconds: number): boolean;

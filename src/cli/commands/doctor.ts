@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { accessSync, constants, existsSync } from "node:fs";
 import { availableParallelism, cpus, freemem, release, totalmem } from "node:os";
 import { dirname } from "node:path";
@@ -7,6 +8,7 @@ import { native } from "../../engine/native.js";
 import { cacheFolder, inCheckout } from "../../engine/places.js";
 import { threadCount } from "../../engine/threads.js";
 import { attempt, type CudaFindings, type DeviceState, examineCuda, examineDevice, showCuda } from "../run/examine.js";
+import { mpirunName } from "../run/mpirun.js";
 import type { Context } from "../terminal/context.js";
 import { list, megabytes } from "../terminal/output.js";
 import { type Variable, variablesInForce } from "./variables.js";
@@ -20,6 +22,8 @@ interface Findings {
   engine: { loaded: boolean; version?: string; isa?: string; gemm?: string; problem?: string };
   devices: DeviceState[];
   cuda: CudaFindings;
+  /** What several processes would train one network by. */
+  mpi: { version?: string; path?: string; mpirun?: string; problem?: string };
   datasets: { name: string; folder: string | null }[];
   cache: { folder: string; writable: boolean; problem?: string };
   variables: Variable[];
@@ -46,6 +50,7 @@ function examine(): Findings {
     engine,
     devices: [cpu, ...devices],
     cuda,
+    mpi: examineMpi(),
     datasets: [
       ...officialNames.map((name) => ({ name, folder: attempt(() => findDataset(name)).value ?? null })),
       { name: "glyphs", folder: "built in" },
@@ -70,6 +75,19 @@ function oneDnnAdvice(): string {
   return process.arch === "x64" ? `; with oneDNN narrow ones are faster: ${install}` : "";
 }
 
+function examineMpi(): Findings["mpi"] {
+  const { value: library, problem } = attempt(() => native().mpiLibrary());
+  if (!library) return { problem: problem ?? "unknown" };
+  const { value: version } = attempt(() => execFileSync(mpirunName(), ["--version"], { encoding: "utf8", stdio: "pipe" }));
+  return { ...library, ...defined({ mpirun: version?.split("\n", 1)[0] }) };
+}
+
+function showMpi({ version, path, mpirun, problem }: Findings["mpi"], loaded: boolean): string {
+  if (!loaded) return "see engine";
+  if (problem !== undefined) return "not here, and needed by lconv train --ranks alone; apt-get install openmpi-bin";
+  return `${version} (${path}); ${mpirun ?? `${mpirunName()} does not run: apt-get install openmpi-bin`}`;
+}
+
 function examineCache(): Findings["cache"] {
   const { value: folder = "unknown", problem: noHome } = attempt(cacheFolder);
   if (noHome) return { folder, writable: false, problem: noHome };
@@ -91,6 +109,7 @@ function show(found: Findings): string {
       `${available ? "yes" : "no"}: ${engine.loaded ? reason : "see engine"}`,
     ]),
     ...showCuda(found.cuda),
+    ["MPI", showMpi(found.mpi, engine.loaded)],
     ...found.datasets.map(({ name, folder }): [string, string] => [`data ${name}`, folder ?? `not here; lconv data fetch ${name}`]),
     ["cache", `${found.cache.folder}, ${found.cache.writable ? "writable" : `not writable: ${found.cache.problem}`}`],
     ...found.variables.map(({ name, value, problem }): [string, string] => [name, problem ? `${value} (${problem})` : value]),

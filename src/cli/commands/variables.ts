@@ -1,6 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { downloadLimits } from "../../data/limits.js";
 import { defined } from "../../defined.js";
+import { collectiveTimeout } from "../../distributed/group.js";
 import { device } from "../../engine/device.js";
 import { elfFault } from "../../engine/elf.js";
 import { threadCount } from "../../engine/threads.js";
@@ -32,6 +33,9 @@ const checks: Record<string, (value: string) => string | undefined> = {
   LCONV_ISA: (value) => (isaNames.includes(value) ? undefined : `expected ${isaNames.join(", ")}`),
   LCONV_GEMM: (value) => (value === "builtin" ? undefined : "expected builtin"),
   LCONV_NATIVE: isThere,
+  LCONV_MPI: (value) => (value.includes("/") ? isLibrary(value) : undefined),
+  LCONV_MPIRUN: (value) => (value.includes("/") ? isThere(value) : undefined), // a bare name is looked for in PATH
+  LCONV_COLLECTIVE_TIMEOUT: () => refusal(collectiveTimeout),
   LCONV_DEBUG: (value) => (value === "0" || value === "1" ? undefined : "expected 0 or 1"),
   LCONV_SKIP_APT: (value) => (value === "0" || value === "1" ? undefined : "expected 0 or 1"),
 };

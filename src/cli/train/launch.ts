@@ -5,6 +5,7 @@ import { setTimeout } from "node:timers/promises";
 import { launcherOf } from "../../distributed/launcher.js";
 import { check, LconvError } from "../../errors.js";
 import { runFiles } from "../../train/runFolder.js";
+import { mpirunName } from "../run/mpirun.js";
 import type { Context } from "../terminal/context.js";
 import { Failed } from "../terminal/failure.js";
 import { Interrupted } from "../terminal/interrupt.js";
@@ -60,7 +61,7 @@ interface Mpirun {
 }
 
 async function findMpirun(): Promise<Mpirun> {
-  const path = process.env["LCONV_MPIRUN"] || "mpirun";
+  const path = mpirunName();
   const version = await new Promise<string>((settle, reject) => {
     execFile(path, ["--version"], (error, stdout, stderr) => {
       if (!error) return settle(stdout + stderr);

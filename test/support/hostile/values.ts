@@ -17,6 +17,7 @@ const accepted: Record<string, (w: World) => unknown[]> = {
   },
   "native.reduce": (w) => [w.dice.below(3), w.array(Float64Array, w.dice.below(9))],
   "native.broadcast": (w) => [new Uint8Array(w.dice.below(9)), 0],
+  "native.groupTraffic": () => [],
   "native.closeGroup": () => [0.01],
   "native.closeGroupNow": () => [0.01],
   "new NativeDevice": () => ["cpu", 1, 0],
