@@ -1,4 +1,4 @@
-import { estimateOnCpu, measureCpu } from "../../cost/cpuEstimate.js";
+import { type CpuRates, estimateOnCpu, measureCpu } from "../../cost/cpuEstimate.js";
 import type { GpuName } from "../../cost/floors.js";
 import { type FormPlan, type GeneratorPlan, planGenerators } from "../../cost/generatorForms.js";
 import { type LayerPlan, type NetworkPlan, planNetwork, planOnGpu, type TrainingOptions } from "../../cost/networkPlan.js";
@@ -15,6 +15,7 @@ import type { Context } from "../terminal/context.js";
 import { type Given, integer, type Kind, withDefaults } from "../terminal/flags.js";
 import { count, list, type Output, range, table } from "../terminal/output.js";
 import { caseFlags, prediction } from "./cases.js";
+import { ranksFlags, short, showRanks } from "./ranks.js";
 
 const side = integer(1, 1 << 20);
 const inputSize: Kind<[number, number, number, number]> = {
@@ -39,6 +40,7 @@ export const networkFlags = {
     default: "auto",
   },
   threads,
+  ...ranksFlags,
 } as const;
 
 type NetworkValues = Given<typeof networkFlags & typeof caseFlags>;
@@ -64,9 +66,16 @@ export async function planOne(given: NetworkValues, { out, signal }: Context): P
   const counting = device === "cpu" && gpu === undefined ? undefined : countingDevice(device === "auto" && gpu === undefined);
   try {
     showCounts(out, planned, network, others);
-    if (!device.startsWith("cuda")) await showEstimate(out, planned, network, deviceOf("cpu", defined({ threads })), signal);
+    if (!device.startsWith("cuda")) {
+      const rates = await showEstimate(out, planned, network, deviceOf("cpu", defined({ threads })), signal);
+      showRanks(out, planned, given, { what: "CPU", timeOf: (plan) => estimateOnCpu(plan, rates).estimatedMs });
+    }
     signal.throwIfAborted();
-    if (counting) showPrediction(out, planned, counting, gpu ?? caseFlags.gpu.default);
+    if (counting) {
+      const chosen = gpu ?? caseFlags.gpu.default;
+      showPrediction(out, planned, counting, chosen);
+      showRanks(out, planned, given, { what: "GPU", timeOf: ({ batch }) => predictedMs(planned, counting, chosen, batch) });
+    }
   } finally {
     counting?.dispose();
   }
@@ -169,7 +178,7 @@ async function showEstimate(
   network: NetworkPlan,
   device: Device,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<CpuRates> {
   const rates = await measureCpu(device, network, training.momentum, signal);
   const { estimatedMs, layerMs } = estimateOnCpu(network, rates);
   const samplesPerSecond = (1e3 * network.batch) / estimatedMs;
@@ -194,6 +203,7 @@ async function showEstimate(
       `From the counts and rates measured just now: ${short(rates.peakGflops)} GFLOP/s, ${short(rates.gbPerSecond)} GB/s, ${short(rates.updateNs)} ns an update${maximum}.\n` +
       "The step itself was not measured; how far such estimates are off: bench/README.md.\n",
   );
+  return rates;
 }
 
 function showPrediction(out: Output, { name, input, options, training }: Planned, counting: Device, gpu: GpuName): void {
@@ -206,6 +216,9 @@ function showPrediction(out: Output, { name, input, options, training }: Planned
   );
 }
 
-/** Three digits, or all before the point. */
-const short = (x: number): string =>
-  x >= 100 ? count(x) : x >= 10 ? x.toFixed(1) : x >= 1 ? x.toFixed(2) : x === 0 ? "0" : x.toPrecision(2);
+/** The middle of what is predicted for a step with `batch` samples. */
+function predictedMs({ name, input, options, training }: Planned, counting: Device, gpu: GpuName, batch: number): number {
+  const { samples: _all, ...step } = training;
+  const { predictedUsLow, predictedUsHigh } = planOnGpu(counting, gpu, name, input, options, { ...step, batch });
+  return (predictedUsLow + predictedUsHigh) / 2e3;
+}
