@@ -150,7 +150,9 @@ async function join(backend: "any" | "mpi" | "none"): Promise<Group> {
     "ERR_LCONV_MPI",
     () => "distributed.init: no launcher of MPI started this process; start it by mpirun, srun --mpi=pmix or lconv train --ranks N",
   );
-  if (launcher === undefined) return new Group({ rank: 0, size: 1, localRank: 0, localSize: 1 }, "none");
+  // MPI takes up to two seconds, and one process of its own needs none.
+  if (launcher === undefined || (launcher.size === 1 && backend !== "mpi"))
+    return new Group({ rank: 0, size: 1, localRank: 0, localSize: 1 }, "none");
   const { name, size, mpi } = launcher;
   check(
     mpi,

@@ -125,10 +125,10 @@ for (const launcher of launchers) {
   });
 
   test(`${launcher.name}: a library that is not there, and no number of seconds`, async () => {
-    const missing = await runRanks(launcher, 1, "group", {}, { more: { LCONV_MPI: "/nowhere/libmpi.so" } });
+    const missing = await runRanks(launcher, 2, "group", {}, { more: { LCONV_MPI: "/nowhere/libmpi.so" } });
     assert.is(missing.ranks[0]?.["code"], "ERR_LCONV_MPI");
     assert.match(String(missing.ranks[0]?.["message"]), /\/nowhere\/libmpi.so: .*\n.*apt-get install/);
-    const seconds = await runRanks(launcher, 1, "group", {}, { more: { LCONV_COLLECTIVE_TIMEOUT: "soon" } });
+    const seconds = await runRanks(launcher, 2, "group", {}, { more: { LCONV_COLLECTIVE_TIMEOUT: "soon" } });
     assert.is(seconds.ranks[0]?.["code"], "ERR_LCONV_ARGUMENT");
   });
 }

@@ -34,6 +34,13 @@ export interface Hosts {
   names: readonly string[];
   /** The ssh that knows them, as a command line; `gone` is a name at which nothing listens. */
   ssh: string;
+  /** Of their addresses. */
+  net: string;
+  /** Takes the link of a host down, and up again. */
+  cut(i: number): void;
+  mend(i: number): void;
+  /** Gives the link of a host a bandwidth, such as "1gbit", in both directions. */
+  shape(i: number, rate: string): void;
   stop(): Promise<void>;
 }
 
@@ -47,6 +54,7 @@ export async function startHosts(): Promise<Hosts> {
   const made = !existsSync(privileged);
   const remove = (): void => {
     for (const space of spaces) removeSpace(space);
+    spawnSync("ip", ["link", "delete", bridge], { env: environment });
     if (made && existsSync(privileged)) rmdirSync(privileged);
     rmSync(folder, { recursive: true, force: true });
   };
@@ -59,15 +67,23 @@ export async function startHosts(): Promise<Hosts> {
   const ssh = `ssh -F ${folder}/ssh_config`;
   try {
     if (made) mkdirSync(privileged, { mode: 0o755 });
+    addBridge();
     const addresses = spaces.map((space, i) => addHost(space, i));
     writeKeys(folder, names, addresses);
-    for (const [i, space] of spaces.entries()) daemons.push(startSshd(folder, space, addresses[i]));
+    for (const [i, space] of spaces.entries()) daemons.push(startSshd(folder, space, addresses[i], names[i]));
     for (const name of names) await until(() => spawnSync("sh", ["-c", `${ssh} ${name} true`], { timeout: 10_000 }).status === 0, name);
   } catch (error) {
     await stop();
     throw error;
   }
-  return { names, ssh, stop };
+  const cut = (i: number): string => run("ip", "link", "set", linkOf(i), "down");
+  const mend = (i: number): string => run("ip", "link", "set", linkOf(i), "up");
+  const shape = (i: number, rate: string): void => {
+    const limit = ["root", "tbf", "rate", rate, "burst", "128kb", "latency", "400ms"];
+    run("tc", "qdisc", "replace", "dev", linkOf(i), ...limit);
+    run("ip", "netns", "exec", spaces[i], "tc", "qdisc", "replace", "dev", "eth0", ...limit);
+  };
+  return { names, ssh, net: `${net}.0/24`, cut, mend, shape, stop };
 }
 
 /** With all that runs there, and its link. */
@@ -82,21 +98,37 @@ function removeOfKilled(): void {
     .split("\n")
     .map((line) => line.split(" ")[0]);
   for (const space of ofEndedProcesses(spaces, /^lconv-(\d+)[ab]$/)) removeSpace(space);
+  const links = run("ip", "-brief", "link", "show", "type", "bridge")
+    .split("\n")
+    .map((line) => line.split(" ")[0]);
+  for (const link of ofEndedProcesses(links, /^lc(\d+)$/)) spawnSync("ip", ["link", "delete", link], { env: environment });
   for (const left of ofEndedProcesses(readdirSync(tmpdir()), /^lconv-hosts-(\d+)-/))
     rmSync(join(tmpdir(), left), { recursive: true, force: true });
 }
 
-/** A namespace with a link of two addresses to this one, out of a range for tests (RFC 2544). Returns that of the host. */
+/** Out of a range for tests (RFC 2544). */
+const net = `198.18.${process.pid % 256}`;
+const bridge = `lc${process.pid}`;
+
+/** What the links of all hosts, and this machine, are plugged into. */
+function addBridge(): void {
+  run("ip", "link", "add", bridge, "type", "bridge");
+  run("ip", "address", "add", `${net}.1/24`, "dev", bridge);
+  run("ip", "link", "set", bridge, "up");
+}
+
+/** A namespace with a link to the bridge. Returns its address. */
 function addHost(space: string, i: number): string {
-  const [net, here, there] = [`198.18.${process.pid % 256}`, `lc${process.pid}${i}`, "eth0"];
+  const [here, there] = [linkOf(i), "eth0"];
   run("ip", "netns", "add", space);
   run("ip", "link", "add", here, "type", "veth", "peer", "name", there, "netns", space);
-  run("ip", "address", "add", `${net}.${4 * i + 1}/30`, "dev", here);
+  run("ip", "link", "set", here, "master", bridge);
   run("ip", "link", "set", here, "up");
-  run("ip", "-netns", space, "address", "add", `${net}.${4 * i + 2}/30`, "dev", there);
+  run("ip", "-netns", space, "address", "add", `${net}.${i + 2}/24`, "dev", there);
   for (const device of ["lo", there]) run("ip", "-netns", space, "link", "set", device, "up");
-  return `${net}.${4 * i + 2}`;
+  return `${net}.${i + 2}`;
 }
+const linkOf = (i: number): string => `${bridge}${"ab"[i]}`;
 
 function writeKeys(folder: string, names: readonly string[], addresses: readonly string[]): void {
   for (const key of ["user_key", "host_key"]) run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", join(folder, key));
@@ -119,15 +151,16 @@ function writeKeys(folder: string, names: readonly string[], addresses: readonly
   );
 }
 
-/** It listens on the address of its host alone. */
-function startSshd(folder: string, space: string, address: string): ChildProcess {
+/** It listens on the address of its host alone, and has that host's name: MPI takes two of one name for one. */
+function startSshd(folder: string, space: string, address: string, name: string): ChildProcess {
   const lines = [
     ...[`ListenAddress ${address}`, `HostKey ${folder}/host_key`, `AuthorizedKeysFile ${folder}/authorized_keys`, "PidFile none"],
     ...["PermitRootLogin prohibit-password", "PasswordAuthentication no", "KbdInteractiveAuthentication no", "UsePAM no", "StrictModes no"],
   ];
   const config = join(folder, `sshd_${address}`);
   writeFileSync(config, `${lines.join("\n")}\n`);
-  return spawn("ip", ["netns", "exec", space, pathOf("sshd"), "-D", "-e", "-f", config], { env: environment, stdio: "ignore" });
+  const named = ["unshare", "--uts", "sh", "-c", `hostname ${name} && exec ${pathOf("sshd")} -D -e -f ${config}`];
+  return spawn("ip", ["netns", "exec", space, ...named], { env: environment, stdio: "ignore" });
 }
 
 async function until(ready: () => boolean, what: string): Promise<void> {

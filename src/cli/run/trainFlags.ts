@@ -24,6 +24,11 @@ export const controlFlags = {
 /** A command that trains may do so by several processes. */
 export const ranksFlags = {
   ranks: flag("N", integer(1, 1024), "train by N processes, each with a part of every batch, which mpirun starts (docs/distributed.md)"),
+  hosts: flag(
+    "A:2,B:2",
+    text("names of machines, each with a number of ranks, as a:2,b:2", /^[\w.-]+(:[1-9]\d{0,3})?(,[\w.-]+(:[1-9]\d{0,3})?)*$/),
+    "with --ranks, or for it: machines that mpirun reaches by ssh, and the ranks of each",
+  ),
   restarts: flag(
     "N",
     integer(0, 1000),

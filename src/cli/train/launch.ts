@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { setTimeout } from "node:timers/promises";
+import { setTimeout as pause } from "node:timers/promises";
 import { launcherOf } from "../../distributed/launcher.js";
 import { check, LconvError } from "../../errors.js";
 import { runFiles } from "../../train/runFolder.js";
@@ -15,6 +15,8 @@ import { launchedVariable } from "./rank.js";
 /** Ranks to start, and what they do. */
 export interface Launch {
   ranks: number;
+  /** Machines and how many ranks each gets, as "a:2,b:2"; this one by default. */
+  hosts: string | undefined;
   /** How often they are started again after one has broken down. */
   restarts: number;
   /** The folder of the run. */
@@ -28,6 +30,8 @@ export interface Launch {
 const RESTART_MS = 5000;
 /** For ranks to write a checkpoint and end, once they are asked to. */
 const STOP_MS = 30_000;
+/** For mpirun to end after a rank has given up. */
+const HUNG_MS = 10_000;
 
 /**
  * Starts `ranks` processes by mpirun, passes on what they say, and starts all again from the last checkpoint where one has broken down, as torchrun does.
@@ -50,13 +54,15 @@ export async function launch(plan: Launch, context: Context, reporter: Reporter)
     reporter.line(
       `a rank broke down (exit code ${code}); all start again from the last checkpoint, ${plan.restarts - restart} more times at most`,
     );
-    await setTimeout(RESTART_MS, undefined, { signal: context.signal }).catch(() => context.signal.throwIfAborted());
+    await pause(RESTART_MS, undefined, { signal: context.signal }).catch(() => context.signal.throwIfAborted());
   }
 }
 
 interface Mpirun {
   path: string;
   flags: readonly string[];
+  /** The flags that name machines and variables that reach all of them. */
+  across(hosts: string, variables: readonly string[]): string[];
   environment: NodeJS.ProcessEnv;
 }
 
@@ -70,29 +76,38 @@ async function findMpirun(): Promise<Mpirun> {
     });
   });
   // mpirun gives each rank one core, where a rank has as many threads as its part of the host has processors.
-  if (!/Open MPI|OpenRTE/.test(version)) return { path, flags: ["-bind-to", "none"], environment: {} };
+  if (!/Open MPI|OpenRTE/.test(version)) {
+    const across: Mpirun["across"] = (hosts, variables) => ["-hosts", hosts, "-genvlist", variables.join(",")];
+    return { path, flags: ["-bind-to", "none"], across, environment: {} };
+  }
+  const across: Mpirun["across"] = (hosts, variables) => ["--host", hosts, ...variables.flatMap((name) => ["-x", name])];
+  // Daemons on machines that are out of reach notice it after half a minute.
+  const alive = { OMPI_MCA_oob_tcp_keepalive_time: "10", OMPI_MCA_oob_tcp_keepalive_intvl: "5", OMPI_MCA_oob_tcp_keepalive_probes: "3" };
   const root = process.getuid?.() === 0 ? { OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" } : {};
-  return { path, flags: ["--bind-to", "none", "--oversubscribe", "--quiet"], environment: root };
+  return { path, flags: ["--bind-to", "none", "--oversubscribe", "--quiet"], across, environment: { ...alive, ...root } };
 }
 
 async function run(mpirun: Mpirun, plan: Launch, again: boolean, signal: AbortSignal): Promise<{ code: number; said: string }> {
   const own = [process.execPath, ...process.execArgv, resolve(process.argv[1])];
-  const args = [...mpirun.flags, "-n", String(plan.ranks), ...own, ...(again ? plan.resumeArgs : plan.args)];
+  const environment = { ...process.env, ...mpirun.environment, [launchedVariable]: "1" };
+  const variables = Object.keys(environment).filter((name) => name.startsWith("LCONV_"));
+  const across = plan.hosts === undefined ? [] : mpirun.across(plan.hosts, variables);
+  const args = [...mpirun.flags, ...across, "-n", String(plan.ranks), ...own, ...(again ? plan.resumeArgs : plan.args)];
   const child = spawn(mpirun.path, args, {
     stdio: ["pipe", "inherit", "pipe"],
     detached: true, // else Ctrl-C would reach mpirun, which ends its ranks within a second
-    env: { ...process.env, ...mpirun.environment, [launchedVariable]: "1" },
+    env: environment,
   });
   child.stdin?.on("error", () => {}); // it has ended
   const group = killed(child);
   process.once("exit", group);
   const stop = (): void => {
     child.stdin?.end();
-    setTimeout(STOP_MS, undefined, { ref: false }).then(group, () => {});
+    setTimeout(group, STOP_MS).unref();
   };
   signal.addEventListener("abort", stop, { once: true });
   try {
-    return await ended(child);
+    return await ended(child, group);
   } finally {
     signal.removeEventListener("abort", stop);
     process.removeListener("exit", group);
@@ -111,16 +126,20 @@ const killed = (child: ChildProcess) => (): void => {
 
 const LAST_CHARACTERS = 1 << 16;
 
-async function ended(child: ChildProcess): Promise<{ code: number; said: string }> {
+async function ended(child: ChildProcess, kill: () => void): Promise<{ code: number; said: string }> {
   let said = "";
+  let timer: NodeJS.Timeout | undefined;
   child.stderr?.on("data", (chunk: Buffer) => {
     process.stderr.write(chunk);
     said = (said + chunk.toString("latin1")).slice(-LAST_CHARACTERS);
+    // Where a machine is out of reach, mpirun waits for its daemon there for ever.
+    if (said.includes("[ERR_LCONV_COLLECTIVE]")) timer ??= setTimeout(kill, HUNG_MS);
   });
   const code = await new Promise<number>((settle, reject) => {
     child.once("error", reject);
     child.once("close", (exit) => settle(exit ?? 1));
   });
+  clearTimeout(timer);
   return { code, said };
 }
 

@@ -37,6 +37,7 @@ export interface TrainFlags extends TrainValues {
   prepared?: string;
   /** Processes that train the network together. */
   ranks?: number;
+  hosts?: string;
   restarts?: number;
 }
 
@@ -46,7 +47,7 @@ export async function train(given: TrainFlags, context: Context): Promise<void> 
   check(!(file && resume), "ERR_LCONV_ARGUMENT", () => "--config begins a run and does not go with --resume");
   const config = file === undefined ? {} : readGivenConfig(file);
   await withReporter(given.progress ?? config.progress, async (reporter) => {
-    if (given.ranks !== undefined) return launch(launchOf(given, config, given.ranks, context.out), context, reporter);
+    if (given.ranks !== undefined || given.hosts !== undefined) return launch(launchOf(given, config, context.out), context, reporter);
     const group = await init();
     await asRank(group, context, reporter, (own, told) => trainHere(given, config, group, own, told));
   });
@@ -84,7 +85,17 @@ async function settingsOf(given: TrainFlags, config: TrainValues, group: Group, 
 }
 
 function resolved(given: TrainFlags, config: TrainValues, reporter: Reporter): Settings {
-  const { config: _, resume, stealLock: _steal, serve: _serve, prepared: _prepared, ranks: _ranks, restarts: _restarts, ...values } = given;
+  const {
+    config: _,
+    resume,
+    stealLock: _steal,
+    serve: _serve,
+    prepared: _prepared,
+    ranks: _ranks,
+    hosts: _hosts,
+    restarts: _restarts,
+    ...values
+  } = given;
   if (resume === undefined) return resolveSettings(values, config);
   refuseWithResume(values, ["preset", "name", "out"]);
   checkNoPart(resume);
@@ -99,18 +110,20 @@ function openFolder(given: TrainFlags, config: TrainValues, settings: Settings):
 const folderOf = (given: TrainFlags, config: TrainValues, settings: Settings): string =>
   given.resume ?? given.out ?? config.out ?? `runs/${given.name ?? config.name ?? defaultName(settings)}`;
 
+/** How many ranks machines take, one where no number is given. */
+const slotsOf = (hosts: string): number => hosts.split(",").reduce((sum, host) => sum + Number(host.split(":")[1] ?? 1), 0);
+
 /** What `ranks` processes are to do: the same command, which goes on with the run where they are started again. */
-function launchOf(given: TrainFlags, config: TrainValues, ranks: number, { json }: Output): Launch {
+function launchOf(given: TrainFlags, config: TrainValues, { json }: Output): Launch {
+  const { hosts, ranks = slotsOf(hosts ?? "") } = given;
   const settings = given.resume === undefined ? resolveSettings({ device: "cpu", ...given }, config) : undefined;
   const path = settings ? folderOf(given, config, settings) : String(given.resume);
-  const bars = process.stderr.isTTY && (given.progress ?? config.progress ?? "auto") === "auto"; // mpirun's stderr is no terminal
-  const shown = bars ? ["--progress", "bar"] : [];
-  const args = withoutFlags(process.argv.slice(2), ["--ranks", "--restarts", ...(bars ? ["--progress"] : [])]);
-  const kept = (["serve", "threads", "checkpointSeconds", ...(bars ? [] : ["progress" as const])] as const)
+  const args = withoutFlags(process.argv.slice(2), ["--ranks", "--hosts", "--restarts"]);
+  const kept = (["serve", "threads", "checkpointSeconds", "progress"] as const)
     .filter((key) => given[key] !== undefined)
     .flatMap((key) => [flagName(key), String(given[key])]);
-  const resumeArgs = ["train", "--resume", path, ...kept, ...(json ? ["--json"] : []), ...shown];
-  return { ranks, restarts: given.restarts ?? RESTARTS, path, args: [...args, ...shown], resumeArgs };
+  const resumeArgs = ["train", "--resume", path, ...kept, ...(json ? ["--json"] : [])];
+  return { ranks, hosts, restarts: given.restarts ?? RESTARTS, path, args, resumeArgs };
 }
 
 const defaultName = ({ dataset, variant, model, seed }: Settings): string =>

@@ -25,7 +25,7 @@ import type { FitOptions } from "../../../src/train/options.js";
 const [task = "", text = "{}"] = process.argv.slice(2);
 const options = JSON.parse(text) as Record<string, unknown>;
 
-const tasks: Record<string, (group: Group) => Promise<object>> = { group: useGroup, sums, train, wait };
+const tasks: Record<string, (group: Group) => Promise<object>> = { group: useGroup, sums, times, train, wait };
 
 try {
   const group = await init();
@@ -92,6 +92,24 @@ async function sums(group: Group): Promise<object> {
   await again.run({ steps: 2 });
   total.dispose();
   return { eager, gradient: [...dx.dataSync()], commands: program.commands };
+}
+
+/** The shortest time of a sum of so many bytes, of 20. */
+async function times(group: Group): Promise<object> {
+  const best: number[] = [];
+  for (const bytes of options["bytes"] as number[]) {
+    const x = keep(tensor(new Float32Array(bytes / 4)));
+    const program = record(() => allReduce(x, group));
+    const own: number[] = [];
+    for (let i = 0; i < 20; i++) {
+      await group.barrier();
+      const begun = performance.now();
+      await program.run({ steps: 1 });
+      own.push((performance.now() - begun) / 1e3);
+    }
+    best.push(Math.min(...own));
+  }
+  return { best };
 }
 
 /** Trains a network on glyphs by `options.fit`; `options.own` holds options of single ranks. */
