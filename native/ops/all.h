@@ -19,11 +19,11 @@
 namespace lieconv::LCONV_ISA {
 
 /// Every operation.
-using AllOps = List<Fill, Unary, UnaryGrad, Pixels, Binary, Copy, Sum, Max, MaxGrad, SumSquares, Softmax, SoftmaxGrad,
-                    CrossEntropy, Gather, GatherGrad, StepSlice, StepWrite, StepAdvance, Gemm, BiasActivation,
-                    BiasActivationGrad, MixChannels, MixChannelsGrad, Expand, SparseApply, Conv2d, Conv2dInputGrad,
-                    Conv2dWeightGrad, MaxPool, MaxPoolGrad, Sgd, Adam, RmsProp, ClipFactor,
-                    AllReduceStart, AllReduceWait>;
+using AllOps =
+    List<Fill, Unary, UnaryGrad, Pixels, Binary, Copy, Sum, Max, MaxGrad, SumSquares, Softmax, SoftmaxGrad,
+         CrossEntropy, Gather, GatherGrad, StepSlice, StepWrite, StepAdvance, Gemm, BiasActivation, BiasActivationGrad,
+         MixChannels, MixChannelsGrad, Expand, SparseApply, Conv2d, Conv2dInputGrad, Conv2dWeightGrad, MaxPool,
+         MaxPoolGrad, Sgd, Adam, RmsProp, ClipFactor, AllReduceStart, AllReduceWait>;
 
 /// Makes an operation at `memory`, which is a BoundOp, and binds it.
 template <class Op>

@@ -87,8 +87,7 @@ void Program::place(const std::vector<RecordedCommand>& commands, const std::vec
       if (!buffer->recorded || buffer->data) continue;
       const Buffer* const owner = buckets.place_of(buffer).block;
       const auto [block, fresh_block] = block_of.emplace(owner, blocks.size());
-      if (fresh_block)
-        blocks.push_back({buckets.bytes_of(owner), static_cast<int64_t>(at), static_cast<int64_t>(at)});
+      if (fresh_block) blocks.push_back({buckets.bytes_of(owner), static_cast<int64_t>(at), static_cast<int64_t>(at)});
       const bool fresh = index.emplace(buffer, block->second).second;
       if (fresh && commands[at].access[i] != Access::write) {
         throw Error(ErrorCode::recording, "the recording reads a tensor before anything was written to it");

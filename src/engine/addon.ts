@@ -98,6 +98,7 @@ export interface ProgramStats {
 export interface GroupTraffic {
   /** Messages: buckets of gradients, and other sums of tensors. */
   sums: number;
+  /** Bytes that they added up. */
   bytes: number;
   /** For how long programs waited for sums: the part of communication that no computation hides. */
   waitedSeconds: number;

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { launcherOf } from "../../distributed/launcher.js";
@@ -32,6 +32,8 @@ const RESTART_MS = 5000;
 const STOP_MS = 30_000;
 /** For mpirun to end after a rank has given up. */
 const HUNG_MS = 10_000;
+/** For what an ended process has said to arrive. */
+const LAST_WORDS_MS = 1000;
 
 /**
  * Starts `ranks` processes by mpirun, passes on what they say, and starts all again from the last checkpoint where one has broken down, as torchrun does.
@@ -77,7 +79,7 @@ async function findMpirun(): Promise<Mpirun> {
   });
   // mpirun gives each rank one core, where a rank has as many threads as its part of the host has processors.
   if (!/Open MPI|OpenRTE/.test(version)) {
-    const across: Mpirun["across"] = (hosts, variables) => ["-hosts", hosts, "-genvlist", variables.join(",")];
+    const across: Mpirun["across"] = (hosts) => ["-hosts", hosts]; // it passes all variables on
     return { path, flags: ["-bind-to", "none"], across, environment: {} };
   }
   const across: Mpirun["across"] = (hosts, variables) => ["--host", hosts, ...variables.flatMap((name) => ["-x", name])];
@@ -114,15 +116,27 @@ async function run(mpirun: Mpirun, plan: Launch, again: boolean, signal: AbortSi
   }
 }
 
-/** Ends mpirun and the ranks of this host that are left. */
+/** Ends mpirun, and what it started on this machine: ranks, and each ssh in a process group of its own. */
 const killed = (child: ChildProcess) => (): void => {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  try {
-    process.kill(-child.pid, "SIGKILL");
-  } catch {
-    // it has ended meanwhile
+  for (const pid of [...descendantsOf(child.pid), child.pid]) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // it has ended meanwhile
+    }
   }
 };
+
+/** On Linux; elsewhere none is known. */
+function descendantsOf(pid: number): number[] {
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number);
+    return children.flatMap((child) => [...descendantsOf(child), child]);
+  } catch {
+    return [];
+  }
+}
 
 const LAST_CHARACTERS = 1 << 16;
 
@@ -137,6 +151,8 @@ async function ended(child: ChildProcess, kill: () => void): Promise<{ code: num
   });
   const code = await new Promise<number>((settle, reject) => {
     child.once("error", reject);
+    // Not only when its pipes are closed, which others may hold open.
+    child.once("exit", (exit) => setTimeout(settle, LAST_WORDS_MS, exit ?? 1));
     child.once("close", (exit) => settle(exit ?? 1));
   });
   clearTimeout(timer);

@@ -1,8 +1,10 @@
+import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { setTimeout } from "node:timers/promises";
 import { type Group, StoppedTogether } from "../../distributed/group.js";
+import { LconvError } from "../../errors.js";
 import type { Context } from "../terminal/context.js";
-import { Failed } from "../terminal/failure.js";
+import { Failed, fail } from "../terminal/failure.js";
 import { Interrupted } from "../terminal/interrupt.js";
 import { Output } from "../terminal/output.js";
 import type { Reporter } from "../terminal/reporter.js";
@@ -12,6 +14,9 @@ const mute: Reporter = { event() {}, line() {}, done() {} };
 
 /** A rank has an error of its own if rank 0 still runs after this time, in which the launcher ends all others where rank 0 has ended; then it is told. */
 const OWN_MS = 3000;
+
+/** For the daemon of MPI to pass on what a rank has said. */
+const LAST_WORDS_MS = 1000;
 
 /** Set by `lconv train --ranks` for the ranks that it starts: the standard input of rank 0 ends when they are to stop. */
 export const launchedVariable = "LCONV_LAUNCHED";
@@ -44,7 +49,20 @@ export async function asRank(
       });
       process.stderr.write(`rank ${group.rank} on ${hostname()}: `);
     }
-    throw error;
+    if (!launched || !(error instanceof LconvError) || error.code !== "ERR_LCONV_COLLECTIVE") throw error;
+    const code = fail(error, context.out);
+    await setTimeout(LAST_WORDS_MS);
+    endDaemon();
+    throw new Failed(code);
+  }
+}
+
+/** Ends Open MPI's daemon on this machine, which waits for a quarter of an hour for a network that has gone. */
+function endDaemon(): void {
+  try {
+    if (/^(orted|prted)$/m.test(readFileSync(`/proc/${process.ppid}/comm`, "utf8"))) process.kill(process.ppid, "SIGTERM");
+  } catch {
+    // no daemon, or none any more
   }
 }
 
