@@ -1,6 +1,6 @@
 #include <cstring>
 
-#include "../dist/communicator.h"
+#include "../group/communicator.h"
 #include "addon.h"
 #include "arguments.h"
 #include "wrapped.h"

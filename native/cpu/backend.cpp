@@ -5,8 +5,8 @@
 #include <fstream>
 #include <new>
 
-#include "../dist/communicator.h"
 #include "../engine/error.h"
+#include "../group/communicator.h"
 #include "gemm_provider.h"
 #include "memory.h"
 #include "op_table.h"

@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <new>
 
-#include "../dist/communicator.h"
+#include "../group/communicator.h"
 #include "device.h"
 
 namespace lieconv {

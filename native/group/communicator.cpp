@@ -1,0 +1,234 @@
+#include "communicator.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <system_error>
+
+#if defined(__linux__)
+#include <sys/prctl.h>
+#endif
+
+namespace lieconv {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point then) { return std::chrono::duration<double>(Clock::now() - then).count(); }
+
+/// A thread that polls takes the core that its partner on a busy machine needs: it polls for about as long as a small
+/// message takes, then it sleeps in between.
+constexpr double kSpinSeconds = 50e-6;
+constexpr auto kNap = std::chrono::microseconds(20);
+/// More than this between two looks is time in which this process was stopped.
+constexpr double kLongestLook = 1;
+/// For a thread that calls MPI to notice that nobody needs it any more.
+constexpr auto kLeaving = std::chrono::seconds(1);
+
+/// Naps are rounded up to the slack of a thread's timers, which is 50 microseconds by default.
+void nap_exactly() {
+#if defined(__linux__)
+  prctl(PR_SET_TIMERSLACK, 1000UL, 0UL, 0UL, 0UL);
+#endif
+}
+
+/// To learn of memory that is given back, UCX and Open MPI would write over the first instructions of mmap() and the
+/// like, which other threads of Node are in at any moment: one start in ten ended with a segmentation fault.
+void leave_functions_alone() {
+  setenv("UCX_MEM_EVENTS", "n", 0);
+  setenv("OMPI_MCA_memory", "^patcher", 0);
+}
+
+}  // namespace
+
+Communicator& Communicator::world() {
+  static auto* communicator = new Communicator();
+  return *communicator;
+}
+
+RankPlace Communicator::open(double timeout_seconds) {
+  const std::lock_guard<std::mutex> once(opening_);
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (state_ == State::closed) {
+    timeout_ = timeout_seconds;
+    if (thread_.joinable()) thread_.join();
+    try {
+      thread_ = std::thread([this] { serve(); });
+    } catch (const std::system_error& error) {
+      throw Error(ErrorCode::mpi, std::string("the system gives MPI no thread (") + error.what() + ")");
+    }
+    state_ = State::opening;
+    serving_ = true;
+    changed_.wait(lock, [this] { return state_ != State::opening; });
+  }
+  if (state_ == State::open) return place_;
+  // A library that was not found may be there the next time; one that was begun cannot be begun again.
+  if (state_ == State::broken && !mpi_) state_ = State::closed;
+  refuse();
+}
+
+void Communicator::refuse() const {
+  if (state_ == State::closing || state_ == State::ended)
+    throw Error(ErrorCode::mpi, "MPI was ended in this process: its ranks do nothing together any more");
+  throw broken_;
+}
+
+uint64_t Communicator::post(int lane, Posted posted) {
+  if (state_ != State::open) refuse();
+  lanes_[lane].queue.push_back(std::move(posted));
+  wake_.notify_one();
+  return ++lanes_[lane].posted;
+}
+
+void Communicator::wait(std::unique_lock<std::mutex>& lock, int lane, uint64_t ticket) {
+  changed_.wait(lock, [&] { return lanes_[lane].ended >= ticket || state_ == State::broken; });
+  if (lanes_[lane].ended < ticket) refuse();
+}
+
+uint64_t Communicator::begin(const Collective& what, std::shared_ptr<void> owner) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return post(kControl, {what, std::move(owner)});
+}
+
+void Communicator::finish(uint64_t ticket) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  wait(lock, kControl, ticket);
+}
+
+void Communicator::start_sum(float* data, int64_t count) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (state_ == State::closed) return;
+  ++traffic_.sums;
+  traffic_.bytes += count * static_cast<int64_t>(sizeof(float));
+  sums_[data] = post(kPrograms, {{Collective::Kind::sum_f32, data, count}, nullptr});
+}
+
+void Communicator::wait_for_sum(const float* data) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (state_ == State::closed) return;
+  const auto sum = sums_.find(data);
+  if (sum == sums_.end()) refuse();
+  const uint64_t ticket = sum->second;
+  sums_.erase(sum);
+  const auto begun = Clock::now();
+  wait(lock, kPrograms, ticket);
+  traffic_.waited_seconds += seconds_since(begun);
+}
+
+Communicator::Traffic Communicator::traffic() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return traffic_;
+}
+
+bool Communicator::close(double seconds) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (state_ == State::open) {
+    state_ = State::closing;
+    wake_.notify_one();
+  }
+  changed_.wait_for(lock, std::chrono::duration<double>(seconds), [this] { return state_ != State::closing; });
+  return state_ == State::ended;
+}
+
+void Communicator::abandon() {
+  fail(ErrorCode::collective, "the process is ending");
+  std::unique_lock<std::mutex> lock(mutex_);
+  changed_.wait_for(lock, kLeaving, [this] { return !serving_; });
+  if (thread_.joinable()) serving_ ? thread_.detach() : thread_.join();
+}
+
+/// The thread: MPI from its first call to its last.
+void Communicator::serve() {
+  nap_exactly();
+  leave_functions_alone();
+  try {
+    auto mpi = open_mpi();
+    const RankPlace place = mpi->init();
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      mpi_ = std::move(mpi);
+      place_ = place;
+      if (state_ == State::opening) state_ = State::open;
+      changed_.notify_all();
+    }
+    work();
+  } catch (const Error& error) {
+    fail(error.code(), error.what());
+  } catch (const std::exception& error) {
+    fail(ErrorCode::mpi, error.what());
+  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  serving_ = false;
+  changed_.notify_all();
+}
+
+void Communicator::work() {
+  auto last = Clock::now(), moved = last;
+  std::unique_lock<std::mutex> lock(mutex_);
+  for (;;) {
+    if (state_ == State::broken) return;
+    const bool idle = lanes_[kPrograms].queue.empty() && lanes_[kControl].queue.empty();
+    if (idle && state_ == State::closing) break;
+    if (idle) {
+      wake_.wait(lock);
+      moved = last = Clock::now();
+      continue;
+    }
+    lock.unlock();
+    const double passed = std::min(seconds_since(last), kLongestLook);
+    last = Clock::now();
+    const bool first = advance(kPrograms, passed), second = advance(kControl, passed);
+    if (first || second) {
+      moved = last;
+    } else if (seconds_since(moved) > kSpinSeconds) {
+      std::this_thread::sleep_for(kNap);
+    }
+    lock.lock();
+  }
+  lock.unlock();
+  mpi_->finalize();
+  lock.lock();
+  if (state_ == State::closing) state_ = State::ended;
+}
+
+/// Starts the next collective of a lane, or looks after the one under way; whether that has ended.
+bool Communicator::advance(int lane_number, double passed) {
+  Lane& lane = lanes_[lane_number];
+  Collective what;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (lane.queue.empty()) return false;
+    what = lane.queue.front().what;  // only this thread takes it away
+  }
+  if (!lane.active) {
+    mpi_->start(lane_number, what);
+    lane.active = true;
+    lane.waited = 0;
+  }
+  if (mpi_->test(lane_number)) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    lane.active = false;
+    lane.queue.pop_front();
+    ++lane.ended;
+    changed_.notify_all();
+    return true;
+  }
+  lane.waited += passed;
+  if (lane.waited <= timeout_) return false;
+  throw Error(ErrorCode::collective,
+              "rank " + std::to_string(place_.rank) + " of " + std::to_string(place_.size) + " waited " +
+                  std::to_string(static_cast<int64_t>(timeout_)) +
+                  " s for the others: one has ended or hangs, or its host is out of reach (LCONV_COLLECTIVE_TIMEOUT "
+                  "sets the limit, in seconds)");
+}
+
+/// After this nothing of MPI is called any more. What is in the queues stays there: MPI may still write to it.
+void Communicator::fail(ErrorCode code, const std::string& fault) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (state_ == State::ended || state_ == State::broken) return;
+  broken_ = Error(code, fault);
+  state_ = State::broken;
+  changed_.notify_all();
+  wake_.notify_all();
+}
+
+}  // namespace lieconv
