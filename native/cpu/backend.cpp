@@ -92,6 +92,16 @@ class CpuExecutable final : public Executable {
     }
   }
   int64_t run(int64_t steps, const std::atomic<bool>& stop) override {
+    try {
+      return run_steps(steps, stop);
+    } catch (...) {
+      Communicator::world().settle_sums();
+      throw;
+    }
+  }
+
+ private:
+  int64_t run_steps(int64_t steps, const std::atomic<bool>& stop) const {
     for (int64_t step = 0; step < steps; ++step) {
       if (stop.load(std::memory_order_relaxed)) return step;
       for (size_t i = 0; i < ops_.size(); ++i) {
@@ -106,7 +116,6 @@ class CpuExecutable final : public Executable {
     return steps;
   }
 
- private:
   CpuStream stream_;
   std::vector<BoundOp> bound_;
   struct Step {

@@ -24,6 +24,16 @@ constexpr double kLongestLook = 1;
 /// For a thread that calls MPI to notice that nobody needs it any more.
 constexpr auto kLeaving = std::chrono::seconds(1);
 
+/// What fails once MPI is open is another rank's end or the network: the run may do better the next time.
+template <class Call>
+void during(const Call& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    throw Error(ErrorCode::collective, error.what());
+  }
+}
+
 /// Naps are rounded up to the slack of a thread's timers, which is 50 microseconds by default.
 void nap_exactly() {
 #if defined(__linux__)
@@ -50,7 +60,8 @@ RankPlace Communicator::open(double timeout_seconds) {
   std::unique_lock<std::mutex> lock(mutex_);
   if (state_ == State::closed) {
     timeout_ = timeout_seconds;
-    if (thread_.joinable()) thread_.join();
+    changed_.wait(lock, [this] { return !serving_; });
+    if (thread_.joinable()) thread_.detach();  // it has nothing more to do
     try {
       thread_ = std::thread([this] { serve(); });
     } catch (const std::system_error& error) {
@@ -114,6 +125,13 @@ void Communicator::wait_for_sum(const float* data) {
   traffic_.waited_seconds += seconds_since(begun);
 }
 
+void Communicator::settle_sums() noexcept {
+  std::unique_lock<std::mutex> lock(mutex_);
+  sums_.clear();
+  const Lane& lane = lanes_[kPrograms];
+  changed_.wait(lock, [&] { return lane.ended == lane.posted || state_ == State::broken; });
+}
+
 Communicator::Traffic Communicator::traffic() {
   const std::lock_guard<std::mutex> lock(mutex_);
   return traffic_;
@@ -142,10 +160,13 @@ void Communicator::serve() {
   leave_functions_alone();
   try {
     auto mpi = open_mpi();
-    const RankPlace place = mpi->init();
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       mpi_ = std::move(mpi);
+    }
+    const RankPlace place = mpi_->init();
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
       place_ = place;
       if (state_ == State::opening) state_ = State::open;
       changed_.notify_all();
@@ -200,11 +221,13 @@ bool Communicator::advance(int lane_number, double passed) {
     what = lane.queue.front().what;  // only this thread takes it away
   }
   if (!lane.active) {
-    mpi_->start(lane_number, what);
+    during([&] { mpi_->start(lane_number, what); });
     lane.active = true;
     lane.waited = 0;
   }
-  if (mpi_->test(lane_number)) {
+  bool ended = false;
+  during([&] { ended = mpi_->test(lane_number); });
+  if (ended) {
     const std::lock_guard<std::mutex> lock(mutex_);
     lane.active = false;
     lane.queue.pop_front();

@@ -32,6 +32,8 @@ class Communicator {
   /// did not open MPI is all there are, and has nothing to do. They throw as begin() does.
   void start_sum(float* data, int64_t count);
   void wait_for_sum(const float* data);
+  /// Waits for all sums that were started, whose memory its program is about to give back after a fault.
+  void settle_sums() noexcept;
   /// What start_sum() and wait_for_sum() have done so far.
   struct Traffic {
     int64_t sums = 0, bytes = 0;

@@ -31,7 +31,9 @@ Unit unit_before(const Commands& commands, size_t end) {
   return {end - (end > 1 && commands[end - 2].into_next ? 2U : 1U), end};
 }
 
+/// Whether their order matters; that of starts always does.
 bool conflict(const Commands& commands, const Unit& a, const Unit& b) {
+  if (is_start(commands[a.begin]) && is_start(commands[b.begin])) return true;
   for (size_t i = a.begin; i < a.end; ++i) {
     for (size_t k = b.begin; k < b.end; ++k) {
       if (lieconv::conflict(commands[i], commands[k])) return true;
@@ -44,7 +46,7 @@ void hoist(Commands& commands, size_t start) {
   size_t to = start;
   while (to > 0) {
     const Unit before = unit_before(commands, to);
-    if (is_start(commands[before.begin]) || conflict(commands, before, {start, start + 1})) break;
+    if (conflict(commands, before, {start, start + 1})) break;
     to = before.begin;
   }
   const auto at = [&](size_t place) { return commands.begin() + static_cast<std::ptrdiff_t>(place); };

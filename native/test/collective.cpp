@@ -72,6 +72,8 @@ void check_order(Report& report) {
   expect("a pair that its bucket is made in", overlapped({"A>b+", "b>c", "B>d", "S=c", "W=c", "c=V"}), "0+1 3 2 4 5 ");
   expect("all gradients for one factor", overlapped({"A>b", "S=b", "A>c", "S=c", "W=b", "W=c", "bc>d", "bd=U", "cd=V"}),
          "0 1 2 3 4 5 6 7 8 ");
+  expect("starts one after the other keep their order",
+         overlapped({"A>a", "S=a", "W=a", "a>b", "S=b", "W=b", "A>c", "S=c", "W=c"}), "0 1 6 2 3 4 7 5 8 ");
   expect("the counter moves on last", overlapped({"A>b", "S=b", "W=b", "bC=U", "=C"}), "0 1 2 3 4 ");
 }
 

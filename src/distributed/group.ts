@@ -1,7 +1,7 @@
 import type { GroupTraffic } from "../engine/addon.js";
 import { native } from "../engine/native.js";
 import { shareProcessors } from "../engine/threads.js";
-import { check, checkOptions, LconvError, oneOf, shown } from "../errors.js";
+import { check, checkInteger, checkOptions, LconvError, oneOf, shown } from "../errors.js";
 import { launcherOf } from "./launcher.js";
 
 /** How values of all ranks become one: their sum, least or greatest, or that of rank 0. */
@@ -30,6 +30,8 @@ export class Group {
   /** What they reach each other by; "none" for a process alone. */
   readonly backend: "mpi" | "none";
 
+  #training = false;
+
   /** @internal */
   constructor(place: { rank: number; size: number; localRank: number; localSize: number }, backend: "mpi" | "none") {
     this.rank = place.rank;
@@ -37,6 +39,19 @@ export class Group {
     this.localRank = place.localRank;
     this.localSize = place.localSize;
     this.backend = backend;
+  }
+
+  /**
+   * @internal Takes the group for a training run, and returns what gives it back: the sums of two runs at once would come in another order on each rank. Throws
+   * ERR_LCONV_BUSY.
+   */
+  take(): () => void {
+    if (this.size === 1) return () => {};
+    check(!this.#training, "ERR_LCONV_BUSY", () => "fit: this group trains another network already; await that first");
+    this.#training = true;
+    return () => {
+      this.#training = false;
+    };
   }
 
   /** What the sums of this process have come to since it began: how many there were, their bytes, and how long its programs waited for them. */
@@ -53,8 +68,9 @@ export class Group {
     return new Float64Array(await native().reduce(agreements.indexOf(how) as 0 | 1 | 2, own));
   }
 
-  /** The bytes of rank `root` (default 0), on every rank; all give as many. */
+  /** The bytes of rank `root` (default 0), on every rank; all give as many. Throws ERR_LCONV_ARGUMENT for a rank that there is not. */
   async broadcast(bytes: Uint8Array, root = 0): Promise<Uint8Array> {
+    checkInteger("broadcast", "root", root, 0, this.size - 1);
     return this.size === 1 ? bytes : new Uint8Array(await this.#broadcast(bytes, root));
   }
 
@@ -126,7 +142,7 @@ let joined: Promise<Group> | undefined;
  *
  * const world = await distributed.init();
  * const [most] = await world.agree([world.rank], "max"); // world.size - 1
- * // await fit(model, data, { batch: 256, group: world });
+ * // await fit(model, data, { batch: 256, device: device("cpu"), group: world });
  * ```
  */
 export function init(options: InitOptions = {}): Promise<Group> {
@@ -166,7 +182,7 @@ async function join(backend: "any" | "mpi" | "none"): Promise<Group> {
   });
   // Before the engine lets its threads go.
   process.prependOnceListener("exit", (code) => {
-    if (code === 0) native().closeGroupNow(CLOSE_SECONDS);
+    if (code === 0) native().closeGroupNow(collectiveTimeout()); // another rank may have more to do
   });
   shareProcessors(place.localSize);
   return new Group(place, "mpi");

@@ -10,6 +10,9 @@ export function shareProcessors(processes: number): void {
   sharers = processes;
 }
 
+/** Threads of a process that shares the processors of this host with nobody. Throws as threadCount. */
+export const wholeThreadCount = (): number => settingOr(usableProcessors());
+
 /**
  * Threads for work on the CPU: `wanted`, else LCONV_THREADS, else the processors that this process may use, divided by the ranks of its
  * host. Throws ERR_LCONV_ARGUMENT for a number that
@@ -17,8 +20,12 @@ export function shareProcessors(processes: number): void {
  */
 export function threadCount(wanted?: number, where = "threadCount"): number {
   if (wanted !== undefined) return checked(`${where}: threads`, wanted, wanted);
+  return settingOr(Math.max(1, Math.floor(usableProcessors() / sharers)));
+}
+
+function settingOr(threads: number): number {
   const setting = process.env["LCONV_THREADS"];
-  return setting ? checked("LCONV_THREADS", Number(setting), `"${setting}"`) : Math.max(1, Math.floor(usableProcessors() / sharers));
+  return setting ? checked("LCONV_THREADS", Number(setting), `"${setting}"`) : threads;
 }
 
 function checked(what: string, threads: number, got: unknown): number {

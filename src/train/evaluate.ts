@@ -89,7 +89,7 @@ export class Evaluator {
     if (!this.#group || this.#group.size === 1) return values;
     const stopped = error !== undefined && signal?.aborted === true;
     const [failures, stops] = await this.#group.agree([error === undefined || stopped ? 0 : 1, stopped ? 1 : 0], "max");
-    if (error !== undefined) throw error;
+    if (error !== undefined && (failures === 0 || !stopped)) throw error;
     if (failures > 0) throw new LconvError("ERR_LCONV_COLLECTIVE", "evaluate: another rank failed, see what it says");
     if (stops > 0) throw new StoppedTogether();
     const sums = await this.#group.agree(

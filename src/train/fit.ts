@@ -117,8 +117,19 @@ class Run {
       this.#rates = rates;
       const fingerprint = fingerprintOf(model, data.train, settings);
       if (checkpoint) this.#checkpoints = new Checkpoints(checkpoint, model, optimizer, { fingerprint, epochs, stepsPerEpoch, rates });
-      const sizes = { validation: data.validation && countOf(data.validation), test: data.test && countOf(data.test) };
-      this.#facts = { ...fingerprint, epochs, rates: crc32Of(rates), ...sizes, checkpoint: Boolean(checkpoint), resume: settings.resume };
+      const sums = (samples: Samples | undefined) => samples && group && [countOf(samples), checksumOf(samples)];
+      this.#facts = {
+        ...fingerprint,
+        ...{
+          epochs,
+          rates: crc32Of(rates),
+          precision: settings.device.precision,
+          checkpoint: Boolean(checkpoint),
+          resume: settings.resume,
+        },
+        ...{ trained: optimizer.parameters.map((t) => t.shape), validation: sums(data.validation), test: sums(data.test) },
+      };
+      if (group) this.#own({ dispose: group.take() });
       this.#ranks = new Ranks(group, model, optimizer);
       const parts = { batch, seed, rates, ...pick(settings, ["regularize", "augment", "group"]) };
       this.#trainer = this.#own(new Trainer(model, optimizer, this.#onDevice(data.train), parts));
@@ -209,7 +220,7 @@ class Run {
     try {
       return await evaluator.run(signal);
     } catch (error) {
-      if (signal?.aborted || error instanceof StoppedTogether) yield* this.#save();
+      if (error === signal?.reason || error instanceof StoppedTogether) yield* this.#save();
       throw error;
     }
   }

@@ -45,7 +45,7 @@ export interface Trained {
  * over, as uploadWorkload does: those on the host, 200 MB for MNIST, are free to go. Where training ends early, a line says how to go on.
  */
 export async function trainJob(job: Job, prepared: Workload, finish: (trained: Trained) => void): Promise<void> {
-  const { runs, folder, reporter, context } = job;
+  const { runs, folder, group, reporter, context } = job;
   const { data, ...work } = prepared;
   const options = runs.map((settings) => fitOptions(settings, prepared));
   const uploaded = await uploadWorkload(data, work.device, context.signal);
@@ -58,6 +58,7 @@ export async function trainJob(job: Job, prepared: Workload, finish: (trained: T
     });
     const results = await fitAll(job, models, uploaded, options);
     finish({ models, results, work, uploaded });
+    await group?.barrier(); // a rank that leaves waits for rank 0 for some time only
   } catch (error) {
     const advice = howToGoOn(job, error);
     if (folder?.hasOutcome && advice !== undefined) reporter.line(advice);

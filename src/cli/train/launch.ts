@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { launcherOf } from "../../distributed/launcher.js";
@@ -42,11 +42,15 @@ const LAST_WORDS_MS = 1000;
  */
 export async function launch(plan: Launch, context: Context, reporter: Reporter): Promise<void> {
   check(
-    launcherOf(process.env) === undefined,
+    (launcherOf(process.env)?.size ?? 1) === 1,
     "ERR_LCONV_ARGUMENT",
     () => "--ranks starts the ranks itself, and this process is a rank that a launcher started; leave --ranks away",
   );
-  const mpirun = await findMpirun();
+  const mpirun = await findMpirun().catch((error: unknown) => {
+    context.signal.throwIfAborted(); // Ctrl-C on a terminal ends it, too
+    throw error;
+  });
+  context.signal.throwIfAborted();
   for (let restart = 0; ; restart++) {
     const { code, said } = await run(mpirun, plan, restart > 0, context.signal);
     context.signal.throwIfAborted();
@@ -108,6 +112,7 @@ async function run(mpirun: Mpirun, plan: Launch, again: boolean, signal: AbortSi
     setTimeout(group, STOP_MS).unref();
   };
   signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
   try {
     return await ended(child, group);
   } finally {
@@ -131,7 +136,8 @@ const killed = (child: ChildProcess) => (): void => {
 /** On Linux; elsewhere none is known. */
 function descendantsOf(pid: number): number[] {
   try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number);
+    const threads = readdirSync(`/proc/${pid}/task`).map((thread) => readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8"));
+    const children = threads.flatMap((text) => text.split(" ").filter(Boolean).map(Number));
     return children.flatMap((child) => [...descendantsOf(child), child]);
   } catch {
     return [];

@@ -32,7 +32,7 @@ export async function asRank(
   reporter: Reporter,
   work: (context: Context, reporter: Reporter) => Promise<void>,
 ): Promise<void> {
-  if (group.size === 1) return work(context, reporter);
+  if (group.size === 1 && !launched) return work(context, reporter);
   const first = group.rank === 0;
   const signal = first ? AbortSignal.any([context.signal, endOfInput()]) : context.signal;
   try {

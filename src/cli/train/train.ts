@@ -1,7 +1,7 @@
 import { basename } from "node:path";
-import { defined } from "../../defined.js";
+import { defined, pick } from "../../defined.js";
 import { type Group, init } from "../../distributed/group.js";
-import { threadCount } from "../../engine/threads.js";
+import { threadCount, wholeThreadCount } from "../../engine/threads.js";
 import { check } from "../../errors.js";
 import { renderReport } from "../../report/html.js";
 import type { FitResult } from "../../train/fit.js";
@@ -24,6 +24,7 @@ import type { Reporter } from "../terminal/reporter.js";
 import { type Launch, launch } from "./launch.js";
 import { asRank } from "./rank.js";
 
+const controls = ["serve", "threads", "checkpointSeconds", "progress"] as const;
 /** As torchrun does. */
 const RESTARTS = 3;
 
@@ -47,7 +48,9 @@ export async function train(given: TrainFlags, context: Context): Promise<void> 
   check(!(file && resume), "ERR_LCONV_ARGUMENT", () => "--config begins a run and does not go with --resume");
   const config = file === undefined ? {} : readGivenConfig(file);
   await withReporter(given.progress ?? config.progress, async (reporter) => {
-    if (given.ranks !== undefined || given.hosts !== undefined) return launch(launchOf(given, config, context.out), context, reporter);
+    const several = given.ranks !== undefined || given.hosts !== undefined;
+    check(several || given.restarts === undefined, "ERR_LCONV_ARGUMENT", () => "--restarts goes with --ranks or --hosts");
+    if (several) return launch(launchOf(given, config, context.out), context, reporter);
     const group = await init();
     await asRank(group, context, reporter, (own, told) => trainHere(given, config, group, own, told));
   });
@@ -65,10 +68,11 @@ async function trainHere(given: TrainFlags, config: TrainValues, group: Group, c
     const past = serve === undefined || !folder ? [] : readMetrics(folder.file("metrics"));
     const page = { port: folder && serve, title: basename(folder?.path ?? ""), past, out: context.out };
     await withLivePage(page, reporter, async (told) => {
-      const job: Job = { runs: [settings], parts: [""], config: settings, folder, group, checkpointSeconds, reporter: told, context };
-      const work = await prepareWorkload(settings, told, context.signal, defined({ prepared }));
+      const own = ofRank(settings, given, group);
+      const job: Job = { runs: [own], parts: [""], config: settings, folder, group, checkpointSeconds, reporter: told, context };
+      const work = await prepareWorkload(own, told, context.signal, defined({ prepared }));
       await trainJob(job, work, (trained) => {
-        if (folder) write(job, folder, trained);
+        if (folder) write({ ...job, runs: [settings] }, folder, trained);
       });
     });
   } finally {
@@ -76,13 +80,17 @@ async function trainHere(given: TrainFlags, config: TrainValues, group: Group, c
   }
 }
 
-/** Settings of rank 0 for all, each with threads of its own: another host may have other processors. */
+/** Settings of rank 0 for all, as they are for one process: what is written does not know how many ranks there are. */
 async function settingsOf(given: TrainFlags, config: TrainValues, group: Group, reporter: Reporter): Promise<Settings> {
   if (group.size === 1) return resolved(given, config, reporter);
-  const alike = { device: "cpu", ...defined(given) }; // ranks train on CPUs
-  const settings = await group.first(() => resolved(alike, config, reporter));
-  return { ...settings, threads: given.threads ?? Math.min(threadCount(), settings.threads) };
+  const begins = given.resume === undefined && config.threads === undefined;
+  const alike = { device: "cpu", ...(begins && { threads: wholeThreadCount() }), ...defined(given) }; // ranks train on CPUs
+  return group.first(() => resolved(alike, config, reporter));
 }
+
+/** Those of one rank: another host may have other processors. */
+const ofRank = (settings: Settings, given: TrainFlags, group: Group): Settings =>
+  group.size === 1 ? settings : { ...settings, threads: given.threads ?? Math.min(threadCount(), settings.threads) };
 
 function resolved(given: TrainFlags, config: TrainValues, reporter: Reporter): Settings {
   const {
@@ -119,10 +127,10 @@ function launchOf(given: TrainFlags, config: TrainValues, { json }: Output): Lau
   const settings = given.resume === undefined ? resolveSettings({ device: "cpu", ...given }, config) : undefined;
   const path = settings ? folderOf(given, config, settings) : String(given.resume);
   const args = withoutFlags(process.argv.slice(2), ["--ranks", "--hosts", "--restarts"]);
-  const kept = (["serve", "threads", "checkpointSeconds", "progress"] as const)
-    .filter((key) => given[key] !== undefined)
-    .flatMap((key) => [flagName(key), String(given[key])]);
-  const resumeArgs = ["train", "--resume", path, ...kept, ...(json ? ["--json"] : [])];
+  // The settings are those of the run; how it is shown and saved is no part of them.
+  const control = { ...pick(config, controls), ...pick(given, controls) };
+  const kept = Object.entries(defined(control)).flatMap(([key, value]) => [flagName(key), String(value)]);
+  const resumeArgs = given.resume === undefined ? ["train", "--resume", path, ...kept, ...(json ? ["--json"] : [])] : args;
   return { ranks, hosts, restarts: given.restarts ?? RESTARTS, path, args, resumeArgs };
 }
 

@@ -1,10 +1,11 @@
 // time limit: 300 s
-import { execFile, execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, writeFileSync } from "node:fs";
 import { createServer, request } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { join } from "node:path";
+import type { Readable, Writable } from "node:stream";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { readMetrics } from "../../../src/cli/live/metrics.js";
@@ -141,21 +142,48 @@ test("in a browser: the script puts the state into the page", async () => {
   if (browser === undefined) return skip("no Chromium here");
   const { child, url } = await withPage([...long("seen"), "--serve", "0"]);
   await eventsOf(url, (text) => text.includes("of 100000 epochs"));
-  // A stream never ends, so the page is taken after a time; a browser on a busy machine may need a longer one.
-  let dom = "";
-  for (let wait = 4000; !dom.includes("running: ") && wait <= 64_000; wait *= 2) dom = await domAfter(browser, url, wait);
+  const dom = await domOf(browser, url, (text) => text.includes("running: "));
   child.kill("SIGINT");
   await child.ended;
   for (const text of ["running: ", "of 100000 epochs", "<svg", "Validation accuracy"]) assert.match(dom, text);
   assert.not.match(dom, "Waiting for the first state");
 });
 
-/** The page's elements after `wait` milliseconds. */
-const domAfter = (browser: string, url: string, wait: number): Promise<string> =>
-  new Promise((resolve, reject) => {
-    const args = ["--headless=new", "--no-sandbox", "--disable-gpu", `--timeout=${wait}`, "--dump-dom", url];
-    execFile(browser, args, { timeout: wait + 60_000, maxBuffer: 2 ** 26 }, (error, stdout) => (error ? reject(error) : resolve(stdout)));
+/** The page's elements once they are `enough`, or after a minute; asked for through the browser's debugging pipe. */
+async function domOf(browser: string, url: string, enough: (text: string) => boolean): Promise<string> {
+  const args = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", `--user-data-dir=${join(folder, "browser")}`];
+  const child = spawn(browser, args, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+  const [to, from] = [child.stdio[3] as Writable, child.stdio[4] as Readable];
+  const answers = new Map<number, (answer: Record<string, never>) => void>();
+  let text = "";
+  from.setEncoding("utf8").on("data", (chunk: string) => {
+    const messages = (text + chunk).split("\0");
+    text = messages.pop() ?? "";
+    for (const message of messages) {
+      const { id, result } = JSON.parse(message) as { id: number; result: Record<string, never> };
+      answers.get(id)?.(result);
+    }
   });
+  const ask = (method: string, params: object = {}, sessionId?: string): Promise<Record<string, never>> =>
+    new Promise((answer, reject) => {
+      const id = answers.size + 1;
+      answers.set(id, answer);
+      child.once("exit", (code) => reject(new Error(`the browser ended with ${code}`)));
+      to.write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
+    });
+  child.setMaxListeners(0);
+  try {
+    const { targetId } = await ask("Target.createTarget", { url });
+    const { sessionId } = await ask("Target.attachToTarget", { targetId, flatten: true });
+    for (const end = performance.now() + 60_000; ; await pause(200)) {
+      const { result } = await ask("Runtime.evaluate", { expression: "document.documentElement.outerHTML" }, sessionId);
+      const { value } = result as { value: string };
+      if (enough(value) || performance.now() > end) return value;
+    }
+  } finally {
+    child.removeAllListeners("exit").kill("SIGKILL");
+  }
+}
 
 function onPath(name: string): boolean {
   try {

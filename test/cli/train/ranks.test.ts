@@ -168,6 +168,37 @@ else {
     assert.not(existsSync(file("orphans", "lock")));
   });
 
+  test("one rank is stopped like several, and restarts are those of ranks", async () => {
+    const child = start(folder, [...args("single", long), ...ranks(1)], env);
+    await underWay("single", child);
+    child.kill("SIGINT");
+    const { code, stderr } = await child.ended;
+    assert.is(code, 130, stderr);
+    assert.match(stderr, "go on with: lconv train --resume single");
+    const alone = await lconv(folder, [...args("alone"), "--restarts", "2"], env);
+    assert.is(alone.code, 2);
+    assert.match(alone.stderr, "--restarts goes with --ranks or --hosts");
+  });
+
+  test("a signal before the ranks are there", async () => {
+    const child = start(folder, [...args("early", long), ...ranks(2)], env);
+    await until(() => read(`/proc/${child.pid}/status`).includes("SigCgt") && pidsOf("early").length > 0, "the process");
+    await pause(150);
+    child.kill("SIGTERM");
+    const { code } = await child.ended;
+    assert.ok(code === 143 || code === null, String(code)); // null: Node itself was not there yet
+    await until(() => pidsOf("early").length === 0, "the end of all");
+  });
+
+  test("what is written has the threads of one process", async () => {
+    const two = await lconv(folder, [...args("threads"), ...ranks(2)], { ...env, LCONV_THREADS: "" });
+    assert.is(two.code, 0, two.stderr);
+    const one = await lconv(folder, args("threads-one"), { ...env, LCONV_THREADS: "" });
+    assert.is(one.code, 0, one.stderr);
+    const threads = (out: string): unknown => (JSON.parse(readFileSync(file(out, "config.json"), "utf8")) as { threads: number }).threads;
+    assert.is(threads("threads"), threads("threads-one"));
+  });
+
   test("an error of all is told once, and is no reason to start again", async () => {
     const taken = await lconv(folder, [...args("two"), ...ranks(3)], env);
     assert.is(taken.code, 2);
