@@ -77,7 +77,7 @@ test("two hosts end with the weights of two ranks on one", async () => {
 
 test("each host has a rank; one that is killed there is no loss", async () => {
   if (why !== undefined) return skip(why);
-  const more = { epochs: 60, "checkpoint-seconds": 0.1 };
+  const more = { epochs: 100, "checkpoint-seconds": 0.1 };
   const whole = await lconv(folder, [...args("whole", more), "--ranks", "2"], environment());
   assert.is(whole.code, 0, whole.stderr);
   const child = start(folder, [...args("killed", more), ...across], environment());

@@ -146,7 +146,7 @@ else {
   });
 
   test("a rank that is killed: all start again from the checkpoint, to the same result", async () => {
-    const more = { epochs: 40, "checkpoint-seconds": 0.1 };
+    const more = { epochs: 100, "checkpoint-seconds": 0.1 };
     const whole = await lconv(folder, [...args("whole", more), ...ranks(2)], env);
     assert.is(whole.code, 0, whole.stderr);
     const child = start(folder, [...args("broken", more), ...ranks(2), "--restarts", "1"], env);
