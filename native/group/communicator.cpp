@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <new>
 #include <system_error>
 
 #if defined(__linux__)
@@ -51,7 +52,8 @@ void leave_functions_alone() {
 }  // namespace
 
 Communicator& Communicator::world() {
-  static auto* communicator = new Communicator();
+  alignas(Communicator) static unsigned char memory[sizeof(Communicator)];
+  static auto* communicator = new (memory) Communicator();
   return *communicator;
 }
 
@@ -80,7 +82,8 @@ RankPlace Communicator::open(double timeout_seconds) {
 void Communicator::refuse() const {
   if (state_ == State::closing || state_ == State::ended)
     throw Error(ErrorCode::mpi, "MPI was ended in this process: its ranks do nothing together any more");
-  throw broken_;
+  if (broken_) throw Error(*broken_);
+  throw Error(ErrorCode::mpi, "MPI is not open in this process");
 }
 
 uint64_t Communicator::post(int lane, Posted posted) {

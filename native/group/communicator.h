@@ -1,9 +1,10 @@
 #pragma once
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -18,7 +19,8 @@ namespace lieconv {
 /// lanes do not wait for each other, so the sums of a program and what JavaScript agrees on need no common order.
 class Communicator {
  public:
-  /// Never destroyed: threads may need it until the process is gone.
+  /// Never destroyed: threads may need it until the process is gone. Takes no memory, as a run that has none asks it,
+  /// too.
   static Communicator& world();
 
   /// Opens MPI, once; another call gives the same place. Blocks for the .2 to 2 s that MPI takes. A collective that
@@ -54,7 +56,7 @@ class Communicator {
     std::shared_ptr<void> owner;
   };
   struct Lane {
-    std::deque<Posted> queue;
+    std::list<Posted> queue;
     uint64_t posted = 0, ended = 0;  // how many
     bool active = false;             // the first of the queue was started
     double waited = 0;               // seconds, since then
@@ -74,7 +76,7 @@ class Communicator {
   std::thread thread_;
   bool serving_ = false;
   State state_ = State::closed;
-  Error broken_{ErrorCode::mpi, "MPI is not open in this process"};
+  std::optional<Error> broken_;
   std::unique_ptr<Mpi> mpi_;
   RankPlace place_{};
   double timeout_ = 0;

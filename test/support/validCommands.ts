@@ -1,4 +1,5 @@
 import { gradients } from "../../src/autograd/autograd.js";
+import { allReduceStart, allReduceWait } from "../../src/engine/commands.js";
 import { device as openDevice } from "../../src/engine/device.js";
 import { native } from "../../src/engine/native.js";
 import { add, div } from "../../src/ops/arithmetic.js";
@@ -79,6 +80,9 @@ export function validCommands(): { commands: Command[]; elements: number[]; dtyp
   const step = int32(0);
   stepWrite(zeros([3]), step, stepSlice(leaf(5), step, 1));
   stepAdvance(step);
+  const sum3 = leaf(3); // of this process alone
+  allReduceStart(sum3.device, [sum3], [3]);
+  allReduceWait(sum3.device, [sum3], [3]);
   for (const optimizer of [sgd([W], { momentum: 0.9, nesterov: true, clipNorm: 1 }), sgd([W]), adam([W]), rmsprop([W])]) {
     optimizer.step([leaf(3, 3, 4)]);
     optimizer.dispose();
