@@ -3,8 +3,7 @@
 
 namespace lieconv::cuda {
 
-// Processes train together on CPUs; with a GPU a process is all there are (src/distributed/group.ts refuses more), and
-// its own value is the sum.
+// Ranks train on CPUs (src/ops/allReduce.ts refuses GPUs): a process with a GPU is alone, and its own value is the sum.
 
 template <>
 void lower(const AllReduceStart&, CudaExec&) {}

@@ -49,7 +49,7 @@ export function allReduceInPlace(tensors: readonly Tensor[], group: Group): void
       );
 }
 
-/** Values in one message at most, in a first one, which should be on its way early, and below how many all go as one: 4 bytes each. */
+/** A bucket is closed when it holds so many values, the first one earlier, to be on its way early; a network of at most ONE_BUCKET has one. */
 const BUCKET = 2 ** 18;
 const FIRST_BUCKET = 2 ** 16;
 const ONE_BUCKET = 2 ** 17;

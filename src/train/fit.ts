@@ -115,7 +115,7 @@ class Run {
       const optimizer = this.#own(makeOptimizer(rule, model.parameters(), defined(pick(settings, ruleOptions))));
       const rates = ratesOf(schedule, optimizer.learningRate, epochs * stepsPerEpoch);
       this.#rates = rates;
-      const fingerprint = fingerprintOf(model, data.train, settings);
+      const fingerprint = checkpoint || group ? fingerprintOf(model, data.train, settings) : {}; // it reads all samples
       if (checkpoint) this.#checkpoints = new Checkpoints(checkpoint, model, optimizer, { fingerprint, epochs, stepsPerEpoch, rates });
       const sums = (samples: Samples | undefined) => samples && group && [countOf(samples), checksumOf(samples)];
       this.#facts = {

@@ -131,10 +131,11 @@ else {
   for (const [what, options, sizes = [3]] of cases)
     test(`${what}: one process and ${sizes.join(", ")} ranks agree`, async () => {
       const single = same(await trained(1, { ...small, ...options }));
+      const limit = "model" in options ? 1e-5 : 2e-6; // relu of a CNN may cut at another sample
       for (const size of sizes) {
         const together = same(await trained(size, { ...small, ...options }));
         const error = relError(together.weights, single.weights);
-        assert.ok(error < 2e-5, `${size} ranks: ${error}`); // relu may cut at another sample
+        assert.ok(error < limit, `${size} ranks: ${error}`);
         together.losses.forEach((loss, i) => assert.ok(Math.abs(loss - single.losses[i]!) < 2e-6, `loss ${i} of ${size} ranks`));
       }
     });

@@ -165,8 +165,9 @@ async function ended(child: ChildProcess, kill: () => void): Promise<{ code: num
   return { code, said };
 }
 
-/** Exit codes of a run that was stopped or told what is wrong with its flags, and errors that come again. */
+/** Exit codes after which nothing is started again: success, wrong usage, a stop. */
 const final = [0, 2, 129, 130, 143, new Interrupted("SIGUSR2").exitCode];
+/** Errors that the next try would have, too. */
 const lasting = /\[ERR_LCONV_(NONFINITE|CHECKPOINT|LOCKED|RANKS|DIVERGED|IO|FORMAT|DATA|ARGUMENT|OPTION|MPI)\]/;
 
 /** Whether ranks that ended so may do better the next time. */

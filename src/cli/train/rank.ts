@@ -12,7 +12,7 @@ import type { Reporter } from "../terminal/reporter.js";
 /** What all say is said once, by rank 0. */
 const mute: Reporter = { event() {}, line() {}, done() {} };
 
-/** A rank has an error of its own if rank 0 still runs after this time, in which the launcher ends all others where rank 0 has ended; then it is told. */
+/** When rank 0 ends, the launcher ends all others within this time. A rank that still runs has an error of its own, and reports it. */
 const OWN_MS = 3000;
 
 /** For the daemon of MPI to pass on what a rank has said. */
@@ -23,8 +23,8 @@ export const launchedVariable = "LCONV_LAUNCHED";
 const launched = process.env[launchedVariable] === "1";
 
 /**
- * Runs the work of one rank: rank 0 reports for all, others tell only errors that rank 0 does not have. A rank that was stopped ends MPI with the
- * others, so that the launcher passes its exit code on.
+ * Runs the work of one rank. Rank 0 reports for all; others report only errors of their own. Ranks that are stopped end MPI together, so that the
+ * launcher returns their exit code.
  */
 export async function asRank(
   group: Group,
@@ -66,7 +66,7 @@ function endDaemon(): void {
   }
 }
 
-/** Aborts when the process that started all ranks wants them to stop, or ends: without it nobody could stop them. */
+/** Aborts when standard input ends: the process that started the ranks wants them to stop, or is gone. */
 function endOfInput(): AbortSignal {
   const controller = new AbortController();
   if (!launched) return controller.signal;
