@@ -5,12 +5,12 @@
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { recordCase } from "../src/cost/cases.js";
 import { native } from "../src/engine/native.js";
 import { device, distributed } from "../src/index.js";
 import { reportTo } from "./lines.js";
 import { machineLine, nowLine } from "./machine.js";
-import { runProcess, typescript } from "./process.js";
+import { typescript } from "./process.js";
+import { median, runAsRanks, type Timed, timeSteps } from "./rankSteps.js";
 
 const { values } = parseArgs({
   options: {
@@ -32,14 +32,6 @@ interface Way {
   batch: number;
 }
 
-interface Timed {
-  ms: number;
-  /** Waiting for sums, of rank 0. */
-  waitedMs: number;
-  bytes: number;
-  sums: number;
-}
-
 const whole = Number(values.batch);
 const ways: readonly Way[] = [
   { name: "one process", ranks: 1, threads: 1, batch: whole },
@@ -49,40 +41,12 @@ const ways: readonly Way[] = [
   { name: "weak", ranks: 2, threads: 1, batch: whole },
 ];
 
-/** One rank, or a process alone: the time of a step over some seconds of them, which all ranks begin together. */
-async function timeHere(name: string, batch: number, threads: number): Promise<void> {
-  const world = await distributed.init();
-  const { program } = recordCase(name, batch, device("cpu", { threads }), { group: world });
-  const run = (steps: number): Promise<number> => program.run({ steps, chunkMs: Number.POSITIVE_INFINITY });
-  await run(3);
-  const begun = performance.now();
-  await run(5);
-  const [steps] = await world.agree([Math.max(5, Math.round((1e3 * Number(values.seconds) * 5) / (performance.now() - begun)))], "first");
-  const before = world.traffic;
-  await world.barrier();
-  const start = performance.now();
-  await run(steps);
-  const ms = (performance.now() - start) / steps;
-  const { waitedSeconds, bytes, sums } = world.traffic;
-  const line: Timed = {
-    ms,
-    waitedMs: (1e3 * (waitedSeconds - before.waitedSeconds)) / steps,
-    bytes: (bytes - before.bytes) / steps,
-    sums: (sums - before.sums) / steps,
-  };
-  if (world.rank === 0) console.log(JSON.stringify(line));
-}
-
-async function time({ ranks, threads, batch }: Way, name: string): Promise<Timed> {
-  const own = typescript(fileURLToPath(import.meta.url), "--seconds", values.seconds, "--rank", `${name} ${batch} ${threads}`);
-  const launcher = [values.mpirun, "--bind-to", "none", "--oversubscribe", "--quiet", "-n", String(ranks)];
-  const env = { OMPI_ALLOW_RUN_AS_ROOT: "1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1" };
-  const { code, stdout, stderr } = await runProcess(ranks === 1 ? own : [...launcher, ...own], { env, seconds: 300 });
-  if (code !== 0) throw new Error(stderr || stdout);
-  return JSON.parse(stdout) as Timed;
-}
-
-const median = (numbers: readonly number[]): number => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
+const time = ({ ranks, threads, batch }: Way, name: string): Promise<Timed> =>
+  runAsRanks(
+    typescript(fileURLToPath(import.meta.url), "--seconds", values.seconds, "--rank", `${name} ${batch} ${threads}`),
+    ranks,
+    values.mpirun,
+  );
 
 async function compare(name: string): Promise<void> {
   const times = ways.map((): Timed[] => []);
@@ -108,5 +72,8 @@ if (values.rank === undefined) {
   reportTo(values.out, { event: "end", ...nowLine() });
 } else {
   const [name, batch, threads] = values.rank.split(" ");
-  await timeHere(name, Number(batch), Number(threads));
+  const world = await distributed.init();
+  const cpu = device("cpu", { threads: Number(threads) });
+  const timed = await timeSteps(world, cpu, { name, batch: Number(batch), seconds: Number(values.seconds) });
+  if (world.rank === 0) console.log(JSON.stringify(timed));
 }

@@ -30,6 +30,7 @@ export type ErrorCode =
   | "ERR_LCONV_LOCKED" // a run folder that another process is writing
   | "ERR_LCONV_MPI" // MPI is missing, was started by another launcher, or failed
   | "ERR_LCONV_COLLECTIVE" // another rank did not come
+  | "ERR_LCONV_NCCL" // NCCL is missing or too old, or failed
   | "ERR_LCONV_RANKS" // ranks that differ in settings, version or network
   | "ERR_LCONV_DIVERGED" // ranks whose weights came to differ
   | "ERR_LCONV_SLURM" // Slurm is missing, or one of its programs failed

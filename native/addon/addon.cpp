@@ -14,7 +14,7 @@
 namespace lieconv::addon {
 namespace {
 
-constexpr double kAbi = 5;  // with ABI in src/engine/addon.ts
+constexpr double kAbi = 6;  // with ABI in src/engine/addon.ts
 
 Napi::Value info(const Napi::CallbackInfo& call) {
   Napi::Object out = Napi::Object::New(call.Env());
@@ -127,6 +127,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("groupTraffic", Napi::Function::New<exported<group_traffic>>(env, "groupTraffic"));
   exports.Set("closeGroup", Napi::Function::New<exported<close_group>>(env, "closeGroup"));
   exports.Set("closeGroupNow", Napi::Function::New<exported<close_group_now>>(env, "closeGroupNow"));
+  exports.Set("ncclLibrary", Napi::Function::New<exported<nccl_library>>(env, "ncclLibrary"));
+  exports.Set("ncclId", Napi::Function::New<exported<nccl_id>>(env, "ncclId"));
   exports.Set("philox", Napi::Function::New<exported<philox>>(env, "philox"));
   exports.Set("rotate", Napi::Function::New<exported<rotate>>(env, "rotate"));
 #ifdef LCONV_ALLOCATION_FAULTS

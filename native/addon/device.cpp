@@ -17,7 +17,8 @@ Napi::Function DeviceObject::define(Napi::Env env) {
        InstanceMethod<&D::call<&D::write>>("write"), InstanceMethod<&D::call<&D::read>>("read"),
        InstanceMethod<&D::call<&D::read_async>>("readAsync"), InstanceMethod<&D::call<&D::execute>>("execute"),
        InstanceMethod<&D::call<&D::begin_record>>("beginRecord"), InstanceMethod<&D::call<&D::end_record>>("endRecord"),
-       InstanceMethod<&D::call<&D::abort_record>>("abortRecord"), InstanceMethod<&D::call<&D::memory>>("memory"),
+       InstanceMethod<&D::call<&D::abort_record>>("abortRecord"), InstanceMethod<&D::call<&D::join_group>>("joinGroup"),
+       InstanceMethod<&D::call<&D::memory>>("memory"),
        InstanceMethod<&D::call<&D::info>>("info"), InstanceMethod<&D::call<&D::dispose>>("dispose")});
 }
 
@@ -154,6 +155,10 @@ Napi::Value DeviceObject::end_record(const Napi::CallbackInfo& info) {
 Napi::Value DeviceObject::abort_record(const Napi::CallbackInfo& info) {
   device().abort_record();
   return info.Env().Undefined();
+}
+
+Napi::Value DeviceObject::join_group(const Napi::CallbackInfo& info) {
+  return addon::join_group(info.Env(), device().shared_state(), info[0]);
 }
 
 Napi::Value DeviceObject::memory(const Napi::CallbackInfo& info) {

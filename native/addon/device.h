@@ -28,6 +28,7 @@ class DeviceObject : public Wrapped<DeviceObject> {
   Napi::Value begin_record(const Napi::CallbackInfo& info);
   Napi::Value end_record(const Napi::CallbackInfo& info);
   Napi::Value abort_record(const Napi::CallbackInfo& info);
+  Napi::Value join_group(const Napi::CallbackInfo& info);
   Napi::Value memory(const Napi::CallbackInfo& info);
   Napi::Value info(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);

@@ -1,5 +1,6 @@
 #include <cstring>
 
+#include "../gpu/module.h"
 #include "../group/communicator.h"
 #include "addon.h"
 #include "arguments.h"
@@ -101,6 +102,18 @@ class Closing final : public GroupWork {
   bool ended_ = false;
 };
 
+class Joining final : public GroupWork {
+ public:
+  Joining(Napi::Env env, std::shared_ptr<DeviceState> device, std::string id)
+      : GroupWork(env), device_(std::move(device)), id_(std::move(id)) {}
+
+ private:
+  void work() override { device_->backend->join_group(id_); }
+  Napi::Value result(Napi::Env env) override { return env.Undefined(); }
+  std::shared_ptr<DeviceState> device_;
+  std::string id_;
+};
+
 double to_seconds(const Napi::Value& value) {
   const double seconds = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
   constexpr double kLongest = 1e9;
@@ -117,6 +130,33 @@ Napi::Value mpi_library(const Napi::CallbackInfo& call) {
   out.Set("version", mpi->version());
   out.Set("path", mpi->path());
   return out;
+}
+
+Napi::Value nccl_library(const Napi::CallbackInfo& call) {
+  const lconv_nccl_version found = lieconv::nccl_library();
+  Napi::Object out = Napi::Object::New(call.Env());
+  out.Set("version", static_cast<double>(found.version));
+  out.Set("path", found.path);
+  return out;
+}
+
+Napi::Value nccl_id(const Napi::CallbackInfo& call) {
+  const std::string id = make_nccl_id();
+  Napi::Uint8Array out = Napi::Uint8Array::New(call.Env(), id.size());
+  std::memcpy(out.Data(), id.data(), id.size());
+  return out;
+}
+
+Napi::Value join_group(Napi::Env env, std::shared_ptr<DeviceState> device, const Napi::Value& id) {
+  std::string bytes;
+  if (!id.IsUndefined()) {
+    const bool is_id = id.IsTypedArray() && id.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array &&
+                       id.As<Napi::Uint8Array>().ElementLength() == kNcclIdBytes;
+    if (!is_id) throw Error(ErrorCode::native, "joinGroup: the id must be a Uint8Array of 128 bytes");
+    const auto array = id.As<Napi::Uint8Array>();
+    bytes.assign(reinterpret_cast<const char*>(array.Data()), array.ElementLength());
+  }
+  return GroupWork::start(std::make_unique<Joining>(env, std::move(device), std::move(bytes)));
 }
 
 Napi::Value open_group(const Napi::CallbackInfo& call) {

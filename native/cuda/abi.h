@@ -10,7 +10,7 @@
 
 extern "C" {
 
-constexpr uint32_t kCudaAbi = 3;
+constexpr uint32_t kCudaAbi = 4;
 
 struct lconv_cuda_error {
   lieconv::ErrorCode code;
@@ -32,6 +32,26 @@ struct lconv_cuda_version {
   char cublas_path[512];  // or what was tried
 };
 
+constexpr int kNcclIdBytes = 128;
+
+struct lconv_nccl_version {
+  int32_t version;  // 23007 = 2.30.7
+  char path[512];
+};
+
+/// The processes that train together, for a device that adds up over them.
+struct lconv_group {
+  int32_t rank, size;
+  double timeout_seconds;  // for which a rank waits for the others
+  const char* nccl_id;     // kNcclIdBytes, the same on all ranks; null where sums go through memory of the host
+  /// Adds memory of the host up over all ranks, in place.
+  int (*sum)(float* data, int64_t count, lconv_cuda_error* error);
+  /// Notes sums that the device made by itself.
+  void (*count_sums)(int64_t sums, int64_t bytes);
+  /// Whether the process is ending, so that nobody may wait for others.
+  int (*ending)();
+};
+
 struct lconv_device_info {
   int32_t major, minor;  // compute capability
   int32_t multiprocessors;
@@ -41,7 +61,7 @@ struct lconv_device_info {
 
 /// What one replay of a program does, counted from its launches.
 struct lconv_program_stats {
-  int64_t launches;      // kernels and matrix products
+  int64_t launches;      // kernels, matrix products and sums over ranks
   int64_t longest_path;  // launches on the longest chain of dependencies
   int64_t branches;      // streams that the capture used
   int64_t graph_nodes;   // of the captured graph; a product may be several. 0 before it is captured
@@ -58,9 +78,16 @@ struct lconv_cuda {
   uint32_t abi;
   /// Looks for cuBLAS; needs no GPU. Fails with ERR_LCONV_CUDA_CUBLAS, `version` filled in all the same.
   int (*libraries)(lconv_cuda_version* version, lconv_cuda_error* error);
+  /// Looks for NCCL; needs no GPU. Fails with ERR_LCONV_NCCL.
+  int (*nccl)(lconv_nccl_version* version, lconv_cuda_error* error);
+  /// Something for all ranks to find each other by, made by one of them: kNcclIdBytes. Fails with ERR_LCONV_NCCL.
+  int (*nccl_id)(char* id, lconv_cuda_error* error);
   int (*open)(int32_t ordinal, int32_t precision, void** device, lconv_cuda_error* error);
   void (*close)(void* device);
   int (*info)(void* device, lconv_device_info* info, lconv_cuda_error* error);
+  /// Has the device add up over the ranks of a group from now on; waits until all of them call it. Not on the thread
+  /// that waits for the others in any other way. Another call does nothing.
+  int (*join)(void* device, const lconv_group* group, lconv_cuda_error* error);
   int (*allocate)(void* device, int64_t bytes, void** data, lconv_cuda_error* error);
   void (*release)(void* device, void* data);
   int (*upload)(void* device, void* to, const void* from, int64_t bytes, lconv_cuda_error* error);

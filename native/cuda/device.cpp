@@ -68,6 +68,7 @@ void CudaDevice::close() noexcept {
   if (plan_only()) return;
   cudaSetDevice(ordinal_);
   if (eager_) cudaStreamSynchronize(eager_);
+  collectives_.reset();
   for (auto& handle : blas_) handle.reset();
   if (eager_workspace_) cudaFree(eager_workspace_);
   if (scratch_) cudaFree(scratch_);
@@ -182,11 +183,30 @@ void CudaDevice::run(const Task& task) {
   for (const Launch& launch : task.launches) {
     if (launch.is_product()) {
       blas(0).multiply(launch.product());
+    } else if (launch.is_sum()) {
+      add_up(launch.sum());
     } else {
       LCONV_CUDA_CALL(launch.start(eager_));
     }
   }
   if (!task.updates.empty()) LCONV_CUDA_CALL(task.updates[0].join()(task.updates, multiprocessors_).start(eager_));
+}
+
+void CudaDevice::join(const lconv_group& group) {
+  if (plan_only() || collectives_) return;
+  use([&] { collectives_ = std::make_unique<Collectives>(group, branches_[kSumBranch]); });
+}
+
+/// Waits for it here, where a rank that does not come is an error; reading the result would wait without an end.
+void CudaDevice::add_up(const RankSum& sum) {
+  if (!collectives_) return;
+  collectives_->sum(sum, eager_);
+  cudaEvent_t event = nullptr;
+  LCONV_CUDA_CALL(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+  const std::unique_ptr<CUevent_st, void (*)(cudaEvent_t)> done(event, [](cudaEvent_t e) { cudaEventDestroy(e); });
+  LCONV_CUDA_CALL(cudaEventRecord(event, eager_));
+  collectives_->wait(event);
+  if (!collectives_->staged()) collectives_->count(1, 1, sum.count * kElementBytes);
 }
 
 void CudaDevice::execute(const CommandView& command) {

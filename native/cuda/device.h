@@ -6,6 +6,7 @@
 
 #include "../engine/error.h"
 #include "abi.h"
+#include "collectives.h"
 #include "cublas.h"
 #include "ops.h"
 #include "schedule.h"
@@ -29,12 +30,16 @@ class CudaDevice {
   void download(void* to, const void* from, int64_t bytes);
   void execute(const CommandView& command);
   lconv_device_info info();
+  /// Adds up over the ranks of `group` from now on. Any thread, but nothing else of this device meanwhile that sums.
+  void join(const lconv_group& group);
 
   bool plan_only() const { return ordinal_ == kCudaPlanOnly; }
   int multiprocessors() const { return multiprocessors_; }
   cudaStream_t eager_stream() const { return eager_; }
   cudaStream_t branch_stream(size_t branch) const { return branches_[branch]; }
   BlasHandle& blas(size_t branch);
+  /// Null for a process alone, whose own values are the sums.
+  Collectives* collectives() const { return collectives_.get(); }
   /// Of one cuBLAS workspace: what NVIDIA recommends, 32 MiB on Hopper and later, else 4.
   int64_t workspace_bytes() const { return int64_t{major_ >= 9 ? 32 : 4} << 20; }
 
@@ -58,13 +63,15 @@ class CudaDevice {
   void close() noexcept;
   std::vector<Task> prepare(const CommandView& command);
   void run(const Task& task);
+  void add_up(const RankSum& sum);
   float* eager_scratch(int64_t floats);
 
   int32_t ordinal_, precision_;
   int major_ = 9, minor_ = 0, multiprocessors_ = 132;  // H100, where nothing is asked
   cudaStream_t eager_ = nullptr;
-  std::array<cudaStream_t, kBranches> branches_{};
+  std::array<cudaStream_t, kStreams> branches_{};
   std::array<std::unique_ptr<BlasHandle>, kBranches> blas_;
+  std::unique_ptr<Collectives> collectives_;
   void* eager_workspace_ = nullptr;
   float* scratch_ = nullptr;
   int64_t scratch_floats_ = 0;

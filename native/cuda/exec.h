@@ -55,6 +55,8 @@ class CudaExec {
   void kernel(void (*function)(P), dim3 grid, dim3 block, size_t shared, const P& arguments) {
     tasks_.back().launches.emplace_back(function, grid, block, shared, arguments);
   }
+  /// The sum over all ranks.
+  void sum(float* data, int64_t count) { tasks_.back().launches.emplace_back(RankSum{data, count}); }
   /// An update that may join others in one launch.
   template <class F>
   void update(int64_t n, const F& f) {

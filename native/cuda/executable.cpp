@@ -43,14 +43,36 @@ class Capture {
   bool open_ = true;
 };
 
+/// Adds what another graph of the same step does, which follows it.
+void add(lconv_program_stats& all, const lconv_program_stats& more) {
+  all.launches += more.launches;
+  all.longest_path += more.longest_path;
+  all.branches = std::max(all.branches, more.branches);
+  all.bytes += more.bytes;
+  all.flops += more.flops;
+}
+
 }  // namespace
 
 CudaExecutable::CudaExecutable(CudaDevice& device, const std::vector<CommandView>& commands) : device_(device) {
   try {
     device_.use([&] {
-      const std::vector<Node> nodes = schedule(lower(commands), device_.multiprocessors());
-      stats_ = count(nodes);
-      if (!device_.plan_only() && !nodes.empty()) capture(nodes);
+      std::vector<Task> tasks;
+      for (Task& task : lower(commands)) {
+        if (task.is_sum() && !device_.plan_only()) {
+          ranks_ = device_.collectives();
+          if (!ranks_) continue;  // the only rank there is
+          if (ranks_->staged()) {
+            add_segment(std::move(tasks), task.launches[0].sum());
+            tasks.clear();
+            continue;
+          }
+          ++sums_;
+          sum_bytes_ += task.launches[0].sum().count * kElementBytes;
+        }
+        tasks.push_back(std::move(task));
+      }
+      add_segment(std::move(tasks), {});
     });
   } catch (...) {
     close();
@@ -63,7 +85,9 @@ CudaExecutable::~CudaExecutable() { close(); }
 void CudaExecutable::close() noexcept {
   if (device_.plan_only()) return;
   if (stream_) cudaStreamSynchronize(stream_);
-  if (graph_) cudaGraphExecDestroy(graph_);
+  for (const Segment& segment : segments_) {
+    if (segment.graph) cudaGraphExecDestroy(segment.graph);
+  }
   for (const cudaEvent_t event : events_) cudaEventDestroy(event);
   if (stream_) cudaStreamDestroy(stream_);
   for (void* block : memory_) device_.release(block);
@@ -92,7 +116,7 @@ cudaEvent_t CudaExecutable::make_event(unsigned flags) {
 
 /// A cuBLAS handle and a workspace for each branch that multiplies; nothing of it can be made during the capture.
 void CudaExecutable::prepare_branches(const std::vector<Node>& nodes) {
-  std::array<bool, kBranches> multiplies{};
+  std::array<bool, kStreams> multiplies{};
   for (const Node& node : nodes) {
     for (const Launch& launch : node.task.launches) {
       if (launch.is_product()) multiplies[node.branch] = true;
@@ -106,10 +130,20 @@ void CudaExecutable::prepare_branches(const std::vector<Node>& nodes) {
   }
 }
 
-void CudaExecutable::capture(const std::vector<Node>& nodes) {
-  LCONV_CUDA_CALL(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
-  ready_ = make_event(0);
-  for (cudaEvent_t& event : done_) event = make_event(cudaEventBlockingSync);
+void CudaExecutable::add_segment(std::vector<Task> tasks, std::optional<RankSum> then) {
+  const std::vector<Node> nodes = schedule(std::move(tasks), device_.multiprocessors());
+  add(stats_, count(nodes));
+  if (device_.plan_only() || (nodes.empty() && !then)) return;
+  if (!stream_) {
+    LCONV_CUDA_CALL(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+    ready_ = make_event(0);
+    for (cudaEvent_t& event : done_) event = make_event(cudaEventBlockingSync);
+  }
+  segments_.push_back({nullptr, then});
+  if (!nodes.empty()) capture(nodes, segments_.back().graph);
+}
+
+void CudaExecutable::capture(const std::vector<Node>& nodes, cudaGraphExec_t& executable) {
   prepare_branches(nodes);
   cudaGraph_t graph = nullptr;
   {
@@ -120,9 +154,9 @@ void CudaExecutable::capture(const std::vector<Node>& nodes) {
   const std::unique_ptr<CUgraph_st, void (*)(cudaGraph_t)> owned(graph, [](cudaGraph_t g) { cudaGraphDestroy(g); });
   size_t count = 0;
   LCONV_CUDA_CALL(cudaGraphGetNodes(graph, nullptr, &count));
-  LCONV_CUDA_CALL(cudaGraphInstantiateWithFlags(&graph_, graph, 0));
-  stats_.graph_nodes = static_cast<int64_t>(count);
-  LCONV_CUDA_CALL(cudaGraphUpload(graph_, stream_));
+  LCONV_CUDA_CALL(cudaGraphInstantiateWithFlags(&executable, graph, 0));
+  stats_.graph_nodes += static_cast<int64_t>(count);
+  LCONV_CUDA_CALL(cudaGraphUpload(executable, stream_));
 }
 
 /// Issues all launches on the streams of their branches, with an event wherever one branch waits for another. A branch
@@ -131,7 +165,7 @@ void CudaExecutable::record(const std::vector<Node>& nodes) {
   const cudaStream_t origin = device_.branch_stream(0);
   const cudaEvent_t begin = make_event(0);
   LCONV_CUDA_CALL(cudaEventRecord(begin, origin));
-  std::array<bool, kBranches> joined{true};
+  std::array<bool, kStreams> joined{true};
   std::vector<cudaEvent_t> event_of(nodes.size());
   for (size_t i = 0; i < nodes.size(); ++i) {
     const Node& node = nodes[i];
@@ -142,6 +176,8 @@ void CudaExecutable::record(const std::vector<Node>& nodes) {
     for (const Launch& launch : node.task.launches) {
       if (launch.is_product()) {
         device_.blas(node.branch).multiply(launch.product());
+      } else if (launch.is_sum()) {
+        ranks_->sum(launch.sum(), stream);
       } else {
         LCONV_CUDA_CALL(launch.start(stream));
       }
@@ -150,7 +186,7 @@ void CudaExecutable::record(const std::vector<Node>& nodes) {
     event_of[i] = make_event(0);
     LCONV_CUDA_CALL(cudaEventRecord(event_of[i], stream));
   }
-  for (size_t branch = 1; branch < kBranches; ++branch) {
+  for (size_t branch = 1; branch < kStreams; ++branch) {
     if (!joined[branch]) continue;
     const cudaEvent_t end = make_event(0);
     LCONV_CUDA_CALL(cudaEventRecord(end, device_.branch_stream(branch)));
@@ -161,7 +197,7 @@ void CudaExecutable::record(const std::vector<Node>& nodes) {
 int64_t CudaExecutable::run(int64_t steps, const std::atomic<bool>& stop) {
   if (device_.plan_only())
     throw Error(ErrorCode::argument, "the device cuda:plan counts launches and cannot run programs");
-  if (!graph_) return steps;  // no command had anything to do
+  if (segments_.empty()) return steps;  // no command had anything to do
   return device_.use([&] {
     try {
       return replay(steps, stop);
@@ -174,6 +210,7 @@ int64_t CudaExecutable::run(int64_t steps, const std::atomic<bool>& stop) {
 }
 
 int64_t CudaExecutable::replay(int64_t steps, const std::atomic<bool>& stop) {
+  if (ranks_) ranks_->check_alive();
   LCONV_CUDA_CALL(cudaEventRecord(ready_, device_.eager_stream()));
   LCONV_CUDA_CALL(cudaStreamWaitEvent(stream_, ready_, 0));
   using Clock = std::chrono::steady_clock;
@@ -181,19 +218,32 @@ int64_t CudaExecutable::replay(int64_t steps, const std::atomic<bool>& stop) {
   int64_t step = 0, batch = 1, batches = 0;
   while (step < steps && !stop.load(std::memory_order_relaxed)) {
     const int64_t end = std::min(steps, step + batch);
-    for (; step < end; ++step) LCONV_CUDA_CALL(cudaGraphLaunch(graph_, stream_));
+    for (; step < end; ++step) launch_step();
     LCONV_CUDA_CALL(cudaEventRecord(done_[batches++ % 2], stream_));
     if (batches < 2) continue;
     // Waits for the batch before this one, so that the GPU always has one to work on.
-    LCONV_CUDA_CALL(cudaEventSynchronize(done_[batches % 2]));
+    wait(done_[batches % 2]);
     const Clock::time_point now = Clock::now();
     const double seconds = std::chrono::duration<double>(now - before).count();
     before = now;
     batch = seconds > kAheadSeconds ? std::max<int64_t>(1, batch / 2) : std::min(kMostAhead, 2 * batch);
   }
   LCONV_CUDA_CALL(cudaEventRecord(done_[0], stream_));
-  LCONV_CUDA_CALL(cudaEventSynchronize(done_[0]));
+  wait(done_[0]);
+  if (sums_ > 0) ranks_->count(step, sums_, sum_bytes_);
   return step;
+}
+
+void CudaExecutable::launch_step() {
+  for (const Segment& segment : segments_) {
+    if (segment.graph) LCONV_CUDA_CALL(cudaGraphLaunch(segment.graph, stream_));
+    if (segment.then) ranks_->sum(*segment.then, stream_);
+  }
+}
+
+void CudaExecutable::wait(cudaEvent_t event) {
+  if (ranks_) return ranks_->wait(event);
+  LCONV_CUDA_CALL(cudaEventSynchronize(event));
 }
 
 }  // namespace lieconv::cuda

@@ -25,7 +25,13 @@ struct Product {
   float* c;
 };
 
-/// One kernel with its arguments, or one matrix product: what becomes a node of the graph.
+/// The sum of an array over all ranks of a group, in place.
+struct RankSum {
+  float* data;
+  int64_t count;
+};
+
+/// One kernel with its arguments, one matrix product, or one sum over ranks: what becomes a node of the graph.
 class Launch {
  public:
   template <class P>
@@ -41,25 +47,30 @@ class Launch {
       return cudaLaunchKernel(typed, launch.grid_, launch.block_, list, launch.shared_, stream);
     };
   }
-  explicit Launch(const Product& product) : product_(product), is_product_(true) {}
+  explicit Launch(const Product& product) : kind_(Kind::product), product_(product) {}
+  explicit Launch(const RankSum& sum) : kind_(Kind::sum), sum_(sum) {}
 
-  bool is_product() const { return is_product_; }
+  bool is_product() const { return kind_ == Kind::product; }
   const Product& product() const { return product_; }
+  bool is_sum() const { return kind_ == Kind::sum; }
+  const RankSum& sum() const { return sum_; }
   cudaError_t start(cudaStream_t stream) const { return start_(*this, stream); }
   /// The same kernel with the same arguments.
   bool equals(const Launch& other) const {
-    return !is_product_ && kernel_ == other.kernel_ && arguments_.size() == other.arguments_.size() &&
+    return kind_ == Kind::kernel && kernel_ == other.kernel_ && arguments_.size() == other.arguments_.size() &&
            std::memcmp(arguments_.data(), other.arguments_.data(), arguments_.size() * kWord) == 0;
   }
 
  private:
+  enum class Kind { kernel, product, sum };
+  Kind kind_ = Kind::kernel;
   dim3 grid_{1}, block_{1};
   size_t shared_ = 0;
   std::vector<Word> arguments_;
   void (*kernel_)() = nullptr;
   cudaError_t (*start_)(const Launch&, cudaStream_t) = nullptr;
   Product product_{};
-  bool is_product_ = false;
+  RankSum sum_{};
 };
 
 /// Bytes from `begin` to `end` that a task reads or writes.
@@ -105,6 +116,8 @@ struct Task {
   std::vector<Update> updates;  // instead of launches
   double bytes = 0, flops = 0;
   bool repeatable = false;  // reads nothing that it writes, so that doing it twice is doing it once
+
+  bool is_sum() const { return launches.size() == 1 && launches[0].is_sum(); }
 
   bool conflicts(const Task& other) const {
     for (const Range& x : ranges) {

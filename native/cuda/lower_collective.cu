@@ -3,10 +3,12 @@
 
 namespace lieconv::cuda {
 
-// Ranks train on CPUs (src/ops/allReduce.ts refuses GPUs): a process with a GPU is alone, and its own value is the sum.
-
 template <>
-void lower(const AllReduceStart&, CudaExec&) {}
+void lower(const AllReduceStart& op, CudaExec& exec) {
+  exec.sum(op.bucket.data, op.bucket.n);
+}
+
+/// Those who need the values wait for the sum by themselves, as for all that is written before them.
 template <>
 void lower(const AllReduceWait&, CudaExec&) {}
 

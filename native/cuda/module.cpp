@@ -4,6 +4,7 @@
 #include "abi.h"
 #include "call.h"
 #include "executable.h"
+#include "nccl.h"
 
 namespace lieconv::cuda {
 namespace {
@@ -46,15 +47,29 @@ int libraries(lconv_cuda_version* version, lconv_cuda_error* error) {
   });
 }
 
+int nccl_library(lconv_nccl_version* version, lconv_cuda_error* error) {
+  *version = {};
+  return guarded(error, [&] {
+    const Nccl& found = nccl();
+    version->version = found.version;
+    std::snprintf(version->path, sizeof(version->path), "%s", found.path.c_str());
+  });
+}
+
 const lconv_cuda table{
     kCudaAbi,
     libraries,
+    nccl_library,
+    [](char* id, lconv_cuda_error* error) { return guarded(error, [&] { make_nccl_id(id); }); },
     [](int32_t ordinal, int32_t precision, void** device, lconv_cuda_error* error) {
       return guarded(error, [&] { *device = new CudaDevice(ordinal, precision); });
     },
     [](void* device) { delete static_cast<CudaDevice*>(device); },
     [](void* device, lconv_device_info* info, lconv_cuda_error* error) {
       return guarded(error, [&] { *info = device_of(device).info(); });
+    },
+    [](void* device, const lconv_group* group, lconv_cuda_error* error) {
+      return guarded(error, [&] { device_of(device).join(*group); });
     },
     [](void* device, int64_t bytes, void** data, lconv_cuda_error* error) {
       return guarded(error, [&] { *data = device_of(device).allocate(bytes); });

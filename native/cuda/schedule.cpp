@@ -52,7 +52,7 @@ std::vector<Task> merged(std::vector<Task> tasks, int multiprocessors) {
 }
 
 /// A node of each branch, which may have none yet. None comes before all others.
-using OfBranches = std::array<std::optional<size_t>, kBranches>;
+using OfBranches = std::array<std::optional<size_t>, kStreams>;
 
 class Scheduler {
  public:
@@ -69,7 +69,7 @@ class Scheduler {
       if (nodes_[i].task.conflicts(task)) needs.push_back(i);
     }
     Node node;
-    node.branch = branch_for(needs);
+    node.branch = task.is_sum() ? kSumBranch : branch_for(needs);
     OfBranches& seen = seen_[node.branch];
     for (const size_t need : needs) {  // latest first, so that what an earlier wait brings is not waited for again
       Node& other = nodes_[need];
@@ -77,7 +77,7 @@ class Scheduler {
       node.waits.push_back(need);
       other.awaited = true;
       const OfBranches& its = seen_at_[need];
-      for (size_t b = 0; b < kBranches; ++b) seen[b] = std::max(seen[b], its[b]);
+      for (size_t b = 0; b < kStreams; ++b) seen[b] = std::max(seen[b], its[b]);
       seen[other.branch] = std::max<std::optional<size_t>>(seen[other.branch], need);
     }
     int64_t depth = 0;
@@ -94,7 +94,7 @@ class Scheduler {
   size_t branch_for(const std::vector<size_t>& needs) const {
     std::optional<size_t> deepest;
     for (const size_t need : needs) {
-      const bool open = last_[nodes_[need].branch] == need;
+      const bool open = nodes_[need].branch != kSumBranch && last_[nodes_[need].branch] == need;
       if (open && (!deepest || depth_[need] > depth_[*deepest])) deepest = need;
     }
     if (deepest) return nodes_[*deepest].branch;
@@ -109,8 +109,8 @@ class Scheduler {
   std::vector<Node> nodes_;
   std::vector<int64_t> depth_;
   std::vector<OfBranches> seen_at_;         // what each node's branch had seen then
-  OfBranches last_;                         // of each branch
-  std::array<OfBranches, kBranches> seen_;  // of the others: the last that is certainly done before its next one
+  OfBranches last_;                        // of each branch
+  std::array<OfBranches, kStreams> seen_;  // of the others: the last that is certainly done before its next one
 };
 
 }  // namespace

@@ -15,6 +15,8 @@ struct Node {
 };
 
 constexpr size_t kBranches = 4;
+/// Sums over ranks have a branch of their own: all ranks need them in one order, and nothing else waits behind one.
+constexpr size_t kSumBranch = kBranches, kStreams = kBranches + 1;
 
 /// Brings tasks, which are in the order of their commands, on parallel branches: a task waits for those before it that
 /// touch the same memory (one of the two writing), and for nothing else but the order on its branch. Updates that

@@ -27,6 +27,7 @@ enum class ErrorCode : int32_t {
   cuda,
   mpi,
   collective,
+  nccl,
   native,
 };
 
@@ -56,6 +57,7 @@ inline constexpr ErrorCodeText kErrorCodes[] = {
     {ErrorCode::cuda, "ERR_LCONV_CUDA"},
     {ErrorCode::mpi, "ERR_LCONV_MPI"},
     {ErrorCode::collective, "ERR_LCONV_COLLECTIVE"},
+    {ErrorCode::nccl, "ERR_LCONV_NCCL"},
     {ErrorCode::native, "ERR_LCONV_NATIVE"},
 };
 

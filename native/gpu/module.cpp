@@ -2,10 +2,12 @@
 
 #include <dlfcn.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <mutex>
 
+#include "../group/communicator.h"
 #include "../runtime/folder.h"
 #include "probe.h"
 
@@ -53,6 +55,19 @@ const lconv_cuda& module() {
 lconv_cuda_command view(Command& command) {
   return {command.op, static_cast<int32_t>(command.operands.size()), static_cast<int32_t>(command.attributes.size()),
           command.operands.data(), command.attributes.data()};
+}
+
+/// Sums of a GPU through memory of the host.
+int sum_over_ranks(float* data, int64_t count, lconv_cuda_error* error) {
+  try {
+    Communicator::world().start_sum(data, count);
+    Communicator::world().wait_for_sum(data);
+    return 0;
+  } catch (const Error& problem) {
+    error->code = problem.code();
+    std::snprintf(error->message, sizeof(error->message), "%s", problem.what());
+    return 1;
+  }
 }
 
 class CudaProgram final : public Executable {
@@ -116,6 +131,18 @@ class CudaBackend final : public Backend {
     lconv_cuda_error error;
     if (module().execute(handle_, &seen, &error)) fail(error);
   }
+  void join_group(const std::string& id) override {
+    Communicator& world = Communicator::world();
+    const lconv_group group{world.place().rank,
+                            world.place().size,
+                            world.timeout(),
+                            id.empty() ? nullptr : id.data(),
+                            sum_over_ranks,
+                            [](int64_t sums, int64_t bytes) { Communicator::world().count_sums(sums, bytes); },
+                            [] { return Communicator::world().abandoned() ? 1 : 0; }};
+    lconv_cuda_error error;
+    if (module().join(handle_, &group, &error)) fail(error);
+  }
   std::unique_ptr<Executable> compile(std::vector<Command> commands) override {
     return std::make_unique<CudaProgram>(handle_, std::move(commands));
   }
@@ -156,6 +183,20 @@ CudaLibraries cuda_libraries() {
     found.fault = error;
   }
   return found;
+}
+
+lconv_nccl_version nccl_library() {
+  lconv_nccl_version found{};
+  lconv_cuda_error error;
+  if (module().nccl(&found, &error)) fail(error);
+  return found;
+}
+
+std::string make_nccl_id() {
+  std::string id(kNcclIdBytes, '\0');
+  lconv_cuda_error error;
+  if (module().nccl_id(id.data(), &error)) fail(error);
+  return id;
 }
 
 std::unique_ptr<Backend> make_cuda_backend(int ordinal, int precision) {

@@ -20,6 +20,11 @@ struct CudaLibraries {
 };
 CudaLibraries cuda_libraries();
 
+/// NCCL as lconv_cuda.so finds it; needs no GPU. Throws ERR_LCONV_NCCL, and what opening lconv_cuda.so throws.
+lconv_nccl_version nccl_library();
+/// What all ranks find each other by, to be made by one of them. Throws as nccl_library().
+std::string make_nccl_id();
+
 /// A GPU as a backend. Throws the probe's fault, ERR_LCONV_CUDA_MODULE, _ABI, and what opening the device throws.
 std::unique_ptr<Backend> make_cuda_backend(int ordinal, int precision);
 /// A backend that needs no GPU and counts what programs would do; their `run` throws.

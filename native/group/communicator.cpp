@@ -1,6 +1,5 @@
 #include "communicator.h"
 
-#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <new>
@@ -20,8 +19,6 @@ double seconds_since(Clock::time_point then) { return std::chrono::duration<doub
 /// message takes, then it sleeps in between.
 constexpr double kSpinSeconds = 50e-6;
 constexpr auto kNap = std::chrono::microseconds(20);
-/// More than this between two looks is time in which this process was stopped.
-constexpr double kLongestLook = 1;
 /// For a thread that calls MPI to notice that nobody needs it any more.
 constexpr auto kLeaving = std::chrono::seconds(1);
 
@@ -141,6 +138,12 @@ Communicator::Traffic Communicator::traffic() {
   return traffic_;
 }
 
+void Communicator::count_sums(int64_t sums, int64_t bytes) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  traffic_.sums += sums;
+  traffic_.bytes += bytes;
+}
+
 bool Communicator::close(double seconds) {
   std::unique_lock<std::mutex> lock(mutex_);
   if (state_ == State::open) {
@@ -152,6 +155,7 @@ bool Communicator::close(double seconds) {
 }
 
 void Communicator::abandon() {
+  abandoned_ = true;
   fail(ErrorCode::collective, "the process is ending");
   std::unique_lock<std::mutex> lock(mutex_);
   changed_.wait_for(lock, kLeaving, [this] { return !serving_; });
@@ -187,7 +191,7 @@ void Communicator::serve() {
 }
 
 void Communicator::work() {
-  auto last = Clock::now(), moved = last;
+  auto moved = Clock::now();
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     if (state_ == State::broken) return;
@@ -195,15 +199,13 @@ void Communicator::work() {
     if (idle && state_ == State::closing) break;
     if (idle) {
       wake_.wait(lock);
-      moved = last = Clock::now();
+      moved = Clock::now();
       continue;
     }
     lock.unlock();
-    const double passed = std::min(seconds_since(last), kLongestLook);
-    last = Clock::now();
-    const bool first = advance(kPrograms, passed), second = advance(kControl, passed);
+    const bool first = advance(kPrograms), second = advance(kControl);
     if (first || second) {
-      moved = last;
+      moved = Clock::now();
     } else if (seconds_since(moved) > kSpinSeconds) {
       std::this_thread::sleep_for(kNap);
     }
@@ -216,7 +218,7 @@ void Communicator::work() {
 }
 
 /// Starts the next collective of a lane, or looks after the one under way; whether that has ended.
-bool Communicator::advance(int lane_number, double passed) {
+bool Communicator::advance(int lane_number) {
   Lane& lane = lanes_[lane_number];
   Collective what;
   {
@@ -227,7 +229,7 @@ bool Communicator::advance(int lane_number, double passed) {
   if (!lane.active) {
     during([&] { mpi_->start(lane_number, what); });
     lane.active = true;
-    lane.waited = 0;
+    lane.patience = Patience(place_.rank, place_.size, timeout_);
   }
   bool ended = false;
   during([&] { ended = mpi_->test(lane_number); });
@@ -239,13 +241,8 @@ bool Communicator::advance(int lane_number, double passed) {
     changed_.notify_all();
     return true;
   }
-  lane.waited += passed;
-  if (lane.waited <= timeout_) return false;
-  throw Error(ErrorCode::collective,
-              "rank " + std::to_string(place_.rank) + " of " + std::to_string(place_.size) + " waited " +
-                  std::to_string(static_cast<int64_t>(timeout_)) +
-                  " s for the others: one has ended or hangs, or its host is out of reach (LCONV_COLLECTIVE_TIMEOUT "
-                  "sets the limit, in seconds)");
+  lane.patience.look();
+  return false;
 }
 
 /// After this nothing of MPI is called any more. What is in the queues stays there: MPI may still write to it.

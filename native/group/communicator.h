@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <list>
@@ -10,6 +11,7 @@
 #include <unordered_map>
 
 #include "../engine/error.h"
+#include "../engine/patience.h"
 #include "mpi.h"
 
 namespace lieconv {
@@ -42,10 +44,17 @@ class Communicator {
     double waited_seconds = 0;
   };
   Traffic traffic();
+  /// Adds what GPUs have summed up by themselves (cuda/collectives.h).
+  void count_sums(int64_t sums, int64_t bytes);
   /// Ends MPI in order, which waits until all ranks do so, for `seconds` at most. Whether it has ended.
   bool close(double seconds);
   /// Lets everybody go who waits, for good: an ending process joins threads that may wait here.
   void abandon();
+  /// Whether it was called, for others that wait.
+  bool abandoned() const { return abandoned_.load(std::memory_order_relaxed); }
+  /// Where this process is, and how long it waits for others, in seconds; after open().
+  RankPlace place() const { return place_; }
+  double timeout() const { return timeout_; }
 
  private:
   static constexpr int kPrograms = 0, kControl = 1;
@@ -59,7 +68,7 @@ class Communicator {
     std::list<Posted> queue;
     uint64_t posted = 0, ended = 0;  // how many
     bool active = false;             // the first of the queue was started
-    double waited = 0;               // seconds, since then
+    Patience patience;               // since then
   };
 
   uint64_t post(int lane, Posted posted);
@@ -67,7 +76,7 @@ class Communicator {
   [[noreturn]] void refuse() const;
   void serve();
   void work();
-  bool advance(int lane, double passed);
+  bool advance(int lane);
   void fail(ErrorCode code, const std::string& fault);
 
   std::mutex opening_;  // one open() at a time
@@ -75,6 +84,7 @@ class Communicator {
   std::condition_variable wake_, changed_;
   std::thread thread_;
   bool serving_ = false;
+  std::atomic<bool> abandoned_{false};
   State state_ = State::closed;
   std::optional<Error> broken_;
   std::unique_ptr<Mpi> mpi_;

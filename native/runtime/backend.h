@@ -2,6 +2,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "../engine/binder.h"
@@ -49,6 +50,10 @@ class Backend {
   /// Whether results take the place of inputs (Binder::out_over): where commands run in parallel, those that still read
   /// the input would have to end first.
   virtual bool overlays() const { return false; }
+  /// Has sums over the ranks of this process's group go directly between GPUs, which find each other by `id`, or
+  /// through memory of the host where there is none. Waits until all ranks have come; any thread. Nothing to do on the
+  /// CPU.
+  virtual void join_group(const std::string& /*id*/) {}
   /// Fills in `info` on a GPU; false on the CPU.
   virtual bool describe(lconv_device_info& /*info*/) { return false; }
 };

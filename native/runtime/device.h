@@ -191,6 +191,8 @@ class Device {
 
   int64_t tensors() const { return static_cast<int64_t>(buffers_.size()); }
   const DeviceState& state() const { return *state_; }
+  /// For work on another thread that may outlive this.
+  std::shared_ptr<DeviceState> shared_state() const { return state_; }
 
  private:
   BufferRef find(BufferId id) const;

@@ -1,7 +1,9 @@
 import type { GroupTraffic } from "../engine/addon.js";
+import { type Device, shareGpus } from "../engine/device.js";
 import { native } from "../engine/native.js";
 import { shareProcessors } from "../engine/threads.js";
 import { check, checkInteger, checkOptions, LconvError, oneOf, shown } from "../errors.js";
+import { type Connection, connect } from "./connect.js";
 import { launcherOf } from "./launcher.js";
 
 /** How values of all ranks become one: their sum, least or greatest, or that of rank 0. */
@@ -31,6 +33,8 @@ export class Group {
   readonly backend: "mpi" | "none";
 
   #training = false;
+  readonly #connecting = new Map<Device, Promise<Connection>>();
+  readonly #connected = new Set<Device>();
 
   /** @internal */
   constructor(place: { rank: number; size: number; localRank: number; localSize: number }, backend: "mpi" | "none") {
@@ -52,6 +56,35 @@ export class Group {
     return () => {
       this.#training = false;
     };
+  }
+
+  /**
+   * Has tensors on `device` be summed up over the ranks, each on its own device: GPUs by NCCL, or through memory of the host and MPI where a rank
+   * has no NCCL; CPUs by MPI. `fit` does it by itself; `ops.allReduce` on a GPU requires it. Every call for a device returns the same. Rejects with ERR_LCONV_RANKS where
+   * some ranks compute on CPUs, or have other versions of NCCL, and with ERR_LCONV_NCCL where NCCL fails.
+   */
+  connect(device: Device): Promise<Connection> {
+    if (this.size === 1) return Promise.resolve({ way: "none" });
+    let connection = this.#connecting.get(device);
+    if (!connection) {
+      connection = connect(this, device).then(
+        (found) => {
+          this.#connected.add(device);
+          return found;
+        },
+        (error: unknown) => {
+          this.#connecting.delete(device);
+          throw error;
+        },
+      );
+      this.#connecting.set(device, connection);
+    }
+    return connection;
+  }
+
+  /** @internal Whether connect(device) is done. */
+  isConnected(device: Device): boolean {
+    return this.size === 1 || this.#connected.has(device);
   }
 
   /** What the sums of this process have come to since it began: how many there were, their bytes, and how long its programs waited for them. */
@@ -185,6 +218,7 @@ async function join(backend: "any" | "mpi" | "none"): Promise<Group> {
     if (code === 0) native().closeGroupNow(collectiveTimeout()); // another rank may have more to do
   });
   shareProcessors(place.localSize);
+  shareGpus(place.localRank, place.localSize);
   return new Group(place, "mpi");
 }
 

@@ -3,4 +3,5 @@
  *
  * @module
  */
+export type { Connection } from "./connect.js";
 export { type Agreement, Group, type InitOptions, init } from "./group.js";

@@ -80,7 +80,7 @@ export interface DeviceInfo {
 
 /** What one step of a program does on a GPU, counted from its launches. */
 export interface ProgramStats {
-  /** Kernels and matrix products. */
+  /** Kernels, matrix products and sums over ranks. */
   launches: number;
   /** Launches on the longest chain of dependencies. */
   longestPath: number;
@@ -132,6 +132,11 @@ export interface NativeDevice {
   /** Buffers in `keep` stay readable after a run; everything else made since beginRecord shares the arena. */
   endRecord(keep: number[]): NativeProgram;
   abortRecord(): void;
+  /**
+   * Has the device add up over the ranks of the group that openGroup began, when all of them have called it: by NCCL, whose ranks find each other by `id`, or
+   * through memory of the host where there is none. Rejects with ERR_LCONV_NCCL and ERR_LCONV_COLLECTIVE.
+   */
+  joinGroup(id?: Uint8Array): Promise<void>;
   memory(): MemoryInfo;
   info(): DeviceInfo;
   dispose(): void;
@@ -170,6 +175,10 @@ export interface Native {
   /** Ends MPI, and waits for `seconds` at most; whether it has ended. */
   closeGroup(seconds: number): Promise<boolean>;
   closeGroupNow(seconds: number): boolean;
+  /** Opens lconv_cuda.so and NCCL; needs no GPU. `version` is 23007 for 2.30.7. Throws ERR_LCONV_NCCL. */
+  ncclLibrary(): { version: number; path: string };
+  /** What all ranks find each other by, made by one of them. Throws ERR_LCONV_NCCL. */
+  ncclId(): Uint8Array;
   philox(seed: number, stream: number, position: number, out: Uint32Array): void;
   /** Rotates `count` images [height, width] in `images` in place by `degrees[i / imagesPerAngle]`; spline order 1 or 3, mode nearest, as scipy.ndimage.rotate(reshape=False). */
   rotate(
@@ -185,4 +194,4 @@ export interface Native {
 }
 
 /** Raised together with `kAbi` in native/addon/addon.cpp when this interface changes. */
-export const ABI = 5;
+export const ABI = 6;

@@ -128,6 +128,11 @@ export class Device {
     }
   }
 
+  /** @internal See NativeDevice.joinGroup. */
+  joinGroup(id?: Uint8Array): Promise<void> {
+    return this.#native.joinGroup(id);
+  }
+
   /** Memory in use on this device. */
   memory(): MemoryInfo {
     return this.#native.memory();
@@ -165,8 +170,9 @@ let passedOver: CudaFault | undefined;
 let usualThreads: number | undefined;
 
 /**
- * A device by name: "cpu", "cuda:k" (the k-th GPU; "cuda" is "cuda:0"), or "auto" (the first usable GPU, else the CPU). Without a
- * name LCONV_DEVICE decides, else "auto". The same name, precision and, on the CPU, threads give the same device every time; tensors of
+ * A device by name: "cpu", "cuda:k" (the k-th GPU), "cuda" (the first one), or "auto" (the first usable GPU, else the CPU). Without a
+ * name LCONV_DEVICE decides, else "auto". The k-th rank of a host that trains along with others (`distributed.init`) has the k-th GPU instead of the first, or
+ * the one that it sees. The same name, precision and, on the CPU, threads give the same device every time; tensors of
  * different devices do not go together.
  * Throws ERR_LCONV_DEVICE for an unknown name, ERR_LCONV_ARGUMENT for a precision that is unknown or tf32 on the CPU and for an impossible number of
  * threads, and one of ERR_LCONV_CUDA_... or ERR_LCONV_OOM for a GPU that cannot be used.
@@ -177,13 +183,31 @@ export function device(name: string = process.env["LCONV_DEVICE"] || "auto", opt
   if (name === "auto") return firstUsable(settings);
   const gpu = /^cuda(?::(\d{1,4}))?$/.exec(name);
   check(name === "cpu" || gpu !== null, "ERR_LCONV_DEVICE", () => unknownDevice(name));
-  return gpu ? openNamed(`cuda:${Number(gpu[1] ?? 0)}`, settings) : open("cpu", settings);
+  return gpu ? openNamed(`cuda:${Number(gpu[1] ?? ownGpu())}`, settings) : open("cpu", settings);
 }
 
 function threadsOf({ threads }: DeviceOptions): number {
   if (threads !== undefined) return threadCount(threads, "device");
   usualThreads ??= threadCount();
   return usualThreads;
+}
+
+/** This process among those of its host that train together. */
+let place = { rank: 0, size: 1 };
+/** Says that it is number `rank` of `size`, before the first device is opened. */
+export function shareGpus(rank: number, size: number): void {
+  place = { rank, size };
+}
+/** Of several processes each has the GPU of its number, or the one that its launcher shows it. */
+function ownGpu(): number {
+  const shown = process.env["CUDA_VISIBLE_DEVICES"] !== undefined && native().probeCuda().gpus.length === 1;
+  return shown ? 0 : place.rank;
+}
+
+/** Whether this machine has a GPU for this very process. */
+export function hasOwnGpu(): boolean {
+  const { gpus, fault } = native().probeCuda();
+  return !fault && gpus.some(({ ordinal }) => ordinal === ownGpu());
 }
 
 type Settings = Required<DeviceOptions>;
@@ -201,7 +225,8 @@ function firstUsable(settings: Settings): Device {
 function firstGpu(settings: Settings): Device | undefined {
   const { gpus, fault } = native().probeCuda();
   passedOver = fault;
-  for (const { ordinal } of fault ? [] : gpus) {
+  const own = place.size > 1 ? gpus.filter(({ ordinal }) => ordinal === ownGpu()) : gpus;
+  for (const { ordinal } of fault ? [] : own) {
     try {
       return open(`cuda:${ordinal}`, settings);
     } catch (error) {

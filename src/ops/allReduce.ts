@@ -1,7 +1,6 @@
 import { attach } from "../autograd/autograd.js";
 import type { Group } from "../distributed/group.js";
 import * as commands from "../engine/commands.js";
-import type { Device } from "../engine/device.js";
 import { check } from "../errors.js";
 import { stridesOf } from "../tensor/shape.js";
 import { Tensor } from "../tensor/tensor.js";
@@ -10,12 +9,12 @@ import { checkDtype } from "./check.js";
 /**
  * The sum of x over all ranks of a group; every rank gets it, and has to call this in the same order with the same shape. x itself in a group of one.
  * Its gradient is the sum of the ranks' gradients. Outside a recording it waits for the other ranks, and the event loop with it. Throws
- * ERR_LCONV_DEVICE on a GPU, as ranks train on CPUs, and ERR_LCONV_COLLECTIVE where another rank does not come.
+ * ERR_LCONV_DEVICE on a GPU that is not connected (`group.connect`), ERR_LCONV_COLLECTIVE where another rank does not come, and ERR_LCONV_NCCL.
  */
 export function allReduce(x: Tensor, group: Group): Tensor {
   checkDtype("allReduce", "x", x);
   if (group.size === 1) return x;
-  checkRanksOn(x.device);
+  checkConnected(x, group);
   const y = Tensor.empty(x.device, x.shape);
   commands.copy(x.device, x.shape, x, stridesOf(x.shape), y, stridesOf(x.shape));
   commands.allReduceStart(x.device, [y], [y.size]);
@@ -23,13 +22,11 @@ export function allReduce(x: Tensor, group: Group): Tensor {
   return attach("allReduce", [x], y, (dy) => [allReduce(dy, group)]);
 }
 
-/** Throws ERR_LCONV_DEVICE where ranks cannot train on `device`. */
-export function checkRanksOn(device: Device): void {
+function checkConnected({ device }: Tensor, group: Group): void {
   check(
-    !device.asynchronous,
+    !device.asynchronous || group.isConnected(device),
     "ERR_LCONV_DEVICE",
-    () =>
-      `several ranks train on CPUs, this is ${device.name}: take the device cpu, or one process; many runs at once are what lconv sweep does`,
+    () => `allReduce: the ranks are not connected on ${device.name}; await group.connect(device) first`,
   );
 }
 
@@ -39,7 +36,9 @@ export function checkRanksOn(device: Device): void {
  */
 export function allReduceInPlace(tensors: readonly Tensor[], group: Group): void {
   if (group.size === 1) return;
-  const buckets = bucketsOf(tensors.map((t) => t.size)).map((places) => places.map((i) => tensors[i]));
+  for (const t of tensors) checkConnected(t, group);
+  const sizes = tensors.map((t) => t.size);
+  const buckets = bucketsOf(sizes, tensors[0]?.device.asynchronous).map((places) => places.map((i) => tensors[i]));
   for (const command of [commands.allReduceStart, commands.allReduceWait])
     for (const parts of buckets)
       command(
@@ -49,18 +48,22 @@ export function allReduceInPlace(tensors: readonly Tensor[], group: Group): void
       );
 }
 
-/** A bucket is closed when it holds so many values, the first one earlier, to be on its way early; a network of at most ONE_BUCKET has one. */
+/**
+ * A bucket is closed when it holds so many values, the first one earlier, to be on its way early; a network of at most ONE_BUCKET has one. GPUs exchange
+ * larger ones as fast.
+ */
 const BUCKET = 2 ** 18;
+const GPU_BUCKET = 2 ** 20;
 const FIRST_BUCKET = 2 ** 16;
 const ONE_BUCKET = 2 ** 17;
 
 /** The places of tensors of these sizes in each bucket. They depend on the network alone, and so do the bits of the sums. */
-export function bucketsOf(sizes: readonly number[]): number[][] {
+export function bucketsOf(sizes: readonly number[], gpu = false): number[][] {
   const whole = sizes.reduce((sum, size) => sum + size, 0) <= ONE_BUCKET;
   const buckets: number[][] = [[]];
   let filled = 0;
   sizes.forEach((size, i) => {
-    const room = whole ? Number.POSITIVE_INFINITY : buckets.length === 1 ? FIRST_BUCKET : BUCKET;
+    const room = whole ? Number.POSITIVE_INFINITY : buckets.length === 1 ? FIRST_BUCKET : gpu ? GPU_BUCKET : BUCKET;
     if (filled >= room) {
       buckets.push([]);
       filled = 0;

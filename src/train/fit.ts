@@ -1,5 +1,6 @@
 import { defined, pick } from "../defined.js";
-import { StoppedTogether } from "../distributed/group.js";
+import { Group, StoppedTogether } from "../distributed/group.js";
+import { device } from "../engine/device.js";
 import { check, checkOptions, shown } from "../errors.js";
 import { crc32Of } from "../io/crc32.js";
 import type { Module } from "../nn/module.js";
@@ -73,6 +74,7 @@ export async function fit(
  */
 export async function* train(model: Module, data: FitData, options: FitOptions = {}): AsyncGenerator<TrainEvent, FitResult> {
   checkOptions("fit", options, fitOptionNames);
+  if (options.group instanceof Group) await options.group.connect(options.device ?? device());
   const run = new Run(model, data, options);
   try {
     return yield* run.events();

@@ -1,7 +1,6 @@
 import { Group } from "../distributed/group.js";
 import { type Device, device as deviceOf } from "../engine/device.js";
 import { check, checkInteger, type OptionNames } from "../errors.js";
-import { checkRanksOn } from "../ops/allReduce.js";
 import type { OptimizerName } from "../optim/optimizer.js";
 import { constant, type Schedule } from "../optim/schedule.js";
 import { activeWeights, type Regularize } from "../symmetry/regularize.js";
@@ -100,13 +99,13 @@ export function settle({ regularize, ...options }: FitOptions, samples: number):
     "ERR_LCONV_ARGUMENT",
     () => "fit: augment is an Augment, such as new Augment(basis)",
   );
-  checkGroup(options.group, batch, device);
+  checkGroup(options.group, batch);
   const settings = { ...options, name, epochs, batch, seed, optimizer, schedule, checkpointSeconds, device };
   const weights = activeWeights("fit: regularize", regularize ?? {});
   return Object.keys(weights).length > 0 ? { ...settings, regularize: weights } : settings;
 }
 
-function checkGroup(group: Group | undefined, batch: number, device: Device): void {
+function checkGroup(group: Group | undefined, batch: number): void {
   if (group === undefined) return;
   check(group instanceof Group, "ERR_LCONV_ARGUMENT", () => "fit: group is that of await distributed.init()");
   check(
@@ -114,7 +113,6 @@ function checkGroup(group: Group | undefined, batch: number, device: Device): vo
     "ERR_LCONV_ARGUMENT",
     () => `fit: a batch of ${batch} cannot be shared by ${group.size} ranks; take a batch of at least ${group.size}, or fewer ranks`,
   );
-  if (group.size > 1) checkRanksOn(device);
 }
 
 /** Options that are the optimiser's. */

@@ -10,6 +10,19 @@
 EMU_API cudaError_t emu_enqueue(cudaStream_t stream, const char* name, void (*work)(void* data), const void* data,
                                 size_t bytes);
 
+/// Work that may have to wait for another process.
+struct EmuShared {
+  bool (*work)(void* data);     // whether it is done; else it is called again, and others work meanwhile
+  void (*release)(void* data);  // nobody needs `data` any more
+};
+EMU_API cudaError_t emu_enqueue_shared(cudaStream_t stream, const char* name, const EmuShared* calls, void* data);
+
+/// Whether what is queued in the stream becomes part of a graph.
+EMU_API bool emu_is_capturing(cudaStream_t stream);
+
+/// The number of a device among all of the machine, whatever CUDA_VISIBLE_DEVICES hides.
+EMU_API int emu_physical_device(int device);
+
 /// Whether all bytes lie inside one live allocation of the current device.
 EMU_API bool emu_is_device_range(const void* pointer, size_t bytes);
 

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "api.h"
 #include "faults.h"
@@ -66,15 +68,34 @@ cudaError_t run_checked(Work& work) {
   return cudaErrorIllegalAddress;
 }
 
-/// On a dead device, work is dropped.
-void run_op(const OpPtr& op) {
+/// Whether it is done, which work that waits for another process is not. On a dead device, work is dropped.
+bool run_op(const OpPtr& op) {
   if (op->work && device_error(op->device) == cudaSuccess) {
     open_memory(op->device);
     if (op->work->other_device() >= 0) open_memory(op->work->other_device());
     const cudaError_t code = run_checked(*op->work);
+    if (code == cudaErrorNotReady) {
+      ready.push_back(op);
+      return false;
+    }
     if (code != cudaSuccess) device_error(op->device) = code;
   }
   finish(op);
+  return true;
+}
+
+uint64_t mark_all_required(const std::vector<OpPtr>& targets) {
+  const uint64_t mark = ++last_mark;
+  for (const OpPtr& target : targets) mark_required(target, mark);
+  return mark;
+}
+
+/// While another process is waited for, other threads of this one may call the runtime, and run what is ready.
+void let_others_in() {
+  close_memory();
+  mutex().unlock();
+  std::this_thread::sleep_for(std::chrono::microseconds(50));
+  mutex().lock();
 }
 
 OpPtr take_ready(bool wander, uint64_t mark) {
@@ -114,13 +135,12 @@ OpPtr add_op(int device, WorkPtr work, const std::vector<OpPtr>& before) {
   return op;
 }
 
-void drain(const std::vector<OpPtr>& targets) {
+bool drain(const std::vector<OpPtr>& targets, bool patient) {
   const auto done = [](const OpPtr& op) { return op->done; };
-  if (std::all_of(targets.begin(), targets.end(), done)) return;
+  if (std::all_of(targets.begin(), targets.end(), done)) return true;
   install_signal_handlers();
   use_signal_stack();
-  const uint64_t mark = ++last_mark;
-  for (const OpPtr& target : targets) mark_required(target, mark);
+  uint64_t mark = mark_all_required(targets);
   const bool wander = random_coin();
   int device = -1;
   for (const OpPtr& target : targets) {
@@ -131,11 +151,16 @@ void drain(const std::vector<OpPtr>& targets) {
         close_memory();
         device = op->device;
       }
-      run_op(op);
+      if (run_op(op)) continue;
+      let_others_in();
+      device = -1;
+      if (!patient) return std::all_of(targets.begin(), targets.end(), done);
+      mark = mark_all_required(targets);  // others have used the marks
     }
   }
   check_everything(targets);
   close_memory();
+  return true;
 }
 
 }  // namespace emu

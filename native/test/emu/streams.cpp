@@ -115,7 +115,7 @@ cudaError_t enqueue(CUstream_st* stream, WorkPtr work) {
 
 cudaError_t synchronise(int device, const std::vector<OpPtr>& targets) {
   ++totals().synchronisations;
-  drain(targets);
+  drain(targets, true);
   return device_error(device);
 }
 
@@ -123,7 +123,7 @@ cudaError_t query(int device, const std::vector<OpPtr>& targets) {
   const auto done = [](const OpPtr& op) { return op->done; };
   if (!std::all_of(targets.begin(), targets.end(), done)) {
     if (random_coin()) return cudaErrorNotReady;
-    drain(targets);
+    if (!drain(targets, false)) return cudaErrorNotReady;
   }
   return device_error(device);
 }

@@ -13,7 +13,8 @@ namespace emu {
 class Work {
  public:
   virtual ~Work() = default;
-  /// Device memory is open; faults of host code jump out of here.
+  /// Device memory is open; faults of host code jump out of here. cudaErrorNotReady: it waits for another process, and
+  /// is to be run again.
   virtual cudaError_t run() = 0;
   virtual const char* name() const = 0;
   /// Kernels, and host code that plays one: what LCONV_EMU_FAIL_LAUNCH_AT counts.
@@ -39,8 +40,9 @@ using OpPtr = std::shared_ptr<Op>;
 /// Queues work behind `before`.
 OpPtr add_op(int device, WorkPtr work, const std::vector<OpPtr>& before);
 
-/// Runs queued work in a random order until all of `targets` is done. Other work may advance with it or not.
-void drain(const std::vector<OpPtr>& targets);
+/// Runs queued work in a random order until all of `targets` is done. Other work may advance with it or not. Where work
+/// waits for another process it lets other threads in; without `patient` it gives up then, and returns false.
+bool drain(const std::vector<OpPtr>& targets, bool patient);
 
 /// Whether this thread runs device work at the moment.
 bool executing();

@@ -7,7 +7,7 @@ import { defined } from "../../defined.js";
 import { native } from "../../engine/native.js";
 import { cacheFolder, inCheckout } from "../../engine/places.js";
 import { threadCount } from "../../engine/threads.js";
-import { attempt, type CudaFindings, type DeviceState, examineCuda, examineDevice, showCuda } from "../run/examine.js";
+import { attempt, type CudaFindings, type DeviceState, examineCuda, examineDevice, ncclVersion, showCuda } from "../run/examine.js";
 import { mpirunName } from "../run/mpirun.js";
 import type { Context } from "../terminal/context.js";
 import { list, megabytes } from "../terminal/output.js";
@@ -24,6 +24,8 @@ interface Findings {
   cuda: CudaFindings;
   /** What several processes would train one network by. */
   mpi: { version?: string; path?: string; mpirun?: string; problem?: string };
+  /** What they would add up by between GPUs. `version` is 23007 for 2.30.7. */
+  nccl: { version?: number; path?: string; problem?: string };
   datasets: { name: string; folder: string | null }[];
   cache: { folder: string; writable: boolean; problem?: string };
   variables: Variable[];
@@ -51,6 +53,7 @@ function examine(): Findings {
     devices: [cpu, ...devices],
     cuda,
     mpi: examineMpi(),
+    nccl: examineNccl(),
     datasets: [
       ...officialNames.map((name) => ({ name, folder: attempt(() => findDataset(name)).value ?? null })),
       { name: "glyphs", folder: "built in" },
@@ -88,6 +91,17 @@ function showMpi({ version, path, mpirun, problem }: Findings["mpi"], loaded: bo
   return `${version} (${path}); ${mpirun ?? `${mpirunName()} does not run: apt-get install openmpi-bin`}`;
 }
 
+function examineNccl(): Findings["nccl"] {
+  const { value: library, problem } = attempt(() => native().ncclLibrary());
+  return library ?? { problem: problem ?? "unknown" };
+}
+
+/** Nothing where there are not several GPUs to add up over. */
+function showNccl({ version, path, problem }: Findings["nccl"], gpus: number): [string, string][] {
+  if (gpus < 2) return [];
+  return [["NCCL", version === undefined ? `${problem}` : `${ncclVersion(version)} (${path})`]];
+}
+
 function examineCache(): Findings["cache"] {
   const { value: folder = "unknown", problem: noHome } = attempt(cacheFolder);
   if (noHome) return { folder, writable: false, problem: noHome };
@@ -110,6 +124,7 @@ function show(found: Findings): string {
     ]),
     ...showCuda(found.cuda),
     ["MPI", showMpi(found.mpi, engine.loaded)],
+    ...showNccl(found.nccl, found.cuda?.gpus?.length ?? 0),
     ...found.datasets.map(({ name, folder }): [string, string] => [`data ${name}`, folder ?? `not here; lconv data fetch ${name}`]),
     ["cache", `${found.cache.folder}, ${found.cache.writable ? "writable" : `not writable: ${found.cache.problem}`}`],
     ...found.variables.map(({ name, value, problem }): [string, string] => [name, problem ? `${value} (${problem})` : value]),

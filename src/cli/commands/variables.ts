@@ -35,6 +35,7 @@ const checks: Record<string, (value: string) => string | undefined> = {
   LCONV_NATIVE: isThere,
   LCONV_MPI: (value) => (value.includes("/") ? isLibrary(value) : undefined),
   LCONV_MPIRUN: (value) => (value.includes("/") ? isThere(value) : undefined), // a bare name is looked for in PATH
+  LCONV_NCCL: (value) => (value.includes("/") ? isLibrary(value) : undefined),
   LCONV_COLLECTIVE_TIMEOUT: () => refusal(collectiveTimeout),
   LCONV_DEBUG: (value) => (value === "0" || value === "1" ? undefined : "expected 0 or 1"),
   LCONV_SKIP_APT: (value) => (value === "0" || value === "1" ? undefined : "expected 0 or 1"),

@@ -96,4 +96,6 @@ export function showCuda(cuda: CudaFindings): [string, string][] {
 }
 
 const cudaVersion = (version: number): string => `${Math.floor(version / 1000)}.${Math.floor((version % 1000) / 10)}`;
+export const ncclVersion = (version: number): string =>
+  `${Math.floor(version / 10_000)}.${Math.floor((version % 10_000) / 100)}.${version % 100}`;
 const cublasVersion = (version: number): string => `${Math.floor(version / 10_000)}.${Math.floor((version % 10_000) / 100)}`;

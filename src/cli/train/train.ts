@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { defined, pick } from "../../defined.js";
 import { type Group, init } from "../../distributed/group.js";
+import { hasOwnGpu } from "../../engine/device.js";
 import { threadCount, wholeThreadCount } from "../../engine/threads.js";
 import { check } from "../../errors.js";
 import { renderReport } from "../../report/html.js";
@@ -12,7 +13,7 @@ import { withLivePage } from "../live/training.js";
 import { readGivenConfig, readRun } from "../run/config.js";
 import { created, modelReport } from "../run/modelReport.js";
 import { refuseWithResume, resumedSettings } from "../run/resume.js";
-import { resolveSettings, type Settings } from "../run/settings.js";
+import { mergeSettings, resolveSettings, type Settings } from "../run/settings.js";
 import type { TrainValues } from "../run/trainFlags.js";
 import { doneLine, type Job, resultOf, type Trained, trainJob } from "../run/training.js";
 import { prepareWorkload } from "../run/workload.js";
@@ -71,6 +72,8 @@ async function trainHere(given: TrainFlags, config: TrainValues, group: Group, c
       const own = ofRank(settings, given, group);
       const job: Job = { runs: [own], parts: [""], config: settings, folder, group, checkpointSeconds, reporter: told, context };
       const work = await prepareWorkload(own, told, context.signal, defined({ prepared }));
+      const { way, fault } = await group.connect(work.device);
+      if (way === "mpi" && fault !== undefined) told.line(`sums go through memory of the host and MPI, which is slow: ${fault}`);
       await trainJob(job, work, (trained) => {
         if (folder) write({ ...job, runs: [settings] }, folder, trained);
       });
@@ -84,13 +87,39 @@ async function trainHere(given: TrainFlags, config: TrainValues, group: Group, c
 async function settingsOf(given: TrainFlags, config: TrainValues, group: Group, reporter: Reporter): Promise<Settings> {
   if (group.size === 1) return resolved(given, config, reporter);
   const begins = given.resume === undefined && config.threads === undefined;
-  const alike = { device: "cpu", ...(begins && { threads: wholeThreadCount() }), ...defined(given) }; // ranks train on CPUs
-  return group.first(() => resolved(alike, config, reporter));
+  const alike = { ...defined(given), device: await deviceOfRanks(given, config, group), ...(begins && { threads: wholeThreadCount() }) };
+  return group.first(() => resolved({ ...alike, ...defined(pick(given, ["threads"])) }, config, reporter));
 }
 
-/** Those of one rank: another host may have other processors. */
+/**
+ * The device of all ranks, where "cuda" is another GPU on each. What is not asked for by a flag, and is not the CPU, is that where every rank has a GPU of its
+ * own, else the CPU.
+ */
+async function deviceOfRanks({ device, resume }: TrainFlags, config: TrainValues, group: Group): Promise<string> {
+  checkDeviceOfRanks(device);
+  if (device !== undefined && device !== "auto") return device;
+  const begun = resume === undefined ? config.device : await group.first(() => readRun(resume).device ?? null);
+  if ((device ?? begun ?? process.env["LCONV_DEVICE"]) === "cpu") return "cpu";
+  const [all] = await group.agree([Number(hasOwnGpu())], "min");
+  return all === 1 ? "cuda" : "cpu";
+}
+
+const checkDeviceOfRanks = (device: string | undefined): void =>
+  check(
+    device === undefined || ["auto", "cpu", "cuda"].includes(device),
+    "ERR_LCONV_DEVICE",
+    () => `each rank computes on the CPU, or on a GPU of its own, got --device ${device}; use --device cpu or --device cuda`,
+  );
+
+/** Those of one rank: another host may have other processors, and each rank has its own GPU. */
 const ofRank = (settings: Settings, given: TrainFlags, group: Group): Settings =>
-  group.size === 1 ? settings : { ...settings, threads: given.threads ?? Math.min(threadCount(), settings.threads) };
+  group.size === 1
+    ? settings
+    : {
+        ...settings,
+        threads: given.threads ?? Math.min(threadCount(), settings.threads),
+        device: settings.device === "cpu" ? "cpu" : "cuda",
+      };
 
 function resolved(given: TrainFlags, config: TrainValues, reporter: Reporter): Settings {
   const {
@@ -124,7 +153,11 @@ const slotsOf = (hosts: string): number => hosts.split(",").reduce((sum, host) =
 /** What `ranks` processes are to do: the same command, which goes on with the run where they are started again. */
 function launchOf(given: TrainFlags, config: TrainValues, { json }: Output): Launch {
   const { hosts, ranks = slotsOf(hosts ?? "") } = given;
-  const settings = given.resume === undefined ? resolveSettings({ device: "cpu", ...given }, config) : undefined;
+  checkDeviceOfRanks(given.device);
+  const { precision } = mergeSettings(given, config);
+  // All is checked here but the device, which is the ranks'.
+  const alike = { ...given, device: "cpu", precision: precision === "tf32" ? "fp32" : precision };
+  const settings = given.resume === undefined ? resolveSettings(alike, config) : undefined;
   const path = settings ? folderOf(given, config, settings) : String(given.resume);
   const args = withoutFlags(process.argv.slice(2), ["--ranks", "--hosts", "--restarts"]);
   // The settings are those of the run; how it is shown and saved is no part of them.

@@ -2,10 +2,11 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { worthAnother } from "../../../src/cli/train/launch.js";
+import { emulated, haveEmulation } from "../../support/emulated.js";
 import { launchers, whyNoRanks } from "../../support/ranks.js";
 import { skip } from "../../support/skip.js";
 import { type Child, commandLine, lconv, start, temporaryFolder } from "../command.js";
@@ -211,6 +212,46 @@ else {
     assert.is(few.code, 2, few.stderr);
     assert.match(few.stderr, "a batch of 2 cannot be shared by 3 ranks");
   });
+  const emulation = resolve("build/emu");
+  if (!haveEmulation(emulation)) test("ranks on GPUs", () => skip("the emulated GPU is not built: npm run setup -- --tests"));
+  else {
+    const gpus = { ...env, ...emulated(emulation, { LCONV_EMU_DEVICES: "2" }), LCONV_DEVICE: "" };
+    const config = (out: string) => JSON.parse(readFileSync(file(out, "config.json"), "utf8")) as Record<string, unknown>;
+
+    test("each rank takes its own GPU, and the CPU goes on with what GPUs began", async () => {
+      const began = await lconv(folder, [...args("gpus", { epochs: 1 }), ...ranks(2)], gpus);
+      assert.is(began.code, 0, began.stderr);
+      assert.is(config("gpus")["device"], "cuda:0");
+      assert.not.match(began.stderr, "memory of the host");
+      const goesOn = await lconv(folder, ["train", "--resume", "gpus", "--epochs", "2", ...ranks(2)], env);
+      assert.is(goesOn.code, 0, goesOn.stderr);
+      assert.match(goesOn.stderr, "the run began with --device cuda:0 and goes on with cpu");
+      const named = await lconv(folder, [...args("named", { epochs: 1, device: "cuda" }), ...ranks(2)], gpus);
+      assert.is(named.code, 0, named.stderr);
+      assert.is(sum("named").length, 64);
+    });
+
+    test("without NCCL a line says that sums go through memory of the host", async () => {
+      const { code, stderr } = await lconv(folder, [...args("host", { epochs: 1 }), ...ranks(2)], { ...gpus, LCONV_NCCL: "/nowhere" });
+      assert.is(code, 0, stderr);
+      assert.match(stderr, /sums go through memory of the host and MPI, which is slow: rank 0: NCCL cannot be opened/);
+      assert.is(stderr.match(/which is slow/g)?.length, 1);
+    });
+
+    test("fewer GPUs than ranks: the CPU, or an error where GPUs were asked for", async () => {
+      const one = { ...gpus, LCONV_EMU_DEVICES: "1" };
+      const auto = await lconv(folder, [...args("few", { epochs: 1 }), ...ranks(2)], one);
+      assert.is(auto.code, 0, auto.stderr);
+      assert.is(config("few")["device"], "cpu");
+      const asked = await lconv(folder, [...args("asked", { device: "cuda" }), ...ranks(2), "--restarts", "0"], one);
+      assert.ok(asked.code !== 0);
+      assert.match(asked.stderr, /there is no cuda:1: this machine has 1 GPU/);
+      const named = await lconv(folder, [...args("k", { device: "cuda:1" }), ...ranks(2)], gpus);
+      assert.is(named.code, 1);
+      assert.match(named.stderr, "each rank computes on the CPU, or on a GPU of its own, got --device cuda:1");
+      assert.not(existsSync(join(folder, "k")));
+    });
+  }
 }
 
 test.run();

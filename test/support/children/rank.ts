@@ -25,7 +25,8 @@ import type { FitOptions } from "../../../src/train/options.js";
 const [task = "", text = "{}"] = process.argv.slice(2);
 const options = JSON.parse(text) as Record<string, unknown>;
 
-const tasks: Record<string, (group: Group) => Promise<object>> = { group: useGroup, sums, times, train, wait };
+const tasks: Record<string, (group: Group) => Promise<object>> = { group: useGroup, sums, times, train, wait, onGpu };
+Object.assign(process.env, (options["env"] as NodeJS.ProcessEnv[] | undefined)?.[rankHere()]); // of single ranks
 
 try {
   const group = await init();
@@ -38,8 +39,12 @@ try {
     process.exitCode = 3;
   }
 } catch (error) {
-  print({ rank: Number(process.env["OMPI_COMM_WORLD_RANK"] ?? process.env["PMI_RANK"] ?? 0), ...told(error) });
+  print({ rank: rankHere(), ...told(error) });
   process.exitCode = 2;
+}
+
+function rankHere(): number {
+  return Number(process.env["OMPI_COMM_WORLD_RANK"] ?? process.env["PMI_RANK"] ?? 0);
 }
 
 function print(what: { rank: number; ready?: true } & Record<string, unknown>): void {
@@ -79,6 +84,7 @@ async function useGroup(group: Group): Promise<object> {
 
 /** Sums of tensors: at once, recorded, over several steps, and through a gradient. */
 async function sums(group: Group): Promise<object> {
+  const { way, fault } = await group.connect(device());
   const r = group.rank + 1;
   const x = tensor([r, 10 * r, 0.5], { requiresGrad: true });
   const eager = [...allReduce(x, group).dataSync()];
@@ -91,7 +97,18 @@ async function sums(group: Group): Promise<object> {
   const again = record(() => allReduce(x, group));
   await again.run({ steps: 2 });
   total.dispose();
-  return { eager, gradient: [...dx.dataSync()], commands: program.commands };
+  const { sums: messages, bytes } = group.traffic;
+  return {
+    eager,
+    gradient: [...dx.dataSync()],
+    commands: program.commands,
+    stats: program.stats,
+    way,
+    fault,
+    name: device().name,
+    messages,
+    bytes,
+  };
 }
 
 /** The shortest time of a sum of so many bytes, of 20. */
@@ -133,16 +150,16 @@ async function train(group: Group): Promise<object> {
     spoil?: number;
     augment?: boolean;
   };
-  const cpu = device("cpu", { threads: 1 });
+  const where = process.env["LCONV_DEVICE"] ? device() : device("cpu", { threads: 1 });
   const { samples: ownSamples = samples, ...differences } = own[group.rank] ?? {};
   const data = await prepare(glyphs({ train: ownSamples, test: 100 }), { variant: "rotated" });
-  const net = makeModel(model, data.train, cpu, network);
+  const net = makeModel(model, data.train, where, network);
   const stop = new AbortController();
   const events: string[] = [];
   const result = await fit(net, data, {
     epochs: 2,
     batch: 64,
-    device: cpu,
+    device: where,
     group,
     signal: stop.signal,
     ...(augment && { augment: turning(data.train.height * data.train.width) }),
@@ -171,6 +188,31 @@ function turning(d: number): Augment {
   U.set(0, 0, 1).set(1, 1, -1);
   V.set(0, 1, 1).set(1, 0, 1);
   return new Augment(new Basis([lowRank(U, V)]));
+}
+
+/** Sums on GPUs that go wrong: `options.lengths` of single ranks, `options.late` the rank that does not come, `options.leaves` ends while it waits. */
+async function onGpu(group: Group): Promise<object> {
+  const gpu = device();
+  await group.connect(gpu);
+  const { lengths = [], late, eager, leaves } = options as { lengths?: number[]; late?: number; eager?: boolean; leaves?: boolean };
+  const x = keep(tensor(new Float32Array(lengths[group.rank] ?? 1000).fill(group.rank)));
+  const program = record(() => allReduce(x, group));
+  await group.barrier();
+  if (late === group.rank) await setTimeout(60_000);
+  const begun = performance.now();
+  try {
+    if (eager) allReduce(x, group).dataSync();
+    else if (leaves) {
+      void program.run({ steps: 3 });
+      await setTimeout(300);
+      print({ rank: group.rank, left: true });
+      process.exit(5); // with 0 it would wait for the others
+    } else await program.run({ steps: 3 });
+    return { seconds: (performance.now() - begun) / 1e3, done: true };
+  } catch (error) {
+    const after = await program.run({ steps: 1 }).then(() => ({}), told);
+    return { seconds: (performance.now() - begun) / 1e3, error: told(error), after };
+  }
 }
 
 /** Waits for the others; `options.late` is a rank that does not come. */
