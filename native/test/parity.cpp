@@ -50,9 +50,9 @@ Rows rows_of(const Filters& filters) {
 }
 
 void add_gpu(Report& report, std::vector<std::unique_ptr<Target>>& targets, uint64_t& digest) {
-  for (const bool compiled : {false, true}) {
+  for (const GpuRuns runs : {GpuRuns::kEager, GpuRuns::kCompiled, GpuRuns::kDisplaced}) {
     std::string why_not;
-    if (auto target = gpu_target(compiled, digest, why_not)) {
+    if (auto target = gpu_target(runs, digest, why_not)) {
       targets.push_back(std::move(target));
     } else {
       report.skip("GPU: " + why_not);

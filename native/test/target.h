@@ -25,8 +25,9 @@ class Target {
 std::unique_ptr<Target> table_target(const OpTable& table, bool bf16 = false);
 /// The CPU backend as the engine uses it: eager, or as a compiled program of one command.
 std::unique_ptr<Target> backend_target(bool compiled, bool bf16 = false);
-/// The first GPU, eager or as a captured graph; null with the reason where there is none. `digest` takes up the bits of
-/// all results.
-std::unique_ptr<Target> gpu_target(bool compiled, uint64_t& digest, std::string& why_not);
+/// Eager, as a captured graph, or eager with one operand at an odd address.
+enum class GpuRuns { kEager, kCompiled, kDisplaced };
+/// The first GPU; null with the reason where there is none. `digest` takes up the bits of all results.
+std::unique_ptr<Target> gpu_target(GpuRuns runs, uint64_t& digest, std::string& why_not);
 
 }  // namespace lieconv::parity

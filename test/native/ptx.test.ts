@@ -1,28 +1,18 @@
 // time limit: 300 s
 // What nvcc makes of the kernels that are meant to move 16 bytes a thread; needs no GPU. That a register is spilled is an error of
 // the build with LCONV_WERROR, which CI makes.
-import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { haveNvcc, nvcc } from "../support/nvcc.js";
 import { skip } from "../support/skip.js";
 
 const test = suite("native/ptx");
 const cuda = fileURLToPath(new URL("../../native/cuda/", import.meta.url));
-const nvcc = process.env["CUDACXX"] ?? "nvcc";
-
-const haveNvcc = (() => {
-  try {
-    return execFileSync(nvcc, ["--version"], { encoding: "utf8" }).includes("release");
-  } catch {
-    return false;
-  }
-})();
 
 /** Kernels of a source by their mangled names. */
-function kernelsOf(source: string): Map<string, string> {
-  const flags = ["-std=c++17", "-O3", "-arch=compute_75", "--expt-relaxed-constexpr", "-DLCONV_ISA=cuda", "-ptx", "-o", "-"];
-  const ptx = execFileSync(nvcc, [...flags, `${cuda}${source}`], { encoding: "utf8", maxBuffer: 1 << 27 });
+async function kernelsOf(source: string): Promise<Map<string, string>> {
+  const ptx = await nvcc(`${cuda}${source}`, "compute_75");
   const parts = ptx.split(/^\.(?:visible )?entry /m).slice(1);
   return new Map(parts.map((part) => [part.slice(0, part.indexOf("(")), part]));
 }
@@ -33,9 +23,9 @@ const wanted: [string, string, RegExp, RegExp[]][] = [
   ["gather", "lower_mix.cu", /GatherRowsI5uint4/, [/ld\.global\.v4\.u32/, /st\.global\.v4\.u32/]],
 ];
 for (const [name, source, kernel, instructions] of wanted) {
-  test(`${name}: loads and stores of 16 bytes`, () => {
+  test(`${name}: loads and stores of 16 bytes`, async () => {
     if (!haveNvcc) return skip("nvcc is not installed");
-    const found = [...kernelsOf(source)].filter(([mangled]) => kernel.test(mangled));
+    const found = [...(await kernelsOf(source))].filter(([mangled]) => kernel.test(mangled));
     assert.is(found.length, 1, `kernels of ${source} like ${kernel}`);
     for (const instruction of instructions) assert.match(found[0][1], instruction);
   });

@@ -35,6 +35,14 @@ void keep(const char* text) {
 
 }  // namespace
 
+std::string demangled(const char* name) {
+  int status = 0;
+  char* readable = abi::__cxa_demangle(name, nullptr, nullptr, &status);
+  const std::string text = status == 0 ? readable : name;
+  free(readable);
+  return text;
+}
+
 const char* kernel_name(const Launch& launch) {
   static char name[256];
   Dl_info info;
@@ -45,10 +53,7 @@ const char* kernel_name(const Launch& launch) {
     snprintf(name, sizeof name, "at %p [%s", address, types ? types : "]");
     return name;
   }
-  int status = 0;
-  char* readable = abi::__cxa_demangle(info.dli_sname, nullptr, nullptr, &status);
-  snprintf(name, sizeof name, "%s", status == 0 ? readable : info.dli_sname);
-  free(readable);
+  snprintf(name, sizeof name, "%s", demangled(info.dli_sname).c_str());
   return name;
 }
 

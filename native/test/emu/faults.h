@@ -13,6 +13,9 @@ namespace emu {
 __attribute__((format(printf, 1, 2))) void note_fault(const char* format, ...);
 const char* fault_text();
 
+/// A name of the compiler's as it stands in the source.
+std::string demangled(const char* name);
+
 class Work;
 
 /// While host code runs as device work: where raise_fault jumps to. Null otherwise.

@@ -5,6 +5,7 @@
 #include "api.h"
 #include "faults.h"
 #include "limits.h"
+#include "ptx.h"
 #include "streams.h"
 
 namespace emu {
@@ -55,10 +56,12 @@ cudaError_t emu_launch(const EmuKernel* kernel, dim3 grid, dim3 block, size_t sh
   bool taken = false;
   const cudaError_t error = call("cudaLaunchKernel", Needs::kDevice, [&] {
     CUstream_st* stream = find_stream(handle);
-    const cudaError_t wrong = check_launch(*kernel, grid, block, shared, stream);
+    EmuKernel run = *kernel;
+    cudaError_t wrong = check_launch(*kernel, grid, block, shared, stream);
+    if (wrong == cudaSuccess) wrong = take_from_ptx(run, block);
     if (wrong != cudaSuccess) return wrong;
     taken = true;
-    return enqueue(stream, make_kernel_work(*kernel, grid, block, shared));
+    return enqueue(stream, make_kernel_work(run, grid, block, shared));
   });
   if (!taken) kernel->destroy(kernel->params);
   return error;

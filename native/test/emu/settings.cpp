@@ -82,6 +82,8 @@ void set(Settings& s, const std::string& name, const char* value) {
     parse_failing_call(s, value);
   } else if (name == "LCONV_EMU_REPORT") {
     s.report = value;
+  } else if (name == "LCONV_EMU_PTX") {
+    s.ptx = value;
   } else if (name == "CUDA_VISIBLE_DEVICES") {
     parse_visible(s, value);
   }
@@ -93,7 +95,7 @@ Settings from_environment() {
   parse_visible(s, std::getenv("CUDA_VISIBLE_DEVICES"));
   for (const char* name : {"LCONV_EMU_SEED", "LCONV_EMU_DEVICES", "LCONV_EMU_DRIVER", "LCONV_EMU_CAPABILITY",
                            "LCONV_EMU_MEMORY", "LCONV_EMU_SMS", "LCONV_EMU_INIT", "LCONV_EMU_OOM_AT",
-                           "LCONV_EMU_FAIL_LAUNCH_AT", "LCONV_EMU_FAIL_CALL", "LCONV_EMU_REPORT"}) {
+                           "LCONV_EMU_FAIL_LAUNCH_AT", "LCONV_EMU_FAIL_CALL", "LCONV_EMU_REPORT", "LCONV_EMU_PTX"}) {
     if (const char* value = std::getenv(name)) set(s, name, value);
   }
   return s;

@@ -23,7 +23,7 @@ struct Settings {
   int devices = 1, driver = 13000, capability_major = 9, capability_minor = 0, multiprocessors = 4, init = 0;
   uint64_t memory = uint64_t{8} << 30;
   Countdown out_of_memory, failing_launch, failing_call;
-  std::string failing_name, report;
+  std::string failing_name, report, ptx;
   /// Physical ordinals in the order that CUDA_VISIBLE_DEVICES gives.
   std::vector<int> visible;
 };
