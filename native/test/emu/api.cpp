@@ -18,7 +18,7 @@ thread_local cudaError_t last_error = cudaSuccess;
 /// cuInit's answer is the runtime's, too; a driver that is too old comes first.
 cudaError_t state_of_driver() {
   const Settings& s = settings();
-  if (s.driver < CUDART_VERSION) return cudaErrorInsufficientDriver;
+  if (s.driver / 1000 < s.runtime / 1000) return cudaErrorInsufficientDriver;
   if (s.init != 0) return static_cast<cudaError_t>(s.init);
   return s.visible.empty() ? cudaErrorNoDevice : cudaSuccess;
 }
@@ -122,7 +122,7 @@ cudaError_t cudaDriverGetVersion(int* version) {
 cudaError_t cudaRuntimeGetVersion(int* version) {
   return call("cudaRuntimeGetVersion", Needs::kNothing, [&] {
     if (!version) return cudaErrorInvalidValue;
-    *version = CUDART_VERSION;
+    *version = settings().runtime;
     return cudaSuccess;
   });
 }
