@@ -14,7 +14,7 @@
 namespace lieconv::addon {
 namespace {
 
-constexpr double kAbi = 5;  // with ABI in src/engine/addon.ts
+constexpr double kAbi = 6;  // with ABI in src/engine/addon.ts
 
 Napi::Value info(const Napi::CallbackInfo& call) {
   Napi::Object out = Napi::Object::New(call.Env());

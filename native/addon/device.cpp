@@ -183,9 +183,9 @@ Napi::Value DeviceObject::info(const Napi::CallbackInfo& info) {
   out.Set("totalBytes", static_cast<double>(found.total_bytes));
   out.Set("freeBytes", static_cast<double>(found.free_bytes));
   out.Set("l2Bytes", static_cast<double>(found.l2_bytes));
-  const CudaLibraries libraries = lieconv::cuda_libraries();
-  out.Set("runtime", static_cast<double>(libraries.version.runtime));
-  out.Set("cublas", cublas_of(env, libraries.version));
+  out.Set("runtime", static_cast<double>(found.version.runtime));
+  out.Set("cublas", cublas_of(env, found.version));
+  if (*found.products) out.Set("productsNote", static_cast<const char*>(found.products));
   return out;
 }
 

@@ -1,8 +1,10 @@
 #include "device.h"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "call.h"
+#include "gemm.h"
 
 namespace lieconv::cuda {
 namespace {
@@ -17,7 +19,7 @@ int attribute(cudaDeviceAttr which, int ordinal) {
 
 /// A runtime works with every driver of its own major version or a newer one.
 void check_driver() {
-  constexpr int runtime = CUDART_VERSION;
+  const int runtime = runtime_version();
   int driver = 0;
   LCONV_CUDA_CALL(cudaDriverGetVersion(&driver));
   if (driver / 1000 >= runtime / 1000) return;
@@ -49,16 +51,24 @@ void CudaDevice::open() {
                                              std::to_string(major_) + "." + std::to_string(minor_) +
                                              ", at least 7.5 (Turing) is needed: use --device cpu, or another GPU");
   }
-  // Before any memory is taken.
-  constexpr int kBlackwell = 10, kFirstForBlackwell = 120800;
-  if (const Cublas& found = cublas(); major_ >= kBlackwell && found.version < kFirstForBlackwell) {
-    throw Error(ErrorCode::cuda_cublas,
-                found.path +
-                    " is older than cuBLAS 12.8, the first that serves this GPU: install a newer one, or "
-                    "name it by LCONV_CUBLAS");
-  }
+  open_cublas();
   LCONV_CUDA_CALL(cudaStreamCreateWithFlags(&eager_, cudaStreamNonBlocking));
   for (cudaStream_t& stream : branches_) LCONV_CUDA_CALL(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+}
+
+/// A cuBLAS that does not start shows here, where there still is a choice.
+void CudaDevice::open_cublas() {
+  if (settings_.gemm == Gemms::tiles) {
+    no_cublas_ = "LCONV_CUDA_GEMM=tiles";
+    return;
+  }
+  try {
+    blas(0);
+  } catch (const Error& error) {
+    const bool decided = settings_.gemm == Gemms::cublas || cublas_is_named();
+    if (decided || error.code() != ErrorCode::cuda_cublas) throw;
+    no_cublas_ = error.what();
+  }
 }
 
 CudaDevice::~CudaDevice() { close(); }
@@ -148,8 +158,27 @@ void CudaDevice::download(void* to, const void* from, int64_t bytes) {
 
 BlasHandle& CudaDevice::blas(size_t branch) {
   auto& handle = blas_[branch];
-  if (!handle) handle = std::make_unique<BlasHandle>(precision_);
+  if (!handle) handle = make_blas();
   return *handle;
+}
+
+Launch CudaDevice::instead_of(const Product& product, const BlasFault& fault) {
+  if (settings_.gemm == Gemms::cublas) throw Error(fault);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  refused_ = fault.what();
+  return tiled(product);
+}
+
+std::string CudaDevice::products_note() {
+  if (!no_cublas_.empty()) return "products by lconv's own kernels: " + no_cublas_;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return refused_.empty() ? "" : "some products by lconv's own kernels: " + refused_;
+}
+
+void CudaDevice::check_launch(const Task& task, cudaStream_t stream) const {
+  if (!settings_.sync) return;
+  const std::string call = std::string("cudaStreamSynchronize after ") + task.name;
+  check_call(cudaStreamSynchronize(stream), call.c_str(), __FILE__, __LINE__);
 }
 
 float* CudaDevice::eager_scratch(int64_t floats) {
@@ -165,8 +194,7 @@ float* CudaDevice::eager_scratch(int64_t floats) {
 
 /// The launches of a command, with all memory that they need: nothing has run when that fails.
 std::vector<Task> CudaDevice::prepare(const CommandView& command) {
-  std::vector<Task> tasks =
-      lower_command(command, multiprocessors_, [this](int64_t floats) { return eager_scratch(floats); });
+  std::vector<Task> tasks = lower_command(command, machine(), [this](int64_t floats) { return eager_scratch(floats); });
   const auto multiplies = [](const Task& task) {
     return std::any_of(task.launches.begin(), task.launches.end(), [](const Launch& x) { return x.is_product(); });
   };
@@ -178,21 +206,31 @@ std::vector<Task> CudaDevice::prepare(const CommandView& command) {
   return tasks;
 }
 
-void CudaDevice::run(const Task& task) {
+void CudaDevice::run(Task& task) {
+  if (!task.updates.empty()) task.launches.push_back(task.updates[0].join()(task.updates, multiprocessors_));
   for (const Launch& launch : task.launches) {
     if (launch.is_product()) {
-      blas(0).multiply(launch.product());
+      multiply(launch.product());
     } else {
       LCONV_CUDA_CALL(launch.start(eager_));
     }
+    check_launch(task, eager_);
   }
-  if (!task.updates.empty()) LCONV_CUDA_CALL(task.updates[0].join()(task.updates, multiprocessors_).start(eager_));
+}
+
+void CudaDevice::multiply(const Product& product) {
+  try {
+    blas(0).multiply(product);
+  } catch (const BlasFault& fault) {
+    LCONV_CUDA_CALL(instead_of(product, fault).start(eager_));
+  }
 }
 
 void CudaDevice::execute(const CommandView& command) {
   if (plan_only()) return validate(command);
   use([&] {
-    for (const Task& task : prepare(command)) run(task);
+    std::vector<Task> tasks = prepare(command);
+    for (Task& task : tasks) run(task);
   });
 }
 
@@ -207,6 +245,8 @@ lconv_device_info CudaDevice::info() {
     LCONV_CUDA_CALL(cudaMemGetInfo(&free, &total));
     info.free_bytes = static_cast<int64_t>(free);
     info.total_bytes = static_cast<int64_t>(total);
+    info.version = version_of(blas_[0] ? &blas_[0]->library() : nullptr);
+    std::snprintf(info.products, sizeof(info.products), "%s", products_note().c_str());
     info.l2_bytes = attribute(cudaDevAttrL2CacheSize, ordinal_);
     return info;
   });
