@@ -53,6 +53,7 @@ void CudaDevice::open() {
   }
   open_cublas();
   LCONV_CUDA_CALL(cudaStreamCreateWithFlags(&eager_, cudaStreamNonBlocking));
+  frees_.open(eager_);
   for (cudaStream_t& stream : branches_) LCONV_CUDA_CALL(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
 }
 
@@ -81,6 +82,7 @@ void CudaDevice::close() noexcept {
   for (auto& handle : blas_) handle.reset();
   if (eager_workspace_) cudaFree(eager_workspace_);
   if (scratch_) cudaFree(scratch_);
+  frees_.all();
   for (const cudaStream_t stream : branches_) {
     if (stream) cudaStreamDestroy(stream);
   }
@@ -118,7 +120,7 @@ void* CudaDevice::allocate(int64_t bytes) {
   }
   return use([&] {
     void* data = nullptr;
-    const cudaError_t result = cudaMalloc(&data, static_cast<size_t>(bytes));
+    const cudaError_t result = try_to_allocate(&data, bytes);
     if (result == cudaErrorMemoryAllocation) {
       cudaGetLastError();
       size_t free = 0, total = 0;
@@ -131,12 +133,19 @@ void* CudaDevice::allocate(int64_t bytes) {
   });
 }
 
+/// What was released and is not free yet is waited for where there is no other memory.
+cudaError_t CudaDevice::try_to_allocate(void** data, int64_t bytes) {
+  frees_.try_all();
+  const cudaError_t result = cudaMalloc(data, static_cast<size_t>(bytes));
+  if (result != cudaErrorMemoryAllocation || !frees_.all()) return result;
+  cudaGetLastError();
+  return cudaMalloc(data, static_cast<size_t>(bytes));
+}
+
 void CudaDevice::release(void* data) noexcept {
   if (plan_only()) return;
   cudaSetDevice(ordinal_);
-  cudaStreamSynchronize(eager_);  // which may still use it; programs are waited for before their memory goes
-  cudaFree(data);
-  cudaGetLastError();
+  frees_.give(data);
 }
 
 void CudaDevice::upload(void* to, const void* from, int64_t bytes) {
@@ -183,11 +192,10 @@ void CudaDevice::check_launch(const Task& task, cudaStream_t stream) const {
 
 float* CudaDevice::eager_scratch(int64_t floats) {
   if (floats <= scratch_floats_) return scratch_;
-  LCONV_CUDA_CALL(cudaStreamSynchronize(eager_));  // the old block may be in use
-  if (scratch_) LCONV_CUDA_CALL(cudaFree(scratch_));
+  if (scratch_) release(scratch_);
   scratch_ = nullptr;
   scratch_floats_ = 0;
-  LCONV_CUDA_CALL(cudaMalloc(reinterpret_cast<void**>(&scratch_), static_cast<size_t>(floats) * sizeof(float)));
+  scratch_ = static_cast<float*>(allocate(floats * kElementBytes));
   scratch_floats_ = floats;
   return scratch_;
 }
@@ -200,7 +208,7 @@ std::vector<Task> CudaDevice::prepare(const CommandView& command) {
   };
   if (std::any_of(tasks.begin(), tasks.end(), multiplies)) {
     const auto bytes = static_cast<size_t>(workspace_bytes());
-    if (!eager_workspace_) LCONV_CUDA_CALL(cudaMalloc(&eager_workspace_, bytes));
+    if (!eager_workspace_) eager_workspace_ = allocate(workspace_bytes());
     blas(0).use(eager_, eager_workspace_, bytes);
   }
   return tasks;
@@ -241,6 +249,7 @@ lconv_device_info CudaDevice::info() {
   info.multiprocessors = multiprocessors_;
   if (plan_only()) return info;
   return use([&] {
+    frees_.try_all();
     size_t free = 0, total = 0;
     LCONV_CUDA_CALL(cudaMemGetInfo(&free, &total));
     info.free_bytes = static_cast<int64_t>(free);

@@ -7,6 +7,7 @@
 #include "../engine/error.h"
 #include "abi.h"
 #include "cublas.h"
+#include "frees.h"
 #include "ops.h"
 #include "schedule.h"
 #include "settings.h"
@@ -25,7 +26,9 @@ class CudaDevice {
   CudaDevice& operator=(const CudaDevice&) = delete;
 
   void* allocate(int64_t bytes);
+  /// Never waits for the GPU.
   void release(void* data) noexcept;
+  Frees& frees() { return frees_; }
   void upload(void* to, const void* from, int64_t bytes);
   void download(void* to, const void* from, int64_t bytes);
   void execute(const CommandView& command);
@@ -69,6 +72,7 @@ class CudaDevice {
   void open();
   void open_cublas();
   void close() noexcept;
+  cudaError_t try_to_allocate(void** data, int64_t bytes);
   std::vector<Task> prepare(const CommandView& command);
   void run(Task& task);
   void multiply(const Product& product);
@@ -81,6 +85,7 @@ class CudaDevice {
   cudaStream_t eager_ = nullptr;
   std::array<cudaStream_t, kBranches> branches_{};
   std::array<std::unique_ptr<BlasHandle>, kBranches> blas_;
+  Frees frees_;
   void* eager_workspace_ = nullptr;
   float* scratch_ = nullptr;
   int64_t scratch_floats_ = 0;

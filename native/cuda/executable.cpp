@@ -215,6 +215,7 @@ int64_t CudaExecutable::run(int64_t steps, const std::atomic<bool>& stop) {
     throw Error(ErrorCode::argument, "the device cuda:plan counts launches and cannot run programs");
   if (!stream_) return steps;  // no command had anything to do
   return device_.use([&] {
+    const Frees::Running running(device_.frees());
     try {
       return replay(steps, stop);
     } catch (...) {

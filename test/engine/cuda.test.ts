@@ -205,7 +205,7 @@ emulatedTest("auto passes a GPU over in one line, and goes on", async () => {
 });
 
 /** What is left on the emulated device when a process ends, and what it did there. */
-type Counters = Record<"allocations" | "bytes" | "streams" | "events" | "graphs" | "executables" | "launches", number>;
+type Counters = Record<"allocations" | "bytes" | "streams" | "events" | "graphs" | "executables" | "launches" | "waitingFrees", number>;
 const counters = (path: string): Counters => JSON.parse(readFileSync(path, "utf8").trim().split("\n").at(-1) ?? ""); // it is appended to
 
 async function twice(env: Record<string, string>) {
@@ -229,6 +229,17 @@ emulatedTest("a disposed device leaves nothing", async () => {
   const { first, second, left } = await twice({});
   assert.equal([first.code, second.code], [undefined, undefined]);
   assertNothingLeft(left);
+});
+
+emulatedTest("memory goes back without a wait for programs or queued commands", async () => {
+  const report = at("frees.json");
+  const ended = await runChild("frees", ["cuda:0"], { ...gpu, LCONV_EMU_REPORT: report });
+  assert.is(ended.code, 0, `${ended.signal} ${ended.stderr}`);
+  const { steps, result, before, after } = JSON.parse(ended.stdout);
+  assert.ok(steps > 0);
+  assert.equal([result, after], [1024, before]);
+  assert.is(counters(report).waitingFrees, 0);
+  assertNothingLeft(counters(report));
 });
 
 emulatedTest("no memory at any allocation: ERR_LCONV_OOM, nothing left, and the next try works", async () => {

@@ -32,8 +32,9 @@ void write_report() {
   emu_counters(&c);
   fprintf(file,
           "{\"allocations\":%ld,\"bytes\":%ld,\"streams\":%ld,\"events\":%ld,\"graphs\":%ld,\"executables\":%ld,"
-          "\"launches\":%ld,\"synchronisations\":%ld,\"fault\":\"",
-          c.allocations, c.bytes, c.streams, c.events, c.graphs, c.executables, c.launches, c.synchronisations);
+          "\"launches\":%ld,\"synchronisations\":%ld,\"waitingFrees\":%ld,\"fault\":\"",
+          c.allocations, c.bytes, c.streams, c.events, c.graphs, c.executables, c.launches, c.synchronisations,
+          c.waiting_frees);
   for (const char* at = fault_text(); *at; ++at) {
     if (*at == '"' || *at == '\\') fputc('\\', file);
     fputc(*at < ' ' ? ' ' : *at, file);
@@ -149,6 +150,6 @@ cudaError_t cudaGetLastError() {
 void emu_counters(EmuCounters* c) {
   const Lock lock(mutex());
   const Totals& t = totals();
-  *c = {0, 0, t.streams, t.events, t.graphs, t.executables, t.launches, t.synchronisations};
+  *c = {0, 0, t.streams, t.events, t.graphs, t.executables, t.launches, t.synchronisations, t.waiting_frees};
   memory_totals(&c->allocations, &c->bytes);
 }
