@@ -26,7 +26,7 @@ const name = `lconv-${version}-${process.platform}-${process.arch}`;
 
 const files = ["dist", "scripts/lockFile.mjs", "scripts/processors.mjs", "package.json", "LICENSE", "README.md"];
 const binaries = ["lconv.node", "lconv.node.sha256"];
-const optionalBinaries = ["lconv_onednn.so", "lconv_cuda.so", "parity"];
+const optionalBinaries = ["lconv_onednn.so", "lconv_cuda.so", "lconv_cuda12.so", "parity"];
 const checkFiles = ["src", "test", "bench", "tsconfig.json"];
 const checkPackages = ["tsx", "uvu", "fast-check"];
 

@@ -23,10 +23,12 @@ void check_driver() {
   int driver = 0;
   LCONV_CUDA_CALL(cudaDriverGetVersion(&driver));
   if (driver / 1000 >= runtime / 1000) return;
-  const char* needed = runtime / 1000 >= 13 ? "580" : "525";
+  const bool newest = runtime / 1000 >= 13;
+  const char* needed = newest ? "580" : "525";
   throw Error(ErrorCode::cuda_old_driver, "the NVIDIA driver serves CUDA " + dotted(driver) +
                                               ", lconv_cuda.so was built with " + dotted(runtime) +
-                                              ": install driver " + needed + " or newer");
+                                              ": install driver " + needed + " or newer" +
+                                              (newest && driver >= 12000 ? ", or a build with CUDA 12" : ""));
 }
 
 }  // namespace

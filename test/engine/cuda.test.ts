@@ -115,6 +115,31 @@ function copied(path: string): string {
   return at(path);
 }
 
+emulatedTest("the module is chosen by the driver, and one that is alone is taken", async () => {
+  const beside = (...modules: string[]): Record<string, string> => {
+    const place = `engine-${modules.join("-")}`;
+    mkdirSync(at(place));
+    copyFileSync(join(root, "build/Release/lconv.node"), at(`${place}/lconv.node`));
+    for (const name of modules) copyFileSync(join(emu, "lconv_cuda_emu.so"), at(`${place}/${name}`));
+    return { ...gpu, LCONV_CUDA: "", LCONV_NATIVE: at(`${place}/lconv.node`), LCONV_CUDA_GEMM: "tiles" };
+  };
+  const both = beside("lconv_cuda.so", "lconv_cuda12.so");
+  const [newest, older] = [beside("lconv_cuda.so"), beside("lconv_cuda12.so")];
+  const [new13, with12] = [{}, { LCONV_EMU_DRIVER: "12080", LCONV_EMU_RUNTIME: "12000" }];
+  for (const [env, expected, code] of [
+    [{ ...both, ...new13 }, "lconv_cuda.so", undefined],
+    [{ ...both, ...with12 }, "lconv_cuda12.so", undefined],
+    [{ ...older, ...new13 }, "lconv_cuda12.so", undefined],
+    [{ ...newest, ...with12 }, "lconv_cuda.so", undefined], // it may be a build with CUDA 12
+    [{ ...newest, LCONV_EMU_DRIVER: "12080" }, "lconv_cuda.so", "ERR_LCONV_CUDA_OLD_DRIVER"],
+  ] as [Record<string, string>, string, string | undefined][]) {
+    const { lines } = await lconv(folder, ["doctor", "--json"], env);
+    const { cuda, devices } = lines[0] as { cuda: { module: string }; devices: DeviceState[] };
+    assert.equal([basename(cuda.module), devices[1].code], [expected, code], devices[1].reason);
+    if (code) assert.match(devices[1].reason, "or a build with CUDA 12");
+  }
+});
+
 interface Fault {
   env: () => Record<string, string>;
   code: string;
