@@ -2,6 +2,7 @@
 // A part of CUDA that fails, played by the emulated GPU, and what goes on in its place: training ends where it ends without the failure.
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ProgramStats } from "../../src/engine/addon.js";
@@ -10,9 +11,10 @@ import { runChild } from "../support/child.js";
 import { emulated, haveEmulation } from "../support/emulated.js";
 import { relError } from "../support/reference.js";
 import { skip } from "../support/skip.js";
-import { emu } from "./orders.js";
+import { emu, run } from "./orders.js";
 
 const test = suite("native/fallbacks");
+const root = fileURLToPath(new URL("../../", import.meta.url));
 
 interface Trained {
   digest: string;
@@ -120,6 +122,29 @@ for (const [name, { env, graph, cublas, note }] of Object.entries(fallbacks)) {
     else assert.is(stats.note, undefined);
   });
 }
+
+async function trainModels(env: Record<string, string>): Promise<Record<string, number[]>> {
+  const ended = await runChild("models", [], emulated(emu, env), 300);
+  assert.is(ended.code, 0, `${ended.signal} ${ended.stderr}`);
+  return JSON.parse(ended.stdout);
+}
+
+test("every model trains without graphs, to the same bits, and without cuBLAS", async () => {
+  if (!haveEmulation(emu)) return skip("no emulated GPU was built (build/emu)");
+  const [usual, streams, tiles] = await Promise.all([{}, { LCONV_CUDA_GRAPH: "0" }, { LCONV_CUDA_GEMM: "tiles" }].map(trainModels));
+  assert.equal(streams, usual);
+  assert.ok(Object.keys(usual).length >= 8);
+  for (const [name, weights] of Object.entries(usual)) {
+    const error = relError(tiles[name], weights);
+    assert.ok(error < 1e-5, `${name}: ${error}`);
+  }
+});
+
+test("the rows of the parity program by lconv's own products", async () => {
+  if (!haveEmulation(emu)) return skip("no emulated GPU was built (build/emu)");
+  const lines = (await run(join(root, "build/Release/parity"), ["--gpu"], emulated(emu, { LCONV_CUDA_GEMM: "tiles" }))).trim().split("\n");
+  assert.match(lines.at(-1) ?? "", /^[1-9]\d* passed, 0 failed$/);
+});
 
 test("LCONV_CUDA_GEMM=cublas takes nothing else", async () => {
   if (!haveEmulation(emu)) return skip("no emulated GPU was built (build/emu)");
