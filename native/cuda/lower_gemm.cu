@@ -24,6 +24,9 @@ struct GemmTiles {
   }
 };
 
+/// So many parts are added up by one launch (lower_reduce.cu), and are enough for one tile of result to fill a GPU.
+constexpr int64_t kMostParts = 96;
+
 /// C (+)= sums that lie one after the other.
 struct PutSums {
   Product g;
@@ -61,10 +64,10 @@ bool served_by_tiles(const GemmDesc& d, Gemms gemms) {
 void lower_product(CudaExec& exec, const Product& g) {
   const GemmDesc& d = g.desc;
   with_tiles(g, [&](const auto& tiles) {
-    if (dense(d)) return lower_tiles(exec, tiles, g.c);
-    if (!worth_cutting(exec, tiles)) return lower_tiles(exec, tiles);
+    if (dense(d)) return lower_tiles(exec, tiles, g.c, kMostParts);
+    if (best_cut(exec, tiles, kMostParts).parts == 1) return lower_tiles(exec, tiles);
     float* sums = exec.scratch(d.batch * d.M * d.N);
-    lower_tiles(exec, tiles, sums);
+    lower_tiles(exec, tiles, sums, kMostParts);
     exec.for_rows(d.batch * d.M, d.N, PutSums{g, sums});
   });
 }

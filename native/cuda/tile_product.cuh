@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+
 #include "exec.h"
 #include "reduce.h"
 
@@ -106,20 +108,15 @@ inline int64_t tiles_of(int64_t members, int64_t rows, int64_t columns) {
 struct Cut {
   int64_t parts, depth;
 };
-/// As many parts as it takes to fill the GPU, of some slices each.
+/// As many parts as it takes to fill the GPU, `most` at most, of some slices each.
 template <class P>
-Cut best_cut(const CudaExec& exec, const P& p) {
+Cut best_cut(const CudaExec& exec, const P& p, int64_t most) {
   const int64_t wanted = 4 * exec.multiprocessors() / tiles_of(p.members, p.rows, p.columns);
-  const int64_t possible = p.depth / (8 * kTileDepth);
+  const int64_t possible = std::min(p.depth / (8 * kTileDepth), most);
   const int64_t aim = wanted < 2 || possible < 2 ? 1 : wanted < possible ? wanted : possible;
   const int64_t depth = (p.depth + aim * kTileDepth - 1) / (aim * kTileDepth) * kTileDepth;
   return {depth > 0 ? (p.depth + depth - 1) / depth : 1, depth};
 }
-template <class P>
-bool worth_cutting(const CudaExec& exec, const P& p) {
-  return best_cut(exec, p).parts > 1;
-}
-
 template <class P>
 Launch launch_of_tiles(const P& p, const Cut& cut, float* partials) {
   const int64_t blocks = tiles_of(p.members, p.rows, p.columns) * cut.parts, most = int64_t{1} << 20;
@@ -136,10 +133,10 @@ Launch launch_of_tiles(const P& p, const Cut& cut, float* partials) {
 
 /// Cuts the depth only where `result`, the first of members * rows * columns values in that order, is given.
 template <class P>
-void lower_tiles(CudaExec& exec, const P& p, float* result = nullptr) {
+void lower_tiles(CudaExec& exec, const P& p, float* result = nullptr, int64_t most_parts = INT64_MAX) {
   if (p.members == 0 || p.rows == 0 || p.columns == 0) return;
   const int64_t size = p.members * p.rows * p.columns;
-  const Cut cut = result ? best_cut(exec, p) : Cut{1, p.depth};
+  const Cut cut = result ? best_cut(exec, p, most_parts) : Cut{1, p.depth};
   float* partials = cut.parts > 1 ? exec.scratch(cut.parts * size) : nullptr;
   exec.launch(launch_of_tiles(p, cut, partials));
   exec.work(2.0 * static_cast<double>(size) * static_cast<double>(p.depth));
