@@ -13,6 +13,7 @@ import { parseArgs } from "node:util";
 import { table } from "../src/cli/terminal/output.js";
 import { type Check, type Outcome, steps } from "./gpuSteps.js";
 import { runProcess, typescript } from "./process.js";
+import { activate } from "./python.js";
 
 const { values } = parseArgs({
   options: {
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     out: { type: "string" },
   },
 });
+activate(values.python);
 const root = fileURLToPath(new URL("../", import.meta.url));
 const deadline = performance.now() + 60e3 * Number(values.minutes);
 const only = values.only?.split(",");

@@ -17,6 +17,7 @@ import { writeAtomic } from "../src/io/atomic.js";
 import { barChart } from "../src/report/barChart.js";
 import { standalone } from "../src/report/chart.js";
 import { caseOf, defaultPeers, type Failure, type PeerLine, peerLines } from "./peers.js";
+import { activate } from "./python.js";
 
 const { values } = parseArgs({
   options: {
@@ -32,6 +33,7 @@ const { values } = parseArgs({
     chart: { type: "string" },
   },
 });
+activate(values.python);
 const ROUNDS = 3;
 const seconds = Number(values.seconds);
 const cases = values.cases?.split(",") ?? [...benchCases];

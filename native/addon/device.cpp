@@ -18,8 +18,8 @@ Napi::Function DeviceObject::define(Napi::Env env) {
        InstanceMethod<&D::call<&D::read_async>>("readAsync"), InstanceMethod<&D::call<&D::execute>>("execute"),
        InstanceMethod<&D::call<&D::begin_record>>("beginRecord"), InstanceMethod<&D::call<&D::end_record>>("endRecord"),
        InstanceMethod<&D::call<&D::abort_record>>("abortRecord"), InstanceMethod<&D::call<&D::join_group>>("joinGroup"),
-       InstanceMethod<&D::call<&D::memory>>("memory"),
-       InstanceMethod<&D::call<&D::info>>("info"), InstanceMethod<&D::call<&D::dispose>>("dispose")});
+       InstanceMethod<&D::call<&D::memory>>("memory"), InstanceMethod<&D::call<&D::info>>("info"),
+       InstanceMethod<&D::call<&D::dispose>>("dispose")});
 }
 
 namespace {
@@ -188,9 +188,9 @@ Napi::Value DeviceObject::info(const Napi::CallbackInfo& info) {
   out.Set("totalBytes", static_cast<double>(found.total_bytes));
   out.Set("freeBytes", static_cast<double>(found.free_bytes));
   out.Set("l2Bytes", static_cast<double>(found.l2_bytes));
-  const CudaLibraries libraries = lieconv::cuda_libraries();
-  out.Set("runtime", static_cast<double>(libraries.version.runtime));
-  out.Set("cublas", cublas_of(env, libraries.version));
+  out.Set("runtime", static_cast<double>(found.version.runtime));
+  out.Set("cublas", cublas_of(env, found.version));
+  if (*found.products) out.Set("productsNote", static_cast<const char*>(found.products));
   return out;
 }
 

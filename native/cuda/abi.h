@@ -57,16 +57,19 @@ struct lconv_device_info {
   int32_t multiprocessors;
   int64_t total_bytes, free_bytes, l2_bytes;
   lconv_cuda_version version;
+  char products[600];  // why cuBLAS does not serve all products; empty where it does
 };
 
 /// What one replay of a program does, counted from its launches.
 struct lconv_program_stats {
-  int64_t launches;      // kernels, matrix products and sums over ranks
-  int64_t longest_path;  // launches on the longest chain of dependencies
-  int64_t branches;      // streams that the capture used
-  int64_t graph_nodes;   // of the captured graph; a product may be several. 0 before it is captured
-  double bytes;          // operands read and written once by each command
-  double flops;          // of matrix products, convolutions and channel mixing
+  int64_t launches;                       // kernels, matrix products and sums over ranks
+  int64_t longest_path;                   // launches on the longest chain of dependencies
+  int64_t branches;                       // streams that the launches are spread over
+  int64_t graph_nodes;                    // of the captured graph; a product may be several. 0 where there is no graph
+  int64_t cublas_products, own_products;  // matrix products by cuBLAS, and by our own kernels
+  double bytes;                           // operands read and written once by each command
+  double flops;                           // of matrix products, convolutions and channel mixing
+  char note[600];  // why steps are no graph, or products are not cuBLAS's; empty where there is nothing to say
 };
 
 /// Numbers of `precision` in open.

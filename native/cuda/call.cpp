@@ -28,6 +28,15 @@ bool is_sticky(cudaError_t error) {
   }
 }
 
+int runtime_version() {
+  int version = 0;
+  return cudaRuntimeGetVersion(&version) == cudaSuccess ? version : CUDART_VERSION;
+}
+int driver_version() {
+  int version = 0;
+  return cudaDriverGetVersion(&version) == cudaSuccess ? version : 0;
+}
+
 void check_call(cudaError_t result, const char* call, const char* file, int line) {
   if (result == cudaSuccess) return;
   cudaGetLastError();  // an error that is not sticky must not show up again at the next call

@@ -118,9 +118,9 @@ void Collectives::check_alive() {
   int state = Nccl::kSuccess;
   const int result = nccl().comm_get_async_error(comm_, &state);
   if (result == Nccl::kSuccess && state != Nccl::kSuccess && state != Nccl::kInProgress) {
-    give_up({ErrorCode::collective, "rank " + std::to_string(group_.rank) + " of " + std::to_string(group_.size) +
-                                        ": NCCL has lost another rank, or its network: " +
-                                        nccl().get_error_string(state)});
+    give_up(
+        {ErrorCode::collective, "rank " + std::to_string(group_.rank) + " of " + std::to_string(group_.size) +
+                                    ": NCCL has lost another rank, or its network: " + nccl().get_error_string(state)});
   }
 }
 
@@ -148,9 +148,9 @@ void Collectives::sum(const RankSum& sum, cudaStream_t stream) {
   check_alive();
   if (staged()) return sum_through_host(sum, stream);
   const Nccl& api = nccl();
-  api.check(api.all_reduce(sum.data, sum.data, static_cast<size_t>(sum.count), Nccl::kFloat32, Nccl::kSum, comm_,
-                           stream),
-            "ncclAllReduce");
+  api.check(
+      api.all_reduce(sum.data, sum.data, static_cast<size_t>(sum.count), Nccl::kFloat32, Nccl::kSum, comm_, stream),
+      "ncclAllReduce");
 }
 
 void Collectives::sum_through_host(const RankSum& sum, cudaStream_t stream) {

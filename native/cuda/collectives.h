@@ -15,8 +15,8 @@ namespace lieconv::cuda {
 /// not come, and then for good.
 class Collectives {
  public:
-  /// Where it is by NCCL, waits until all ranks have come, and adds one value up on `stream` to see that it works. Throws
-  /// ERR_LCONV_NCCL too.
+  /// Where it is by NCCL, waits until all ranks have come, and adds one value up on `stream` to see that it works.
+  /// Throws ERR_LCONV_NCCL too.
   Collectives(const lconv_group& group, cudaStream_t stream);
   ~Collectives();
   Collectives(const Collectives&) = delete;

@@ -1,10 +1,12 @@
 #pragma once
 #include <cublas_v2.h>
 
+#include <functional>
 #include <mutex>
 #include <string>
-#include <vector>
 
+#include "../engine/error.h"
+#include "abi.h"
 #include "launch.h"
 
 namespace lieconv::cuda {
@@ -30,9 +32,20 @@ struct Cublas {
                                          cublasComputeType_t, cublasGemmAlgo_t);
 };
 
-/// cuBLAS 12 or 13, opened once a process: LCONV_CUBLAS, the loader's default, CUDA_PATH, the usual toolkit folders,
-/// Python's nvidia packages. Throws ERR_LCONV_CUDA_CUBLAS with every place that was tried and what to do.
-const Cublas& cublas();
+/// The first cuBLAS that the driver serves and that `fault` has nothing against; it gets each in turn, and gives back
+/// why it will not do, or nothing. Looked for are versions 12 and 13: LCONV_CUBLAS, the loader's default, CUDA_PATH,
+/// the usual toolkit folders, Python's nvidia packages; each is opened once a process. Throws ERR_LCONV_CUDA_CUBLAS
+/// with every place that was tried and what to do.
+const Cublas& cublas(const std::function<std::string(const Cublas&)>& fault);
+lconv_cuda_version version_of(const Cublas* library);  // and of the runtime
+/// Whether LCONV_CUBLAS names the one library to use.
+bool cublas_is_named();
+
+/// A product that cuBLAS refuses on a GPU that is in order and has memory: something else may do it.
+class BlasFault : public Error {
+ public:
+  explicit BlasFault(const std::string& message) : Error(ErrorCode::cuda, message) {}
+};
 
 /// Held while a capture is under way, and while a handle is made or destroyed: these wait for the whole device, and no
 /// thread may do that during a capture. One for the process, as Node's workers share the GPU.
@@ -41,17 +54,21 @@ std::mutex& capture_mutex();
 /// A cuBLAS handle on one stream with a workspace of its own. One thread at a time.
 class BlasHandle {
  public:
-  explicit BlasHandle(int32_t precision);
+  /// Of the first cuBLAS that works on the current GPU, which has the compute capability `major`. Throws
+  /// ERR_LCONV_CUDA_CUBLAS, _LOST, ERR_LCONV_OOM.
+  BlasHandle(int32_t precision, int major);
   ~BlasHandle();
+  const Cublas& library() const { return *api_; }
   BlasHandle(const BlasHandle&) = delete;
   BlasHandle& operator=(const BlasHandle&) = delete;
 
   /// Products from now on run on `stream` and use `workspace`.
   void use(cudaStream_t stream, void* workspace, size_t bytes);
+  /// Throws BlasFault, ERR_LCONV_CUDA_LOST, ERR_LCONV_OOM.
   void multiply(const Product& product);
 
  private:
-  const Cublas& api_;
+  const Cublas* api_ = nullptr;
   cublasHandle_t handle_ = nullptr;
   cublasComputeType_t compute_;
 };

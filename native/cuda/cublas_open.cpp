@@ -1,7 +1,12 @@
 // Finding cuBLAS, which is 600 MB.
 #include <dlfcn.h>
 
-#include "../engine/error.h"
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <vector>
+
+#include "call.h"
 #include "cublas.h"
 #include "library_search.h"
 
@@ -48,33 +53,81 @@ std::string open(const std::string& path, Cublas& api) {
   return "";
 }
 
-struct Opened {
+/// Why the driver does not serve this major version of cuBLAS; empty where it does.
+std::string beyond_driver(int major, const std::string& path) {
+  const int driver = driver_version();
+  if (driver == 0 || major <= driver / 1000) return "";
+  return path + ": the driver serves CUDA " + std::to_string(driver / 1000) + "." + std::to_string(driver % 1000 / 10) +
+         ", which is too old for cuBLAS " + std::to_string(major);
+}
+
+/// The major version in a name such as libcublas.so.13; 0 where there is none.
+int major_in(const std::string& path) {
+  const size_t at = path.rfind(".so.");
+  return at == std::string::npos ? 0 : std::atoi(path.c_str() + at + 4);
+}
+
+/// A place where cuBLAS may be.
+struct Candidate {
+  explicit Candidate(const std::string& at) : path(at) {
+    fault = beyond_driver(major_in(path), path);
+    if (fault.empty()) fault = open(path, api);
+    if (fault.empty()) fault = beyond_driver(api.version / 10000, api.path);
+  }
+  std::string path;
   Cublas api{};
   std::string fault;
 };
 
-Opened search() {
-  Opened opened;
-  for (const std::string& path : candidates()) {
-    const std::string fault = open(path, opened.api);
-    if (fault.empty()) return {opened.api, ""};
-    opened.fault += "\n  - " + fault;
+/// Opens places one by one, as far as they are asked for. What it gives lives as long as the process.
+class Candidates {
+ public:
+  Candidate* at(size_t i) {
+    if (i >= paths_.size()) return nullptr;
+    if (i == opened_.size()) opened_.emplace_back(paths_[i]);
+    return &opened_[i];
   }
-  opened.fault =
-      "cuBLAS cannot be opened; tried:" + opened.fault +
-      (variable("LCONV_CUBLAS").empty()
-           ? "\ninstall it with the CUDA toolkit 12 or 13, or: pip install nvidia-cublas; or set LCONV_CUBLAS to the "
-             "path of libcublas.so.13"
-           : "\nLCONV_CUBLAS names this file: correct it, or unset it");
-  return opened;
+
+ private:
+  const Paths paths_ = candidates();
+  std::deque<Candidate> opened_;
+};
+
+std::string advice() {
+  return cublas_is_named()
+             ? "\nLCONV_CUBLAS names this file: correct it, or unset it"
+             : "\ninstall it with the CUDA toolkit 12 or 13, or: pip install nvidia-cublas; or set LCONV_CUBLAS to the "
+               "path of libcublas.so.13";
 }
 
 }  // namespace
 
-const Cublas& cublas() {
-  static const Opened opened = search();
-  if (!opened.fault.empty()) throw Error(ErrorCode::cuda_cublas, opened.fault);
-  return opened.api;
+lconv_cuda_version version_of(const Cublas* library) {
+  lconv_cuda_version version{};
+  version.runtime = runtime_version();
+  if (!library) return version;
+  version.cublas = library->version;
+  std::snprintf(version.cublas_path, sizeof(version.cublas_path), "%s", library->path.c_str());
+  return version;
+}
+
+bool cublas_is_named() { return !variable("LCONV_CUBLAS").empty(); }
+
+const Cublas& cublas(const std::function<std::string(const Cublas&)>& fault) {
+  static auto* mutex = new std::mutex();
+  static auto* candidates = new Candidates();
+  const std::lock_guard<std::mutex> lock(*mutex);
+  std::string tried;
+  for (size_t i = 0; const Candidate* candidate = candidates->at(i); ++i) {
+    std::string found = candidate->fault;
+    if (found.empty()) {
+      found = fault(candidate->api);
+      if (found.empty()) return candidate->api;
+      found = candidate->api.path + ": " + found;
+    }
+    tried += "\n  - " + found;
+  }
+  throw Error(ErrorCode::cuda_cublas, "cuBLAS cannot be used; tried:" + tried + advice());
 }
 
 }  // namespace lieconv::cuda

@@ -1,8 +1,10 @@
 #include "device.h"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "call.h"
+#include "gemm.h"
 
 namespace lieconv::cuda {
 namespace {
@@ -17,14 +19,16 @@ int attribute(cudaDeviceAttr which, int ordinal) {
 
 /// A runtime works with every driver of its own major version or a newer one.
 void check_driver() {
-  constexpr int runtime = CUDART_VERSION;
+  const int runtime = runtime_version();
   int driver = 0;
   LCONV_CUDA_CALL(cudaDriverGetVersion(&driver));
   if (driver / 1000 >= runtime / 1000) return;
-  const char* needed = runtime / 1000 >= 13 ? "580" : "525";
+  const bool newest = runtime / 1000 >= 13;
+  const char* needed = newest ? "580" : "525";
   throw Error(ErrorCode::cuda_old_driver, "the NVIDIA driver serves CUDA " + dotted(driver) +
                                               ", lconv_cuda.so was built with " + dotted(runtime) +
-                                              ": install driver " + needed + " or newer");
+                                              ": install driver " + needed + " or newer" +
+                                              (newest && driver >= 12000 ? ", or a build with CUDA 12" : ""));
 }
 
 }  // namespace
@@ -49,16 +53,25 @@ void CudaDevice::open() {
                                              std::to_string(major_) + "." + std::to_string(minor_) +
                                              ", at least 7.5 (Turing) is needed: use --device cpu, or another GPU");
   }
-  // Before any memory is taken.
-  constexpr int kBlackwell = 10, kFirstForBlackwell = 120800;
-  if (const Cublas& found = cublas(); major_ >= kBlackwell && found.version < kFirstForBlackwell) {
-    throw Error(ErrorCode::cuda_cublas,
-                found.path +
-                    " is older than cuBLAS 12.8, the first that serves this GPU: install a newer one, or "
-                    "name it by LCONV_CUBLAS");
-  }
+  open_cublas();
   LCONV_CUDA_CALL(cudaStreamCreateWithFlags(&eager_, cudaStreamNonBlocking));
+  frees_.open(eager_);
   for (cudaStream_t& stream : branches_) LCONV_CUDA_CALL(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+}
+
+/// A cuBLAS that does not start shows here, where there still is a choice.
+void CudaDevice::open_cublas() {
+  if (settings_.gemm == Gemms::tiles) {
+    no_cublas_ = "LCONV_CUDA_GEMM=tiles";
+    return;
+  }
+  try {
+    blas(0);
+  } catch (const Error& error) {
+    const bool decided = settings_.gemm == Gemms::cublas || cublas_is_named();
+    if (decided || error.code() != ErrorCode::cuda_cublas) throw;
+    no_cublas_ = error.what();
+  }
 }
 
 CudaDevice::~CudaDevice() { close(); }
@@ -72,6 +85,7 @@ void CudaDevice::close() noexcept {
   for (auto& handle : blas_) handle.reset();
   if (eager_workspace_) cudaFree(eager_workspace_);
   if (scratch_) cudaFree(scratch_);
+  frees_.all();
   for (const cudaStream_t stream : branches_) {
     if (stream) cudaStreamDestroy(stream);
   }
@@ -109,7 +123,7 @@ void* CudaDevice::allocate(int64_t bytes) {
   }
   return use([&] {
     void* data = nullptr;
-    const cudaError_t result = cudaMalloc(&data, static_cast<size_t>(bytes));
+    const cudaError_t result = try_to_allocate(&data, bytes);
     if (result == cudaErrorMemoryAllocation) {
       cudaGetLastError();
       size_t free = 0, total = 0;
@@ -122,12 +136,19 @@ void* CudaDevice::allocate(int64_t bytes) {
   });
 }
 
+/// What was released and is not free yet is waited for where there is no other memory.
+cudaError_t CudaDevice::try_to_allocate(void** data, int64_t bytes) {
+  frees_.try_all();
+  const cudaError_t result = cudaMalloc(data, static_cast<size_t>(bytes));
+  if (result != cudaErrorMemoryAllocation || !frees_.all()) return result;
+  cudaGetLastError();
+  return cudaMalloc(data, static_cast<size_t>(bytes));
+}
+
 void CudaDevice::release(void* data) noexcept {
   if (plan_only()) return;
   cudaSetDevice(ordinal_);
-  cudaStreamSynchronize(eager_);  // which may still use it; programs are waited for before their memory goes
-  cudaFree(data);
-  cudaGetLastError();
+  frees_.give(data);
 }
 
 void CudaDevice::upload(void* to, const void* from, int64_t bytes) {
@@ -149,47 +170,73 @@ void CudaDevice::download(void* to, const void* from, int64_t bytes) {
 
 BlasHandle& CudaDevice::blas(size_t branch) {
   auto& handle = blas_[branch];
-  if (!handle) handle = std::make_unique<BlasHandle>(precision_);
+  if (!handle) handle = make_blas();
   return *handle;
+}
+
+Launch CudaDevice::instead_of(const Product& product, const BlasFault& fault) {
+  if (settings_.gemm == Gemms::cublas) throw Error(fault);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  refused_ = fault.what();
+  return tiled(product);
+}
+
+std::string CudaDevice::products_note() {
+  if (!no_cublas_.empty()) return "products by lconv's own kernels: " + no_cublas_;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return refused_.empty() ? "" : "some products by lconv's own kernels: " + refused_;
+}
+
+void CudaDevice::check_launch(const Task& task, cudaStream_t stream) const {
+  if (!settings_.sync) return;
+  const std::string call = std::string("cudaStreamSynchronize after ") + task.name;
+  check_call(cudaStreamSynchronize(stream), call.c_str(), __FILE__, __LINE__);
 }
 
 float* CudaDevice::eager_scratch(int64_t floats) {
   if (floats <= scratch_floats_) return scratch_;
-  LCONV_CUDA_CALL(cudaStreamSynchronize(eager_));  // the old block may be in use
-  if (scratch_) LCONV_CUDA_CALL(cudaFree(scratch_));
+  if (scratch_) release(scratch_);
   scratch_ = nullptr;
   scratch_floats_ = 0;
-  LCONV_CUDA_CALL(cudaMalloc(reinterpret_cast<void**>(&scratch_), static_cast<size_t>(floats) * sizeof(float)));
+  scratch_ = static_cast<float*>(allocate(floats * kElementBytes));
   scratch_floats_ = floats;
   return scratch_;
 }
 
 /// The launches of a command, with all memory that they need: nothing has run when that fails.
 std::vector<Task> CudaDevice::prepare(const CommandView& command) {
-  std::vector<Task> tasks =
-      lower_command(command, multiprocessors_, [this](int64_t floats) { return eager_scratch(floats); });
+  std::vector<Task> tasks = lower_command(command, machine(), [this](int64_t floats) { return eager_scratch(floats); });
   const auto multiplies = [](const Task& task) {
     return std::any_of(task.launches.begin(), task.launches.end(), [](const Launch& x) { return x.is_product(); });
   };
   if (std::any_of(tasks.begin(), tasks.end(), multiplies)) {
     const auto bytes = static_cast<size_t>(workspace_bytes());
-    if (!eager_workspace_) LCONV_CUDA_CALL(cudaMalloc(&eager_workspace_, bytes));
+    if (!eager_workspace_) eager_workspace_ = allocate(workspace_bytes());
     blas(0).use(eager_, eager_workspace_, bytes);
   }
   return tasks;
 }
 
-void CudaDevice::run(const Task& task) {
+void CudaDevice::run(Task& task) {
+  if (!task.updates.empty()) task.launches.push_back(task.updates[0].join()(task.updates, multiprocessors_));
   for (const Launch& launch : task.launches) {
     if (launch.is_product()) {
-      blas(0).multiply(launch.product());
+      multiply(launch.product());
     } else if (launch.is_sum()) {
       add_up(launch.sum());
     } else {
       LCONV_CUDA_CALL(launch.start(eager_));
     }
+    check_launch(task, eager_);
   }
-  if (!task.updates.empty()) LCONV_CUDA_CALL(task.updates[0].join()(task.updates, multiprocessors_).start(eager_));
+}
+
+void CudaDevice::multiply(const Product& product) {
+  try {
+    blas(0).multiply(product);
+  } catch (const BlasFault& fault) {
+    LCONV_CUDA_CALL(instead_of(product, fault).start(eager_));
+  }
 }
 
 void CudaDevice::join(const lconv_group& group) {
@@ -212,7 +259,8 @@ void CudaDevice::add_up(const RankSum& sum) {
 void CudaDevice::execute(const CommandView& command) {
   if (plan_only()) return validate(command);
   use([&] {
-    for (const Task& task : prepare(command)) run(task);
+    std::vector<Task> tasks = prepare(command);
+    for (Task& task : tasks) run(task);
   });
 }
 
@@ -223,10 +271,13 @@ lconv_device_info CudaDevice::info() {
   info.multiprocessors = multiprocessors_;
   if (plan_only()) return info;
   return use([&] {
+    frees_.try_all();
     size_t free = 0, total = 0;
     LCONV_CUDA_CALL(cudaMemGetInfo(&free, &total));
     info.free_bytes = static_cast<int64_t>(free);
     info.total_bytes = static_cast<int64_t>(total);
+    info.version = version_of(blas_[0] ? &blas_[0]->library() : nullptr);
+    std::snprintf(info.products, sizeof(info.products), "%s", products_note().c_str());
     info.l2_bytes = attribute(cudaDevAttrL2CacheSize, ordinal_);
     return info;
   });

@@ -3,8 +3,10 @@
 #include <utility>
 
 #include "../ops/common.h"
+#include "gemm.h"
 #include "kernels.cuh"
 #include "launch.h"
+#include "ops.h"
 
 namespace lieconv::cuda {
 
@@ -15,8 +17,8 @@ class CudaExec {
 
   /// `operands` are those of the command, claimed. Scratch space is handed out from `scratch` on; null where it is only
   /// counted.
-  CudaExec(const Operand* operands, int count, float* scratch, int multiprocessors)
-      : scratch_(scratch ? scratch : reinterpret_cast<float*>(kNowhere)), multiprocessors_(multiprocessors), tasks_(1) {
+  CudaExec(const Operand* operands, int count, float* scratch, const Machine& machine)
+      : scratch_(scratch ? scratch : reinterpret_cast<float*>(kNowhere)), machine_(machine), tasks_(1) {
     for (int i = 0; i < count; ++i) {
       const Operand& operand = operands[i];
       if (operand.claimed == 0) continue;
@@ -47,16 +49,22 @@ class CudaExec {
            EachOfRows<F>{rows, columns, f});
   }
   void gemm(const GemmDesc& desc, const float* a, const float* b, float* c) {
-    tasks_.back().launches.emplace_back(Product{desc, a, b, c});
+    const Product product{desc, a, b, c};
+    if (served_by_tiles(desc, machine_.gemms)) {
+      ++tasks_.back().own_products;
+      return lower_product(*this, product);
+    }
+    launch(Launch(product));
     work(2.0 * static_cast<double>(desc.batch) * static_cast<double>(desc.M) * static_cast<double>(desc.N) *
          static_cast<double>(desc.K));
   }
   template <class P>
   void kernel(void (*function)(P), dim3 grid, dim3 block, size_t shared, const P& arguments) {
-    tasks_.back().launches.emplace_back(function, grid, block, shared, arguments);
+    launch(Launch(function, grid, block, shared, arguments));
   }
+  void launch(Launch launch) { tasks_.back().launches.push_back(std::move(launch)); }
   /// The sum over all ranks.
-  void sum(float* data, int64_t count) { tasks_.back().launches.emplace_back(RankSum{data, count}); }
+  void sum(float* data, int64_t count) { launch(Launch(RankSum{data, count})); }
   /// An update that may join others in one launch.
   template <class F>
   void update(int64_t n, const F& f) {
@@ -92,9 +100,9 @@ class CudaExec {
   void traffic(double bytes) { tasks_.back().bytes = bytes; }  // where not all that is claimed is touched
   void work(double flops) { tasks_.back().flops += flops; }
 
-  int multiprocessors() const { return multiprocessors_; }
+  int multiprocessors() const { return machine_.multiprocessors; }
   /// Blocks of kThreads that the GPU can hold at once.
-  int64_t most_blocks() const { return int64_t{2048 / kThreads} * multiprocessors_; }
+  int64_t most_blocks() const { return int64_t{2048 / kThreads} * machine_.multiprocessors; }
   int64_t scratch_used() const { return scratch_used_; }
   std::vector<Task> take_tasks() { return std::move(tasks_); }
 
@@ -110,7 +118,7 @@ class CudaExec {
 
   float* scratch_;
   int64_t scratch_used_ = 0;
-  int multiprocessors_;
+  Machine machine_;
   std::vector<Task> tasks_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdio>
 #include <memory>
 #include <mutex>
 
@@ -43,36 +44,15 @@ class Capture {
   bool open_ = true;
 };
 
-/// Adds what another graph of the same step does, which follows it.
-void add(lconv_program_stats& all, const lconv_program_stats& more) {
-  all.launches += more.launches;
-  all.longest_path += more.longest_path;
-  all.branches = std::max(all.branches, more.branches);
-  all.bytes += more.bytes;
-  all.flops += more.flops;
-}
-
 }  // namespace
 
 CudaExecutable::CudaExecutable(CudaDevice& device, const std::vector<CommandView>& commands) : device_(device) {
   try {
     device_.use([&] {
-      std::vector<Task> tasks;
-      for (Task& task : lower(commands)) {
-        if (task.is_sum() && !device_.plan_only()) {
-          ranks_ = device_.collectives();
-          if (!ranks_) continue;  // the only rank there is
-          if (ranks_->staged()) {
-            add_segment(std::move(tasks), task.launches[0].sum());
-            tasks.clear();
-            continue;
-          }
-          ++sums_;
-          sum_bytes_ += task.launches[0].sum().count * kElementBytes;
-        }
-        tasks.push_back(std::move(task));
-      }
-      add_segment(std::move(tasks), {});
+      nodes_ = schedule(lower(commands), device_.multiprocessors(), device_.settings().branches);
+      stats_ = count(nodes_);
+      if (stats_.own_products > 0) note(device_.products_note());
+      if (!device_.plan_only() && !nodes_.empty()) prepare();
     });
   } catch (...) {
     close();
@@ -85,9 +65,8 @@ CudaExecutable::~CudaExecutable() { close(); }
 void CudaExecutable::close() noexcept {
   if (device_.plan_only()) return;
   if (stream_) cudaStreamSynchronize(stream_);
-  for (const Segment& segment : segments_) {
-    if (segment.graph) cudaGraphExecDestroy(segment.graph);
-  }
+  if (graph_) cudaGraphExecDestroy(graph_);
+  branches_.reset();
   for (const cudaEvent_t event : events_) cudaEventDestroy(event);
   if (stream_) cudaStreamDestroy(stream_);
   for (void* block : memory_) device_.release(block);
@@ -98,13 +77,23 @@ void CudaExecutable::close() noexcept {
 std::vector<Task> CudaExecutable::lower(const std::vector<CommandView>& commands) {
   std::vector<Task> tasks;
   for (const CommandView& command : commands) {
-    std::vector<Task> lowered = lower_command(command, device_.multiprocessors(), [this](int64_t floats) {
+    std::vector<Task> lowered = lower_command(command, device_.machine(), [this](int64_t floats) {
       memory_.push_back(device_.allocate(floats * kElementBytes));
       return static_cast<float*>(memory_.back());
     });
-    for (Task& task : lowered) tasks.push_back(std::move(task));
+    for (Task& task : lowered) {
+      if (!task.is_sum() || sums(task.launches[0].sum())) tasks.push_back(std::move(task));
+    }
   }
   return tasks;
+}
+
+/// Whether a sum is one: the only rank there is has nothing to add.
+bool CudaExecutable::sums(const RankSum& sum) {
+  ranks_ = device_.collectives();
+  ++sums_;
+  sum_bytes_ += sum.count * kElementBytes;
+  return ranks_ || device_.plan_only();
 }
 
 cudaEvent_t CudaExecutable::make_event(unsigned flags) {
@@ -114,96 +103,138 @@ cudaEvent_t CudaExecutable::make_event(unsigned flags) {
   return event;
 }
 
-/// A cuBLAS handle and a workspace for each branch that multiplies; nothing of it can be made during the capture.
-void CudaExecutable::prepare_branches(const std::vector<Node>& nodes) {
-  std::array<bool, kStreams> multiplies{};
-  for (const Node& node : nodes) {
+/// Everything that the launches need; nothing of it can be made during a capture, or while steps run.
+void CudaExecutable::prepare() {
+  LCONV_CUDA_CALL(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+  ready_ = make_event(0);
+  for (cudaEvent_t& event : done_) event = make_event(cudaEventBlockingSync);
+  begin_ = make_event(0);
+  for (Node& node : nodes_) {
+    if (node.awaited) node.done = make_event(0);
+    if (!ends_[node.branch]) ends_[node.branch] = make_event(0);
     for (const Launch& launch : node.task.launches) {
-      if (launch.is_product()) multiplies[node.branch] = true;
+      if (launch.is_product() && !workspaces_[node.branch])
+        memory_.push_back(workspaces_[node.branch] = device_.allocate(device_.workspace_bytes()));
     }
   }
-  for (size_t branch = 0; branch < kBranches; ++branch) {
-    if (!multiplies[branch]) continue;
-    memory_.push_back(device_.allocate(device_.workspace_bytes()));
-    device_.blas(branch).use(device_.branch_stream(branch), memory_.back(),
-                             static_cast<size_t>(device_.workspace_bytes()));
-  }
+  const std::string no_graph = graph_fault();
+  if (no_graph.empty()) return nodes_.clear();
+  note(no_graph);
+  branches_ = std::make_unique<Branches>(device_, stream_);
+  branches_->use(workspaces_);
 }
 
-void CudaExecutable::add_segment(std::vector<Task> tasks, std::optional<RankSum> then) {
-  const std::vector<Node> nodes = schedule(std::move(tasks), device_.multiprocessors());
-  add(stats_, count(nodes));
-  if (device_.plan_only() || (nodes.empty() && !then)) return;
-  if (!stream_) {
-    LCONV_CUDA_CALL(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
-    ready_ = make_event(0);
-    for (cudaEvent_t& event : done_) event = make_event(cudaEventBlockingSync);
+/// Makes the graph, or says why there is none: the same launches then go out anew every step.
+std::string CudaExecutable::graph_fault() {
+  if (device_.settings().sync) return "the launches of a step are issued one by one: LCONV_CUDA_SYNC=1";
+  if (!device_.settings().graph) return "the launches of a step are issued one by one: LCONV_CUDA_GRAPH=0";
+  if (ranks_ && ranks_->staged())
+    return "the launches of a step are issued one by one: sums over ranks go through memory of the host";
+  branches_ = std::make_unique<Branches>(device_);
+  branches_->use(workspaces_);
+  try_products();
+  std::string fault;
+  try {
+    load_kernels();
+    capture();
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::cuda_lost) throw;
+    fault = std::string("the launches of a step are issued one by one: ") + error.what();
+    if (graph_) cudaGraphExecDestroy(graph_);
+    graph_ = nullptr;
   }
-  segments_.push_back({nullptr, then});
-  if (!nodes.empty()) capture(nodes, segments_.back().graph);
+  branches_.reset();
+  return fault;
 }
 
-void CudaExecutable::capture(const std::vector<Node>& nodes, cudaGraphExec_t& executable) {
-  prepare_branches(nodes);
+void CudaExecutable::capture() {
   cudaGraph_t graph = nullptr;
   {
-    Capture capture(device_.branch_stream(0));
-    record(nodes);
+    Capture capture(branches_->stream(0));
+    record();
     graph = capture.end();
   }
   const std::unique_ptr<CUgraph_st, void (*)(cudaGraph_t)> owned(graph, [](cudaGraph_t g) { cudaGraphDestroy(g); });
   size_t count = 0;
   LCONV_CUDA_CALL(cudaGraphGetNodes(graph, nullptr, &count));
-  LCONV_CUDA_CALL(cudaGraphInstantiateWithFlags(&executable, graph, 0));
-  stats_.graph_nodes += static_cast<int64_t>(count);
-  LCONV_CUDA_CALL(cudaGraphUpload(executable, stream_));
+  LCONV_CUDA_CALL(cudaGraphInstantiateWithFlags(&graph_, graph, 0));
+  LCONV_CUDA_CALL(cudaGraphUpload(graph_, stream_));
+  stats_.graph_nodes = static_cast<int64_t>(count);
 }
 
 /// Issues all launches on the streams of their branches, with an event wherever one branch waits for another. A branch
-/// joins the capture by its first wait, and branch 0 waits for the last of each other one.
-void CudaExecutable::record(const std::vector<Node>& nodes) {
-  const cudaStream_t origin = device_.branch_stream(0);
-  const cudaEvent_t begin = make_event(0);
-  LCONV_CUDA_CALL(cudaEventRecord(begin, origin));
+/// joins by its first wait, and branch 0 waits for the last of each other one.
+void CudaExecutable::record() {
+  const cudaStream_t origin = branches_->stream(0);
+  LCONV_CUDA_CALL(cudaEventRecord(begin_, origin));
   std::array<bool, kStreams> joined{true};
-  std::vector<cudaEvent_t> event_of(nodes.size());
-  for (size_t i = 0; i < nodes.size(); ++i) {
-    const Node& node = nodes[i];
-    const cudaStream_t stream = device_.branch_stream(node.branch);
-    if (!joined[node.branch] && node.waits.empty()) LCONV_CUDA_CALL(cudaStreamWaitEvent(stream, begin, 0));
+  for (Node& node : nodes_) {
+    const cudaStream_t stream = branches_->stream(node.branch);
+    if (!joined[node.branch] && node.waits.empty()) LCONV_CUDA_CALL(cudaStreamWaitEvent(stream, begin_, 0));
     joined[node.branch] = true;
-    for (const size_t other : node.waits) LCONV_CUDA_CALL(cudaStreamWaitEvent(stream, event_of[other], 0));
-    for (const Launch& launch : node.task.launches) {
-      if (launch.is_product()) {
-        device_.blas(node.branch).multiply(launch.product());
-      } else if (launch.is_sum()) {
-        ranks_->sum(launch.sum(), stream);
-      } else {
-        LCONV_CUDA_CALL(launch.start(stream));
-      }
-    }
-    if (!node.awaited) continue;
-    event_of[i] = make_event(0);
-    LCONV_CUDA_CALL(cudaEventRecord(event_of[i], stream));
+    for (const size_t other : node.waits) LCONV_CUDA_CALL(cudaStreamWaitEvent(stream, nodes_[other].done, 0));
+    for (Launch& launch : node.task.launches) start(node, launch);
+    if (node.awaited) LCONV_CUDA_CALL(cudaEventRecord(node.done, stream));
   }
   for (size_t branch = 1; branch < kStreams; ++branch) {
     if (!joined[branch]) continue;
-    const cudaEvent_t end = make_event(0);
-    LCONV_CUDA_CALL(cudaEventRecord(end, device_.branch_stream(branch)));
-    LCONV_CUDA_CALL(cudaStreamWaitEvent(origin, end, 0));
+    LCONV_CUDA_CALL(cudaEventRecord(ends_[branch], branches_->stream(branch)));
+    LCONV_CUDA_CALL(cudaStreamWaitEvent(origin, ends_[branch], 0));
   }
+}
+
+void CudaExecutable::start(const Node& node, Launch& launch) {
+  const cudaStream_t stream = branches_->stream(node.branch);
+  if (launch.is_sum()) return ranks_->sum(launch.sum(), stream);
+  if (!launch.is_product() || !multiply(node.branch, launch)) LCONV_CUDA_CALL(launch.start(stream));
+  device_.check_launch(node.task, stream);
+}
+
+/// By cuBLAS; false where it refuses, and the launch is one of tiles from now on. In a capture it is the capture that
+/// fails: outside of one the product may be possible.
+bool CudaExecutable::multiply(size_t branch, Launch& launch) {
+  try {
+    branches_->multiply(branch, launch.product());
+    return true;
+  } catch (const BlasFault& fault) {
+    if (!branches_->own()) throw;
+    replace(launch, fault);
+    return false;
+  }
+}
+
+void CudaExecutable::replace(Launch& launch, const BlasFault& fault) {
+  launch = device_.instead_of(launch.product(), fault);
+  note(device_.products_note());
+  const std::lock_guard<std::mutex> lock(stats_mutex_);
+  --stats_.cublas_products;
+  ++stats_.own_products;
+}
+
+void CudaExecutable::note(const std::string& reason) {
+  const std::lock_guard<std::mutex> lock(stats_mutex_);
+  const std::string noted = stats_.note;
+  if (noted.find(reason) != std::string::npos) return;
+  std::snprintf(stats_.note, sizeof(stats_.note), "%s", (noted.empty() ? reason : noted + "; " + reason).c_str());
+}
+
+lconv_program_stats CudaExecutable::stats() const {
+  const std::lock_guard<std::mutex> lock(stats_mutex_);
+  return stats_;
 }
 
 int64_t CudaExecutable::run(int64_t steps, const std::atomic<bool>& stop) {
   if (device_.plan_only())
     throw Error(ErrorCode::argument, "the device cuda:plan counts launches and cannot run programs");
-  if (segments_.empty()) return steps;  // no command had anything to do
+  if (!stream_) return steps;  // no command had anything to do
   return device_.use([&] {
+    const Frees::Running running(device_.frees());
     try {
       return replay(steps, stop);
     } catch (...) {
-      cudaStreamSynchronize(
-          stream_);  // what was launched before still uses the buffers, which are about to be free for others
+      // What was launched before still uses the buffers, which are about to be free for others.
+      cudaStreamSynchronize(stream_);
+      if (branches_) branches_->wait();
       throw;
     }
   });
@@ -230,17 +261,16 @@ int64_t CudaExecutable::replay(int64_t steps, const std::atomic<bool>& stop) {
   }
   LCONV_CUDA_CALL(cudaEventRecord(done_[0], stream_));
   wait(done_[0]);
-  if (sums_ > 0) ranks_->count(step, sums_, sum_bytes_);
+  if (ranks_ && !ranks_->staged()) ranks_->count(step, sums_, sum_bytes_);
   return step;
 }
 
 void CudaExecutable::launch_step() {
-  for (const Segment& segment : segments_) {
-    if (segment.graph) LCONV_CUDA_CALL(cudaGraphLaunch(segment.graph, stream_));
-    if (segment.then) ranks_->sum(*segment.then, stream_);
-  }
+  if (!graph_) return record();
+  LCONV_CUDA_CALL(cudaGraphLaunch(graph_, stream_));
 }
 
+/// Other ranks may hold it up, for longer than they may.
 void CudaExecutable::wait(cudaEvent_t event) {
   if (ranks_) return ranks_->wait(event);
   LCONV_CUDA_CALL(cudaEventSynchronize(event));

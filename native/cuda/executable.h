@@ -1,15 +1,19 @@
 #pragma once
+#include <array>
 #include <atomic>
-#include <optional>
+#include <memory>
+#include <mutex>
+#include <string>
 #include <vector>
 
-#include "device.h"
+#include "branches.h"
 
 namespace lieconv::cuda {
 
 /// A list of commands as one CUDA graph. Branches are captured on the device's streams and end up as edges of the
-/// graph; it is replayed on a stream of its own, so programs run beside each other. Sums over ranks are nodes of it,
-/// unless they go through memory of the host: they cut it into several then.
+/// graph; it is replayed on a stream of its own, so programs run beside each other. Where no graph can be made, the
+/// same launches go out on streams of the program's own, once a step; so do they where sums over ranks go through
+/// memory of the host.
 class CudaExecutable {
  public:
   CudaExecutable(CudaDevice& device, const std::vector<CommandView>& commands);
@@ -19,35 +23,43 @@ class CudaExecutable {
 
   /// Replays `steps` times behind what was executed eagerly before, and waits for the end. Any thread, one at a time.
   int64_t run(int64_t steps, const std::atomic<bool>& stop);
-  const lconv_program_stats& stats() const { return stats_; }
+  lconv_program_stats stats() const;
 
  private:
-  /// One graph, and the sum over ranks behind it where that goes through the host.
-  struct Segment {
-    cudaGraphExec_t graph = nullptr;  // null where there is nothing before the sum
-    std::optional<RankSum> then;
-  };
-
   std::vector<Task> lower(const std::vector<CommandView>& commands);
-  void add_segment(std::vector<Task> tasks, std::optional<RankSum> then);
-  void capture(const std::vector<Node>& nodes, cudaGraphExec_t& executable);
-  void record(const std::vector<Node>& nodes);
-  void prepare_branches(const std::vector<Node>& nodes);
+  bool sums(const RankSum& sum);
+  void prepare();
+  std::string graph_fault();
+  void load_kernels();
+  void try_products();
+  void capture();
+  void record();
+  void start(const Node& node, Launch& launch);
+  bool multiply(size_t branch, Launch& launch);
+  void replace(Launch& launch, const BlasFault& fault);
   int64_t replay(int64_t steps, const std::atomic<bool>& stop);
   void launch_step();
   void wait(cudaEvent_t event);
+  /// Adds to the note of the stats.
+  void note(const std::string& reason);
   void close() noexcept;
   cudaEvent_t make_event(unsigned flags);
 
   CudaDevice& device_;
+  mutable std::mutex stats_mutex_;
   lconv_program_stats stats_{};
-  std::vector<void*> memory_;  // scratch space and cuBLAS workspaces
+  std::vector<Node> nodes_;                   // until they are a graph
+  std::vector<void*> memory_;                 // scratch space and cuBLAS workspaces
+  std::array<void*, kStreams> workspaces_{};  // of the branches that multiply
+  std::unique_ptr<Branches> branches_;        // what launches are issued on
   std::vector<cudaEvent_t> events_;
   cudaStream_t stream_ = nullptr;
-  std::vector<Segment> segments_;
-  Collectives* ranks_ = nullptr;             // where it sums over them
-  int64_t sums_ = 0, sum_bytes_ = 0;  // of a step, that are captured
-  cudaEvent_t ready_ = nullptr;  // of the eager stream
+  cudaGraphExec_t graph_ = nullptr;
+  cudaEvent_t begin_ = nullptr;               // of a step
+  std::array<cudaEvent_t, kStreams> ends_{};  // of a step, of the branches in use
+  cudaEvent_t ready_ = nullptr;               // of the eager stream
+  Collectives* ranks_ = nullptr;              // where it sums over them
+  int64_t sums_ = 0, sum_bytes_ = 0;          // of a step
   cudaEvent_t done_[2] = {nullptr, nullptr};
 };
 

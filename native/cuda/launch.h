@@ -54,6 +54,7 @@ class Launch {
   const Product& product() const { return product_; }
   bool is_sum() const { return kind_ == Kind::sum; }
   const RankSum& sum() const { return sum_; }
+  const void* kernel() const { return reinterpret_cast<const void*>(kernel_); }  // null where it is none
   cudaError_t start(cudaStream_t stream) const { return start_(*this, stream); }
   /// The same kernel with the same arguments.
   bool equals(const Launch& other) const {
@@ -111,9 +112,11 @@ class Update {
 /// Launches that run in turn, and all that they touch. A command is one task, or a few where a part of its results is
 /// ready earlier than the rest.
 struct Task {
+  const char* name = "";  // of the operation
   std::vector<Launch> launches;
   std::vector<Range> ranges;
   std::vector<Update> updates;  // instead of launches
+  int64_t own_products = 0;     // matrix products among the launches that are none of cuBLAS
   double bytes = 0, flops = 0;
   bool repeatable = false;  // reads nothing that it writes, so that doing it twice is doing it once
 

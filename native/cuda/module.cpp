@@ -38,13 +38,8 @@ CommandView view(const lconv_cuda_command& command) {
 }
 
 int libraries(lconv_cuda_version* version, lconv_cuda_error* error) {
-  *version = {};
-  version->runtime = CUDART_VERSION;
-  return guarded(error, [&] {
-    const Cublas& found = cublas();
-    version->cublas = found.version;
-    std::snprintf(version->cublas_path, sizeof(version->cublas_path), "%s", found.path.c_str());
-  });
+  *version = version_of(nullptr);
+  return guarded(error, [&] { *version = version_of(&cublas([](const Cublas&) { return std::string(); })); });
 }
 
 int nccl_library(lconv_nccl_version* version, lconv_cuda_error* error) {

@@ -45,8 +45,7 @@ std::string open(const std::string& path, Nccl& api) {
       find(library, "ncclGetVersion", api.get_version) && find(library, "ncclGetUniqueId", api.get_unique_id) &&
       find(library, "ncclCommInitRank", api.comm_init_rank) && find(library, "ncclAllReduce", api.all_reduce) &&
       find(library, "ncclCommGetAsyncError", api.comm_get_async_error) &&
-      find(library, "ncclCommAbort", api.comm_abort) &&
-      find(library, "ncclGetErrorString", api.get_error_string) &&
+      find(library, "ncclCommAbort", api.comm_abort) && find(library, "ncclGetErrorString", api.get_error_string) &&
       find(library, "ncclGetLastError", api.get_last_error);
   if (!complete) return path + ": not a NCCL that we know, a function is missing";
   if (api.get_version(&api.version) != Nccl::kSuccess) return path + ": does not say its version";

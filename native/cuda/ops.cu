@@ -37,6 +37,11 @@ const Entry& bind(const CommandView& command, BoundOp& op) {
   return found;
 }
 
+std::vector<Task> named(std::vector<Task> tasks, const char* name) {
+  for (Task& task : tasks) task.name = name;
+  return tasks;
+}
+
 }  // namespace
 
 void validate(const CommandView& command) {
@@ -45,18 +50,18 @@ void validate(const CommandView& command) {
 }
 
 /// Twice where there is scratch space: to count it, and with its address.
-std::vector<Task> lower_command(const CommandView& command, int multiprocessors,
+std::vector<Task> lower_command(const CommandView& command, const Machine& machine,
                                 const std::function<float*(int64_t)>& scratch) {
   BoundOp op;
   const Entry& found = bind(command, op);
-  CudaExec counting(command.operands, command.operand_count, nullptr, multiprocessors);
+  CudaExec counting(command.operands, command.operand_count, nullptr, machine);
   found.lower(op.bytes, counting);
-  if (counting.scratch_used() == 0) return counting.take_tasks();
-  CudaExec exec(command.operands, command.operand_count, scratch(counting.scratch_used()), multiprocessors);
+  if (counting.scratch_used() == 0) return named(counting.take_tasks(), found.name);
+  CudaExec exec(command.operands, command.operand_count, scratch(counting.scratch_used()), machine);
   found.lower(op.bytes, exec);
   if (exec.scratch_used() != counting.scratch_used())
     throw Error(ErrorCode::native, std::string(found.name) + " takes more scratch space than it asked for");
-  return exec.take_tasks();
+  return named(exec.take_tasks(), found.name);
 }
 
 }  // namespace lieconv::cuda

@@ -56,7 +56,7 @@ using OfBranches = std::array<std::optional<size_t>, kStreams>;
 
 class Scheduler {
  public:
-  explicit Scheduler(std::vector<Task> tasks) {
+  Scheduler(std::vector<Task> tasks, size_t branches) : branches_(branches) {
     for (Task& task : tasks) place(std::move(task));
   }
   std::vector<Node> take() { return std::move(nodes_); }
@@ -99,24 +99,25 @@ class Scheduler {
     }
     if (deepest) return nodes_[*deepest].branch;
     size_t best = 0;
-    for (size_t branch = 1; branch < kBranches; ++branch) {
+    for (size_t branch = 1; branch < branches_; ++branch) {
       if (depth_of(branch) < depth_of(best)) best = branch;
     }
     return best;
   }
   int64_t depth_of(size_t branch) const { return last_[branch] ? depth_[*last_[branch]] : 0; }
 
+  size_t branches_;
   std::vector<Node> nodes_;
   std::vector<int64_t> depth_;
-  std::vector<OfBranches> seen_at_;         // what each node's branch had seen then
+  std::vector<OfBranches> seen_at_;        // what each node's branch had seen then
   OfBranches last_;                        // of each branch
   std::array<OfBranches, kStreams> seen_;  // of the others: the last that is certainly done before its next one
 };
 
 }  // namespace
 
-std::vector<Node> schedule(std::vector<Task> tasks, int multiprocessors) {
-  return Scheduler(merged(std::move(tasks), multiprocessors)).take();
+std::vector<Node> schedule(std::vector<Task> tasks, int multiprocessors, size_t branches) {
+  return Scheduler(merged(std::move(tasks), multiprocessors), branches).take();
 }
 
 lconv_program_stats count(const std::vector<Node>& nodes) {
@@ -135,6 +136,8 @@ lconv_program_stats count(const std::vector<Node>& nodes) {
     stats.longest_path = std::max(stats.longest_path, depth[i]);
     stats.bytes += node.task.bytes;
     stats.flops += node.task.flops;
+    stats.own_products += node.task.own_products;
+    for (const Launch& launch : node.task.launches) stats.cublas_products += launch.is_product() ? 1 : 0;
   }
   stats.branches = std::count_if(last.begin(), last.end(), [](const auto& node) { return node.has_value(); });
   return stats;

@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+
 #include "exec.h"
 #include "reduce.h"
 
@@ -96,24 +98,49 @@ __global__ void __launch_bounds__(kTileThreads, 1) tile_product(const __grid_con
   }
 }
 
+inline int64_t tiles_across(int64_t columns) { return (columns + kTileColumns - 1) / kTileColumns; }
+inline int64_t tiles_down(int64_t rows) { return (rows + kTileRows - 1) / kTileRows; }
+inline int64_t tiles_of(int64_t members, int64_t rows, int64_t columns) {
+  return members * tiles_down(rows) * tiles_across(columns);
+}
+
+/// Parts of the depth, each but the last of `depth` terms.
+struct Cut {
+  int64_t parts, depth;
+};
+/// As many parts as it takes to fill the GPU, `most` at most, of some slices each.
+template <class P>
+Cut best_cut(const CudaExec& exec, const P& p, int64_t most) {
+  const int64_t wanted = 4 * exec.multiprocessors() / tiles_of(p.members, p.rows, p.columns);
+  const int64_t possible = std::min(p.depth / (8 * kTileDepth), most);
+  const int64_t aim = wanted < 2 || possible < 2 ? 1 : wanted < possible ? wanted : possible;
+  const int64_t depth = (p.depth + aim * kTileDepth - 1) / (aim * kTileDepth) * kTileDepth;
+  return {depth > 0 ? (p.depth + depth - 1) / depth : 1, depth};
+}
+template <class P>
+Launch launch_of_tiles(const P& p, const Cut& cut, float* partials) {
+  const int64_t blocks = tiles_of(p.members, p.rows, p.columns) * cut.parts, most = int64_t{1} << 20;
+  const TileProduct<P> product{p,
+                               static_cast<uint32_t>(tiles_across(p.columns)),
+                               static_cast<uint32_t>(tiles_down(p.rows)),
+                               static_cast<uint32_t>(p.members),
+                               static_cast<uint32_t>(cut.parts),
+                               cut.depth,
+                               partials};
+  return Launch(tile_product<P>, dim3(static_cast<unsigned>(blocks < most ? blocks : most)), dim3(kTileThreads),
+                kTileShared, product);
+}
+
 /// Cuts the depth only where `result`, the first of members * rows * columns values in that order, is given.
 template <class P>
-void lower_tiles(CudaExec& exec, const P& p, float* result = nullptr) {
+void lower_tiles(CudaExec& exec, const P& p, float* result = nullptr, int64_t most_parts = INT64_MAX) {
   if (p.members == 0 || p.rows == 0 || p.columns == 0) return;
-  const int64_t across = (p.columns + kTileColumns - 1) / kTileColumns, down = (p.rows + kTileRows - 1) / kTileRows;
-  const int64_t tiles = across * down * p.members, size = p.members * p.rows * p.columns;
-  const int64_t wanted = 4 * exec.multiprocessors() / tiles, possible = p.depth / (8 * kTileDepth);
-  const int64_t aim = !result || wanted < 2 || possible < 2 ? 1 : wanted < possible ? wanted : possible;
-  const int64_t part_depth = (p.depth + aim * kTileDepth - 1) / (aim * kTileDepth) * kTileDepth;
-  const int64_t parts = part_depth > 0 ? (p.depth + part_depth - 1) / part_depth : 1;
-  float* partials = parts > 1 ? exec.scratch(parts * size) : nullptr;
-  const int64_t blocks = tiles * parts, most = int64_t{1} << 20;
-  exec.kernel(tile_product<P>, dim3(static_cast<unsigned>(blocks < most ? blocks : most)), dim3(kTileThreads),
-              kTileShared,
-              TileProduct<P>{p, static_cast<uint32_t>(across), static_cast<uint32_t>(down),
-                             static_cast<uint32_t>(p.members), static_cast<uint32_t>(parts), part_depth, partials});
+  const int64_t size = p.members * p.rows * p.columns;
+  const Cut cut = result ? best_cut(exec, p, most_parts) : Cut{1, p.depth};
+  float* partials = cut.parts > 1 ? exec.scratch(cut.parts * size) : nullptr;
+  exec.launch(launch_of_tiles(p, cut, partials));
   exec.work(2.0 * static_cast<double>(size) * static_cast<double>(p.depth));
-  if (parts > 1) lower_sum(exec, 1, parts, size, 1, partials, result);
+  if (cut.parts > 1) lower_sum(exec, 1, cut.parts, size, 1, partials, result);
 }
 
 /// result [size] = the sum of what `lower_part(first, count, to)` writes for parts of at most `most` of n samples.

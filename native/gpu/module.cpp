@@ -19,9 +19,11 @@ std::string offered;
 
 [[noreturn]] void fail(const lconv_cuda_error& error) { throw Error(error.code, error.message); }
 
+bool exists(const std::string& path) { return static_cast<bool>(std::ifstream(path)); }
+
 const lconv_cuda& open_module() {
   const std::string path = cuda_module_path();
-  if (!std::ifstream(path)) {
+  if (!exists(path)) {
     throw Error(ErrorCode::cuda_module,
                 path +
                     " is missing: this build has no CUDA part; install npm's package @lconv/cuda-linux-x64, or the "
@@ -68,6 +70,18 @@ int sum_over_ranks(float* data, int64_t count, lconv_cuda_error* error) {
     std::snprintf(error->message, sizeof(error->message), "%s", problem.what());
     return 1;
   }
+}
+
+/// The module of a folder for this machine's driver; where there is none, the name of the one that is missing.
+std::string module_in(const std::string& folder) {
+  constexpr int kFirstOfNewest = 13000;  // the oldest driver that lconv_cuda.so of a release serves
+  const std::string newest = folder + "/lconv_cuda.so", older = folder + "/lconv_cuda12.so";
+  const int driver = probe_gpus().driver;
+  const bool old = driver > 0 && driver < kFirstOfNewest;
+  for (const std::string& path : {old ? older : newest, old ? newest : older}) {
+    if (exists(path)) return path;
+  }
+  return newest;
 }
 
 class CudaProgram final : public Executable {
@@ -164,9 +178,9 @@ class CudaBackend final : public Backend {
 std::string cuda_module_path() {
   const char* named = std::getenv("LCONV_CUDA");
   if (named && *named) return named;
-  std::string beside = folder_of_this_binary() + "/lconv_cuda.so";
+  const std::string beside = module_in(folder_of_this_binary());
   const std::lock_guard<std::mutex> lock(offered_mutex);
-  return offered.empty() || std::ifstream(beside) ? beside : offered;
+  return offered.empty() || exists(beside) ? beside : module_in(offered.substr(0, offered.rfind('/')));
 }
 
 void offer_cuda_module(const std::string& path) {

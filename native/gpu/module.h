@@ -8,9 +8,11 @@
 
 namespace lieconv {
 
-/// Where lconv_cuda.so is looked for: LCONV_CUDA, else beside this binary, else where it was offered.
+/// Where the CUDA part is looked for: LCONV_CUDA, else beside this binary, else where it was offered. In a folder it is
+/// lconv_cuda.so, or for drivers older than CUDA 13 lconv_cuda12.so, which is built with CUDA 12; each where it is
+/// alone.
 std::string cuda_module_path();
-/// Names a place for it, for all threads; the first use of a GPU settles which one is opened.
+/// Names a place for lconv_cuda.so, for all threads; the first use of a GPU settles which one is opened.
 void offer_cuda_module(const std::string& path);
 
 /// Runtime and cuBLAS behind lconv_cuda.so, which is opened; needs no GPU. There is a `fault` unless both can be used.

@@ -50,6 +50,10 @@ struct Product {
   }
 };
 
+struct LongSum {
+  int64_t batch, M, N, K;
+};
+
 constexpr double kSlope = 0.1;
 
 Doubles multiplied(const Product& p, const Floats& a, const Floats& b, const Floats& bias, const Floats& c) {
@@ -104,6 +108,14 @@ void add_matmul_rows(Rows& rows) {
       rows.push_back(gemm(p.finish(flags & 4, 0, baseline::kLinear)));
     }
   }
+  for (const auto& [batch, M, N, K] : {LongSum{1, 64, 10, 2049}, LongSum{2, 5, 33, 2500}}) {  // a GPU cuts these
+    for (int flags = 0; flags < 8; ++flags, ++turn) {
+      Product p;
+      p.sizes(batch, M, N, K).transposed(flags & 1, flags & 2).layout(turn % 2, turn % 4 != 1, turn % 4 != 2);
+      rows.push_back(gemm(p.finish(flags & 4, turn % 3, baseline::kLinear)));
+    }
+  }
+  rows.push_back(gemm(Product().sizes(3, 6, 16, 2100).interleaved().finish(false, 0, baseline::kLinear)));
   const int64_t contractions[][4] = {{5, 32, 784, 10}, {2, 64, 33, 64}, {3, 65, 20, 9}, {3, 7, 20, 65}, {70, 4, 3, 2}};
   for (const auto& [batch, M, N, K] : contractions) {  // one small A^T for all, bias and activation behind it
     for (const bool accumulate : {false, true}) {

@@ -30,12 +30,34 @@ export function faults(binary) {
   ];
 }
 
+export const librariesNeeded = (binary) => needs(binary).libraries;
+
+/** Debian 11 and Ubuntu 20.04 have these; libstdc++ is the system's for Node and for libraries that are not ours. */
+const ofOldSystems = { ...glibc, GLIBCXX: [3, 4, 28], CXXABI: [1, 3, 12] };
+
+/** Versions of the C and C++ libraries that `binary` needs and systems with glibc 2.31 do not have, such as "GLIBC_2.34". */
+export function tooNew(binary) {
+  const beyond = needs(binary).versions.filter(({ version }) => {
+    const { family, numbers } = partsOf(version);
+    return ofOldSystems[family] !== undefined && isNewer(numbers, ofOldSystems[family]);
+  });
+  return [...new Set(beyond.map(({ version }) => version))];
+}
+
+function partsOf(version) {
+  const [, family, numbers = ""] = /^([A-Z]+)_(\d+(?:\.\d+)*)$/.exec(version) ?? [];
+  return { family, numbers: numbers.split(".").map(Number) };
+}
+
+function isNewer(numbers, most) {
+  const at = most.findIndex((number, i) => (numbers[i] ?? 0) !== number);
+  return at < 0 ? numbers.length > most.length : (numbers[at] ?? 0) > most[at];
+}
+
 function isAllowed({ library, version }) {
-  const [, family, numbers] = /^([A-Z]+)_(\d+(?:\.\d+)*)$/.exec(version) ?? [];
+  const { family, numbers } = partsOf(version);
   const most = allowed[library][family];
-  if (!most) return false;
-  const [major, minor = 0] = numbers.split(".").map(Number);
-  return major < most[0] || (major === most[0] && minor <= most[1]);
+  return most !== undefined && !isNewer(numbers, most);
 }
 
 /** Read with readelf, which comes with every compiler. */

@@ -74,8 +74,10 @@ export interface DeviceInfo {
   l2Bytes?: number;
   /** CUDA runtime in lconv_cuda.so, 13000 for 13.0. */
   runtime?: number;
-  /** Version and path of cuBLAS; undefined if none was found. */
+  /** Version and path of cuBLAS; undefined if no product runs on it. */
   cublas?: { version: number; path: string };
+  /** Why lconv's own kernels multiply instead of cuBLAS; undefined if cuBLAS does, but for the few shapes in which it is slow. */
+  productsNote?: string;
 }
 
 /** What one step of a program does on a GPU, counted from its launches. */
@@ -84,14 +86,20 @@ export interface ProgramStats {
   launches: number;
   /** Launches on the longest chain of dependencies. */
   longestPath: number;
-  /** Parallel streams in the captured graph. */
+  /** Parallel streams that the launches are spread over. */
   branches: number;
-  /** Nodes of the captured graph; 0 if nothing was captured. */
+  /** Nodes of the CUDA graph that a step is; 0 if its launches are issued one by one, or only counted. */
   graphNodes: number;
+  /** Matrix products by cuBLAS. */
+  cublasProducts: number;
+  /** Matrix products by lconv's own kernels, each one launch or a few. */
+  ownProducts: number;
   /** Bytes that the commands read and write, each operand once a command. */
   bytes: number;
   /** Floating-point operations of matrix products, convolutions and channel mixing. */
   flops: number;
+  /** Why a step is not a CUDA graph, or products are not cuBLAS's; undefined if there is nothing to tell. */
+  note?: string;
 }
 
 /** What the sums over the ranks of a group have come to in one process. */

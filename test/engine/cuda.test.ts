@@ -115,6 +115,31 @@ function copied(path: string): string {
   return at(path);
 }
 
+emulatedTest("the module is chosen by the driver, and one that is alone is taken", async () => {
+  const beside = (...modules: string[]): Record<string, string> => {
+    const place = `engine-${modules.join("-")}`;
+    mkdirSync(at(place));
+    copyFileSync(join(root, "build/Release/lconv.node"), at(`${place}/lconv.node`));
+    for (const name of modules) copyFileSync(join(emu, "lconv_cuda_emu.so"), at(`${place}/${name}`));
+    return { ...gpu, LCONV_CUDA: "", LCONV_NATIVE: at(`${place}/lconv.node`), LCONV_CUDA_GEMM: "tiles" };
+  };
+  const both = beside("lconv_cuda.so", "lconv_cuda12.so");
+  const [newest, older] = [beside("lconv_cuda.so"), beside("lconv_cuda12.so")];
+  const [new13, with12] = [{}, { LCONV_EMU_DRIVER: "12080", LCONV_EMU_RUNTIME: "12000" }];
+  for (const [env, expected, code] of [
+    [{ ...both, ...new13 }, "lconv_cuda.so", undefined],
+    [{ ...both, ...with12 }, "lconv_cuda12.so", undefined],
+    [{ ...older, ...new13 }, "lconv_cuda12.so", undefined],
+    [{ ...newest, ...with12 }, "lconv_cuda.so", undefined], // it may be a build with CUDA 12
+    [{ ...newest, LCONV_EMU_DRIVER: "12080" }, "lconv_cuda.so", "ERR_LCONV_CUDA_OLD_DRIVER"],
+  ] as [Record<string, string>, string, string | undefined][]) {
+    const { lines } = await lconv(folder, ["doctor", "--json"], env);
+    const { cuda, devices } = lines[0] as { cuda: { module: string }; devices: DeviceState[] };
+    assert.equal([basename(cuda.module), devices[1].code], [expected, code], devices[1].reason);
+    if (code) assert.match(devices[1].reason, "or a build with CUDA 12");
+  }
+});
+
 interface Fault {
   env: () => Record<string, string>;
   code: string;
@@ -129,7 +154,21 @@ const faults: Record<string, Fault> = {
   "driver too old": { env: () => ({ LCONV_EMU_DRIVER: "12080" }), code: "ERR_LCONV_CUDA_OLD_DRIVER", text: "12.8" },
   "driver broken": { env: () => ({ LCONV_EMU_INIT: "999" }), code: "ERR_LCONV_CUDA_DRIVER", text: /999|UNKNOWN/ },
   "GPU too old": { env: () => ({ LCONV_EMU_CAPABILITY: "7.0" }), code: "ERR_LCONV_CUDA_OLD_GPU", text: "7.0" },
-  "cuBLAS too old": { env: () => ({ LCONV_EMU_CUBLAS_VERSION: "110000" }), code: "ERR_LCONV_CUDA_CUBLAS", text: "11.0" },
+  "cuBLAS too old": {
+    env: () => ({ LCONV_EMU_CUBLAS_VERSION: "110000", LCONV_CUDA_GEMM: "cublas" }),
+    code: "ERR_LCONV_CUDA_CUBLAS",
+    text: "11.0",
+  },
+  "cuBLAS too old for the GPU": {
+    env: () => ({ LCONV_EMU_CUBLAS_VERSION: "120700", LCONV_EMU_CAPABILITY: "10.0", LCONV_CUDA_GEMM: "cublas" }),
+    code: "ERR_LCONV_CUDA_CUBLAS",
+    text: "older than cuBLAS 12.8",
+  },
+  "cuBLAS does not start": {
+    env: () => ({ LCONV_EMU_CUBLAS_CREATE: "13", LCONV_CUDA_GEMM: "cublas" }),
+    code: "ERR_LCONV_CUDA_CUBLAS",
+    text: "cublasCreate failed",
+  },
   "cuBLAS missing": { env: () => ({ LCONV_CUBLAS: at("none/libcublas.so.13") }), code: "ERR_LCONV_CUDA_CUBLAS", text: "none/libcublas" },
   "cuBLAS of a short name": { env: () => ({ LCONV_CUBLAS: at("b") }), code: "ERR_LCONV_CUDA_CUBLAS", text: "LCONV_CUBLAS" },
   "module missing": { env: () => ({ LCONV_CUDA: at("none.so") }), code: "ERR_LCONV_CUDA_MODULE", text: "none.so" },
@@ -191,7 +230,7 @@ emulatedTest("auto passes a GPU over in one line, and goes on", async () => {
 });
 
 /** What is left on the emulated device when a process ends, and what it did there. */
-type Counters = Record<"allocations" | "bytes" | "streams" | "events" | "graphs" | "executables" | "launches", number>;
+type Counters = Record<"allocations" | "bytes" | "streams" | "events" | "graphs" | "executables" | "launches" | "waitingFrees", number>;
 const counters = (path: string): Counters => JSON.parse(readFileSync(path, "utf8").trim().split("\n").at(-1) ?? ""); // it is appended to
 
 async function twice(env: Record<string, string>) {
@@ -217,12 +256,25 @@ emulatedTest("a disposed device leaves nothing", async () => {
   assertNothingLeft(left);
 });
 
+emulatedTest("memory goes back without a wait for programs or queued commands", async () => {
+  const report = at("frees.json");
+  const ended = await runChild("frees", ["cuda:0"], { ...gpu, LCONV_EMU_REPORT: report });
+  assert.is(ended.code, 0, `${ended.signal} ${ended.stderr}`);
+  const { steps, result, before, after } = JSON.parse(ended.stdout);
+  assert.ok(steps > 0);
+  assert.equal([result, after], [1024, before]);
+  assert.is(counters(report).waitingFrees, 0);
+  assertNothingLeft(counters(report));
+});
+
 emulatedTest("no memory at any allocation: ERR_LCONV_OOM, nothing left, and the next try works", async () => {
   let failed = 0;
-  for (let k = 1; ; k++) {
+  // One allocation is not needed: what products are tried into. Two in a row that do not fail are beyond the last.
+  for (let k = 1, worked = 0; worked < 2; k++) {
     const { first, second, left } = await twice({ LCONV_EMU_OOM_AT: String(k) });
     assertNothingLeft(left);
-    if (first.code === undefined) break;
+    worked = first.code === undefined ? worked + 1 : 0;
+    if (worked > 0) continue;
     assert.is(first.code, "ERR_LCONV_OOM", first.message);
     assert.is(second.code, undefined, second.message);
     failed++;
@@ -231,9 +283,8 @@ emulatedTest("no memory at any allocation: ERR_LCONV_OOM, nothing left, and the 
 });
 
 const calls = [
-  ...["cudaStreamCreateWithFlags", "cudaMemcpyAsync", "cudaStreamSynchronize", "cudaStreamBeginCapture", "cudaStreamEndCapture"],
-  ...["cudaGraphInstantiateWithFlags", "cudaGraphUpload", "cudaGraphLaunch", "cudaEventCreateWithFlags", "cudaEventRecord"],
-  ...["cudaStreamWaitEvent", "cudaEventSynchronize", "cudaSetDevice", "cudaDriverGetVersion"],
+  ...["cudaStreamCreateWithFlags", "cudaMemcpyAsync", "cudaStreamSynchronize", "cudaGraphLaunch", "cudaEventCreateWithFlags"],
+  ...["cudaEventSynchronize", "cudaSetDevice", "cudaDriverGetVersion"],
 ];
 for (const call of some(calls, 4)) {
   emulatedTest(`${call} fails once: ERR_LCONV_CUDA, nothing left, and the next try works`, async () => {
@@ -241,6 +292,22 @@ for (const call of some(calls, 4)) {
     assert.is(first.code, "ERR_LCONV_CUDA", first.message);
     assert.match(first.message, call);
     assert.is(second.code, undefined, second.message);
+    assertNothingLeft(left);
+  });
+}
+
+/** Of a capture alone: test/native/fallbacks.test.ts has what goes on then. */
+const ofCaptures = [
+  "cudaStreamBeginCapture",
+  "cudaStreamEndCapture",
+  "cudaGraphInstantiateWithFlags",
+  "cudaGraphUpload",
+  "cudaEventRecord",
+];
+for (const call of some(ofCaptures, 2)) {
+  emulatedTest(`${call} fails once: the program runs without a graph, and nothing is left`, async () => {
+    const { first, second, left } = await twice({ LCONV_EMU_FAIL_CALL: call });
+    assert.equal([first.code, second.code], [undefined, undefined]);
     assertNothingLeft(left);
   });
 }

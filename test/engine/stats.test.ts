@@ -42,6 +42,17 @@ counted("independent work is counted beside each other, dependent work one after
   assert.is(chain.graphNodes, 0, "nothing is captured without a GPU");
 });
 
+counted("a small result of long sums is lconv's own product, in parts that are added up", (on) => {
+  const [a, b] = [zeros([64, 25_088], { device: on }), zeros([25_088, 10], { device: on })];
+  const long = record(() => matmul(a, b), on).stats!;
+  assert.equal([long.cublasProducts, long.ownProducts], [0, 1]);
+  assert.ok(long.launches > 1, `${long.launches} launches`);
+  assert.is(long.flops, 2 * 64 * 25_088 * 10);
+  const [c, d] = [zeros([64, 1024], { device: on }), zeros([1024, 10], { device: on })];
+  const short = record(() => matmul(c, d), on).stats!;
+  assert.equal([short.cublasProducts, short.ownProducts, short.launches], [1, 0, 1]);
+});
+
 const optimizers: [string, (parameters: Tensor[]) => Optimizer, number][] = [
   ["sgd", (p) => sgd(p), 1],
   ["sgd with momentum", (p) => sgd(p, { momentum: 0.9 }), 1],

@@ -40,7 +40,7 @@ if (missing !== undefined || !canPack) {
 } else {
   test("it is packed, and small enough", () => {
     const archive = join(folder, "bundle.tar.xz");
-    const packed = spawnSync(process.execPath, [join(root, "scripts/bundle.mjs"), "--out", archive], {
+    const packed = spawnSync(process.execPath, [join(root, "scripts/bundle.mjs"), "--as-built", "--out", archive], {
       env: { ...process.env, XZ_OPT: "-1 -T0" },
       encoding: "utf8",
     });

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "api.h"
 #include "faults.h"
 #include "memory.h"
@@ -26,7 +28,9 @@ cudaError_t free_checked(void* pointer) {
   if (!allocation) return cudaErrorInvalidValue;
   // As a GPU does: memory goes when nothing that was queued before can use it any more.
   const int device = allocation->device;
-  const cudaError_t error = synchronise(device, queued_on_device(device));
+  const std::vector<OpPtr> queued = queued_on_device(device);
+  if (std::any_of(queued.begin(), queued.end(), [](const OpPtr& op) { return !op->done; })) ++totals().waiting_frees;
+  const cudaError_t error = synchronise(device, queued);
   release(pointer);
   return error;
 }

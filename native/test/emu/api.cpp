@@ -18,7 +18,7 @@ thread_local cudaError_t last_error = cudaSuccess;
 /// cuInit's answer is the runtime's, too; a driver that is too old comes first.
 cudaError_t state_of_driver() {
   const Settings& s = settings();
-  if (s.driver < CUDART_VERSION) return cudaErrorInsufficientDriver;
+  if (s.driver / 1000 < s.runtime / 1000) return cudaErrorInsufficientDriver;
   if (s.init != 0) return static_cast<cudaError_t>(s.init);
   return s.visible.empty() ? cudaErrorNoDevice : cudaSuccess;
 }
@@ -32,8 +32,9 @@ void write_report() {
   emu_counters(&c);
   fprintf(file,
           "{\"allocations\":%ld,\"bytes\":%ld,\"streams\":%ld,\"events\":%ld,\"graphs\":%ld,\"executables\":%ld,"
-          "\"launches\":%ld,\"synchronisations\":%ld,\"fault\":\"",
-          c.allocations, c.bytes, c.streams, c.events, c.graphs, c.executables, c.launches, c.synchronisations);
+          "\"launches\":%ld,\"synchronisations\":%ld,\"waitingFrees\":%ld,\"fault\":\"",
+          c.allocations, c.bytes, c.streams, c.events, c.graphs, c.executables, c.launches, c.synchronisations,
+          c.waiting_frees);
   for (const char* at = fault_text(); *at; ++at) {
     if (*at == '"' || *at == '\\') fputc('\\', file);
     fputc(*at < ' ' ? ' ' : *at, file);
@@ -122,7 +123,7 @@ cudaError_t cudaDriverGetVersion(int* version) {
 cudaError_t cudaRuntimeGetVersion(int* version) {
   return call("cudaRuntimeGetVersion", Needs::kNothing, [&] {
     if (!version) return cudaErrorInvalidValue;
-    *version = CUDART_VERSION;
+    *version = settings().runtime;
     return cudaSuccess;
   });
 }
@@ -149,6 +150,6 @@ cudaError_t cudaGetLastError() {
 void emu_counters(EmuCounters* c) {
   const Lock lock(mutex());
   const Totals& t = totals();
-  *c = {0, 0, t.streams, t.events, t.graphs, t.executables, t.launches, t.synchronisations};
+  *c = {0, 0, t.streams, t.events, t.graphs, t.executables, t.launches, t.synchronisations, t.waiting_frees};
   memory_totals(&c->allocations, &c->bytes);
 }

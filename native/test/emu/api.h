@@ -33,7 +33,7 @@ int current_device();
 cudaError_t& device_error(int device);
 
 struct Totals {
-  long streams = 0, events = 0, graphs = 0, executables = 0, launches = 0, synchronisations = 0;
+  long streams = 0, events = 0, graphs = 0, executables = 0, launches = 0, synchronisations = 0, waiting_frees = 0;
 };
 Totals& totals();
 

@@ -1,28 +1,22 @@
 #include <cstdarg>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <set>
 
+#include "cublas_faults.h"
 #include "cublas_handle.h"
 #include "emu.h"
 
 // Stands in for libcublas.so.13 over the emulated device: handles and their settings. The products are in
-// cublas_gemm.cpp. LCONV_EMU_CUBLAS_VERSION plays another version, LCONV_EMU_CUBLAS_FAIL=k lets the k-th product fail.
+// cublas_gemm.cpp, what makes it fail in cublas_faults.h.
 
 namespace lieconv::blas {
 namespace {
 
 std::mutex handles_lock;
 std::set<cublasHandle_t> handles;
-
-/// As cuBLAS counts: 130100 is 13.1.0.
-int library_version() {
-  const char* text = std::getenv("LCONV_EMU_CUBLAS_VERSION");
-  return text != nullptr && *text != '\0' ? std::atoi(text) : 130100;
-}
 
 void use_default_workspace(cublasHandle_t handle) {
   handle->workspace = handle->default_workspace;
@@ -70,6 +64,7 @@ cublasStatus_t cublasCreate_v2(cublasHandle_t* handle) {
   auto made = std::make_unique<cublasContext>();
   if (cudaGetDevice(&made->device) != cudaSuccess || context_is_dead(made->device))
     return CUBLAS_STATUS_NOT_INITIALIZED;
+  if (refuses_handles()) return CUBLAS_STATUS_NOT_INITIALIZED;
   const cudaError_t error = cudaMalloc(&made->default_workspace, kDefaultWorkspace);
   if (error != cudaSuccess) {
     return error == cudaErrorMemoryAllocation ? CUBLAS_STATUS_ALLOC_FAILED : CUBLAS_STATUS_NOT_INITIALIZED;

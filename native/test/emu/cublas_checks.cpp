@@ -36,10 +36,10 @@ struct Operands {
     const std::vector<float> host(kElements, value);
     cudaMemcpy(to, host.data(), kElements * sizeof(float), cudaMemcpyHostToDevice);
   }
-  cublasStatus_t multiply(cublasHandle_t handle) const {
+  cublasStatus_t multiply(cublasHandle_t handle, int k = kSize) const {
     const float one = 1.0f, zero = 0.0f;
-    return cublasGemmEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, kSize, kSize, kSize, &one, a, CUDA_R_32F, kSize, b,
-                        CUDA_R_32F, kSize, &zero, c, CUDA_R_32F, kSize, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
+    return cublasGemmEx(handle, CUBLAS_OP_N, CUBLAS_OP_N, kSize, kSize, k, &one, a, CUDA_R_32F, kSize, b, CUDA_R_32F,
+                        kSize, &zero, c, CUDA_R_32F, kSize, CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT);
   }
   bool holds(float value) const {
     std::vector<float> host(kElements);
@@ -121,6 +121,14 @@ void check_capture() {
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t executable = nullptr;
   cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+  check(x.multiply(handle) == CUBLAS_STATUS_NOT_SUPPORTED, "no product is captured in the default workspace");
+  cudaStreamEndCapture(stream, &graph);
+  cudaGraphDestroy(graph);
+
+  char* workspace = nullptr;
+  cudaMalloc(&workspace, 4096);
+  cublasSetWorkspace(handle, workspace, 4096);
+  cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
   check(x.multiply(handle) == CUBLAS_STATUS_SUCCESS, "a product is captured");
   check(cudaStreamEndCapture(stream, &graph) == cudaSuccess, "the capture ends");
   cudaGraphInstantiateWithFlags(&executable, graph, 0);
@@ -136,6 +144,61 @@ void check_capture() {
   check(cublasCreate(&other) == CUBLAS_STATUS_NOT_INITIALIZED, "no handle is created during a capture");
   cudaStreamEndCapture(stream, &graph);
   cudaGetLastError();
+  cublasDestroy(handle);
+  cudaFree(workspace);
+  cudaStreamDestroy(stream);
+}
+
+/// A driver for CUDA 12.2 under a runtime of CUDA 12 and this cuBLAS as one of version 12.
+void check_old_driver() {
+  emu_configure("LCONV_EMU_DRIVER", "12020");
+  emu_configure("LCONV_EMU_RUNTIME", "12000");
+  Operands x;
+  cublasHandle_t handle = nullptr;
+  check(cublasCreate(&handle) == CUBLAS_STATUS_NOT_INITIALIZED, "no handle of a cuBLAS that the driver is too old for");
+  setenv("LCONV_EMU_CUBLAS_VERSION", "120205", 1);
+  check(cublasCreate(&handle) == CUBLAS_STATUS_SUCCESS, "but of an older one");
+  const cudaStream_t stream = new_stream();
+  cudaGraph_t graph = nullptr;
+  char* workspace = nullptr;
+  cudaMalloc(&workspace, 4096);
+  cublasSetStream(handle, stream);
+  cublasSetWorkspace(handle, workspace, 4096);
+  for (const cublasStatus_t expected : {CUBLAS_STATUS_EXECUTION_FAILED, CUBLAS_STATUS_SUCCESS}) {
+    cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+    check(x.multiply(handle, 3) == expected, "a product is captured only after it has run");
+    cudaStreamEndCapture(stream, &graph);
+    cudaGraphDestroy(graph);
+    x.multiply(handle, 3);
+    cudaStreamSynchronize(stream);
+  }
+  cublasDestroy(handle);
+  cudaFree(workspace);
+  cudaStreamDestroy(stream);
+  unsetenv("LCONV_EMU_CUBLAS_VERSION");
+  emu_configure("LCONV_EMU_DRIVER", "13000");
+  emu_configure("LCONV_EMU_RUNTIME", "13000");
+}
+
+/// Refusals that are set, one after the other.
+void check_refusals() {
+  Operands x;
+  cublasHandle_t handle = nullptr;
+  setenv("LCONV_EMU_CUBLAS_CREATE", "12,13", 1);
+  check(cublasCreate(&handle) == CUBLAS_STATUS_NOT_INITIALIZED, "no handle of a major version that is refused");
+  setenv("LCONV_EMU_CUBLAS_CREATE", "12", 1);
+  check(cublasCreate(&handle) == CUBLAS_STATUS_SUCCESS, "but of another");
+  unsetenv("LCONV_EMU_CUBLAS_CREATE");
+  const cudaStream_t stream = new_stream();
+  cudaGraph_t graph = nullptr;
+  cublasSetStream(handle, stream);
+  setenv("LCONV_EMU_CUBLAS_CAPTURE", "14", 1);
+  check(x.multiply(handle) == CUBLAS_STATUS_SUCCESS, "a product outside of a capture");
+  cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+  check(x.multiply(handle) == CUBLAS_STATUS_INTERNAL_ERROR, "but not in one");
+  cudaStreamEndCapture(stream, &graph);
+  cudaGraphDestroy(graph);
+  unsetenv("LCONV_EMU_CUBLAS_CAPTURE");
   cublasDestroy(handle);
   cudaStreamDestroy(stream);
 }
@@ -190,6 +253,8 @@ int main() {
   check_versions();
   check_workspace();
   check_capture();
+  check_old_driver();
+  check_refusals();
   check_disturbed_workspace();
   EmuCounters counters;
   emu_counters(&counters);

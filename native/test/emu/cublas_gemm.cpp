@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
 
+#include "cublas_faults.h"
 #include "cublas_handle.h"
 #include "cublas_operands.h"
 #include "cublas_product.h"
@@ -86,12 +86,6 @@ cublasStatus_t enqueue(cublasHandle_t handle, const Product& product) {
   return error == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 
-bool fails_now() {
-  static std::atomic<long> calls{0};
-  static const char* const at = std::getenv("LCONV_EMU_CUBLAS_FAIL");
-  return at != nullptr && ++calls == std::atol(at);
-}
-
 /// The arguments of every product call.
 struct Call {
   cublasOperation_t op_a, op_b;
@@ -126,7 +120,9 @@ cublasStatus_t product(cublasHandle_t handle, Call call, Rounding rounding) {
   } else if (call.a.data == nullptr || call.b.data == nullptr) {
     return CUBLAS_STATUS_INVALID_VALUE;
   }
-  if (fails_now()) return CUBLAS_STATUS_EXECUTION_FAILED;
+  const cublasStatus_t refused =
+      refusal(handle, {call.op_a, call.op_b, call.m, call.n, call.k, call.a.ld, call.b.ld, call.c.ld, call.c.batch});
+  if (refused != CUBLAS_STATUS_SUCCESS) return refused;
   return enqueue(handle, {call.a, call.b, call.c, call.k, trans_a, trans_b, rounding, *call.alpha, *call.beta});
 }
 

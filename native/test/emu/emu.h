@@ -26,9 +26,9 @@ EMU_API int emu_physical_device(int device);
 /// Whether all bytes lie inside one live allocation of the current device.
 EMU_API bool emu_is_device_range(const void* pointer, size_t bytes);
 
-/// Live objects; `launches` and `synchronisations` are totals.
+/// Live objects; the last three are totals, `waiting_frees` of calls of cudaFree with work still queued.
 struct EmuCounters {
-  long allocations, bytes, streams, events, graphs, executables, launches, synchronisations;
+  long allocations, bytes, streams, events, graphs, executables, launches, synchronisations, waiting_frees;
 };
 EMU_API void emu_counters(EmuCounters* counters);
 

@@ -1,11 +1,13 @@
 #include <cstdint>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "api.h"
 #include "faults.h"
 #include "limits.h"
 #include "ptx.h"
+#include "settings.h"
 #include "streams.h"
 
 namespace emu {
@@ -13,6 +15,19 @@ namespace {
 
 /// What cudaFuncSetAttribute allowed, by device and kernel.
 std::map<std::pair<int, const void*>, int> shared_limits;
+
+/// Kernels whose code is on a device: it gets there by the first launch outside of a capture, or by being asked for.
+/// Only drivers from CUDA 12.3 on load code in a capture, too.
+std::set<std::pair<int, const void*>> loaded;
+
+cudaError_t load(const void* kernel, CUstream_st* stream) {
+  constexpr int kLoadsInCaptures = 12030;
+  if (stream && stream->capture && settings().driver < kLoadsInCaptures && !loaded.count({current_device(), kernel})) {
+    return invalidate(stream, cudaErrorStreamCaptureUnsupported);
+  }
+  loaded.insert({current_device(), kernel});
+  return cudaSuccess;
+}
 
 size_t shared_limit(const void* kernel) {
   const auto found = shared_limits.find({current_device(), kernel});
@@ -52,6 +67,15 @@ cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute
   return call("cudaFuncSetAttribute", Needs::kDevice, [&] { return set_attribute(kernel, attribute, value); });
 }
 
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* kernel) {
+  return call("cudaFuncGetAttributes", Needs::kDevice, [&] {
+    if (!attributes) return cudaErrorInvalidValue;
+    if (!kernel) return cudaErrorInvalidDeviceFunction;
+    *attributes = {0, kMaxThreads, kRegisters / kMaxThreads};
+    return load(kernel, nullptr);
+  });
+}
+
 cudaError_t emu_launch(const EmuKernel* kernel, dim3 grid, dim3 block, size_t shared, cudaStream_t handle) {
   bool taken = false;
   const cudaError_t error = call("cudaLaunchKernel", Needs::kDevice, [&] {
@@ -60,6 +84,8 @@ cudaError_t emu_launch(const EmuKernel* kernel, dim3 grid, dim3 block, size_t sh
     cudaError_t wrong = check_launch(*kernel, grid, block, shared, stream);
     if (wrong == cudaSuccess) wrong = take_from_ptx(run, block);
     if (wrong != cudaSuccess) return wrong;
+    const cudaError_t unloaded = load(reinterpret_cast<const void*>(kernel->function), stream);
+    if (unloaded != cudaSuccess) return unloaded;
     taken = true;
     return enqueue(stream, make_kernel_work(run, grid, block, shared));
   });

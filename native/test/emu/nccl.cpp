@@ -68,7 +68,7 @@ struct Sum {
   bool captured;
 };
 
-bool all_have(const Comm& comm, std::atomic<uint64_t> Place::* what, uint64_t rounds) {
+bool all_have(const Comm& comm, std::atomic<uint64_t> Place::*what, uint64_t rounds) {
   for (int rank = 0; rank < comm.size; ++rank) {
     if ((comm.shared->places[rank].*what).load(std::memory_order_acquire) < rounds) return false;
   }
@@ -80,11 +80,11 @@ bool agree(Comm& comm) {
   for (int rank = 0; rank < comm.size; ++rank) {
     const Said& its = comm.shared->places[rank].said;
     if (its.number == own.number && its.count == own.count && its.captured == own.captured) continue;
-    comm.state = complain(kInvalidUsage, "rank %d is in sum %llu of %llu values%s, rank %d in sum %llu of %llu%s",
-                          comm.rank, static_cast<unsigned long long>(own.number),
-                          static_cast<unsigned long long>(own.count), own.captured ? ", captured" : "", rank,
-                          static_cast<unsigned long long>(its.number), static_cast<unsigned long long>(its.count),
-                          its.captured ? ", captured" : "");
+    comm.state =
+        complain(kInvalidUsage, "rank %d is in sum %llu of %llu values%s, rank %d in sum %llu of %llu%s", comm.rank,
+                 static_cast<unsigned long long>(own.number), static_cast<unsigned long long>(own.count),
+                 own.captured ? ", captured" : "", rank, static_cast<unsigned long long>(its.number),
+                 static_cast<unsigned long long>(its.count), its.captured ? ", captured" : "");
     return false;
   }
   return true;
@@ -211,7 +211,8 @@ EMU_API int ncclAllReduce(const void* from, void* to, size_t count, int type, in
   if (comm->aborted) return complain(kInvalidUsage, "the communicator was aborted");
   if (comm->state != kSuccess) return comm->state;
   if (cudaGetDevice(&device) != cudaSuccess || device != comm->device)
-    return complain(kInvalidUsage, "the communicator belongs to device %d, the current one is %d", comm->device, device);
+    return complain(kInvalidUsage, "the communicator belongs to device %d, the current one is %d", comm->device,
+                    device);
   if (type != kFloat32 || op != kSum || count == 0)
     return complain(kInvalidArgument, "the emulation sums float32, got type %d, operation %d, %zu values", type, op,
                     count);

@@ -66,6 +66,8 @@ void set(Settings& s, const std::string& name, const char* value) {
     parse_visible(s, std::getenv("CUDA_VISIBLE_DEVICES"));
   } else if (name == "LCONV_EMU_DRIVER") {
     s.driver = std::atoi(value);
+  } else if (name == "LCONV_EMU_RUNTIME") {
+    s.runtime = std::atoi(value);
   } else if (name == "LCONV_EMU_CAPABILITY") {
     parse_capability(s, value);
   } else if (name == "LCONV_EMU_MEMORY") {
@@ -93,9 +95,10 @@ Settings from_environment() {
   Settings s;
   reseed(s.seed);
   parse_visible(s, std::getenv("CUDA_VISIBLE_DEVICES"));
-  for (const char* name : {"LCONV_EMU_SEED", "LCONV_EMU_DEVICES", "LCONV_EMU_DRIVER", "LCONV_EMU_CAPABILITY",
-                           "LCONV_EMU_MEMORY", "LCONV_EMU_SMS", "LCONV_EMU_INIT", "LCONV_EMU_OOM_AT",
-                           "LCONV_EMU_FAIL_LAUNCH_AT", "LCONV_EMU_FAIL_CALL", "LCONV_EMU_REPORT", "LCONV_EMU_PTX"}) {
+  for (const char* name :
+       {"LCONV_EMU_SEED", "LCONV_EMU_DEVICES", "LCONV_EMU_DRIVER", "LCONV_EMU_RUNTIME", "LCONV_EMU_CAPABILITY",
+        "LCONV_EMU_MEMORY", "LCONV_EMU_SMS", "LCONV_EMU_INIT", "LCONV_EMU_OOM_AT", "LCONV_EMU_FAIL_LAUNCH_AT",
+        "LCONV_EMU_FAIL_CALL", "LCONV_EMU_REPORT", "LCONV_EMU_PTX"}) {
     if (const char* value = std::getenv(name)) set(s, name, value);
   }
   return s;

@@ -1,4 +1,6 @@
 #pragma once
+#include <cuda_runtime.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -20,7 +22,8 @@ struct Countdown {
 
 struct Settings {
   uint64_t seed = 1;
-  int devices = 1, driver = 13000, capability_major = 9, capability_minor = 0, multiprocessors = 4, init = 0;
+  int devices = 1, driver = 13000, runtime = CUDART_VERSION, capability_major = 9, capability_minor = 0,
+      multiprocessors = 4, init = 0;
   uint64_t memory = uint64_t{8} << 30;
   Countdown out_of_memory, failing_launch, failing_call;
   std::string failing_name, report, ptx;

@@ -118,9 +118,9 @@ function show(found: Findings): string {
     ["processor", `${cpu.model}, ${cpu.processors} usable, ${cpu.threads ?? "?"} threads`],
     ["memory", `${megabytes(found.memory.totalBytes)}, ${megabytes(found.memory.freeBytes)} free`],
     ["engine", engine.loaded ? `${engine.version}, ${engine.isa}; matrix products: ${engine.gemm}` : (engine.problem ?? "missing")],
-    ...found.devices.map(({ name, available, reason }): [string, string] => [
+    ...found.devices.map(({ name, available, reason, path }): [string, string] => [
       `device ${name}`,
-      `${available ? "yes" : "no"}: ${engine.loaded ? reason : "see engine"}`,
+      `${available ? "yes" : "no"}: ${engine.loaded ? [reason, ...(path ? [path] : [])].join("; ") : "see engine"}`,
     ]),
     ...showCuda(found.cuda),
     ["MPI", showMpi(found.mpi, engine.loaded)],

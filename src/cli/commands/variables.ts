@@ -19,7 +19,10 @@ const isThere = (path: string): string | undefined => (existsSync(path) ? undefi
 const isLibrary = (path: string): string | undefined =>
   isThere(path) ?? (statSync(path).isDirectory() ? "a folder, expected the library itself" : elfFault(path));
 
-const isaNames = ["baseline", "avx2", "avx512", "avx512_bf16"];
+const oneOfWords =
+  (...words: string[]) =>
+  (value: string): string | undefined =>
+    words.includes(value) ? undefined : `expected ${words.length > 2 ? words.join(", ") : words.join(" or ")}`;
 
 const checks: Record<string, (value: string) => string | undefined> = {
   LCONV_DATA: isThere,
@@ -27,18 +30,22 @@ const checks: Record<string, (value: string) => string | undefined> = {
   LCONV_DOWNLOAD_MIN_RATE: () => refusal(() => downloadLimits({ maxBytes: 1 })),
   LCONV_DEVICE: (value) => refusal(() => device(value)),
   LCONV_CUDA: isLibrary,
+  LCONV_CUDA_GRAPH: oneOfWords("0", "1"),
+  LCONV_CUDA_GEMM: oneOfWords("auto", "cublas", "tiles"),
+  LCONV_CUDA_BRANCHES: oneOfWords("1", "2", "3", "4"),
+  LCONV_CUDA_SYNC: oneOfWords("0", "1"),
   LCONV_CUBLAS: (value) => (value.includes("/") ? isLibrary(value) : undefined), // a bare name is looked for by the loader
   LCONV_THREADS: () => refusal(threadCount),
   LCONV_VECTORS: isThere,
-  LCONV_ISA: (value) => (isaNames.includes(value) ? undefined : `expected ${isaNames.join(", ")}`),
-  LCONV_GEMM: (value) => (value === "builtin" ? undefined : "expected builtin"),
+  LCONV_ISA: oneOfWords("baseline", "avx2", "avx512", "avx512_bf16"),
+  LCONV_GEMM: oneOfWords("builtin"),
   LCONV_NATIVE: isThere,
   LCONV_MPI: (value) => (value.includes("/") ? isLibrary(value) : undefined),
   LCONV_MPIRUN: (value) => (value.includes("/") ? isThere(value) : undefined), // a bare name is looked for in PATH
   LCONV_NCCL: (value) => (value.includes("/") ? isLibrary(value) : undefined),
   LCONV_COLLECTIVE_TIMEOUT: () => refusal(collectiveTimeout),
-  LCONV_DEBUG: (value) => (value === "0" || value === "1" ? undefined : "expected 0 or 1"),
-  LCONV_SKIP_APT: (value) => (value === "0" || value === "1" ? undefined : "expected 0 or 1"),
+  LCONV_DEBUG: oneOfWords("0", "1"),
+  LCONV_SKIP_APT: oneOfWords("0", "1"),
 };
 
 /** All LCONV_ variables that are set, checked. */

@@ -5,8 +5,9 @@ import { autoFault, type Device, device as deviceOf } from "../../engine/device.
 import { native } from "../../engine/native.js";
 import { LconvError } from "../../errors.js";
 import { matmul } from "../../ops/matmul.js";
+import { record } from "../../tensor/record.js";
 import { scope } from "../../tensor/scope.js";
-import { tensor } from "../../tensor/tensor.js";
+import { type Tensor, tensor } from "../../tensor/tensor.js";
 import { megabytes } from "../terminal/output.js";
 
 export interface DeviceState {
@@ -14,6 +15,7 @@ export interface DeviceState {
   available: boolean;
   reason: string;
   code?: string; // of the error, where there is one
+  path?: string; // how a GPU runs programs, and why not in the usual way
 }
 
 /** Driver, libraries, GPUs and what is wrong with them; undefined where the engine does not load. */
@@ -35,12 +37,25 @@ export function examineDevice(name: string): DeviceState {
     scope(() => {
       const device = deviceOf(name);
       const a = tensor(Float32Array.of(1, 2, 3, 4), { shape: [2, 2], device });
-      return [...matmul(a, a).dataSync()].join(" ");
+      return { product: [...matmul(a, a).dataSync()].join(" "), path: pathOf(device, a) };
     }),
   );
-  if (value === "7 10 15 22") return { name, available: true, reason: "works" };
-  const reason = problem ?? `gives wrong results: a product is ${value}`;
+  if (value?.product === "7 10 15 22") return { name, available: true, reason: "works", ...defined({ path: value.path }) };
+  const reason = problem ?? `gives wrong results: a product is ${value?.product}`;
   return { name, available: false, reason: withLink(code, reason), ...defined({ code }) };
+}
+
+/** By a program of one product: what its steps are on a GPU, and who multiplies. */
+function pathOf(device: Device, a: Tensor): string | undefined {
+  const program = record(() => matmul(a, a), device);
+  const { stats } = program;
+  program.dispose();
+  if (!stats) return undefined;
+  const { productsNote } = device.info();
+  const steps = stats.graphNodes > 0 ? ["a step is a CUDA graph"] : [];
+  const told = stats.note === undefined ? [] : [stats.note];
+  const products = productsNote === undefined ? "products by cuBLAS" : productsNote;
+  return [...steps, ...told, ...(stats.note?.includes(products) ? [] : [products])].join("; ");
 }
 
 /** Every GPU, or one entry that says why there is none. Libraries are only looked for where there is a driver to use them. */
@@ -50,7 +65,9 @@ export function examineCuda(): { devices: DeviceState[]; cuda: CudaFindings } {
   const { fault: first, ...probe } = value;
   const { fault: second, ...libraries } = first?.code === "ERR_LCONV_CUDA_NO_DRIVER" ? {} : native().cudaLibraries();
   const faults = [first, second].filter((fault) => fault !== undefined);
-  const devices = faults.length > 0 ? [refused(faults)] : probe.gpus.map(({ ordinal }) => examineDevice(`cuda:${ordinal}`));
+  // Without cuBLAS a GPU may do all the same, as opening it shows.
+  const fatal = faults.filter(({ code }) => code !== "ERR_LCONV_CUDA_CUBLAS");
+  const devices = fatal.length > 0 ? [refused(faults)] : probe.gpus.map(({ ordinal }) => examineDevice(`cuda:${ordinal}`));
   return { devices, cuda: { ...probe, ...libraries, faults } };
 }
 
@@ -66,12 +83,16 @@ function refused(faults: readonly CudaFault[]): DeviceState {
 const isUnremarkable = ({ code }: CudaFault): boolean =>
   code === "ERR_LCONV_CUDA_NO_DRIVER" && !["/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg"].some((path) => existsSync(path));
 
-/** Why "auto" chose `device`, for those who may expect a GPU; undefined where there is nothing to tell. */
+const firstLine = (message: string): string => message.replace(/;? tried:$/m, "").split("\n")[0];
+
+/** Why "auto" chose `device`, or cuBLAS is not used, for those who may expect it; undefined where there is nothing to tell. */
 export function cudaNote(device: Device): string | undefined {
   const fault = autoFault();
+  const { productsNote } = device.info();
+  if (productsNote !== undefined && process.env["LCONV_CUDA_GEMM"] !== "tiles")
+    return `cuBLAS is not used: ${firstLine(productsNote)}; lconv's own kernels are slower (lconv doctor tells more)`;
   if (device.name !== "cpu" || fault === undefined || isUnremarkable(fault)) return undefined;
-  const [cause] = fault.message.replace(/;? tried:$/m, "").split("\n");
-  return `CUDA is not used: ${cause}; training on the CPU (lconv doctor tells more)`;
+  return `CUDA is not used: ${firstLine(fault.message)}; training on the CPU (lconv doctor tells more)`;
 }
 
 const withLink = (code: string | undefined, reason: string): string =>

@@ -64,6 +64,11 @@ EMU_API cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes,
 EMU_API cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 EMU_API cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
 
+struct cudaFuncAttributes {
+  size_t sharedSizeBytes;
+  int maxThreadsPerBlock, numRegs;
+};
+EMU_API cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* kernel);
 EMU_API cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value);
 
 template <class T>
