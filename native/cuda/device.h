@@ -85,7 +85,7 @@ class CudaDevice {
   cudaStream_t eager_ = nullptr;
   std::array<cudaStream_t, kBranches> branches_{};
   std::array<std::unique_ptr<BlasHandle>, kBranches> blas_;
-  Frees frees_;
+  Frees frees_{ordinal_};
   void* eager_workspace_ = nullptr;
   float* scratch_ = nullptr;
   int64_t scratch_floats_ = 0;
