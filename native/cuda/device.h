@@ -91,7 +91,7 @@ class CudaDevice {
   cudaStream_t eager_ = nullptr;
   std::array<cudaStream_t, kStreams> branches_{};
   std::array<std::unique_ptr<BlasHandle>, kBranches> blas_;
-  Frees frees_;
+  Frees frees_{ordinal_};
   std::unique_ptr<Collectives> collectives_;
   void* eager_workspace_ = nullptr;
   float* scratch_ = nullptr;

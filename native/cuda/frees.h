@@ -6,11 +6,18 @@
 
 namespace lieconv::cuda {
 
+/// The programs that run on a GPU, of all devices that the process opened on it.
+struct Load {
+  std::mutex mutex;  // held while memory is freed, so that no program starts meanwhile
+  int running = 0;
+};
+
 /// Memory on its way back to the driver. cudaFree waits for all that is queued on the GPU, and so would the thread that
 /// calls it, which is JavaScript's: memory waits here until no program runs and no eager command is queued.
 class Frees {
  public:
-  /// Of a GPU whose eager commands run on `eager`.
+  explicit Frees(int ordinal);
+  /// What the eager commands of the device run on.
   void open(cudaStream_t eager) { eager_ = eager; }
   /// Takes over a block; commands and programs that use it may still be queued.
   void give(void* data) noexcept;
@@ -34,10 +41,9 @@ class Frees {
  private:
   void free_waiting() noexcept;
 
-  std::mutex mutex_;  // held while memory is freed, so that no program starts meanwhile
+  Load& load_;
   cudaStream_t eager_ = nullptr;
-  int running_ = 0;
-  std::vector<void*> waiting_;
+  std::vector<void*> waiting_;  // under the mutex of the load
 };
 
 }  // namespace lieconv::cuda

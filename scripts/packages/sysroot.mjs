@@ -1,19 +1,21 @@
 // The C and C++ libraries that published binaries are linked against: packages of Debian 11, unpacked into build/sysroot/<processor>, without root.
 // Its glibc, 2.31, is the oldest that Debian's mirrors still have: those of Debian 10, 2.28, are gone.
-import { existsSync, lstatSync, mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { onPath, root, run, SetupError, say } from "../support.mjs";
 
 const RELEASE = "bullseye";
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const packages = ["libc6", "libc6-dev", "linux-libc-dev", "libgcc-10-dev", "libgcc-s1", "libstdc++-10-dev", "libstdc++6", "libgomp1"];
-const onlyOn = { amd64: ["libdnnl2", "libdnnl-dev"], arm64: [] };
+/** oneDNN, with the loader of OpenCL that it needs: a bundle has both. */
+const onlyOn = { amd64: ["libdnnl2", "libdnnl-dev", "ocl-icd-libopencl1"], arm64: [] };
 
 /** The folder with headers and libraries for `processor`, "amd64" or "arm64" as Debian calls it. */
 export function sysroot(processor) {
   const folder = join(root, "build/sysroot", processor);
   const done = join(folder, "complete");
-  if (existsSync(done)) return folder;
+  const wanted = [...packages, ...onlyOn[processor]].join("\n");
+  if (existsSync(done) && readFileSync(done, "utf8") === wanted) return folder;
   requireTools();
   say(`fetching Debian's ${RELEASE} libraries for ${processor}`);
   rmSync(folder, { recursive: true, force: true });
@@ -27,7 +29,7 @@ export function sysroot(processor) {
     rmSync(work, { recursive: true, force: true });
   }
   makeLinksRelative(folder, folder);
-  writeFileSync(done, "");
+  writeFileSync(done, wanted);
   return folder;
 }
 

@@ -32,6 +32,7 @@ interface DeviceState {
   available: boolean;
   reason: string;
   code?: string;
+  path?: string;
 }
 
 const doctor = async (env: Record<string, string>): Promise<DeviceState[]> => {
@@ -80,6 +81,24 @@ emulatedTest("a GPU that works: doctor, auto, precision, number", async () => {
     const config = JSON.parse(readFileSync(at(`${precision}/config.json`), "utf8"));
     assert.equal([config.device, config.precision], ["cuda:1", precision]);
   }
+});
+
+emulatedTest("doctor prints how programs run and why, train only that cuBLAS is missing", async () => {
+  const paths: [Record<string, string>, RegExp][] = [
+    [{}, /^a step is a CUDA graph; products by cuBLAS$/],
+    [{ LCONV_CUDA_GRAPH: "0" }, /^the launches of a step are issued one by one: LCONV_CUDA_GRAPH=0; products by cuBLAS$/],
+    [{ LCONV_CUDA_GEMM: "tiles" }, /^a step is a CUDA graph; products by lconv's own kernels: LCONV_CUDA_GEMM=tiles$/],
+    [{ LCONV_EMU_CUBLAS_CREATE: "13" }, /^a step is a CUDA graph; products by lconv's own kernels: cuBLAS cannot be used; .*cublasCreate/s],
+    [{ LCONV_EMU_FAIL_CALL: "cudaGraphUpload" }, /^the launches of a step are issued one by one: cudaGraphUpload.* failed/],
+  ];
+  for (const [env, path] of paths) {
+    const [found] = await doctor(env);
+    assert.ok(found.available, found.reason);
+    assert.match(found.path ?? "", path);
+  }
+  const run = await lconv(folder, train("without-cublas"), { ...gpu, LCONV_EMU_CUBLAS_CREATE: "13" });
+  assert.equal([run.code, run.lines.at(-1)?.device], [0, "cuda:0"], run.stderr);
+  assert.match(run.stderr, /^cuBLAS is not used: .*; lconv's own kernels multiply, more slowly \(lconv doctor tells more\)$/m);
 });
 
 emulatedTest("cuBLAS is found in a toolkit, in a Python environment and by its name, in the order of docs/cuda.md", async () => {

@@ -1,4 +1,4 @@
-// time limit: 300 s
+// time limit: 1800 s
 // needs dist
 // The bundle runs where there is no Node: nothing of this machine's environment reaches it, and its PATH is an empty folder.
 import { spawnSync } from "node:child_process";
@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { temporaryFolder } from "../cli/command.js";
+import { long } from "../support/long.js";
 import { skip } from "../support/skip.js";
 
 const test = suite("native/bundle");
@@ -73,6 +74,16 @@ if (missing !== undefined || !canPack) {
     assert.type(done.testAccuracy, "number");
     assert.ok(existsSync(join(folder, "run/report.html")));
   });
+
+  if (long) {
+    test("without --as-built it is built by the toolchain of the packages, for glibc 2.31", () => {
+      const archive = join(folder, "portable.tar.xz");
+      const env = { ...process.env, XZ_OPT: "-1 -T0" };
+      const packed = spawnSync(process.execPath, [join(root, "scripts/bundle.mjs"), "--out", archive], { env, encoding: "utf8" });
+      assert.is(packed.status, 0, packed.stderr);
+      assert.not.match(packed.stderr, / {2}(build|lib)\//); // of Node alone, which is this machine's, may be said that it is too new
+    });
+  }
 
   test("it runs through a link", () => {
     symlinkSync(join(unpacked, "lconv"), join(folder, "link"));

@@ -31,7 +31,7 @@ interface Platform {
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const load = (name: string) => import(new URL(`../../scripts/packages/${name}`, import.meta.url).href);
-const { faults } = (await load("needs.mjs")) as { faults: (binary: string) => string[] };
+const { faults, tooNew } = (await load("needs.mjs")) as Record<"faults" | "tooNew", (binary: string) => string[]>;
 const { platforms } = (await load("platforms.mjs")) as { platforms: Platform[] };
 const { mainManifest, platformManifest } = (await load("manifests.mjs")) as {
   mainManifest: () => Manifest;
@@ -76,6 +76,20 @@ test("so are the system's libstdc++, a symbol that nothing provides, and a searc
   assert.equal(faults(nobody), ["needs nobody_has_this, which no library was linked for"]);
   const searches = compile("searches.so", "int f(void) { return 1; }", "-Wl,-rpath,/opt/somewhere");
   assert.equal(faults(searches), ["looks for libraries in /opt/somewhere"]);
+});
+
+test("what systems with glibc 2.31 lack is found, of the C++ library, too", () => {
+  const versions = join(folder, "cxx.map");
+  const names = ["GLIBC_2.31", "GLIBC_2.34", "GLIBCXX_3.4.28", "GLIBCXX_3.4.29", "GLIBCXX_3.5", "CXXABI_1.3.13", "OTHER_9"];
+  writeFileSync(versions, names.map((name, i) => `${name} { global: f${i}; };`).join("\n"));
+  const library = compile(
+    "liball.so",
+    names.map((_, i) => `int f${i}(void) { return ${i}; }`).join("\n"),
+    `-Wl,--version-script=${versions}`,
+  );
+  const calls = names.map((_, i) => `int f${i}(void); int g${i}(void) { return f${i}(); }`).join("\n");
+  assert.equal(tooNew(compile("calls-all.so", calls, library)).sort(), ["CXXABI_1.3.13", "GLIBCXX_3.4.29", "GLIBCXX_3.5", "GLIBC_2.34"]);
+  assert.equal(tooNew(compile("calls-none.so", "int f(void) { return 1; }")), []);
 });
 
 test("what is no library is an error that names it", () => {

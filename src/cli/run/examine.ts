@@ -89,8 +89,10 @@ const firstLine = (message: string): string => message.replace(/;? tried:$/m, ""
 export function cudaNote(device: Device): string | undefined {
   const fault = autoFault();
   const { productsNote } = device.info();
-  if (productsNote !== undefined && process.env["LCONV_CUDA_GEMM"] !== "tiles")
-    return `cuBLAS is not used: ${firstLine(productsNote)}; lconv's own kernels are slower (lconv doctor tells more)`;
+  if (productsNote !== undefined && process.env["LCONV_CUDA_GEMM"] !== "tiles") {
+    const [, cause] = /^ *- (.*)$/m.exec(productsNote) ?? [undefined, firstLine(productsNote)]; // of those that were tried, the first
+    return `cuBLAS is not used: ${cause}; lconv's own kernels multiply, more slowly (lconv doctor tells more)`;
+  }
   if (device.name !== "cpu" || fault === undefined || isUnremarkable(fault)) return undefined;
   return `CUDA is not used: ${firstLine(fault.message)}; training on the CPU (lconv doctor tells more)`;
 }
