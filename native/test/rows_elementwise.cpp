@@ -99,9 +99,10 @@ Row pixels(int64_t n, bool bytes, float scale, float shift) {
   return row;
 }
 
+/// The last two have rows in which each thread of a GPU's block takes several elements, or several vectors.
 void add_bias_rows(Rows& rows) {
-  const int64_t sizes[][3] = {{1, 1, 1},   {2, 3, 5},  {3, 5, 17},  {7, 32, 16},  {2, 10, 1},
-                              {64, 10, 1}, {5, 1, 31}, {2, 1, 784}, {3, 32, 784}, {4, 33, 200}};
+  const int64_t sizes[][3] = {{1, 1, 1},  {2, 3, 5},   {3, 5, 17},   {7, 32, 16},  {2, 10, 1},   {64, 10, 1},
+                              {5, 1, 31}, {2, 1, 784}, {3, 32, 784}, {4, 33, 200}, {1, 2, 7172}, {2, 1, 1801}};
   for (int fn = 0; fn < kActivations; ++fn) {
     for (const auto& [outer, channels, inner] : sizes) {
       rows.push_back(bias_activation(outer, channels, inner, fn));

@@ -86,6 +86,8 @@ void add_loss_rows(Rows& rows) {
         cross_entropy(n, cols, uniform(n * cols), integers(n, -1, classes), true));  // some labels out of range
     rows.push_back(cross_entropy(n, cols, special(n * cols), integers(n, 0, classes - 1), false));
   }
+  // Each thread of the block that adds up the samples takes several.
+  rows.push_back(cross_entropy(2100, 3, uniform(6300, -8, 8), integers(2100, 0, 2), true));
   rows.push_back(softmax(true, 0, 5, {}, true));
   rows.push_back(softmax_grad(false, 0, 5));
   rows.push_back(cross_entropy(2, 3, {3, 2, 1, 6, 5, 4}, {INT32_MIN, INT32_MAX}, true));  // neither is a hit

@@ -27,6 +27,7 @@ const cases: [ptx: string, register: string, value: number | bigint | string][] 
   ["sub.s64 %rd1, 0, 1;", "%rd1", -1],
   ["add.f32 %f1, 0f3F800000, 0f40000000;", "%f1", f32(3)],
   ["mul.lo.s32 %r1, -3, 5;", "%r1", 0xfffffff1],
+  ["mul.lo.u16 %rs1, 65535, 65535; cvt.u32.u16 %r1, %rs1;", "%r1", 1],
   ["mul.wide.s32 %rd1, -3, 5;", "%rd1", -15],
   ["mul.wide.u32 %rd1, -3, 5;", "%rd1", 5n * (2n ** 32n - 3n)],
   ["mad.lo.s64 %rd1, -3, 5, 20;", "%rd1", 5],

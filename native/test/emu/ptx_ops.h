@@ -79,9 +79,17 @@ inline void store(char* to, R... regs) {
 
 // Arithmetic. Integers wrap around.
 
+/// At least 32 bits, as C++ would else compute with signed ones.
+template <class T, bool = std::is_integral<T>::value>
+struct WrappingOf {
+  using Type = T;
+};
 template <class T>
-using Wrapping =
-    typename std::conditional_t<std::is_integral<T>::value, std::make_unsigned<T>, std::enable_if<true, T>>::type;
+struct WrappingOf<T, true> {
+  using Type = std::common_type_t<std::make_unsigned_t<T>, unsigned>;
+};
+template <class T>
+using Wrapping = typename WrappingOf<T>::Type;
 
 template <class T>
 inline T add(T a, T b) {
