@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <memory>
+#include <optional>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -47,6 +48,16 @@ class Beside {
   };
   std::shared_ptr<State> state_;
 };
+
+/// After an abort sums that wait for other ranks end, with values of no use. NCCL itself then waits for the graphs
+/// that hold sums, which others give back later, or never. Null where the system gives no thread for it.
+std::optional<Beside> abort_beside(void* comm) noexcept {
+  try {
+    return Beside([comm, &api = nccl()] { api.comm_abort(comm); });
+  } catch (const std::exception&) {
+    return {};
+  }
+}
 
 Error ended() { return {ErrorCode::collective, "the process is ending"}; }
 
@@ -124,13 +135,11 @@ void Collectives::check_alive() {
   }
 }
 
-/// After an abort sums that wait for other ranks end, with values of no use. NCCL itself then waits for the graphs
-/// that hold sums, which others give back later, or never.
 void Collectives::give_up(const Error& error) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (!broken_) {
     broken_ = error;
-    if (comm_) Beside([comm = comm_, &api = nccl()] { api.comm_abort(comm); });
+    if (comm_) abort_beside(comm_);
   }
   throw Error(*broken_);
 }
@@ -138,10 +147,7 @@ void Collectives::give_up(const Error& error) {
 /// Not ncclCommDestroy, which waits for the other ranks.
 void Collectives::abort() noexcept {
   if (!comm_ || broken_) return;
-  try {
-    Beside([comm = comm_, &api = nccl()] { api.comm_abort(comm); }).wait(kLeaving);
-  } catch (const std::exception&) {  // no thread for it: it ends with the process
-  }
+  if (auto call = abort_beside(comm_)) call->wait(kLeaving);
 }
 
 void Collectives::sum(const RankSum& sum, cudaStream_t stream) {

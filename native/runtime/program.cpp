@@ -48,17 +48,46 @@ void Program::compile(const std::vector<RecordedCommand>& commands) {
 
 namespace {
 
-using Blocks = std::unordered_map<const Buffer*, size_t>;
+/// The blocks that the buffers made in a recording lie in: those of a bucket share one.
+struct Blocks {
+  std::vector<Lifetime> lifetimes;
+  std::unordered_map<const Buffer*, size_t> of;  // every buffer
+};
+
+Blocks blocks_of(const std::vector<RecordedCommand>& commands, const std::vector<BufferRef>& keep,
+                 const Buckets& buckets) {
+  Blocks blocks;
+  std::unordered_map<const Buffer*, size_t> of_owner;
+  for (size_t at = 0; at < commands.size(); ++at) {
+    const auto now = static_cast<int64_t>(at);
+    for (size_t i = 0; i < commands[at].buffers.size(); ++i) {
+      const Buffer* buffer = commands[at].buffers[i].get();
+      if (!buffer->recorded || buffer->data) continue;
+      const Buffer* const owner = buckets.place_of(buffer).block;
+      const auto [block, fresh_block] = of_owner.emplace(owner, blocks.lifetimes.size());
+      if (fresh_block) blocks.lifetimes.push_back({buckets.bytes_of(owner), now, now});
+      const bool fresh = blocks.of.emplace(buffer, block->second).second;
+      if (fresh && commands[at].access[i] != Access::write) {
+        throw Error(ErrorCode::recording, "the recording reads a tensor before anything was written to it");
+      }
+      blocks.lifetimes[block->second].last = now;
+    }
+  }
+  for (const BufferRef& kept : keep) {
+    const auto found = blocks.of.find(kept.get());
+    if (found != blocks.of.end()) blocks.lifetimes[found->second].last = static_cast<int64_t>(commands.size());
+  }
+  return blocks;
+}
 
 /// Lets results take the place of inputs that nobody reads any more, where their operations allow it.
-void take_places(const std::vector<RecordedCommand>& commands, const Blocks& index, const Buckets& buckets,
-                 std::vector<Lifetime>& blocks) {
+void take_places(const std::vector<RecordedCommand>& commands, const Buckets& buckets, Blocks& blocks) {
   for (size_t at = 0; at < commands.size(); ++at) {
     const RecordedCommand& command = commands[at];
     const auto block_of = [&](size_t operand) -> Lifetime* {
-      const auto found = index.find(command.buffers[operand].get());
-      if (found == index.end() || command.offsets[operand] != 0 || buckets.shares(found->first)) return nullptr;
-      return &blocks[found->second];
+      const auto found = blocks.of.find(command.buffers[operand].get());
+      if (found == blocks.of.end() || command.offsets[operand] != 0 || buckets.shares(found->first)) return nullptr;
+      return &blocks.lifetimes[found->second];
     };
     for (size_t i = 0; i < command.over.size(); ++i) {
       Lifetime* const result = block_of(i);
@@ -66,7 +95,7 @@ void take_places(const std::vector<RecordedCommand>& commands, const Blocks& ind
       for (size_t k = 0; k < i && result->over < 0; ++k) {
         Lifetime* const input = command.over[i] >> k & 1 ? block_of(k) : nullptr;
         if (!input || input->last != static_cast<int64_t>(at) || input->bytes != result->bytes) continue;
-        result->over = input - blocks.data();
+        result->over = input - blocks.lifetimes.data();
         input->last = result->last;  // nobody else takes it
       }
     }
@@ -78,35 +107,15 @@ void take_places(const std::vector<RecordedCommand>& commands, const Blocks& ind
 /// Lays the buffers made during the recording out in one arena, by their first and last use.
 void Program::place(const std::vector<RecordedCommand>& commands, const std::vector<BufferRef>& keep) {
   const Buckets buckets(commands, keep);
-  std::vector<Lifetime> blocks;
-  Blocks index;  // of every buffer; those of a bucket share a block
-  std::unordered_map<const Buffer*, size_t> block_of;
-  for (size_t at = 0; at < commands.size(); ++at) {
-    for (size_t i = 0; i < commands[at].buffers.size(); ++i) {
-      const Buffer* buffer = commands[at].buffers[i].get();
-      if (!buffer->recorded || buffer->data) continue;
-      const Buffer* const owner = buckets.place_of(buffer).block;
-      const auto [block, fresh_block] = block_of.emplace(owner, blocks.size());
-      if (fresh_block) blocks.push_back({buckets.bytes_of(owner), static_cast<int64_t>(at), static_cast<int64_t>(at)});
-      const bool fresh = index.emplace(buffer, block->second).second;
-      if (fresh && commands[at].access[i] != Access::write) {
-        throw Error(ErrorCode::recording, "the recording reads a tensor before anything was written to it");
-      }
-      blocks[block->second].last = static_cast<int64_t>(at);
-    }
-  }
-  for (const BufferRef& kept : keep) {
-    const auto found = index.find(kept.get());
-    if (found != index.end()) blocks[found->second].last = static_cast<int64_t>(commands.size());
-  }
-  int64_t size = plan_apart(blocks);
+  Blocks blocks = blocks_of(commands, keep, buckets);
+  int64_t size = plan_apart(blocks.lifetimes);
   if (size > device_->backend->apart_up_to()) {
-    if (device_->backend->overlays()) take_places(commands, index, buckets, blocks);
-    size = plan_arena(blocks);
+    if (device_->backend->overlays()) take_places(commands, buckets, blocks);
+    size = plan_arena(blocks.lifetimes);
   }
   arena_ = std::make_shared<Arena>(device_, size);
-  for (const auto& [buffer, block] : index)
-    arena_offset_.emplace(buffer, blocks[block].offset + buckets.place_of(buffer).offset);
+  for (const auto& [buffer, block] : blocks.of)
+    arena_offset_.emplace(buffer, blocks.lifetimes[block].offset + buckets.place_of(buffer).offset);
 }
 
 /// From here on kept buffers have values to read. Last, as they must not hold the arena of a program that was not made.

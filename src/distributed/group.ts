@@ -35,6 +35,8 @@ export class Group {
   #training = false;
   readonly #connecting = new Map<Device, Promise<Connection>>();
   readonly #connected = new Set<Device>();
+  /** One after the other, as ranks have to agree in one order. */
+  #lastConnecting: Promise<unknown> = Promise.resolve();
 
   /** @internal */
   constructor(place: { rank: number; size: number; localRank: number; localSize: number }, backend: "mpi" | "none") {
@@ -67,17 +69,20 @@ export class Group {
     if (this.size === 1) return Promise.resolve({ way: "none" });
     let connection = this.#connecting.get(device);
     if (!connection) {
-      connection = connect(this, device).then(
-        (found) => {
-          this.#connected.add(device);
-          return found;
-        },
-        (error: unknown) => {
-          this.#connecting.delete(device);
-          throw error;
-        },
-      );
+      connection = this.#lastConnecting
+        .then(() => connect(this, device))
+        .then(
+          (found) => {
+            this.#connected.add(device);
+            return found;
+          },
+          (error: unknown) => {
+            this.#connecting.delete(device);
+            throw error;
+          },
+        );
       this.#connecting.set(device, connection);
+      this.#lastConnecting = connection.catch(() => {});
     }
     return connection;
   }
