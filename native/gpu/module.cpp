@@ -147,8 +147,9 @@ class CudaBackend final : public Backend {
   }
   void join_group(const std::string& id) override {
     Communicator& world = Communicator::world();
-    const lconv_group group{world.place().rank,
-                            world.place().size,
+    const RankPlace place = world.place();
+    const lconv_group group{place.rank,
+                            place.size,
                             world.timeout(),
                             id.empty() ? nullptr : id.data(),
                             sum_over_ranks,

@@ -77,6 +77,12 @@ RankPlace Communicator::open(double timeout_seconds) {
   refuse();
 }
 
+RankPlace Communicator::place() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (state_ != State::open) refuse();
+  return place_;
+}
+
 void Communicator::refuse() const {
   if (state_ == State::closing || state_ == State::ended)
     throw Error(ErrorCode::mpi, "MPI was ended in this process: its ranks do nothing together any more");

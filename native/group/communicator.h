@@ -52,8 +52,9 @@ class Communicator {
   void abandon();
   /// Whether it was called, for others that wait.
   bool abandoned() const { return abandoned_.load(std::memory_order_relaxed); }
-  /// Where this process is, and how long it waits for others, in seconds; after open().
-  RankPlace place() const { return place_; }
+  /// Where this process is, and how long it waits for others, in seconds. place() throws ERR_LCONV_MPI where MPI is not
+  /// open.
+  RankPlace place();
   double timeout() const { return timeout_; }
 
  private:

@@ -18,8 +18,8 @@ for (const name of JSON.parse(names) as string[]) {
   });
 }
 
-/** Functions that are of no use here: a program comes from endRecord() alone, a process alone has nobody to reduce with, and not every machine has MPI. */
-const neverRun = ["new NativeProgram", "native.reduce", "native.broadcast", "native.mpiLibrary"];
+/** Functions that are of no use here: a program comes from endRecord() alone, a process alone has nobody to reduce with, and not every machine has MPI or NCCL. */
+const neverRun = ["new NativeProgram", ...["reduce", "broadcast", "mpiLibrary", "ncclLibrary", "ncclId"].map((name) => `native.${name}`)];
 
 for (const [mode, seed, count, what] of [
   ["calls", "1", sanitized ? 5000 : 30_000, "typed errors"],
