@@ -11,6 +11,7 @@ Napi::Function ProgramObject::define(Napi::Env env) {
                      {InstanceMethod<&P::call<&P::run>>("run"), InstanceMethod<&P::call<&P::stop>>("stop"),
                       InstanceMethod<&P::call<&P::dispose>>("dispose"), InstanceMethod<&P::call<&P::stats>>("stats"),
                       InstanceAccessor<&P::call<&P::commands>>("commands"),
+                      InstanceAccessor<&P::call<&P::sums>>("sums"),
                       InstanceAccessor<&P::call<&P::arena_bytes>>("arenaBytes")});
 }
 
@@ -116,6 +117,10 @@ Napi::Value ProgramObject::dispose(const Napi::CallbackInfo& info) {
 
 Napi::Value ProgramObject::commands(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), program_ ? static_cast<double>(program_->commands()) : 0);
+}
+
+Napi::Value ProgramObject::sums(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), program_ ? static_cast<double>(program_->sums()) : 0);
 }
 
 Napi::Value ProgramObject::arena_bytes(const Napi::CallbackInfo& info) {

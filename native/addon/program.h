@@ -23,6 +23,7 @@ class ProgramObject : public Wrapped<ProgramObject> {
   Napi::Value stop(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
   Napi::Value commands(const Napi::CallbackInfo& info);
+  Napi::Value sums(const Napi::CallbackInfo& info);
   Napi::Value arena_bytes(const Napi::CallbackInfo& info);
   Napi::Value stats(const Napi::CallbackInfo& info);
   static void on_finished(Napi::Env env, Napi::Function, ProgramObject* self, void*);

@@ -28,6 +28,7 @@ enum class ErrorCode : int32_t {
   mpi,
   collective,
   nccl,
+  ranks,
   native,
 };
 
@@ -58,6 +59,7 @@ inline constexpr ErrorCodeText kErrorCodes[] = {
     {ErrorCode::mpi, "ERR_LCONV_MPI"},
     {ErrorCode::collective, "ERR_LCONV_COLLECTIVE"},
     {ErrorCode::nccl, "ERR_LCONV_NCCL"},
+    {ErrorCode::ranks, "ERR_LCONV_RANKS"},
     {ErrorCode::native, "ERR_LCONV_NATIVE"},
 };
 

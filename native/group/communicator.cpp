@@ -1,5 +1,6 @@
 #include "communicator.h"
 
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <new>
@@ -69,7 +70,14 @@ RankPlace Communicator::open(double timeout_seconds) {
     }
     state_ = State::opening;
     serving_ = true;
-    changed_.wait(lock, [this] { return state_ != State::opening; });
+    const auto ready = [this] { return state_ != State::opening; };
+    if (!changed_.wait_for(lock, std::chrono::duration<double>(timeout_seconds), ready)) {
+      broken_ = Error(ErrorCode::collective,
+                      "MPI did not start within " + std::to_string(static_cast<int64_t>(timeout_seconds)) +
+                          " s: another rank has ended before it did, or its host is out of reach "
+                          "(LCONV_COLLECTIVE_TIMEOUT sets the limit, in seconds)");
+      state_ = State::broken;
+    }
   }
   if (state_ == State::open) return place_;
   // A library that was not found may be there the next time; one that was begun cannot be begun again.
@@ -110,6 +118,34 @@ uint64_t Communicator::begin(const Collective& what, std::shared_ptr<void> owner
 void Communicator::finish(uint64_t ticket) {
   std::unique_lock<std::mutex> lock(mutex_);
   wait(lock, kControl, ticket);
+}
+
+void Communicator::take_sums() {
+  check_sums_free();
+  taken_ = true;
+}
+
+void Communicator::check_sums_free() const {
+  if (!taken_) return;
+  throw Error(
+      ErrorCode::busy,
+      "a program that sums over ranks is running: await it before the next one, and before a sum outside of it");
+}
+
+void Communicator::check_alike(uint32_t what) {
+  const auto range = std::make_shared<std::array<double, 2>>(std::array<double, 2>{double(what), -double(what)});
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (state_ == State::closed) return;
+  wait(lock, kPrograms, post(kPrograms, {{Collective::Kind::max_f64, range->data(), 2}, range}));
+  if ((*range)[0] == -(*range)[1]) return;
+  throw Error(ErrorCode::ranks,
+              "the ranks are about to sum other things, or for another number of steps; all have to run the same "
+              "programs and sums in the same order");
+}
+
+void Communicator::break_off() {
+  fail(ErrorCode::collective,
+       "a program with sums over ranks was stopped on this rank before its end: the group is of no more use");
 }
 
 void Communicator::start_sum(float* data, int64_t count) {

@@ -32,6 +32,19 @@ class Communicator {
   /// long as MPI may touch it. Returns what finish() blocks for. Both throw ERR_LCONV_COLLECTIVE and ERR_LCONV_MPI.
   uint64_t begin(const Collective& what, std::shared_ptr<void> owner);
   void finish(uint64_t ticket);
+  /// Takes and gives back the sums of a process: two programs at once would begin theirs in another order on each rank.
+  /// The JavaScript thread of any worker. Throws ERR_LCONV_BUSY.
+  void take_sums();
+  void give_sums() { taken_ = false; }
+  /// Throws ERR_LCONV_BUSY while they are taken.
+  void check_sums_free() const;
+  /// Throws ERR_LCONV_RANKS on every rank unless all call it with the same number: MPI and NCCL themselves add up what
+  /// does not belong together without a word. To be called before the sums that it stands for; nothing to do for a
+  /// process alone.
+  void check_alike(uint32_t what);
+  /// This rank began sums and does not end them: the others wait in vain, and its own next ones would be taken for
+  /// them.
+  void break_off();
   /// Begins the sum of `data` over all ranks, in place; it is there when wait_for_sum(data) comes back. A process that
   /// did not open MPI is all there are, and has nothing to do. They throw as begin() does.
   void start_sum(float* data, int64_t count);
@@ -85,7 +98,7 @@ class Communicator {
   std::condition_variable wake_, changed_;
   std::thread thread_;
   bool serving_ = false;
-  std::atomic<bool> abandoned_{false};
+  std::atomic<bool> abandoned_{false}, taken_{false};
   State state_ = State::closed;
   std::optional<Error> broken_;
   std::unique_ptr<Mpi> mpi_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "../engine/error.h"
+#include "../group/communicator.h"
+#include "sums.h"
 
 namespace lieconv {
 namespace {
@@ -200,6 +202,18 @@ Operand operand_of(const Buffer& buffer, int64_t offset) {
 
 }  // namespace
 
+namespace {
+
+/// Before a sum outside of programs: no program sums meanwhile, and all ranks are about to do the same one.
+void check_sum(const Command& command) {
+  Communicator::world().check_sums_free();
+  uint32_t hash = 0;
+  for (const Operand& operand : command.operands) hash = mixed(hash, operand.elements);
+  Communicator::world().check_alike(hash);
+}
+
+}  // namespace
+
 void Device::execute(int op, const std::vector<BufferId>& ids, const std::vector<int64_t>& offsets,
                      std::vector<double> attributes) {
   RecordedCommand recorded{op, {}, offsets, {}, {}};
@@ -226,6 +240,7 @@ void Device::execute(int op, const std::vector<BufferId>& ids, const std::vector
       check_free_to_write(*recorded.buffers[i]);
     }
   }
+  if (is_sum(op)) check_sum(command);
   try {
     state_->backend->execute(command);
   } catch (const Error& error) {  // of scratch space on the device: then nothing has run yet

@@ -137,6 +137,8 @@ class Program {
   void end_thread();
 
   int64_t commands() const { return command_count_; }
+  /// Sums over ranks in a step.
+  int64_t sums() const { return sums_; }
   int64_t arena_bytes() const { return arena_ ? arena_->bytes : 0; }
   const lconv_program_stats* stats() const { return executable_ ? executable_->stats() : nullptr; }
   bool running() const { return running_; }
@@ -146,6 +148,7 @@ class Program {
   void note_external(const std::vector<RecordedCommand>& commands, const std::vector<BufferRef>& keep);
   void compile(const std::vector<RecordedCommand>& commands);
   void give_places(const std::vector<BufferRef>& keep);
+  void note_sums(const std::vector<RecordedCommand>& commands);
   void hold_buffers();
   void release_buffers();
   void begin(int64_t steps, std::function<void(const Outcome&)> done);
@@ -161,7 +164,8 @@ class Program {
   std::unordered_map<const Buffer*, int64_t> arena_offset_;
   std::vector<External> external_;
   std::unique_ptr<Executable> executable_;
-  int64_t command_count_ = 0;
+  int64_t command_count_ = 0, sums_ = 0;
+  uint32_t sums_hash_ = 0;  // of their sizes
 
   std::mutex thread_mutex_;  // of thread_: an ending process joins it too
   std::thread thread_;

@@ -4,16 +4,14 @@
 
 #include "../ops/names.h"
 #include "join.h"
+#include "sums.h"
 
 namespace lieconv {
 namespace {
 
 using Commands = std::vector<RecordedCommand>;
 
-bool is_start(const RecordedCommand& command) {
-  static const int op = op_number("allReduceStart");
-  return command.op == op;
-}
+bool is_start(const RecordedCommand& command) { return is_sum(command.op); }
 bool is_wait(const RecordedCommand& command) {
   static const int op = op_number("allReduceWait");
   return command.op == op;

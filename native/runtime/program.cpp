@@ -2,11 +2,13 @@
 #include <system_error>
 
 #include "../engine/error.h"
+#include "../group/communicator.h"
 #include "buckets.h"
 #include "device.h"
 #include "join.h"
 #include "overlap.h"
 #include "planner.h"
+#include "sums.h"
 #include "threads.h"
 
 namespace lieconv {
@@ -19,6 +21,7 @@ Program::Program(std::shared_ptr<DeviceState> device, std::vector<RecordedComman
   overlap(commands);
   place(commands, keep);
   note_external(commands, keep);
+  note_sums(commands);
   compile(commands);
   give_places(keep);
   arena_offset_.clear();
@@ -144,6 +147,15 @@ void Program::note_external(const std::vector<RecordedCommand>& commands, const 
   for (const BufferRef& kept : keep) note(kept, true);
 }
 
+/// What tells the sums of one program from those of another; all ranks have to have the same.
+void Program::note_sums(const std::vector<RecordedCommand>& commands) {
+  for (const RecordedCommand& command : commands) {
+    if (!is_sum(command.op)) continue;
+    ++sums_;
+    for (const BufferRef& buffer : command.buffers) sums_hash_ = mixed(sums_hash_, buffer->elements);
+  }
+}
+
 Program::~Program() { shut_down(); }
 
 void Program::hold_buffers() {
@@ -177,11 +189,17 @@ void Program::release_buffers() {
 void Program::start(int64_t steps, std::function<void(const Outcome&)> done) {
   if (running_) throw Error(ErrorCode::busy, "this program is already running: await the first run");
   if (!executable_) throw Error(ErrorCode::disposed, "this program was disposed");
-  hold_buffers();
+  if (sums_ > 0) Communicator::world().take_sums();
   try {
-    begin(steps, std::move(done));
+    hold_buffers();
+    try {
+      begin(steps, std::move(done));
+    } catch (...) {
+      release_buffers();
+      throw;
+    }
   } catch (...) {
-    release_buffers();
+    if (sums_ > 0) Communicator::world().give_sums();
     throw;
   }
   running_ = true;
@@ -212,6 +230,7 @@ void Program::finished() {
   if (!running_) return;
   running_ = false;
   release_buffers();
+  if (sums_ > 0) Communicator::world().give_sums();
 }
 
 void Program::serve() {
@@ -236,6 +255,7 @@ void Program::serve() {
 /// Whatever a run throws becomes its outcome: here nobody could catch it.
 Outcome Program::run(int64_t steps) noexcept {
   Outcome outcome;
+  bool began = false;
   const auto fail = [&](ErrorCode code, const char* fault) {
     outcome.code = code;
     try {
@@ -244,6 +264,8 @@ Outcome Program::run(int64_t steps) noexcept {
     }
   };
   try {
+    if (sums_ > 0) Communicator::world().check_alike(mixed(sums_hash_, steps));
+    began = true;
     outcome.steps = executable_->run(steps, stop_);
   } catch (const Error& error) {
     fail(error.code(), error.what());
@@ -254,6 +276,7 @@ Outcome Program::run(int64_t steps) noexcept {
   } catch (...) {
     fail(ErrorCode::native, "a run ended with an exception of unknown type");
   }
+  if (sums_ > 0 && began && outcome.steps < steps) Communicator::world().break_off();
   return outcome;
 }
 

@@ -1,7 +1,7 @@
 import type { Device } from "../engine/device.js";
 import { native } from "../engine/native.js";
 import { check, LconvError } from "../errors.js";
-import type { Group } from "./group.js";
+import type { Calls } from "./calls.js";
 
 /** How the sums of tensors of a device come about. */
 export interface Connection {
@@ -12,24 +12,25 @@ export interface Connection {
 }
 
 /** See Group.connect; for a group of more than one. */
-export async function connect(group: Group, device: Device): Promise<Connection> {
+export async function connect(group: Calls, device: Device): Promise<Connection> {
   const gpus = device.asynchronous;
   const [some, none] = await group.agree([Number(gpus), -Number(gpus)], "max");
   check(
     some === -none,
     "ERR_LCONV_RANKS",
     () =>
-      `rank ${group.rank} computes on ${device.name}, and others ${gpus ? "do not compute on GPUs" : "do"}; take the device cpu, or no more ranks on a host than it has GPUs`,
+      `rank ${group.rank} computes on ${device.name}, and others on ${gpus ? "the CPU" : "GPUs"}; take the device cpu, or no more ranks on a host than it has GPUs`,
   );
   if (!gpus) return { way: "mpi" };
   const fault = await faultOfNccl(group);
+  await checkGraphs(group);
   const id = fault === undefined ? await idOfRank0(group) : undefined;
   await together(group, () => device.joinGroup(id));
   return fault === undefined ? { way: "nccl" } : { way: "mpi", fault };
 }
 
 /** Why the ranks cannot use NCCL; undefined where all can. Throws ERR_LCONV_RANKS where their versions differ. */
-async function faultOfNccl(group: Group): Promise<string | undefined> {
+async function faultOfNccl(group: Calls): Promise<string | undefined> {
   let version = 0;
   let fault = "";
   try {
@@ -49,19 +50,32 @@ async function faultOfNccl(group: Group): Promise<string | undefined> {
   return undefined;
 }
 
-async function idOfRank0(group: Group): Promise<Uint8Array> {
+/** NCCL needs its sums in graphs on all ranks, or on none. */
+async function checkGraphs(group: Calls): Promise<void> {
+  const own = ["LCONV_CUDA_GRAPH", "LCONV_CUDA_SYNC"].map((name) => `${name}=${process.env[name] ?? ""}`).join(" ");
+  const first = await group.text(own, 0);
+  const [different] = await group.agree([own === first ? group.size : group.rank], "min");
+  if (different === group.size) return;
+  const its = await group.text(own, different);
+  throw new LconvError("ERR_LCONV_RANKS", `rank ${different} has ${its}, and rank 0 ${first}; give all ranks the same`);
+}
+
+async function idOfRank0(group: Calls): Promise<Uint8Array> {
   const text = await group.first(() => Buffer.from(native().ncclId()).toString("base64"));
   return new Uint8Array(Buffer.from(text, "base64"));
 }
 
 /** Has all ranks do something; where one cannot, all throw what it says. */
-async function together(group: Group, task: () => Promise<void>): Promise<void> {
+async function together(group: Calls, task: () => Promise<void>): Promise<void> {
   let own: LconvError | undefined;
   try {
     await task();
   } catch (error) {
     if (!(error instanceof LconvError)) throw error;
-    own = error;
+    const shared = error.message.includes("Duplicate GPU");
+    own = shared
+      ? new LconvError(error.code, `${error.message}; two ranks see the same GPU: let CUDA_VISIBLE_DEVICES list one for each, or unset it`)
+      : error;
   }
   try {
     const [failed] = await group.agree([own ? group.rank : group.size], "min");

@@ -2,12 +2,10 @@ import type { GroupTraffic } from "../engine/addon.js";
 import { type Device, shareGpus } from "../engine/device.js";
 import { native } from "../engine/native.js";
 import { shareProcessors } from "../engine/threads.js";
-import { check, checkInteger, checkOptions, LconvError, oneOf, shown } from "../errors.js";
+import { check, checkInteger, checkOptions, oneOf, shown } from "../errors.js";
+import { type Agreement, agreements, Calls } from "./calls.js";
 import { type Connection, connect } from "./connect.js";
 import { launcherOf } from "./launcher.js";
-
-/** How values of all ranks become one: their sum, least or greatest, or that of rank 0. */
-export type Agreement = "sum" | "min" | "max" | "first";
 
 /** Options of init. */
 export interface InitOptions {
@@ -35,8 +33,7 @@ export class Group {
   #training = false;
   readonly #connecting = new Map<Device, Promise<Connection>>();
   readonly #connected = new Set<Device>();
-  /** One after the other, as ranks have to agree in one order. */
-  #lastConnecting: Promise<unknown> = Promise.resolve();
+  #lastCall: Promise<unknown> = Promise.resolve();
 
   /** @internal */
   constructor(place: { rank: number; size: number; localRank: number; localSize: number }, backend: "mpi" | "none") {
@@ -45,6 +42,11 @@ export class Group {
     this.localRank = place.localRank;
     this.localSize = place.localSize;
     this.backend = backend;
+  }
+
+  /** @internal Whether `fit` trains by it. */
+  get training(): boolean {
+    return this.#training;
   }
 
   /**
@@ -69,20 +71,17 @@ export class Group {
     if (this.size === 1) return Promise.resolve({ way: "none" });
     let connection = this.#connecting.get(device);
     if (!connection) {
-      connection = this.#lastConnecting
-        .then(() => connect(this, device))
-        .then(
-          (found) => {
-            this.#connected.add(device);
-            return found;
-          },
-          (error: unknown) => {
-            this.#connecting.delete(device);
-            throw error;
-          },
-        );
+      connection = this.#inTurn((calls) => connect(calls, device)).then(
+        (found) => {
+          this.#connected.add(device);
+          return found;
+        },
+        (error: unknown) => {
+          this.#connecting.delete(device);
+          throw error;
+        },
+      );
       this.#connecting.set(device, connection);
-      this.#lastConnecting = connection.catch(() => {});
     }
     return connection;
   }
@@ -97,23 +96,27 @@ export class Group {
     return native().groupTraffic();
   }
 
-  /** Makes one list of those of all ranks, which are of one length, value by value, in float64. Every rank gets it. Throws ERR_LCONV_ARGUMENT for another `how`. */
+  /**
+   * Makes one list of those of all ranks, value by value, in float64. Every rank gets it. Throws ERR_LCONV_ARGUMENT for another `how`, and ERR_LCONV_RANKS where
+   * ranks do not call the same with lists of one length.
+   */
   async agree(values: ArrayLike<number>, how: Agreement): Promise<Float64Array> {
     oneOf("agree", "way", how, agreements);
     const own = Float64Array.from(values);
-    if (this.size === 1) return own;
-    if (how === "first") return new Float64Array(await this.#broadcast(new Uint8Array(own.buffer), 0));
-    return new Float64Array(await native().reduce(agreements.indexOf(how) as 0 | 1 | 2, own));
+    return this.size === 1 ? own : this.#inTurn((calls) => calls.agree(own, how));
   }
 
-  /** The bytes of rank `root` (default 0), on every rank; all give as many. Throws ERR_LCONV_ARGUMENT for a rank that there is not. */
+  /** The bytes of rank `root` (default 0), on every rank; all give as many. Throws ERR_LCONV_ARGUMENT for a rank that there is not, ERR_LCONV_RANKS as `agree`. */
   async broadcast(bytes: Uint8Array, root = 0): Promise<Uint8Array> {
     checkInteger("broadcast", "root", root, 0, this.size - 1);
-    return this.size === 1 ? bytes : new Uint8Array(await this.#broadcast(bytes, root));
+    return this.size === 1 ? bytes : this.#inTurn((calls) => calls.broadcast(bytes, root));
   }
 
-  #broadcast(bytes: Uint8Array, root: number): Promise<ArrayBuffer> {
-    return native().broadcast(bytes, root);
+  /** What one call exchanges in several steps stays together: calls are made one after the other, in their order. */
+  #inTurn<T>(task: (calls: Calls) => Promise<T>): Promise<T> {
+    const result = this.#lastCall.then(() => task(new Calls(this.rank, this.size)));
+    this.#lastCall = result.catch(() => {});
+    return result;
   }
 
   /** Comes back when all ranks have called it. */
@@ -122,32 +125,16 @@ export class Group {
   }
 
   /**
-   * Has rank 0 do something, and gives what it returned, a value of JSON, to every rank; an LconvError that it throws is thrown by every rank.
+   * Has rank 0 do something, and gives what it returned, a value of JSON, to every rank; an LconvError that it throws is thrown by every rank. The task must not
+   * use the group.
    */
   async first<T>(task: () => T | Promise<T>): Promise<T> {
-    if (this.size === 1) return await task();
-    let failure: unknown;
-    let message = "";
-    if (this.rank === 0) {
-      try {
-        message = JSON.stringify({ value: await task() });
-      } catch (error) {
-        failure = error;
-        const code = error instanceof LconvError ? error.code : "ERR_LCONV_COLLECTIVE";
-        message = JSON.stringify({ error: { code, message: error instanceof Error ? error.message : String(error) } });
-      }
-    }
-    const { value, error } = JSON.parse(await this.text(message)) as { value: T; error?: { code: LconvError["code"]; message: string } };
-    if (failure !== undefined) throw failure;
-    if (error) throw new LconvError(error.code, `rank 0: ${error.message}`);
-    return value;
+    return this.size === 1 ? await task() : this.#inTurn((calls) => calls.first(task));
   }
 
   /** A text of rank `root` (default 0), on every rank. */
-  async text(own: string, root = 0): Promise<string> {
-    const bytes = new TextEncoder().encode(own);
-    const [length] = await this.agree([this.rank === root ? bytes.length : 0], "max");
-    return new TextDecoder().decode(await this.broadcast(this.rank === root ? bytes : new Uint8Array(length), root));
+  text(own: string, root = 0): Promise<string> {
+    return this.#inTurn((calls) => calls.text(own, root));
   }
 
   /**
@@ -158,9 +145,6 @@ export class Group {
     if (this.backend === "mpi") await native().closeGroup(CLOSE_SECONDS);
   }
 }
-
-/** In the order of `reduce` of the native engine; "first" is none of it. */
-const agreements: readonly Agreement[] = ["sum", "min", "max", "first"];
 
 /** For all ranks to come to their end. */
 const CLOSE_SECONDS = 10;

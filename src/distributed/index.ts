@@ -3,5 +3,7 @@
  *
  * @module
  */
+
+export type { Agreement } from "./calls.js";
 export type { Connection } from "./connect.js";
-export { type Agreement, Group, type InitOptions, init } from "./group.js";
+export { Group, type InitOptions, init } from "./group.js";

@@ -119,6 +119,8 @@ export interface NativeProgram {
   dispose(): void;
   readonly commands: number;
   readonly arenaBytes: number;
+  /** Sums over ranks in a step. */
+  readonly sums: number;
   /** Undefined on the CPU. */
   stats(): ProgramStats | undefined;
 }

@@ -9,7 +9,10 @@ export interface RunOptions {
   signal?: AbortSignal;
   /** Called after each chunk with the number of steps done in this run; awaited if it is async. */
   onChunk?: (stepsDone: number) => void | Promise<void>;
-  /** Length of a chunk in milliseconds, after which `onChunk` and `signal` are served. Default 100. */
+  /**
+   * Length of a chunk in milliseconds, after which `onChunk` and `signal` are served. Default 100. A program that sums over ranks runs in one chunk, whose
+   * steps are the same on all of them, and which no signal stops.
+   */
   chunkMs?: number;
 }
 
@@ -44,7 +47,8 @@ export class Program {
 
   /**
    * Replays the program and resolves to the number of steps done. Throws ERR_LCONV_OPTION, ERR_LCONV_ARGUMENT, ERR_LCONV_BUSY if it is
-   * running already or another program holds its tensors, ERR_LCONV_DISPOSED, and the reason of `signal`.
+   * running already or another program holds its tensors, ERR_LCONV_DISPOSED, and the reason of `signal`. A program that sums over ranks throws ERR_LCONV_BUSY
+   * while another one runs, ERR_LCONV_RANKS where other ranks run another one or another number of steps, and ERR_LCONV_COLLECTIVE.
    */
   async run(options: RunOptions = {}): Promise<number> {
     checkOptions("program.run", options, { steps: 1, signal: 1, onChunk: 1, chunkMs: 1 });
@@ -61,13 +65,14 @@ export class Program {
   }
 
   async #runChunks(steps: number, chunkMs: number, signal: AbortSignal | undefined, onChunk: RunOptions["onChunk"]): Promise<number> {
-    const stop = () => this.#native.stop();
+    const together = this.#native.sums > 0; // other ranks do all steps, too
+    const stop = () => together || this.#native.stop();
     let done = 0;
     while (done < steps) {
       signal?.throwIfAborted();
       signal?.addEventListener("abort", stop, { once: true });
       try {
-        done += await this.#runChunk(Math.min(steps - done, this.stepsIn(chunkMs)));
+        done += await this.#runChunk(together ? steps : Math.min(steps - done, this.stepsIn(chunkMs)));
       } finally {
         signal?.removeEventListener("abort", stop);
       }

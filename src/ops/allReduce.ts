@@ -7,13 +7,20 @@ import { Tensor } from "../tensor/tensor.js";
 import { checkDtype } from "./check.js";
 
 /**
- * The sum of x over all ranks of a group; every rank gets it, and has to call this in the same order with the same shape. x itself in a group of one.
- * Its gradient is the sum of the ranks' gradients. Outside a recording it waits for the other ranks, and the event loop with it. Throws
- * ERR_LCONV_DEVICE on a GPU that is not connected (`group.connect`), ERR_LCONV_COLLECTIVE where another rank does not come, and ERR_LCONV_NCCL.
+ * The sum of x over all ranks of a group; every rank gets it, and has to call this in the same order with the same shape. x itself in a group of one, or where it
+ * is empty. Its gradient is the sum of the ranks' gradients. Outside a recording it waits for the other ranks, and the event loop with it. Throws
+ * ERR_LCONV_BUSY while `fit`, or a program that sums, runs by the group; ERR_LCONV_RANKS where others sum something else; ERR_LCONV_DEVICE on a GPU that is not
+ * connected (`group.connect`); ERR_LCONV_COLLECTIVE where another rank does not come; and ERR_LCONV_NCCL.
  */
 export function allReduce(x: Tensor, group: Group): Tensor {
   checkDtype("allReduce", "x", x);
-  if (group.size === 1) return x;
+  if (group.size === 1 || x.size === 0) return x;
+  check(
+    !group.training,
+    "ERR_LCONV_BUSY",
+    () =>
+      "allReduce: this group trains a network by fit, whose sums it would come between; await fit first, and have no allReduce in that network",
+  );
   checkConnected(x, group);
   const y = Tensor.empty(x.device, x.shape);
   commands.copy(x.device, x.shape, x, stridesOf(x.shape), y, stridesOf(x.shape));

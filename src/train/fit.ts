@@ -1,6 +1,5 @@
 import { defined, pick } from "../defined.js";
-import { Group, StoppedTogether } from "../distributed/group.js";
-import { device } from "../engine/device.js";
+import { StoppedTogether } from "../distributed/group.js";
 import { check, checkOptions, shown } from "../errors.js";
 import { crc32Of } from "../io/crc32.js";
 import type { Module } from "../nn/module.js";
@@ -74,13 +73,23 @@ export async function fit(
  */
 export async function* train(model: Module, data: FitData, options: FitOptions = {}): AsyncGenerator<TrainEvent, FitResult> {
   checkOptions("fit", options, fitOptionNames);
-  if (options.group instanceof Group) await options.group.connect(options.device ?? device());
-  const run = new Run(model, data, options);
+  const settings = settingsFor(data, options);
+  await settings.group?.connect(settings.device); // before sums are recorded
+  const run = new Run(model, data, settings);
   try {
     return yield* run.events();
   } finally {
     run.dispose();
   }
+}
+
+function settingsFor(data: FitData, options: FitOptions): Settings {
+  check(
+    typeof data === "object" && data !== null,
+    "ERR_LCONV_ARGUMENT",
+    () => `fit: the data are { train, validation?, test? }, as data.prepare returns them; got ${shown(data)}`,
+  );
+  return settle(options, countOf(data.train));
 }
 
 /** One run: what it works with, and its state. */
@@ -102,13 +111,7 @@ class Run {
   readonly #session = { steps: 0, seconds: 0 };
 
   /** Puts the samples on the device and records the steps of training, validation and test. */
-  constructor(model: Module, data: FitData, options: FitOptions) {
-    check(
-      typeof data === "object" && data !== null,
-      "ERR_LCONV_ARGUMENT",
-      () => `fit: the data are { train, validation?, test? }, as data.prepare returns them; got ${shown(data)}`,
-    );
-    const settings = settle(options, countOf(data.train));
+  constructor(model: Module, data: FitData, settings: Settings) {
     const { optimizer: rule, epochs, batch, seed, schedule, checkpoint, group } = settings;
     const stepsPerEpoch = Math.floor(countOf(data.train) / batch);
     this.#model = model;

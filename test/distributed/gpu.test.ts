@@ -99,16 +99,31 @@ else {
   });
 
   test("sums of other lengths are an error, where NCCL would hang", async () => {
-    const { ranks, stderr } = await wrong({ lengths: [1000, 1001] });
-    assert.match(stderr, "emulated NCCL: rank 0 is in sum 1 of 1000 values, captured, rank 1 in sum 1 of 1001, captured");
+    const { ranks } = await wrong({ lengths: [1000, 1001] });
     for (const rank of ranks as unknown as Fault[]) {
-      assert.is(rank.error?.code, "ERR_LCONV_COLLECTIVE");
-      assert.match(String(rank.error?.message), "NCCL has lost another rank, or its network: invalid usage");
+      assert.is(rank.error?.code, "ERR_LCONV_RANKS");
+      assert.match(String(rank.error?.message), "the ranks are about to sum other things");
+    }
+  });
+
+  test("what may not be at once, or not together, is an error on all ranks", async () => {
+    for (const rank of (await run(2, "wrong", {})) as Record<string, { code?: string }>[]) {
+      assert.equal(
+        [rank["second"]?.code, rank["eager"]?.code, rank["unequal"]?.code],
+        ["ERR_LCONV_BUSY", "ERR_LCONV_BUSY", "ERR_LCONV_RANKS"],
+      );
+      assert.equal(rank["after"], [3, 2]);
     }
   });
 
   const refused: [string, object, NodeJS.ProcessEnv, (string | undefined)[], RegExp][] = [
-    ["two ranks on one GPU", {}, { CUDA_VISIBLE_DEVICES: "2" }, ["ERR_LCONV_NCCL", "ERR_LCONV_NCCL"], /Duplicate GPU detected/],
+    [
+      "two ranks on one GPU",
+      {},
+      { CUDA_VISIBLE_DEVICES: "2" },
+      ["ERR_LCONV_NCCL", "ERR_LCONV_NCCL"],
+      /Duplicate GPU detected.*let CUDA_VISIBLE_DEVICES list one for each/,
+    ],
     [
       "more ranks than GPUs",
       {},
@@ -130,6 +145,13 @@ else {
       {},
       ["ERR_LCONV_COLLECTIVE", "ERR_LCONV_NCCL"],
       /waited 2 s|ncclCommInitRank failed: unhandled system error/,
+    ],
+    [
+      "a graph on one rank alone",
+      { env: [{}, { LCONV_CUDA_GRAPH: "0" }] },
+      {},
+      ["ERR_LCONV_RANKS", "ERR_LCONV_RANKS"],
+      /rank 1 has LCONV_CUDA_GRAPH=0/,
     ],
     [
       "no unique id",

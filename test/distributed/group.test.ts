@@ -95,6 +95,37 @@ for (const launcher of launchers) {
     });
   }
 
+  test(`${launcher.name}: calls at once stay apart, and calls that do not belong together are errors on all ranks`, async () => {
+    const { code, stderr, ranks } = await runRanks(launcher, 2, "wrong", {}, { more: { LCONV_COLLECTIVE_TIMEOUT: "20" } });
+    assert.is(code, 0, stderr);
+    assert.is(ranks.length, 2);
+    for (const rank of ranks as Record<string, { code?: string; message?: string }>[]) {
+      assert.equal(rank["together"], [7, 3, "rank 1", 1]);
+      for (const what of ["lengths", "ways", "kinds"]) {
+        assert.is(rank[what]?.code, "ERR_LCONV_RANKS", what);
+        assert.match(String(rank[what]?.message), "do not call the same");
+      }
+      for (const what of ["second", "eager"]) {
+        assert.is(rank[what]?.code, "ERR_LCONV_BUSY", what);
+        assert.match(String(rank[what]?.message), "a program that sums over ranks is running");
+      }
+      assert.equal(rank["steps"], [200]);
+      assert.is(rank["unequal"]?.code, "ERR_LCONV_RANKS");
+      assert.match(String(rank["unequal"]?.message), "other things, or for another number of steps");
+      assert.equal(rank["after"], [3, 2]);
+    }
+  });
+
+  test(`${launcher.name}: a rank that ends before MPI is open does not make the others wait for ever`, async () => {
+    const begun = performance.now();
+    const { code, ranks } = await runRanks(launcher, 2, "early", {}, { more: { LCONV_COLLECTIVE_TIMEOUT: "3" }, seconds: 60 });
+    assert.ok(code !== 0 && performance.now() - begun < 40_000);
+    for (const { code: own, message } of ranks) {
+      assert.is(own, "ERR_LCONV_COLLECTIVE");
+      assert.match(String(message), "MPI did not start within 3 s");
+    }
+  });
+
   test(`${launcher.name}: a rank that does not come is an error after the time limit, and no hang`, async () => {
     const { ranks } = await runRanks(launcher, 2, "wait", { late: 1, ms: 60_000 }, { more: { LCONV_COLLECTIVE_TIMEOUT: "2" } });
     const [error] = ranks.filter((rank) => rank["code"] !== undefined);

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { setTimeout } from "node:timers/promises";
-import { type Group, StoppedTogether } from "../../distributed/group.js";
+import { type Group, init, StoppedTogether } from "../../distributed/group.js";
+import { launcherOf } from "../../distributed/launcher.js";
 import { LconvError } from "../../errors.js";
 import type { Context } from "../terminal/context.js";
 import { Failed, fail } from "../terminal/failure.js";
@@ -21,6 +22,22 @@ const LAST_WORDS_MS = 1000;
 /** Set by `lconv train --ranks` for the ranks that it starts: the standard input of rank 0 ends when they are to stop. */
 export const launchedVariable = "LCONV_LAUNCHED";
 const launched = process.env[launchedVariable] === "1";
+
+/** The group of this process; a stop is heard while the others are waited for. Throws as distributed.init, and the reason of the signal. */
+export async function joinGroup(signal: AbortSignal): Promise<Group> {
+  const heard = launched && launcherOf(process.env)?.rank === 0 ? AbortSignal.any([signal, endOfInput()]) : signal;
+  heard.throwIfAborted();
+  let stop = (): void => {};
+  const stopped = new Promise<never>((_, reject) => {
+    stop = () => reject(heard.reason as Error);
+    heard.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    return await Promise.race([init(), stopped]);
+  } finally {
+    heard.removeEventListener("abort", stop);
+  }
+}
 
 /**
  * Runs the work of one rank. Rank 0 reports for all; others report only errors of their own. Ranks that are stopped end MPI together, so that the
@@ -66,10 +83,14 @@ function endDaemon(): void {
   }
 }
 
+let inputEnds: AbortSignal | undefined;
+
 /** Aborts when standard input ends: the process that started the ranks wants them to stop, or is gone. */
 function endOfInput(): AbortSignal {
+  if (inputEnds) return inputEnds;
   const controller = new AbortController();
-  if (!launched) return controller.signal;
+  inputEnds = controller.signal;
+  if (!launched) return inputEnds;
   process.stdin.once("end", () => controller.abort(new Interrupted("SIGUSR2"))).resume();
   (process.stdin as { unref?: () => void }).unref?.();
   return controller.signal;

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { defined, pick } from "../../defined.js";
-import { type Group, init } from "../../distributed/group.js";
+import type { Group } from "../../distributed/group.js";
 import { hasOwnGpu } from "../../engine/device.js";
 import { threadCount, wholeThreadCount } from "../../engine/threads.js";
 import { check } from "../../errors.js";
@@ -23,7 +23,7 @@ import { flagName } from "../terminal/flags.js";
 import { count, list, megabytes, type Output, percent, seconds } from "../terminal/output.js";
 import type { Reporter } from "../terminal/reporter.js";
 import { type Launch, launch } from "./launch.js";
-import { asRank } from "./rank.js";
+import { asRank, joinGroup } from "./rank.js";
 
 const controls = ["serve", "threads", "checkpointSeconds", "progress"] as const;
 /** As torchrun does. */
@@ -52,7 +52,7 @@ export async function train(given: TrainFlags, context: Context): Promise<void> 
     const several = given.ranks !== undefined || given.hosts !== undefined;
     check(several || given.restarts === undefined, "ERR_LCONV_ARGUMENT", () => "--restarts goes with --ranks or --hosts");
     if (several) return launch(launchOf(given, config, context.out), context, reporter);
-    const group = await init();
+    const group = await joinGroup(context.signal);
     await asRank(group, context, reporter, (own, told) => trainHere(given, config, group, own, told));
   });
 }

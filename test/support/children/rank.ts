@@ -25,8 +25,10 @@ import type { FitOptions } from "../../../src/train/options.js";
 const [task = "", text = "{}"] = process.argv.slice(2);
 const options = JSON.parse(text) as Record<string, unknown>;
 
-const tasks: Record<string, (group: Group) => Promise<object>> = { group: useGroup, sums, times, train, wait, onGpu };
+const tasks: Record<string, (group: Group) => Promise<object>> = { group: useGroup, sums, times, train, wait, onGpu, wrong, early: wait };
 Object.assign(process.env, (options["env"] as NodeJS.ProcessEnv[] | undefined)?.[rankHere()]); // of single ranks
+
+if (task === "early" && rankHere() === 1) process.exit(2);
 
 try {
   const group = await init();
@@ -213,6 +215,44 @@ async function onGpu(group: Group): Promise<object> {
     const after = await program.run({ steps: 1 }).then(() => ({}), told);
     return { seconds: (performance.now() - begun) / 1e3, error: told(error), after };
   }
+}
+
+/** What ranks may do at once, and what they may not do together; each as its result or error. */
+async function wrong(group: Group): Promise<object> {
+  const r = group.rank;
+  const result = (task: Promise<unknown>): Promise<unknown> =>
+    task.then((value) => (value instanceof Float64Array ? [...value] : value), told);
+  const together = await Promise.all([
+    group.first(async () => {
+      await setTimeout(20);
+      return 7;
+    }),
+    group.agree([r + 1], "sum").then(([total]) => total),
+    group.text(`rank ${r}`, 1),
+    group.agree([r], "max").then(([most]) => most),
+  ]);
+  const lengths = await result(group.agree(r === 0 ? [1, 2, 3] : [1], "sum"));
+  const ways = await result(group.agree([1], r === 0 ? "sum" : "max"));
+  const kinds = await result(r === 0 ? group.agree([1], "first") : group.broadcast(new Uint8Array(8), 1));
+  await group.connect(device());
+  const x = keep(tensor([r + 1, 1]));
+  const program = record(() => allReduce(x, group));
+  const other = record(() => allReduce(mul(x, 2), group));
+  const first = program.run({ steps: 200 });
+  const second = await result(other.run({ steps: 3 }));
+  let eager: unknown;
+  try {
+    allReduce(x, group);
+  } catch (error) {
+    eager = told(error);
+  }
+  const steps = [await first];
+  const controller = new AbortController();
+  if (r === 0) setTimeout(1).then(() => controller.abort());
+  await program.run({ steps: 300, signal: controller.signal }).catch(() => {}); // the other rank does all steps, and so does this one
+  const unequal = await result(program.run({ steps: 4 + r }));
+  const after = [...allReduce(x, group).dataSync()];
+  return { together, lengths, ways, kinds, second, eager, steps, unequal, after };
 }
 
 /** Waits for the others; `options.late` is a rank that does not come. */
