@@ -158,7 +158,10 @@ async function ended(child: ChildProcess, kill: () => void): Promise<{ code: num
   const code = await new Promise<number>((settle, reject) => {
     child.once("error", reject);
     // Not only when its pipes are closed, which others may hold open.
-    child.once("exit", (exit) => setTimeout(settle, LAST_WORDS_MS, exit ?? 1));
+    child.once("exit", (exit, killer) => {
+      if (killer !== null) process.stderr.write(`${mpirunName()} was ended by ${killer}\n`);
+      setTimeout(settle, LAST_WORDS_MS, exit ?? 1);
+    });
     child.once("close", (exit) => settle(exit ?? 1));
   });
   clearTimeout(timer);

@@ -29,7 +29,7 @@ export async function joinGroup(signal: AbortSignal): Promise<Group> {
   heard.throwIfAborted();
   let stop = (): void => {};
   const stopped = new Promise<never>((_, reject) => {
-    stop = () => reject(heard.reason as Error);
+    stop = () => reject(launched && heard.reason instanceof Interrupted ? new Failed(heard.reason.exitCode) : (heard.reason as Error));
     heard.addEventListener("abort", stop, { once: true });
   });
   try {
