@@ -7,12 +7,12 @@ namespace lieconv::addon {
 
 Napi::Function ProgramObject::define(Napi::Env env) {
   using P = ProgramObject;
-  return DefineClass(env, "NativeProgram",
-                     {InstanceMethod<&P::call<&P::run>>("run"), InstanceMethod<&P::call<&P::stop>>("stop"),
-                      InstanceMethod<&P::call<&P::dispose>>("dispose"), InstanceMethod<&P::call<&P::stats>>("stats"),
-                      InstanceAccessor<&P::call<&P::commands>>("commands"),
-                      InstanceAccessor<&P::call<&P::sums>>("sums"),
-                      InstanceAccessor<&P::call<&P::arena_bytes>>("arenaBytes")});
+  return DefineClass(
+      env, "NativeProgram",
+      {InstanceMethod<&P::call<&P::run>>("run"), InstanceMethod<&P::call<&P::stop>>("stop"),
+       InstanceMethod<&P::call<&P::dispose>>("dispose"), InstanceMethod<&P::call<&P::stats>>("stats"),
+       InstanceAccessor<&P::call<&P::commands>>("commands"), InstanceAccessor<&P::call<&P::sums>>("sums"),
+       InstanceAccessor<&P::call<&P::arena_bytes>>("arenaBytes")});
 }
 
 ProgramObject::ProgramObject(const Napi::CallbackInfo& info) : Wrapped(info), env_(info.Env()) {

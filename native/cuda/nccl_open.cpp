@@ -80,9 +80,12 @@ Opened search() {
 void Nccl::check(int result, const char* call) const {
   if (result == kSuccess) return;
   const char* const last = get_last_error(nullptr);
-  throw Error(ErrorCode::nccl, std::string(call) + " failed: " + get_error_string(result) +
-                                   (last && *last ? std::string(" (") + last + ")" : "") +
-                                   "; NCCL_DEBUG=INFO has it say more");
+  const std::string more = last ? last : "";
+  const bool shared = more.find("Duplicate GPU") != std::string::npos;
+  throw Error(ErrorCode::nccl,
+              std::string(call) + " failed: " + get_error_string(result) + (more.empty() ? "" : " (" + more + ")") +
+                  (shared ? "; two ranks see the same GPU: let CUDA_VISIBLE_DEVICES list one for each, or unset it"
+                          : "; NCCL_DEBUG=INFO has it say more"));
 }
 
 const Nccl& nccl() {

@@ -1,4 +1,4 @@
-import type { Device } from "../engine/device.js";
+import { type Device, graphSettings } from "../engine/device.js";
 import { native } from "../engine/native.js";
 import { check, LconvError } from "../errors.js";
 import type { Calls } from "./calls.js";
@@ -52,7 +52,7 @@ async function faultOfNccl(group: Calls): Promise<string | undefined> {
 
 /** NCCL needs its sums in graphs on all ranks, or on none. */
 async function checkGraphs(group: Calls): Promise<void> {
-  const own = ["LCONV_CUDA_GRAPH", "LCONV_CUDA_SYNC"].map((name) => `${name}=${process.env[name] ?? ""}`).join(" ");
+  const own = graphSettings();
   const first = await group.text(own, 0);
   const [different] = await group.agree([own === first ? group.size : group.rank], "min");
   if (different === group.size) return;
@@ -72,10 +72,7 @@ async function together(group: Calls, task: () => Promise<void>): Promise<void> 
     await task();
   } catch (error) {
     if (!(error instanceof LconvError)) throw error;
-    const shared = error.message.includes("Duplicate GPU");
-    own = shared
-      ? new LconvError(error.code, `${error.message}; two ranks see the same GPU: let CUDA_VISIBLE_DEVICES list one for each, or unset it`)
-      : error;
+    own = error;
   }
   try {
     const [failed] = await group.agree([own ? group.rank : group.size], "min");

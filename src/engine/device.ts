@@ -210,6 +210,10 @@ export function hasOwnGpu(): boolean {
   return !fault && gpus.some(({ ordinal }) => ordinal === ownGpu());
 }
 
+/** What decides whether programs of a GPU are graphs, as text. */
+export const graphSettings = (): string =>
+  ["LCONV_CUDA_GRAPH", "LCONV_CUDA_SYNC"].map((name) => `${name}=${process.env[name] ?? ""}`).join(" ");
+
 type Settings = Required<DeviceOptions>;
 
 /** Why "auto" did not use CUDA, or the first of its GPUs; undefined if it did, or if "auto" has not been requested yet. */

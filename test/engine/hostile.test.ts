@@ -23,7 +23,7 @@ const neverRun = ["new NativeProgram", ...["reduce", "broadcast", "mpiLibrary", 
 
 for (const [mode, seed, count, what] of [
   ["calls", "1", sanitized ? 5000 : 30_000, "typed errors"],
-  ["classes", "2", sanitized ? 1000 : 5000, "hostile classes of errors"],
+  ["classes", "2", sanitized ? 2000 : 5000, "hostile classes of errors"],
 ] as const) {
   test(`${count} hostile calls of everything that the engine exports, ${what}: no crash, no hang, no foreign memory touched, nothing leaked`, async () => {
     const ended = await runChild("hostile", [mode, seed, String(count)], env, 600);
