@@ -1,9 +1,10 @@
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { datasetNames } from "../../../src/data/catalog.js";
 import { native } from "../../../src/engine/native.js";
+import { emulated, haveEmulation } from "../../support/emulated.js";
 import { skip } from "../../support/skip.js";
 import { lconv, temporaryFolder, writeTinyImages } from "../command.js";
 
@@ -139,6 +140,19 @@ test("bench steps gives a line for each case; what others read has two spellings
   const unknown = await lconv(folder, ["bench", "steps", "--cases", "mnist/ccn", "--json"]);
   assert.is(unknown.code, 2);
   assert.match(String(unknown.lines[0].message), 'did you mean "mnist/cnn"?');
+});
+
+test("several GPUs: what they would add up by", async () => {
+  const emulation = resolve("build/emu");
+  if (!haveEmulation(emulation)) return skip("the emulated GPU is not built: npm run setup -- --tests");
+  const two = emulated(emulation, { LCONV_EMU_DEVICES: "2" }) as Record<string, string>;
+  const here = await lconv(folder, ["doctor"], two);
+  assert.match(here.stdout, /^NCCL +2\.30\.7 \(.*libnccl\.so\.2\)$/m);
+  const { lines } = await lconv(folder, ["doctor", "--json"], { ...two, LCONV_NCCL: "/nowhere/libnccl.so.2" });
+  assert.match((lines[0]["nccl"] as { problem: string }).problem, "NCCL cannot be opened");
+  assert.match(problemsIn(lines[0]).get("LCONV_NCCL")!, "no such file");
+  const one = await lconv(folder, ["doctor"], emulated(emulation) as Record<string, string>);
+  assert.not.match(one.stdout, /^NCCL/m);
 });
 
 test.run();
