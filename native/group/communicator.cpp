@@ -144,6 +144,10 @@ void Communicator::check_alike(uint32_t what) {
 }
 
 void Communicator::break_off() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (state_ != State::open) return;  // a process alone
+  }
   fail(ErrorCode::collective,
        "a program with sums over ranks was stopped on this rank before its end: the group is of no more use");
 }

@@ -109,7 +109,9 @@ export class Group {
   /** The bytes of rank `root` (default 0), on every rank; all give as many. Throws ERR_LCONV_ARGUMENT for a rank that there is not, ERR_LCONV_RANKS as `agree`. */
   async broadcast(bytes: Uint8Array, root = 0): Promise<Uint8Array> {
     checkInteger("broadcast", "root", root, 0, this.size - 1);
-    return this.size === 1 ? bytes : this.#inTurn((calls) => calls.broadcast(bytes, root));
+    if (this.size === 1) return bytes;
+    const own = bytes.slice(); // as it is now
+    return this.#inTurn((calls) => calls.broadcast(own, root));
   }
 
   /** What one call exchanges in several steps stays together: calls are made one after the other, in their order. */
