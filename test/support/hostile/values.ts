@@ -8,6 +8,7 @@ import { isArray, isTyped, lengthOf, memoryOf, type TypedArray, type TypedArrayO
 /** Arguments that are accepted; a function without a row gets none. The test says so when a function never accepts what it gets. */
 const accepted: Record<string, (w: World) => unknown[]> = {
   "native.setErrorClass": () => [LconvError],
+  "native.offerCuda": () => ["/nowhere/lconv_cuda.so"],
   "native.openDevice": () => ["cpu", 1, 0],
   "native.philox": (w) => [w.dice.below(100), 1, 2, w.array(Uint32Array, w.dice.below(20))],
   "native.rotate": (w) => {
