@@ -139,6 +139,10 @@ std::string CudaExecutable::graph_fault() {
     capture();
   } catch (const Error& error) {
     if (error.code() == ErrorCode::cuda_lost) throw;
+    // NCCL needs its sums in graphs on all ranks or on none, and the others may well have theirs.
+    if (ranks_)
+      throw Error(error.code(),
+                  std::string(error.what()) + "; set LCONV_CUDA_GRAPH=0 on all ranks to do without graphs");
     fault = std::string("the launches of a step are issued one by one: ") + error.what();
     if (graph_) cudaGraphExecDestroy(graph_);
     graph_ = nullptr;

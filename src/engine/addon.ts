@@ -98,7 +98,7 @@ export interface ProgramStats {
   bytes: number;
   /** Floating-point operations of matrix products, convolutions and channel mixing. */
   flops: number;
-  /** Why a step is not a CUDA graph, or products are not cuBLAS's; undefined if there is nothing to tell. */
+  /** Why a step is no CUDA graph, or products are not made by cuBLAS; undefined otherwise. */
   note?: string;
 }
 

@@ -85,13 +85,13 @@ const isUnremarkable = ({ code }: CudaFault): boolean =>
 
 const firstLine = (message: string): string => message.replace(/;? tried:$/m, "").split("\n")[0];
 
-/** Why "auto" chose `device`, or cuBLAS is not used, for those who may expect it; undefined where there is nothing to tell. */
+/** Why "auto" took the CPU although there is a GPU, or why cuBLAS is not used; undefined otherwise. */
 export function cudaNote(device: Device): string | undefined {
   const fault = autoFault();
   const { productsNote } = device.info();
   if (productsNote !== undefined && process.env["LCONV_CUDA_GEMM"] !== "tiles") {
     const [, cause] = /^ *- (.*)$/m.exec(productsNote) ?? [undefined, firstLine(productsNote)]; // of those that were tried, the first
-    return `cuBLAS is not used: ${cause}; lconv's own kernels multiply, more slowly (lconv doctor tells more)`;
+    return `cuBLAS is not used: ${cause}; lconv's own kernels multiply (lconv doctor tells more)`;
   }
   if (device.name !== "cpu" || fault === undefined || isUnremarkable(fault)) return undefined;
   return `CUDA is not used: ${firstLine(fault.message)}; training on the CPU (lconv doctor tells more)`;

@@ -85,7 +85,7 @@ function endDaemon(): void {
 
 let inputEnds: AbortSignal | undefined;
 
-/** Aborts when standard input ends: the process that started the ranks wants them to stop, or is gone. */
+/** Aborts when standard input ends, because the process that started the ranks stops them, or has ended. */
 function endOfInput(): AbortSignal {
   if (inputEnds) return inputEnds;
   const controller = new AbortController();
