@@ -10,7 +10,7 @@
 
 extern "C" {
 
-constexpr uint32_t kCudaAbi = 4;
+constexpr uint32_t kCudaAbi = 5;
 
 struct lconv_cuda_error {
   lieconv::ErrorCode code;
@@ -24,6 +24,7 @@ struct lconv_cuda_command {
   int32_t attribute_count;
   lieconv::Operand* operands;
   const double* attributes;
+  int32_t into_next;  // what it writes is read by the next command of the list alone
 };
 
 struct lconv_cuda_version {
@@ -95,6 +96,8 @@ struct lconv_cuda {
   void (*release)(void* device, void* data);
   int (*upload)(void* device, void* to, const void* from, int64_t bytes, lconv_cuda_error* error);
   int (*download)(void* device, void* to, const void* from, int64_t bytes, lconv_cuda_error* error);
+  /// Whether two operations may run as one, where the first's result is for the second alone.
+  int (*joins)(int32_t first, int32_t second);
   int (*validate)(lconv_cuda_command* command, lconv_cuda_error* error);
   int (*execute)(void* device, const lconv_cuda_command* command, lconv_cuda_error* error);
   int (*compile)(void* device, const lconv_cuda_command* commands, int64_t count, void** executable,

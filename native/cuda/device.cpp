@@ -218,7 +218,7 @@ std::vector<Task> CudaDevice::prepare(const CommandView& command) {
 }
 
 void CudaDevice::run(Task& task) {
-  if (!task.updates.empty()) task.launches.push_back(task.updates[0].join()(task.updates, multiprocessors_));
+  complete(task, multiprocessors_);
   for (const Launch& launch : task.launches) {
     if (launch.is_product()) {
       multiply(launch.product());

@@ -48,7 +48,9 @@ class CudaDevice {
   std::unique_ptr<BlasHandle> make_blas() const { return std::make_unique<BlasHandle>(precision_, major_); }
   const Settings& settings() const { return settings_; }
   /// What lowering depends on; without a cuBLAS that works all products are tiles.
-  Machine machine() const { return {multiprocessors_, no_cublas_.empty() ? settings_.gemm : Gemms::tiles}; }
+  Machine machine() const {
+    return {multiprocessors_, no_cublas_.empty() ? settings_.gemm : Gemms::tiles, precision_ != kCudaFp32};
+  }
   /// Why cuBLAS does not do all products.
   std::string products_note();
   /// What does a product that cuBLAS refuses, and is noted down for info. Throws `fault` under LCONV_CUDA_GEMM=cublas.

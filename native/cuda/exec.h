@@ -7,6 +7,7 @@
 #include "kernels.cuh"
 #include "launch.h"
 #include "ops.h"
+#include "step_work.h"
 
 namespace lieconv::cuda {
 
@@ -51,7 +52,7 @@ class CudaExec {
   void gemm(const GemmDesc& desc, const float* a, const float* b, float* c) {
     const Product product{desc, a, b, c};
     if (served_by_tiles(desc, machine_.gemms)) {
-      ++tasks_.back().own_products;
+      count_own_product();
       return lower_product(*this, product);
     }
     launch(Launch(product));
@@ -70,6 +71,8 @@ class CudaExec {
   void update(int64_t n, const F& f) {
     if (n > 0) tasks_.back().updates.emplace_back(n, f, join_updates<F>);
   }
+  /// What one block does, and may be one launch with others of its kind. A task of its own.
+  void step_work(const StepWork& work) { tasks_.back().works.push_back(work); }
 
   /// Memory for this command alone, until its last launch is done.
   float* scratch(int64_t floats) {
@@ -97,9 +100,12 @@ class CudaExec {
     tasks_.back().repeatable = true;
     traffic(0);
   }
+  void count_own_product() { ++tasks_.back().own_products; }
   void traffic(double bytes) { tasks_.back().bytes = bytes; }  // where not all that is claimed is touched
   void work(double flops) { tasks_.back().flops += flops; }
 
+  Gemms gemms() const { return machine_.gemms; }
+  bool tensor_cores() const { return machine_.tensor_cores; }
   int multiprocessors() const { return machine_.multiprocessors; }
   /// Blocks of kThreads that the GPU can hold at once.
   int64_t most_blocks() const { return int64_t{2048 / kThreads} * machine_.multiprocessors; }

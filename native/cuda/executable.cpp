@@ -76,11 +76,19 @@ void CudaExecutable::close() noexcept {
 /// Each command has scratch space of its own: on parallel branches nothing may be shared.
 std::vector<Task> CudaExecutable::lower(const std::vector<CommandView>& commands) {
   std::vector<Task> tasks;
-  for (const CommandView& command : commands) {
-    std::vector<Task> lowered = lower_command(command, device_.machine(), [this](int64_t floats) {
-      memory_.push_back(device_.allocate(floats * kElementBytes));
-      return static_cast<float*>(memory_.back());
-    });
+  const auto scratch = [this](int64_t floats) {
+    memory_.push_back(device_.allocate(floats * kElementBytes));
+    return static_cast<float*>(memory_.back());
+  };
+  for (size_t i = 0; i < commands.size(); ++i) {
+    std::vector<Task> lowered;
+    if (commands[i].into_next && i + 1 < commands.size())
+      lowered = lower_pair(commands[i], commands[i + 1], device_.machine(), scratch);
+    if (lowered.empty()) {
+      lowered = lower_command(commands[i], device_.machine(), scratch);
+    } else {
+      ++i;
+    }
     for (Task& task : lowered) {
       if (!task.is_sum() || sums(task.launches[0].sum())) tasks.push_back(std::move(task));
     }

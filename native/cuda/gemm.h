@@ -13,6 +13,15 @@ bool served_by_tiles(const GemmDesc& desc, Gemms gemms);
 /// Writes down the tiles of a product, with long sums cut into parts that are added up in a fixed order.
 void lower_product(CudaExec& exec, const Product& product);
 
+/// Sums of a product that was cut into parts, [count, batch, M, N]; none where it was not.
+struct Parts {
+  int64_t count = 0;
+  const float* sums = nullptr;
+};
+/// Writes down the tiles of a product that is one for them and cut into parts, for others to add these up; else
+/// nothing.
+Parts lower_parts(CudaExec& exec, const Product& product);
+
 /// The product as one launch of tiles, in float32 whatever the precision: what stands in where cuBLAS fails. It needs
 /// no scratch space, as nothing is cut.
 Launch tiled(const Product& product);

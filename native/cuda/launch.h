@@ -9,6 +9,7 @@
 
 #include "../engine/binder.h"
 #include "../engine/gemm.h"
+#include "step_work.h"
 
 namespace lieconv::cuda {
 
@@ -116,10 +117,12 @@ struct Task {
   std::vector<Launch> launches;
   std::vector<Range> ranges;
   std::vector<Update> updates;  // instead of launches
+  std::vector<StepWork> works;  // instead of launches
   int64_t own_products = 0;     // matrix products among the launches that are none of cuBLAS
   double bytes = 0, flops = 0;
   bool repeatable = false;  // reads nothing that it writes, so that doing it twice is doing it once
 
+  bool empty() const { return launches.empty() && updates.empty() && works.empty(); }
   bool is_sum() const { return launches.size() == 1 && launches[0].is_sum(); }
 
   bool conflicts(const Task& other) const {

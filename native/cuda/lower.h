@@ -10,4 +10,15 @@ class CudaExec;
 template <class Op>
 void lower(const Op& op, CudaExec& exec);
 
+// What two bound operations launch as one, where the first's result is for the second alone and is not stored. False,
+// and nothing written down, where their sizes do not allow it. ops.cu lists them.
+
+bool lower_pair(const Gemm& first, const CrossEntropy& second, CudaExec& exec);
+bool lower_pair(const Gemm& first, const BiasActivationGrad& second, CudaExec& exec);
+bool lower_pair(const Expand& first, const BiasActivationGrad& second, CudaExec& exec);
+bool lower_pair(const Gemm& first, const Sum& second, CudaExec& exec);
+
+/// The sums over the batch of a loss, whose rows are done.
+void lower_loss_total(CudaExec& exec, const CrossEntropy& op);
+
 }  // namespace lieconv::cuda

@@ -1,4 +1,4 @@
-// Elementwise operations, copies, and the step counter's operations.
+// Elementwise operations and copies.
 #include "exec.h"
 #include "function.cuh"
 #include "lower.h"
@@ -72,21 +72,7 @@ void lower(const Binary& op, CudaExec& exec) {
   lower_one_of(BinaryFunctions{}, op, exec);
 }
 template <>
-void lower(const StepSlice& op, CudaExec& exec) {
-  op.run(exec);
-  exec.traffic(static_cast<double>(2 * op.count * kElementBytes));
-}
-template <>
-void lower(const StepWrite& op, CudaExec& exec) {
-  op.run(exec);
-  exec.traffic(2.0 * kElementBytes);
-}
-template <>
 void lower(const Fill& op, CudaExec& exec) {
-  op.run(exec);
-}
-template <>
-void lower(const StepAdvance& op, CudaExec& exec) {
   op.run(exec);
 }
 template <>

@@ -1,5 +1,6 @@
 // Softmax and cross-entropy: a warp a row.
 #include "exec.h"
+#include "gemm.h"
 #include "lower.h"
 
 namespace lieconv::cuda {
@@ -20,6 +21,25 @@ __device__ inline void normaliser(const float* row, int64_t cols, float& largest
   sum = 0;
   for (int64_t j = lane_of(); j < cols; j += kWarp) sum += std::exp(row[j] - largest);
   sum = warp_sum(sum);
+}
+
+/// As CrossEntropy::Rows, by a warp: gradient, loss and hit of row r, whose logits are `row`.
+__device__ inline void cross_entropy_row(const CrossEntropy::Rows& p, const float* row, int64_t r) {
+  float* to = p.dlogits + r * p.cols;
+  float largest, sum;
+  normaliser(row, p.cols, largest, sum);
+  const int64_t label = p.labels[r];
+  const bool valid = label >= 0 && label < p.cols;
+  const float share = 1.0f / static_cast<float>(p.rows), inverse = share / sum;
+  float earlier = 0;  // equal ones before the label
+  for (int64_t j = lane_of(); j < p.cols; j += kWarp) {
+    to[j] = std::exp(row[j] - largest) * inverse - (j == label ? share : 0);
+    if (j < label && row[j] == largest) earlier = 1;
+  }
+  earlier = warp_sum(earlier);
+  if (lane_of() != 0) return;
+  p.scratch[2 * r] = valid ? std::log(sum) - (row[label] - largest) : NAN;
+  p.scratch[2 * r + 1] = valid && row[label] == largest && earlier == 0 ? 1.0f : 0.0f;
 }
 
 __global__ void __launch_bounds__(kThreads, 1) softmax_rows(Softmax op) {
@@ -48,42 +68,40 @@ __global__ void __launch_bounds__(kThreads, 1) softmax_grad_rows(SoftmaxGrad op)
   }
 }
 
-/// As CrossEntropy::Rows: gradient, loss and hit of each row.
 __global__ void __launch_bounds__(kThreads, 1) cross_entropy_rows(CrossEntropy::Rows p) {
-  for (int64_t r = first_row(); r < p.rows; r += row_step()) {
-    const float* row = p.x + r * p.cols;
-    float* to = p.dlogits + r * p.cols;
-    float largest, sum;
-    normaliser(row, p.cols, largest, sum);
-    const int64_t label = p.labels[r];
-    const bool valid = label >= 0 && label < p.cols;
-    const float share = 1.0f / static_cast<float>(p.rows), inverse = share / sum;
-    float earlier = 0;  // equal ones before the label
-    for (int64_t j = lane_of(); j < p.cols; j += kWarp) {
-      to[j] = std::exp(row[j] - largest) * inverse - (j == label ? share : 0);
-      if (j < label && row[j] == largest) earlier = 1;
-    }
-    earlier = warp_sum(earlier);
-    if (lane_of() == 0) {
-      p.scratch[2 * r] = valid ? std::log(sum) - (row[label] - largest) : NAN;
-      p.scratch[2 * r + 1] = valid && row[label] == largest && earlier == 0 ? 1.0f : 0.0f;
-    }
-  }
+  for (int64_t r = first_row(); r < p.rows; r += row_step()) cross_entropy_row(p, p.x + r * p.cols, r);
 }
 
-/// As CrossEntropy::Total, by one block.
-__global__ void __launch_bounds__(kThreads, 1) cross_entropy_total(CrossEntropy::Total p) {
-  double* shared = shared_memory<double>();
-  double total = 0, hits = 0;
-  for (int64_t r = threadIdx.x; r < p.rows; r += kThreads) {
-    total += p.scratch[2 * r];
-    hits += p.scratch[2 * r + 1];
+/// Of an output layer whose product was cut into parts, [parts, rows, cols]: adds them up, with the bias if there is
+/// one, and goes on with the loss.
+struct OutputRows {
+  CrossEntropy::Rows loss;
+  int64_t parts;
+  const float *partials, *bias;
+};
+/// A block a row. Threads (lane, column) add up every `lanes`th part; then the lanes are added up in order.
+__global__ void __launch_bounds__(kThreads, 1) output_rows(OutputRows p) {
+  float* sums = shared_memory<float>();  // [lanes, cols]
+  float* row = sums + kThreads;          // [cols]
+  const auto cols = static_cast<unsigned>(p.loss.cols);
+  const unsigned lanes = kThreads / cols, lane = threadIdx.x / cols, column = threadIdx.x % cols;
+  for (int64_t r = blockIdx.x; r < p.loss.rows; r += gridDim.x) {
+    if (lane < lanes) {
+      float total = 0;
+      for (int64_t part = lane; part < p.parts; part += lanes)
+        total += p.partials[(part * p.loss.rows + r) * cols + column];
+      sums[threadIdx.x] = total;
+    }
+    __syncthreads();
+    if (threadIdx.x < cols) {
+      float total = 0;
+      for (unsigned k = 0; k < lanes; ++k) total += sums[k * cols + threadIdx.x];
+      row[threadIdx.x] = total + (p.bias ? p.bias[threadIdx.x] : 0.0f);
+    }
+    __syncthreads();
+    if (threadIdx.x < kWarp) cross_entropy_row(p.loss, row, r);
+    __syncthreads();
   }
-  total = block_sum(total, shared);
-  hits = block_sum(hits, shared + kThreads / kWarp);
-  if (threadIdx.x != 0) return;
-  p.loss[0] = static_cast<float>(total / static_cast<double>(p.rows));
-  p.correct[0] = static_cast<float>(hits);
 }
 
 template <class P>
@@ -91,6 +109,15 @@ void launch_rows(CudaExec& exec, void (*kernel)(P), const P& arguments, int64_t 
   const int64_t blocks = (rows + kRowsOfBlock - 1) / kRowsOfBlock, most = exec.most_blocks();
   if (rows > 0)
     exec.kernel(kernel, dim3(static_cast<unsigned>(blocks < most ? blocks : most)), dim3(kThreads), 0, arguments);
+}
+
+CrossEntropy::Rows rows_of(const CrossEntropy& op) {
+  return {op.rows, op.cols, op.x, op.labels, op.dlogits, op.scratch};
+}
+
+void lower_total(const CrossEntropy& op, CudaExec& exec) {
+  exec.next_task({range_of(op.scratch, 2 * op.rows, false), range_of(op.loss, 1, true), range_of(op.correct, 1, true)});
+  lower_loss_total(exec, op);
 }
 
 }  // namespace
@@ -106,11 +133,24 @@ void lower(const SoftmaxGrad& op, CudaExec& exec) {
 /// The gradient does not wait for the sums over the batch.
 template <>
 void lower(const CrossEntropy& op, CudaExec& exec) {
-  launch_rows(exec, cross_entropy_rows, CrossEntropy::Rows{op.rows, op.cols, op.x, op.labels, op.dlogits, op.scratch},
-              op.rows);
-  exec.next_task({range_of(op.scratch, 2 * op.rows, false), range_of(op.loss, 1, true), range_of(op.correct, 1, true)});
-  exec.kernel(cross_entropy_total, dim3(1), dim3(kThreads), 2 * kThreads / kWarp * sizeof(double),
-              CrossEntropy::Total{op.rows, op.scratch, op.loss, op.correct});
+  launch_rows(exec, cross_entropy_rows, rows_of(op), op.rows);
+  lower_total(op, exec);
+}
+
+/// The output layer's product, cut into parts, with the loss behind the sum of the parts; the logits are never stored.
+bool lower_pair(const Gemm& product, const CrossEntropy& op, CudaExec& exec) {
+  const GemmDesc& d = product.desc;
+  const bool plain = d.batch == 1 && d.M == op.rows && d.N == op.cols && d.ldc == d.N && !d.accumulate &&
+                     product.bias_axis != 1 && product.fn == kLinear;
+  if (!plain || d.N > kThreads) return false;
+  const Parts parts = lower_parts(exec, {d, product.a, product.b, product.c});
+  if (parts.count == 0) return false;
+  const int64_t most = exec.most_blocks();
+  exec.kernel(output_rows, dim3(static_cast<unsigned>(op.rows < most ? op.rows : most)), dim3(kThreads),
+              2 * kThreads * sizeof(float),
+              OutputRows{rows_of(op), parts.count, parts.sums, product.bias_axis == 2 ? product.bias : nullptr});
+  lower_total(op, exec);
+  return true;
 }
 
 }  // namespace lieconv::cuda

@@ -34,7 +34,8 @@ CudaDevice& device_of(void* device) { return *static_cast<CudaDevice*>(device); 
 CudaExecutable& executable_of(void* executable) { return *static_cast<CudaExecutable*>(executable); }
 
 CommandView view(const lconv_cuda_command& command) {
-  return {command.op, command.operands, command.operand_count, command.attributes, command.attribute_count};
+  return {command.op,         command.operands,        command.operand_count,
+          command.attributes, command.attribute_count, command.into_next != 0};
 }
 
 int libraries(lconv_cuda_version* version, lconv_cuda_error* error) {
@@ -76,6 +77,7 @@ const lconv_cuda table{
     [](void* device, void* to, const void* from, int64_t bytes, lconv_cuda_error* error) {
       return guarded(error, [&] { device_of(device).download(to, from, bytes); });
     },
+    [](int32_t first, int32_t second) { return joins(first, second) ? 1 : 0; },
     [](lconv_cuda_command* command, lconv_cuda_error* error) {
       return guarded(error, [&] { validate(view(*command)); });
     },

@@ -29,25 +29,36 @@ bool joins(const Task& task, const Task& group) {
 
 void join(Task& group, Task& task) {
   group.updates.insert(group.updates.end(), task.updates.begin(), task.updates.end());
+  group.works.insert(group.works.end(), task.works.begin(), task.works.end());
   group.ranges.insert(group.ranges.end(), task.ranges.begin(), task.ranges.end());
   group.bytes += task.bytes;
   group.flops += task.flops;
 }
 
+/// The earlier task that `task` can be a part of, if there is one. Updates join the last task. A step's works go
+/// further back, past what they do not touch: in one launch they run in turn.
+Task* group_for(const Task& task, std::vector<Task>& before) {
+  if (!before.empty() && joins(task, before.back())) return &before.back();
+  if (task.works.empty()) return nullptr;
+  for (size_t i = before.size(); i-- > 0;) {
+    const size_t together = before[i].works.size() + task.works.size();
+    if (!before[i].works.empty() && together <= StepWork::kMostJoined) return &before[i];
+    if (before[i].conflicts(task)) return nullptr;
+  }
+  return nullptr;
+}
+
 std::vector<Task> merged(std::vector<Task> tasks, int multiprocessors) {
   std::vector<Task> result;
   for (Task& task : tasks) {
-    if (task.launches.empty() && task.updates.empty()) continue;
-    if (repeats(task, result)) continue;
-    if (!result.empty() && joins(task, result.back())) {
-      join(result.back(), task);
+    if (task.empty() || repeats(task, result)) continue;
+    if (Task* const group = group_for(task, result)) {
+      join(*group, task);
     } else {
       result.push_back(std::move(task));
     }
   }
-  for (Task& task : result) {
-    if (!task.updates.empty()) task.launches.push_back(task.updates[0].join()(task.updates, multiprocessors));
-  }
+  for (Task& task : result) complete(task, multiprocessors);
   return result;
 }
 
@@ -115,6 +126,11 @@ class Scheduler {
 };
 
 }  // namespace
+
+void complete(Task& task, int multiprocessors) {
+  if (!task.updates.empty()) task.launches.push_back(task.updates[0].join()(task.updates, multiprocessors));
+  if (!task.works.empty()) task.launches.push_back(launch_of(task.works));
+}
 
 std::vector<Node> schedule(std::vector<Task> tasks, int multiprocessors, size_t branches) {
   return Scheduler(merged(std::move(tasks), multiprocessors), branches).take();

@@ -19,10 +19,13 @@ struct Node {
 /// Sums over ranks have a branch of their own: all ranks need them in one order, and nothing else waits behind one.
 constexpr size_t kSumBranch = kBranches, kStreams = kBranches + 1;
 
+/// Makes the launch of what a task has instead of launches.
+void complete(Task& task, int multiprocessors);
+
 /// Brings tasks, which are in the order of their commands, on at most `branches` parallel branches: a task waits for
 /// those before it that touch the same memory (one of the two writing), and for nothing else but the order on its
-/// branch. Updates that follow each other become one launch, and a task that repeats an earlier one whose results still
-/// stand is left out.
+/// branch. Updates that follow each other become one launch, as do a step's works, and a task that repeats an earlier
+/// one whose results still stand is left out.
 std::vector<Node> schedule(std::vector<Task> tasks, int multiprocessors, size_t branches);
 
 /// Launches, longest path, branches, bytes and flops of a schedule.

@@ -24,6 +24,13 @@ constexpr size_t kTileShared = kTileDepth * (kLeftPitch + kRightPitch) * sizeof(
 /// Columns and depths that functors may count in 32 bits. Tests make it small, so that the parts beyond it are met.
 constexpr int64_t kMostPlaces = LCONV_MOST_PLACES;
 
+/// Whether P has, instead of `store`, float finish(j, row, column, sum) and store_row_sum(j, row, tile, sum), which
+/// gets the sum of what `finish` returned over the columns of a tile. Its depth is never cut.
+template <class P, class = void>
+constexpr bool sums_rows = false;
+template <class P>
+constexpr bool sums_rows<P, std::void_t<decltype(P::kRowSums)>> = true;
+
 template <class P>
 struct TileProduct {
   P p;
@@ -76,14 +83,23 @@ __device__ inline void tile_of(const TileProduct<P>& t, int64_t j, int64_t part,
     __syncthreads();
   }
   for (int r = 0; r < 4; ++r) {
+    const int64_t row = row0 + y + 8 * r;
+    float total = 0;
     for (int c = 0; c < 4; ++c) {
-      const int64_t row = row0 + y + 8 * r, column = column0 + x + 16 * c;
+      const int64_t column = column0 + x + 16 * c;
       if (row >= p.rows || column >= p.columns) continue;
-      if (t.parts == 1) {
+      if constexpr (sums_rows<P>) {
+        total += p.finish(j, row, column, sum[r][c]);
+      } else if (t.parts == 1) {
         p.store(j, row, column, sum[r][c]);
       } else {
         t.partials[((part * p.members + j) * p.rows + row) * p.columns + column] = sum[r][c];
       }
+    }
+    if constexpr (sums_rows<P>) {
+      for (int distance = kTileColumns / 8; distance > 0; distance /= 2)  // over the 16 threads of the row
+        total += __shfl_xor_sync(kAllLanes, total, distance);
+      if (x == 0 && row < p.rows) p.store_row_sum(j, row, column0 / kTileColumns, total);
     }
   }
 }
@@ -98,7 +114,7 @@ __global__ void __launch_bounds__(kTileThreads, 1) tile_product(const __grid_con
   }
 }
 
-inline int64_t tiles_across(int64_t columns) { return (columns + kTileColumns - 1) / kTileColumns; }
+LCONV_HD inline int64_t tiles_across(int64_t columns) { return (columns + kTileColumns - 1) / kTileColumns; }
 inline int64_t tiles_down(int64_t rows) { return (rows + kTileRows - 1) / kTileRows; }
 inline int64_t tiles_of(int64_t members, int64_t rows, int64_t columns) {
   return members * tiles_down(rows) * tiles_across(columns);

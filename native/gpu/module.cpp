@@ -55,8 +55,12 @@ const lconv_cuda& module() {
 }
 
 lconv_cuda_command view(Command& command) {
-  return {command.op, static_cast<int32_t>(command.operands.size()), static_cast<int32_t>(command.attributes.size()),
-          command.operands.data(), command.attributes.data()};
+  return {command.op,
+          static_cast<int32_t>(command.operands.size()),
+          static_cast<int32_t>(command.attributes.size()),
+          command.operands.data(),
+          command.attributes.data(),
+          command.into_next ? 1 : 0};
 }
 
 /// Sums of a GPU through memory of the host.
@@ -161,6 +165,7 @@ class CudaBackend final : public Backend {
   std::unique_ptr<Executable> compile(std::vector<Command> commands) override {
     return std::make_unique<CudaProgram>(handle_, std::move(commands));
   }
+  bool joins(int first, int second) const override { return module().joins(first, second) != 0; }
   /// Chains of launches are what bounds most programs, so they may take a small part of the memory to be short.
   int64_t apart_up_to() const override { return total_bytes_ / 32; }
   bool describe(lconv_device_info& info) override {

@@ -57,12 +57,17 @@ struct Blocks {
   std::unordered_map<const Buffer*, size_t> of;  // every buffer
 };
 
+/// When command `at` runs: two that run as one do so at the same time.
+int64_t time_of(const std::vector<RecordedCommand>& commands, size_t at) {
+  return static_cast<int64_t>(at > 0 && commands[at - 1].into_next ? at - 1 : at);
+}
+
 Blocks blocks_of(const std::vector<RecordedCommand>& commands, const std::vector<BufferRef>& keep,
                  const Buckets& buckets) {
   Blocks blocks;
   std::unordered_map<const Buffer*, size_t> of_owner;
   for (size_t at = 0; at < commands.size(); ++at) {
-    const auto now = static_cast<int64_t>(at);
+    const int64_t now = time_of(commands, at);
     for (size_t i = 0; i < commands[at].buffers.size(); ++i) {
       const Buffer* buffer = commands[at].buffers[i].get();
       if (!buffer->recorded || buffer->data) continue;
@@ -87,6 +92,8 @@ Blocks blocks_of(const std::vector<RecordedCommand>& commands, const std::vector
 void take_places(const std::vector<RecordedCommand>& commands, const Buckets& buckets, Blocks& blocks) {
   for (size_t at = 0; at < commands.size(); ++at) {
     const RecordedCommand& command = commands[at];
+    const int64_t now = time_of(commands, at);
+    if (now < static_cast<int64_t>(at)) continue;  // the one that runs with it may still read the input
     const auto block_of = [&](size_t operand) -> Lifetime* {
       const auto found = blocks.of.find(command.buffers[operand].get());
       if (found == blocks.of.end() || command.offsets[operand] != 0 || buckets.shares(found->first)) return nullptr;
@@ -94,10 +101,10 @@ void take_places(const std::vector<RecordedCommand>& commands, const Buckets& bu
     };
     for (size_t i = 0; i < command.over.size(); ++i) {
       Lifetime* const result = block_of(i);
-      if (command.over[i] == 0 || !result || result->first != static_cast<int64_t>(at)) continue;
+      if (command.over[i] == 0 || !result || result->first != now) continue;
       for (size_t k = 0; k < i && result->over < 0; ++k) {
         Lifetime* const input = command.over[i] >> k & 1 ? block_of(k) : nullptr;
-        if (!input || input->last != static_cast<int64_t>(at) || input->bytes != result->bytes) continue;
+        if (!input || input->last != now || input->bytes != result->bytes) continue;
         result->over = input - blocks.lifetimes.data();
         input->last = result->last;  // nobody else takes it
       }

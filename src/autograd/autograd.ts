@@ -1,3 +1,4 @@
+import { defined } from "../defined.js";
 import * as commands from "../engine/commands.js";
 import { check, LconvError, showShape } from "../errors.js";
 import { type GradNode, keep, Tensor } from "../tensor/tensor.js";
@@ -17,11 +18,17 @@ export function noGrad<T>(work: () => T): T {
 
 /**
  * Attaches to `output` how it was made. `backward` gets d(loss)/d(output) and returns d(loss)/d(input) for each input, in order;
- * it may return undefined where the input is not tracked.
+ * it may return undefined where the input is not tracked. `backwardOfOne`, for operations that make losses, serves where d(loss)/d(output) is 1.
  */
-export function attach(op: string, inputs: readonly Tensor[], output: Tensor, backward: (dy: Tensor) => (Tensor | undefined)[]): Tensor {
+export function attach(
+  op: string,
+  inputs: readonly Tensor[],
+  output: Tensor,
+  backward: GradNode["backward"],
+  backwardOfOne?: GradNode["backwardOfOne"],
+): Tensor {
   const flows = inputs.map((input) => input.tracked);
-  if (enabled && flows.includes(true)) output.node = { op, inputs, flows, backward };
+  if (enabled && flows.includes(true)) output.node = { op, inputs, flows, backward, ...defined({ backwardOfOne }) };
   return output;
 }
 
@@ -42,11 +49,12 @@ export function gradients(loss: Tensor, xs: readonly Tensor[]): Tensor[] {
     () => "gradients: the loss depends on no tensor with requiresGrad (was it computed inside noGrad?)",
   );
   return noGrad(() => {
-    const found = walkBack(loss, new Set(xs));
-    const taken = new Set<number>();
+    const { found, lent } = walkBack(loss, new Set(xs));
+    const taken = new Set(lent.map((t) => t.buffer));
     return xs.map((x) => {
       const dx = found.get(x) ?? filled(x, 0);
-      // The backward of a + b returns one tensor for both inputs: the second gets a copy, so that each can be changed or disposed of alone.
+      // The backward of a + b returns one tensor for both inputs, and a loss lends what it keeps: who comes second gets a copy, so that each can be
+      // changed or disposed of alone.
       const own = taken.has(dx.buffer) ? copyOf(dx) : dx;
       taken.add(own.buffer);
       return own;
@@ -65,25 +73,45 @@ export function backward(loss: Tensor): void {
   });
 }
 
-function walkBack(loss: Tensor, wanted: ReadonlySet<Tensor>): Map<Tensor, Tensor> {
-  const grads = new Map<Tensor, Tensor>([[loss, filled(loss, 1)]]);
-  for (const t of reverseOrder(loss)) {
-    const dy = grads.get(t);
-    if (!dy || !t.node) continue;
-    const inputGrads = gradientsOf(t.node, dy);
-    t.node.inputs.forEach((input, i) => {
+/** The gradients that are wanted, and tensors among them that still belong to the node of the loss. */
+interface Found {
+  found: Map<Tensor, Tensor>;
+  lent: Tensor[];
+}
+
+function walkBack(loss: Tensor, wanted: ReadonlySet<Tensor>): Found {
+  const found = new Map<Tensor, Tensor>();
+  const lent: Tensor[] = [];
+  const give = (node: GradNode, inputGrads: readonly (Tensor | undefined)[]): void =>
+    node.inputs.forEach((input, i) => {
       const dx = inputGrads[i];
       if (!dx || !input.tracked) return;
-      const before = grads.get(input);
-      grads.set(input, before ? sumOf(before, dx) : dx);
+      const before = found.get(input);
+      found.set(input, before ? sumOf(before, dx) : dx);
     });
-    if (!wanted.has(t)) grads.delete(t);
+  const fromOne = wanted.has(loss) ? undefined : loss.node?.backwardOfOne;
+  if (!fromOne) found.set(loss, filled(loss, 1));
+  for (const t of reverseOrder(loss)) {
+    const { node } = t;
+    if (!node) continue;
+    const dy = found.get(t);
+    if (dy) {
+      give(
+        node,
+        gradientsOf(node, () => node.backward(dy)),
+      );
+    } else if (t === loss && fromOne) {
+      const own = gradientsOf(node, fromOne);
+      lent.push(...own.filter((dx) => dx !== undefined));
+      give(node, own);
+    }
+    if (!wanted.has(t)) found.delete(t);
   }
-  return grads;
+  return { found, lent };
 }
 
 /** What the backward pass of one operation returns. Throws ERR_LCONV_DISPOSED with its name where it needs a tensor that is gone. */
-function gradientsOf(node: GradNode, dy: Tensor): (Tensor | undefined)[] {
+function gradientsOf(node: GradNode, backward: () => (Tensor | undefined)[]): (Tensor | undefined)[] {
   const gone = (what: string): LconvError =>
     new LconvError(
       "ERR_LCONV_DISPOSED",
@@ -92,7 +120,7 @@ function gradientsOf(node: GradNode, dy: Tensor): (Tensor | undefined)[] {
   const cut = node.inputs.find((input, i) => node.flows[i] && input.disposed);
   if (cut) throw gone(`a tensor of shape ${showShape(cut.shape)}`);
   try {
-    return node.backward(dy);
+    return backward();
   } catch (error) {
     throw error instanceof LconvError && error.code === "ERR_LCONV_DISPOSED" ? gone("a tensor") : error;
   }

@@ -31,7 +31,13 @@ export function classificationLoss(logits: Tensor, labels: Tensor): { loss: Tens
   const dlogits = Tensor.empty(device, logits.shape);
   const scratch = Tensor.empty(device, [2 * rows]);
   commands.crossEntropy(device, rows, cols, { logits, labels, loss, dlogits, correct, scratch });
-  attach("crossEntropy", [logits], loss, (dloss) => [mul(dlogits, dloss)]);
+  attach(
+    "crossEntropy",
+    [logits],
+    loss,
+    (dloss) => [mul(dlogits, dloss)],
+    () => [dlogits],
+  );
   return { loss, correct };
 }
 

@@ -16,6 +16,8 @@ export interface GradNode {
   readonly flows: readonly boolean[];
   /** Gradients of the inputs from the gradient of the output; undefined for inputs that need none. */
   readonly backward: (dy: Tensor) => (Tensor | undefined)[];
+  /** The same where the gradient of the output is 1, as for a loss; what it returns may be kept by the node, and is not to be changed. */
+  readonly backwardOfOne?: () => (Tensor | undefined)[];
 }
 
 /** A buffer and how many tensors look at it (reshape shares). */
