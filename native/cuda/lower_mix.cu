@@ -82,12 +82,12 @@ template <class Word>
 struct GatherRows {
   int64_t rows, size;  // size in Words
   const Word* table;
-  const int32_t* index;
+  Gather::Index index;
   Word* y;
   static __device__ uint32_t nan(uint32_t*) { return Gather::kNaN; }
   static __device__ uint4 nan(uint4*) { return make_uint4(Gather::kNaN, Gather::kNaN, Gather::kNaN, Gather::kNaN); }
   __device__ void operator()(int64_t j, int64_t i) const {
-    const int64_t row = index[j];
+    const int64_t row = index(j);
     y[j * size + i] = row < 0 || row >= rows ? nan(static_cast<Word*>(nullptr)) : table[row * size + i];
   }
 };
@@ -138,10 +138,10 @@ void lower(const Gather& op, CudaExec& exec) {
   exec.traffic(2.0 * static_cast<double>(op.count * op.size * kElementBytes));
   if (in_quads(op.table, op.size) && in_quads(op.y, op.size)) {
     return exec.for_rows(op.count, op.size / 4,
-                         GatherRows<uint4>{op.rows, op.size / 4, reinterpret_cast<const uint4*>(op.table), op.index,
+                         GatherRows<uint4>{op.rows, op.size / 4, reinterpret_cast<const uint4*>(op.table), op.lookup(),
                                            reinterpret_cast<uint4*>(op.y)});
   }
-  exec.for_rows(op.count, op.size, GatherRows<uint32_t>{op.rows, op.size, op.table, op.index, op.y});
+  exec.for_rows(op.count, op.size, GatherRows<uint32_t>{op.rows, op.size, op.table, op.lookup(), op.y});
 }
 template <>
 void lower(const GatherGrad& op, CudaExec& exec) {

@@ -3,6 +3,7 @@
 
 #include "collective.h"
 #include "conv.h"
+#include "decode_contract.h"
 #include "elementwise.h"
 #include "expand.h"
 #include "gather.h"
@@ -22,8 +23,8 @@ namespace lieconv::LCONV_ISA {
 using AllOps =
     List<Fill, Unary, UnaryGrad, Pixels, Binary, Copy, Sum, Max, MaxGrad, SumSquares, Softmax, SoftmaxGrad,
          CrossEntropy, Gather, GatherGrad, StepSlice, StepWrite, StepAdvance, Gemm, BiasActivation, BiasActivationGrad,
-         MixChannels, MixChannelsGrad, Expand, SparseApply, Conv2d, Conv2dInputGrad, Conv2dWeightGrad, MaxPool,
-         MaxPoolGrad, Sgd, Adam, RmsProp, ClipFactor, AllReduceStart, AllReduceWait>;
+         MixChannels, MixChannelsGrad, Expand, DecodeContract, SparseApply, Conv2d, Conv2dInputGrad, Conv2dWeightGrad,
+         MaxPool, MaxPoolGrad, Sgd, Adam, RmsProp, ClipFactor, AllReduceStart, AllReduceWait>;
 
 /// Makes an operation at `memory`, which is a BoundOp, and binds it.
 template <class Op>

@@ -5,6 +5,7 @@
 #include "../group/communicator.h"
 #include "buckets.h"
 #include "device.h"
+#include "fold.h"
 #include "join.h"
 #include "overlap.h"
 #include "planner.h"
@@ -17,6 +18,7 @@ Program::Program(std::shared_ptr<DeviceState> device, std::vector<RecordedComman
                  const std::vector<BufferRef>& keep)
     : device_(std::move(device)), command_count_(static_cast<int64_t>(commands.size())) {
   if (commands.empty()) throw Error(ErrorCode::recording, "the recording holds no command");
+  fold_slices(commands, keep);
   join(commands, keep, *device_->backend);
   overlap(commands);
   place(commands, keep);

@@ -74,7 +74,7 @@ void check_overflow(Report& report) {
       {"max", {big, 7, big}, 3},
       {"softmax", {0, big, big}, 2},
       {"crossEntropy", {big, 10}, 6},
-      {"gather", {big, big, 4}, 3},
+      {"gather", {big, big, 4, 0}, 3},
       {"binary", {0, 3, big, big, big, 1, 1, 1, 1, 1, 1}, 3},
       {"copy", {0, 2, big, big, big, 1, big, 1}, 2},
       {"copy", {0, 2, 2, 2, 0x1p60, 1, 1, 1}, 2},

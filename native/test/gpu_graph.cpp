@@ -119,7 +119,7 @@ bool last_graph(long& nodes, long& longest_path) {
 
 bool has_products(const std::vector<Command>& commands) {
   return std::any_of(commands.begin(), commands.end(), [](const Command& command) {
-    return command.op == find_op("gemm") || command.op == find_op("expand");
+    return command.op == find_op("gemm") || command.op == find_op("expand") || command.op == find_op("decodeContract");
   });
 }
 

@@ -140,7 +140,10 @@ int check_gpu(int step, const Filters& filters) {
   add_gpu(report, targets, digest);
   report.check("a GPU", targets.empty() ? "there is none" : "");
   check_rows(report, rows, targets);
-  if (!targets.empty() && filters.empty()) check_gpu_graphs(report, all);
+  if (!targets.empty() && filters.empty()) {
+    check_gpu_graphs(report, all);
+    check_gpu_pairs(report);
+  }
   const uint64_t of_rows = digest;  // random sizes may ask for overlapping results, which depend on the order
   check_random_sizes(report, rows, targets);
   report.summary("random sizes");

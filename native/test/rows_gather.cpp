@@ -7,6 +7,24 @@ namespace {
 
 constexpr double kNaNWord = 0x7fc00000;
 
+/// The index is this step's part of a list.
+Row list_gather(int64_t rows, int64_t size, int64_t count, int64_t n, int32_t step) {
+  const Ints list = integers(n, -1, static_cast<int32_t>(rows)), table = integers(rows * size, -100, 100);
+  Doubles picked;
+  for (int64_t j = 0; j < count; ++j) {
+    const int64_t from = list[static_cast<size_t>(((step * count + j) % n + n) % n)];
+    const bool valid = from >= 0 && from < rows;
+    for (int64_t i = 0; i < size; ++i) picked.push_back(valid ? table[static_cast<size_t>(from * size + i)] : kNaNWord);
+  }
+  return Row("gather")
+      .integers({rows, size, count, n})
+      .put("table", table)
+      .put("list", list)
+      .put("step", Ints{step})
+      .out("y", count * size, DType::i32)
+      .expect(picked);
+}
+
 void add_gather(Rows& rows, int64_t n, int64_t size, int64_t count) {
   const Ints index = integers(count, -1, static_cast<int32_t>(n)), table = integers(n * size, -100, 100);
   const Floats dy = uniform(count * size);
@@ -20,16 +38,18 @@ void add_gather(Rows& rows, int64_t n, int64_t size, int64_t count) {
     }
   }
   rows.push_back(Row("gather")
-                     .integers({n, size, count})
+                     .integers({n, size, count, 0})
                      .put("table", table)
                      .put("index", index)
                      .out("y", count * size, DType::i32)
                      .expect(picked));
   rows.push_back(Row("gather")
-                     .integers({n, size, count})
+                     .integers({n, size, count, 0})
                      .put("table", uniform(n * size))
                      .put("index", index)
                      .out("y", count * size));
+  const auto list_size = static_cast<int64_t>(index.size()) + 3;
+  rows.push_back(list_gather(n, size, count, list_size, 1));
   rows.push_back(Row("gatherGrad")
                      .integers({n, size, count})
                      .put("dy", dy)
@@ -106,6 +126,8 @@ void add_gather_rows(Rows& rows) {
                               {4, 5, 0}, {100, 784, 64}, {60, 33, 16}, {257, 1, 500}};
   for (const auto& [n, size, count] : sizes) add_gather(rows, n, size, count);
   for (const int32_t step : {0, 1, 3, -2, 1000000, INT32_MAX, INT32_MIN}) {
+    rows.push_back(list_gather(6, 8, 5, 12, step));
+    rows.push_back(list_gather(6, 3, 7, 3, step));
     rows.push_back(step_slice(10, 4, step));
     rows.push_back(step_slice(3, 7, step));
     rows.push_back(step_slice(1, 1, step));

@@ -74,7 +74,7 @@ export const crossEntropy = (
 ): void => d.execute("crossEntropy", [rows, cols], [r.logits, r.labels, r.loss, r.dlogits, r.correct, r.scratch]);
 
 export const gather = (d: Device, rows: number, size: number, count: number, table: Ref, index: Ref, y: Ref): void =>
-  d.execute("gather", [rows, size, count], [table, index, y]);
+  d.execute("gather", [rows, size, count, 0], [table, index, y]); // 0: a plain index; native/runtime/fold.cpp makes others
 export const gatherGrad = (d: Device, rows: number, size: number, count: number, dy: Ref, index: Ref, dtable: Ref): void =>
   d.execute("gatherGrad", [rows, size, count], [dy, index, dtable]);
 
@@ -167,6 +167,22 @@ export interface Expand {
 export function expand(d: Device, e: Expand, W: Ref, h: Ref, y: Ref): void {
   const sizes = [e.B, e.large?.r ?? 0, e.d, e.m, e.o, flag(e.transposed), flag(e.bias !== undefined), ...fnAttributes(e.fn)];
   d.execute("expand", sizes, [...(e.large ? [e.large.s, e.large.X] : []), W, h, ...(e.bias ? [e.bias] : []), y]);
+}
+
+/** Sizes of T[b, 0] = h[b], T[b, i] = U_i z[b, :, i], y[b] = fn(W^T T[b] + bias): h [B, m, d], z [B, m, n_L, d_h], W [n_L + 1, m, o]. */
+export interface DecodeContract {
+  B: number;
+  n_L: number;
+  d_h: number;
+  d: number;
+  m: number;
+  o: number;
+  bias?: Ref | undefined;
+  fn?: Fn | undefined;
+}
+export function decodeContract(d: Device, s: DecodeContract, from: { h: Ref; z: Ref; U: Ref; W: Ref }, T: Ref, y: Ref): void {
+  const sizes = [s.B, s.n_L, s.d_h, s.d, s.m, s.o, flag(s.bias !== undefined), ...fnAttributes(s.fn)];
+  d.execute("decodeContract", sizes, [from.h, from.z, from.U, from.W, ...(s.bias ? [s.bias] : []), T, y]);
 }
 
 /** y (+)= L x for every (b, c), L in CSR form; x and y are walked with strides for b and c. */

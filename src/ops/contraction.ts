@@ -47,8 +47,9 @@ export interface Contraction<G extends Generators> {
 /** Generators first, channels last: T_0 = h, T_i = L_i h (low rank: z = h V^T, T_i = z_i U_i^T), y = f(W^T T + b). */
 const VUW: Contraction<Generators> = {
   forward({ h, generators, W, b, fn, sizes }) {
-    const { T, z } = applyGenerators(h, generators, sizes);
-    return { y: contract(T, W, b, fn), kept: { T, z } };
+    if (generators.form === "lowRank") return decodeContract({ h, generators, W, b, fn, sizes });
+    const { T } = applyGenerators(h, generators, sizes);
+    return { y: contract(T, W, b, fn), kept: { T } };
   },
 
   backward({ h, generators, W, sizes }, kept, g) {
@@ -96,6 +97,17 @@ export function contract(T: Tensor, W: Tensor, b?: Tensor, fn?: commands.Fn): Te
   const y = Tensor.empty(T.device, [B, o, d]);
   commands.expand(T.device, { B, d, m: n * m, o, transposed: true, bias: b, fn }, W, T, y);
   return y;
+}
+
+/** The two products of low-rank generators and the contraction as one operation. */
+function decodeContract({ h, generators: { U, V }, W, b, fn, sizes }: Layer<LowRank>): { y: Tensor; kept: Kept } {
+  const { B, n_L, m, d } = sizes;
+  const [d_h, o] = [U.shape[2], W.shape[2]];
+  const z = encode(h, V);
+  const T = Tensor.empty(h.device, [B, n_L + 1, m, d]);
+  const y = Tensor.empty(h.device, [B, o, d]);
+  commands.decodeContract(h.device, { B, n_L, d_h, d, m, o, bias: b, fn }, { h, z, U, W }, T, y);
+  return { y, kept: { T, z } };
 }
 
 /** dT[b, i, c, mu] = sum_a W[i, c, a] dy[b, a, mu]; slots before `first` are not computed. */

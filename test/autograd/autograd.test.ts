@@ -5,6 +5,7 @@ import { backward, gradients, noGrad } from "../../src/autograd/autograd.js";
 import { device } from "../../src/engine/device.js";
 import { add, mul, sub } from "../../src/ops/arithmetic.js";
 import { tanh } from "../../src/ops/elementwise.js";
+import { crossEntropy } from "../../src/ops/loss.js";
 import { matmul } from "../../src/ops/matmul.js";
 import { sum } from "../../src/ops/reduce.js";
 import { reshape } from "../../src/ops/shape.js";
@@ -67,6 +68,28 @@ test("gradients never share memory: each can be changed or disposed of alone", (
         [1, 1],
       ],
     );
+  });
+});
+
+test("a loss that keeps its gradient lends it once at a time: each caller gets a tensor of its own, scaled or not", () => {
+  scope(() => {
+    const logits = tensor([1, 2, 3, 1, 0, -1], { shape: [2, 3], requiresGrad: true });
+    const shifted = add(logits, tensor([0, 0, 0, 0, 0, 0], { shape: [2, 3], requiresGrad: true }));
+    const loss = crossEntropy(shifted, tensor(Int32Array.of(2, 1)));
+    const [first, between] = gradients(loss, [logits, shifted]);
+    const want = list(first) as number[];
+    first.set([9, 9, 9, 9, 9, 9]);
+    assert.equal(list(between), want);
+    between.dispose();
+    const [second] = gradients(loss, [logits]);
+    assert.equal(list(second), want);
+    const [half] = gradients(mul(loss, 0.5), [logits]);
+    assert.equal(
+      list(half),
+      want.map((g) => Math.fround(g * 0.5)),
+    );
+    const [one, same] = gradients(loss, [loss, logits]);
+    assert.equal([list(one), list(same)], [[1], want]);
   });
 });
 

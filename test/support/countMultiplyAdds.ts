@@ -9,6 +9,10 @@ function multiplyAdds(op: string, attributes: readonly number[]): number {
     const [B, r, d, m, o] = attributes;
     return B * o * d * (r + m);
   }
+  if (op === "decodeContract") {
+    const [B, n_L, d_h, d, m, o] = attributes;
+    return B * m * d * (n_L * d_h + (n_L + 1) * o);
+  }
   if (op === "sparseApply") return product([attributes[0], attributes[1], attributes[4]]);
   if (!op.startsWith("conv2d")) return 0;
   const [B, m, o, p, q, k_p, k_q, pad] = attributes;
