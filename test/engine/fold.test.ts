@@ -36,9 +36,18 @@ test("samples and labels of a step, round and round", async () => {
   });
   const seen = await stepped(program, 3, () => [values(y), values(z)]);
   assert.equal(seen, [
-    [[30, 10, 40], [10, 8, 11]],
-    [[60, 50, 20], [13, 12, 9]],
-    [[0, 30, 10], [7, 10, 8]],
+    [
+      [30, 10, 40],
+      [10, 8, 11],
+    ],
+    [
+      [60, 50, 20],
+      [13, 12, 9],
+    ],
+    [
+      [0, 30, 10],
+      [7, 10, 8],
+    ],
   ]);
 });
 
@@ -49,7 +58,13 @@ test("an index that is kept, or read by others, is there as before", async () =>
     return { y: gather(x, index), index };
   });
   await program.run({ steps: 1 });
-  assert.equal([values(y), values(index)], [[40, 60], [4, 6]]);
+  assert.equal(
+    [values(y), values(index)],
+    [
+      [40, 60],
+      [4, 6],
+    ],
+  );
 });
 
 test("a list, a counter or an index that changes in between is not looked up later", async () => {
@@ -61,8 +76,14 @@ test("a list, a counter or an index that changes in between is not looked up lat
     return { before, after: gather(x, index) };
   });
   assert.equal(await stepped(program, 2, () => [values(before), values(after)]), [
-    [[30, 10], [30, 10]],
-    [[40, 60], [40, 60]],
+    [
+      [30, 10],
+      [30, 10],
+    ],
+    [
+      [40, 60],
+      [40, 60],
+    ],
   ]);
 });
 
