@@ -58,7 +58,10 @@ const ways: Record<string, Record<string, string>> = {
 
 for (const [name, env] of Object.entries(ways)) {
   profileTest(`a table of all launches of a training, and the same weights: ${name}`, async () => {
-    const [usual, { digest, stats, stderr }] = await Promise.all([run("train", ["3", "1"], {}), run("train", ["3", "1"], { ...env, ...PROFILE })]);
+    const [usual, { digest, stats, stderr }] = await Promise.all([
+      run("train", ["3", "1"], {}),
+      run("train", ["3", "1"], { ...env, ...PROFILE }),
+    ]);
     assert.is(digest, usual.digest);
     assert.is(usual.stderr, "");
     const { steps, rows, sum, chain } = tableOf(stderr);
