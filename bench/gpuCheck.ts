@@ -1,17 +1,20 @@
 // Everything that needs a GPU, in one command of at most eight minutes, for a machine that is lent for a short while:
 //
-//   npm run gpu-check -- [--python VENV/bin/python] [--only doctor,tests,…] [--minutes 8] [--quick] [--out FOLDER]
+//   npm run gpu-check -- [--short] [--python VENV/bin/python] [--only parity,steps,…] [--minutes 8] [--quick] [--out FOLDER]
 //
-// Each step is a process of its own: one that fails or takes too long does not stop the others. Raw output goes to
-// bench/results/<date>-<gpu>-gpu-check/, the table at the end is also its table.txt. With the emulated GPU (LD_LIBRARY_PATH and LCONV_CUDA
-// name it) the same steps run for what they compute, and no time is reported.
+// Each step is a process of its own: one that fails or takes too long does not stop the others. --short is the most telling half, in three minutes.
+// Raw output goes to bench/results/<date>-<gpu>-gpu-check/, with the table at the end, and all of it into one archive, whose path is the last line.
+// With the emulated GPU (LD_LIBRARY_PATH and LCONV_CUDA name it) the same steps run for what they compute, and no time is reported.
+import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { table } from "../src/cli/terminal/output.js";
-import { type Check, type Outcome, steps } from "./gpuSteps.js";
+import { budget } from "./gpuBudget.js";
+import type { Check, Outcome } from "./gpuStep.js";
+import { steps } from "./gpuSteps.js";
 import { runProcess, typescript } from "./process.js";
 import { activate } from "./python.js";
 
@@ -19,23 +22,27 @@ const { values } = parseArgs({
   options: {
     python: { type: "string" },
     only: { type: "string" },
-    minutes: { type: "string", default: "8" },
+    short: { type: "boolean", default: false },
+    minutes: { type: "string" },
     quick: { type: "boolean", default: false },
     out: { type: "string" },
   },
 });
 activate(values.python);
 const root = fileURLToPath(new URL("../", import.meta.url));
-const deadline = performance.now() + 60e3 * Number(values.minutes);
+const DOCTOR_SECONDS = 15;
+const seconds = 60 * Number(values.minutes ?? (values.short ? 3 : 8));
+if (!(seconds > 0)) throw new Error(`--minutes must be a positive number, got "${values.minutes}"`);
 const only = values.only?.split(",");
-const unknown = only?.find((name) => !steps.some((step) => step.name === name));
-if (unknown !== undefined) throw new Error(`unknown step "${unknown}"; known: ${steps.map(({ name }) => name).join(", ")}`);
+const unknown = only?.find((name) => name !== "doctor" && !steps.some((step) => step.name === name));
+if (unknown !== undefined) throw new Error(`unknown step "${unknown}"; known: doctor, ${steps.map(({ name }) => name).join(", ")}`);
 
 interface Row {
   step: string;
-  verdict: "ok" | "FAILED" | "TIMED OUT" | "skipped";
+  verdict: "ok" | "FAILED" | "TIMED OUT" | "skipped" | "not run";
   figure: string;
   seconds: number;
+  details?: string[];
 }
 
 interface Gpu {
@@ -45,9 +52,16 @@ interface Gpu {
 }
 
 async function findGpu(): Promise<{ gpu: Gpu; found: string }> {
-  const { stdout, stderr } = await runProcess(typescript("src/cli/main.ts", "doctor", "--json"), { cwd: root, seconds: 60 });
+  const { stdout, stderr, timedOut } = await runProcess(typescript("src/cli/main.ts", "doctor", "--json"), {
+    cwd: root,
+    seconds: DOCTOR_SECONDS,
+  });
   const line = stdout.split("\n").find((text) => text.startsWith("{"));
-  if (!line) return { gpu: { available: false, name: "", reason: `doctor gave nothing: ${stderr.trim()}` }, found: stdout };
+  if (!line)
+    return {
+      gpu: { available: false, name: "", reason: `doctor ${timedOut ? "does not end" : "gave nothing"}: ${stderr.trim()}` },
+      found: stdout,
+    };
   const { devices, cuda } = JSON.parse(line) as { devices: Gpu[]; cuda?: { gpus?: { name: string }[] } };
   const { available, reason } = devices.find(({ name }) => name.startsWith("cuda")) ?? { available: false, reason: "no GPU" };
   return { gpu: { available, name: cuda?.gpus?.[0]?.name ?? "", reason }, found: line };
@@ -56,7 +70,7 @@ async function findGpu(): Promise<{ gpu: Gpu; found: string }> {
 const folderName = (gpu: string): string =>
   /H\d00/i.exec(gpu)?.[0].toLowerCase() ?? (gpu.toLowerCase().replace(/\W+/g, "-") || "no-gpu").replace(/-gpu$/, "");
 
-const begin = performance.now();
+const elapsed = (): number => performance.now() / 1e3; // since the process began
 const { gpu, found } = await findGpu();
 const emulated = gpu.name === "Emulated GPU";
 const quick = values.quick || emulated;
@@ -70,51 +84,80 @@ const where = emulated ? "the EMULATED GPU: what it computes is checked, no time
 console.log(`gpu-check on ${where}${quick ? ", reduced sizes" : ""}\nraw output: ${out}`);
 writeFileSync(join(out, "doctor.json"), `${found}\n`);
 const rows: Row[] = [];
+for (const [signal, code] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 143],
+] as const)
+  process.once(signal, () => {
+    close(`stopped by ${signal}`);
+    process.exit(code);
+  });
 if (!only || only.includes("doctor")) {
   const figure = gpu.available ? gpu.name : gpu.reason.split("\n")[0];
-  add({ step: "doctor", verdict: gpu.available ? "ok" : "FAILED", figure, seconds: (performance.now() - begin) / 1e3 });
+  add({ step: "doctor", verdict: gpu.available ? "ok" : "FAILED", figure, seconds: elapsed() });
 }
 
+let end = 0; // of the step that runs
 const check: Check = {
-  root,
-  out,
-  scratch,
-  emulated,
-  quick,
+  ...{ root, out, scratch, emulated, quick, short: values.short },
   python: values.python?.includes("/") ? resolve(values.python) : values.python, // steps run in the root
-  async run(name, command, options) {
-    const seconds = Math.min(options.seconds, (deadline - performance.now()) / 1e3);
-    if (seconds <= 0) return { ...nothing, timedOut: true };
-    const ended = await runProcess(command, { cwd: root, ...options, seconds });
+  parity: join(root, "build/Release/parity"),
+  failing: new Set(),
+  left: () => end - elapsed(),
+  async run(name, command, options = {}) {
+    const ended = await runProcess(command, {
+      cwd: root,
+      ...options,
+      seconds: Math.max(0.1, Math.min(options.seconds ?? end, end - elapsed())),
+    });
     writeFileSync(join(out, `${name}.txt`), ended.stdout + (ended.stderr ? `\n-- stderr\n${ended.stderr}` : ""));
     return ended;
   },
 };
-const nothing = { code: null, stdout: "", stderr: "" };
 
-for (const { name, run } of steps) {
-  if (name === "doctor" || (only && !only.includes(name))) continue;
-  const start = performance.now();
-  const outcome: Outcome = gpu.available ? await run(check).catch((error: unknown) => ({ failed: String(error) })) : { skipped: "no GPU" };
-  add({ step: name, ...judge(outcome), seconds: (performance.now() - start) / 1e3 });
+const chosen = steps.filter((step) => (only ? only.includes(step.name) : !values.short || step.short > 0));
+for (const share of budget(chosen, seconds, { before: DOCTOR_SECONDS, short: values.short && !only })) {
+  const { name, run, always } = share.step;
+  const start = elapsed();
+  end = share.end;
+  if (share.least > 0 && end - start < share.least) {
+    add({ step: name, verdict: "not run", figure: `${Math.max(0, end - start).toFixed(0)} s are left for it`, seconds: 0 });
+    continue;
+  }
+  const runs = gpu.available || always;
+  const outcome: Outcome = runs ? await run(check).catch((error: unknown) => ({ failed: String(error) })) : { skipped: "no GPU" };
+  add({ step: name, ...judge(outcome), seconds: elapsed() - start });
 }
+close();
 
-function judge(outcome: Outcome): Pick<Row, "verdict" | "figure"> {
+function judge(outcome: Outcome): Pick<Row, "verdict" | "figure" | "details"> {
   if ("skipped" in outcome) return { verdict: "skipped", figure: outcome.skipped };
-  if ("failed" in outcome) return { verdict: outcome.timedOut ? "TIMED OUT" : "FAILED", figure: outcome.failed };
-  return { verdict: "ok", figure: outcome.figure };
+  const { details = [] } = outcome;
+  if ("failed" in outcome) return { verdict: outcome.timedOut ? "TIMED OUT" : "FAILED", figure: outcome.failed, details };
+  return { verdict: "ok", figure: outcome.figure, details };
 }
 
 function add(row: Row): void {
   rows.push(row);
   console.log(`${row.verdict.padEnd(10)} ${row.step}: ${row.figure} (${row.seconds.toFixed(0)} s)`);
+  for (const line of row.details ?? []) console.log(`  ${line}`);
 }
 
-const number = (...verdicts: Row["verdict"][]): number => rows.filter(({ verdict }) => verdicts.includes(verdict)).length;
-const failed = number("FAILED", "TIMED OUT");
-const cells = rows.map(({ step, verdict, figure, seconds }) => [step, verdict, `${seconds.toFixed(0)} s`, figure.slice(0, 110)]);
-const closing = `${number("ok")} ok, ${failed} failed, ${number("skipped")} skipped, on ${where}`;
-const summary = `${table([["step", "verdict", "time", "figure"], ...cells])}\n${closing}\n`;
-writeFileSync(join(out, "table.txt"), summary);
-console.log(`\n${summary}`);
-process.exitCode = failed > 0 ? 1 : 0;
+/** The table with the details of what failed, and everything as one file. */
+function close(ending = ""): void {
+  const number = (...verdicts: Row["verdict"][]): number => rows.filter(({ verdict }) => verdicts.includes(verdict)).length;
+  const failed = number("FAILED", "TIMED OUT");
+  const cells = rows.map(({ step, verdict, figure, seconds }) => [step, verdict, `${seconds.toFixed(0)} s`, figure.slice(0, 110)]);
+  const counts = [`${number("ok")} ok`, `${failed} failed`, `${number("skipped")} skipped`, `${number("not run")} not run`];
+  const closing = [`${counts.join(", ")}, in ${elapsed().toFixed(0)} s, on ${where}`, ...(ending ? [ending] : [])];
+  const details = rows.flatMap(({ step, figure, details = [] }) =>
+    details.length > 0 || figure.length > 110 ? [`\n${step}: ${figure}`, ...details.map((line) => `  ${line}`)] : [],
+  );
+  const summary = [table([["step", "verdict", "time", "figure"], ...cells]), ...closing, ...details, ""].join("\n");
+  writeFileSync(join(out, "table.txt"), summary);
+  console.log(`\n${summary}`);
+  process.exitCode = failed > 0 ? 1 : 0;
+  const archive = `${out}.tar.gz`;
+  const packed = spawnSync("tar", ["-czf", archive, "-C", dirname(out), basename(out)], { encoding: "utf8" });
+  console.log(packed.status === 0 ? archive : `tar failed (${packed.error?.message ?? packed.stderr.trim()}); all of it is in ${out}`);
+}

@@ -1,6 +1,7 @@
-// Parts of gpu-check that need the engine itself: node --import tsx bench/gpuParts.ts precision|epoch [--quick]
+// Parts of gpu-check that need the engine itself: node --import tsx bench/gpuParts.ts precision|epoch|determinism|profile [--quick]
 // The last line of stdout is the figure; exit code 1 where it is out of bounds.
 import { monitorEventLoopDelay } from "node:perf_hooks";
+import { recordCase } from "../src/cost/cases.js";
 import { device as deviceOf, gpuModel, type Precision } from "../src/engine/device.js";
 import { Philox, streams } from "../src/engine/random.js";
 import { benchSteps } from "../src/experiments/bench/steps.js";
@@ -9,6 +10,7 @@ import { matmul } from "../src/ops/matmul.js";
 import { scope } from "../src/tensor/scope.js";
 import { tensor } from "../src/tensor/tensor.js";
 import { fit } from "../src/train/fit.js";
+import { type SmallTraining, smallTraining } from "../test/support/smallTraining.js";
 
 const quick = process.argv.includes("--quick");
 
@@ -81,5 +83,38 @@ async function epoch(): Promise<boolean> {
   return ratio <= 1.15;
 }
 
-const parts: Record<string, () => boolean | Promise<boolean>> = { precision, epoch };
+/** The weights of the same training, twice alone and twice at once, have the same bits. */
+async function determinism(): Promise<boolean> {
+  const steps = quick ? 2 : 300;
+  const train = async (count: number): Promise<string[]> => {
+    const trainings = Array.from({ length: count }, (): SmallTraining => smallTraining(1));
+    const programs = trainings.map((training) => training.program());
+    await Promise.all(programs.map((program) => program.run({ steps })));
+    for (const program of programs) program.dispose();
+    return trainings.map((training) => training.digest());
+  };
+  const digests = [...(await train(1)), ...(await train(1)), ...(await train(2))];
+  const names = ["alone", "again", "beside another", "as the other"];
+  const others = names.filter((_, i) => digests[i] !== digests[0]);
+  console.log(
+    others.length === 0
+      ? `the same weights 4 times: ${digests[0].slice(0, 16)}`
+      : `other weights ${others.join(", ")}: ${digests.join(" ")}`,
+  );
+  return others.length === 0;
+}
+
+/** Steps of bench cases, for LCONV_CUDA_PROFILE, whose tables follow each other in the order of the last line. */
+async function profile(): Promise<boolean> {
+  const cases = quick ? ["mnist/lconv"] : ["mnist/lconv", "mnist/lconv2", "mnist/cnn", "cifar100/lconv"];
+  for (const name of cases) {
+    const { program, dispose } = recordCase(name, quick ? 2 : 64, deviceOf("cuda"));
+    await program.run({ steps: quick ? 2 : 100 });
+    dispose();
+  }
+  console.log(cases.join(","));
+  return true;
+}
+
+const parts: Record<string, () => boolean | Promise<boolean>> = { precision, epoch, determinism, profile };
 process.exitCode = (await parts[process.argv[2]]()) ? 0 : 1;

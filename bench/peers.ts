@@ -44,12 +44,15 @@ export function caseOf(name: string): string {
 
 /** All lines of a peer, also of layouts that are slow; a failure is a line too. `peer` is eager, compile, graph or jax. */
 export async function peerLines(peer: string, options: PeerRun): Promise<(PeerLine | Failure)[]> {
-  const { python, onGpu, precision, batch } = options;
+  const { python, onGpu, precision, batch, seconds, cases } = options;
   if (peer !== "jax" && !torch[peer]) throw new Error(`unknown peer "${peer}"; known: ${Object.keys(torch).join(", ")}, jax`);
   const by = peer === "jax" ? "jax jit" : `torch ${peer}`;
   // JAX rounds the factors of float32 products on a GPU unless it is told not to, and takes the platform from the environment.
   const env = { ...process.env, JAX_PLATFORMS: onGpu ? "cuda" : "cpu", JAX_DEFAULT_MATMUL_PRECISION: jaxPrecision[precision] };
-  const args = peer === "jax" ? [`${here}jax_lconv.py`, String(batch)] : [`${here}torch_lconv.py`, ...torchArguments(peer, options)];
+  const args =
+    peer === "jax"
+      ? [`${here}jax_lconv.py`, String(batch), String(seconds), cases.join(",")]
+      : [`${here}torch_lconv.py`, ...torchArguments(peer, options)];
   let [output, error] = ["", ""];
   try {
     output = (await run(python, args, { maxBuffer: 1 << 24, env })).stdout;

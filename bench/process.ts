@@ -5,13 +5,16 @@ export interface ProcessOptions {
   cwd?: string;
   env?: NodeJS.ProcessEnv; // besides that of this process
   seconds: number;
+  silent?: number; // seconds without output after which it is ended, too
 }
 
 export interface Ended {
   code: number | null;
+  signal: NodeJS.Signals | null;
   stdout: string;
   stderr: string;
   timedOut: boolean;
+  silent: boolean;
 }
 
 const tsx = import.meta.resolve("tsx");
@@ -20,10 +23,10 @@ const tsx = import.meta.resolve("tsx");
 export const typescript = (file: string, ...args: string[]): string[] => [process.execPath, "--import", tsx, file, ...args];
 
 /** Runs to the end or the time limit; a program that cannot start ends with code null and the reason on stderr. */
-export function runProcess([program, ...args]: readonly string[], { cwd, env, seconds }: ProcessOptions): Promise<Ended> {
+export function runProcess([program, ...args]: readonly string[], { cwd, env, seconds, silent }: ProcessOptions): Promise<Ended> {
   return new Promise((done) => {
     const child = spawn(program, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"], detached: true });
-    const ended: Ended = { code: null, stdout: "", stderr: "", timedOut: false };
+    const ended: Ended = { code: null, signal: null, stdout: "", stderr: "", timedOut: false, silent: false };
     const kill = (): void => {
       try {
         if (child.pid) process.kill(-child.pid, "SIGKILL");
@@ -31,17 +34,25 @@ export function runProcess([program, ...args]: readonly string[], { cwd, env, se
         // the group has ended
       }
     };
-    const timer = setTimeout(() => {
-      ended.timedOut = true;
-      kill();
-    }, 1e3 * seconds);
+    const endAfter = (limit: number, mark: "timedOut" | "silent"): NodeJS.Timeout =>
+      setTimeout(() => {
+        ended[mark] = true;
+        kill();
+      }, 1e3 * limit);
+    const timer = endAfter(seconds, "timedOut");
+    const silence = silent === undefined ? undefined : endAfter(silent, "silent");
+    const hear = (stream: "stdout" | "stderr", text: string): void => {
+      ended[stream] += text;
+      silence?.refresh();
+    };
     process.once("exit", kill);
-    child.stdout.setEncoding("utf8").on("data", (text: string) => (ended.stdout += text));
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (ended.stderr += text));
-    const finish = (code: number | null): void => {
+    child.stdout.setEncoding("utf8").on("data", (text: string) => hear("stdout", text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => hear("stderr", text));
+    const finish = (code: number | null, signal: NodeJS.Signals | null = null): void => {
       clearTimeout(timer);
+      clearTimeout(silence);
       process.removeListener("exit", kill);
-      done({ ...ended, code });
+      done({ ...ended, code, signal });
     };
     child.once("error", (error) => {
       ended.stderr += error.message;

@@ -1,6 +1,6 @@
 """JAX peer of the L-conv cases: whole train step under jax.jit, both contraction orders.
 
-usage: python jax_lconv.py [batch]      (needs jax, numpy)
+usage: python jax_lconv.py [batch [seconds [cases]]]      (needs jax, numpy)      cases: mnist/lconv,cifar100/lconv2
 """
 import json, time, math, functools, sys
 import jax, jax.numpy as jnp, numpy as np
@@ -38,13 +38,16 @@ def step(params, x, y, order):
     return jax.tree.map(lambda p, q: p - 1e-2 * q, params, g), l
 
 B = int(sys.argv[1]) if len(sys.argv) > 1 else 64
+seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 3
+cases = sys.argv[3].split(",") if len(sys.argv) > 3 else None
 for st, (p, m, c) in {"mnist": (28, 1, 10), "cifar100": (32, 3, 100)}.items():
     for layers, dh in ((1, 16), (2, 8)):
+        if cases and f"{st}/lconv{layers if layers > 1 else ''}" not in cases: continue
         for order in ("vwu", "vuw"):
             d = p * p; key = jax.random.PRNGKey(0)
             params = init(key, d, m, c, layers, 9, dh, 32)
             x = jax.random.normal(key, (B, d, m)); y = jax.random.randint(key, (B,), 0, c)
-            params, l = step(params, x, y, order); l.block_until_ready(); ts = []; e = time.time() + 3
+            params, l = step(params, x, y, order); l.block_until_ready(); ts = []; e = time.time() + seconds
             while time.time() < e:
                 t = time.perf_counter(); params, l = step(params, x, y, order); l.block_until_ready(); ts.append(time.perf_counter() - t)
             ts.sort(); print(json.dumps(dict(case=f"{st}/lconv{layers}/{order}/b{B}", ms_per_step=round(ts[len(ts)//2]*1e3, 3), best_ms=round(ts[0]*1e3, 3))), flush=True)

@@ -1,5 +1,7 @@
 #include "executable.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -65,6 +67,7 @@ CudaExecutable::~CudaExecutable() { close(); }
 void CudaExecutable::close() noexcept {
   if (device_.plan_only()) return;
   if (stream_) cudaStreamSynchronize(stream_);
+  print_profile();
   if (graph_) cudaGraphExecDestroy(graph_);
   branches_.reset();
   for (const cudaEvent_t event : events_) cudaEventDestroy(event);
@@ -113,6 +116,8 @@ cudaEvent_t CudaExecutable::make_event(unsigned flags) {
 
 /// Everything that the launches need; nothing of it can be made during a capture, or while steps run.
 void CudaExecutable::prepare() {
+  static std::atomic<int64_t> programs{0};
+  number_ = ++programs;
   LCONV_CUDA_CALL(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
   ready_ = make_event(0);
   for (cudaEvent_t& event : done_) event = make_event(cudaEventBlockingSync);
@@ -126,6 +131,7 @@ void CudaExecutable::prepare() {
     }
   }
   const std::string no_graph = graph_fault();
+  if (device_.settings().profile && !profile_) profile_ = std::make_unique<Profile>(nodes_);
   if (no_graph.empty()) return nodes_.clear();
   note(no_graph);
   branches_ = std::make_unique<Branches>(device_, stream_);
@@ -152,26 +158,55 @@ std::string CudaExecutable::graph_fault() {
       throw Error(error.code(),
                   std::string(error.what()) + "; set LCONV_CUDA_GRAPH=0 on all ranks to do without graphs");
     fault = std::string("the launches of a step are issued one by one: ") + error.what();
-    if (graph_) cudaGraphExecDestroy(graph_);
-    graph_ = nullptr;
+    for (cudaGraphExec_t* graph : {&graph_, &timed_graph_}) {
+      if (*graph) cudaGraphExecDestroy(*graph);
+      *graph = nullptr;
+    }
+    profile_.reset();
   }
   branches_.reset();
   return fault;
 }
 
 void CudaExecutable::capture() {
-  cudaGraph_t graph = nullptr;
-  {
-    Capture capture(branches_->stream(0));
-    record();
-    graph = capture.end();
-  }
-  const std::unique_ptr<CUgraph_st, void (*)(cudaGraph_t)> owned(graph, [](cudaGraph_t g) { cudaGraphDestroy(g); });
+  const Graph graph = captured(&CudaExecutable::record);
   size_t count = 0;
-  LCONV_CUDA_CALL(cudaGraphGetNodes(graph, nullptr, &count));
-  LCONV_CUDA_CALL(cudaGraphInstantiateWithFlags(&graph_, graph, 0));
-  LCONV_CUDA_CALL(cudaGraphUpload(graph_, stream_));
+  LCONV_CUDA_CALL(cudaGraphGetNodes(graph.get(), nullptr, &count));
+  draw(graph.get());
+  graph_ = instantiate(graph.get());
   stats_.graph_nodes = static_cast<int64_t>(count);
+  if (!device_.settings().profile) return;
+  profile_ = std::make_unique<Profile>(nodes_);
+  timed_graph_ = instantiate(captured(&CudaExecutable::issue_in_turn).get());
+}
+
+/// The graph of all that `issue` launches.
+CudaExecutable::Graph CudaExecutable::captured(void (CudaExecutable::*issue)()) {
+  Capture capture(branches_->stream(0));
+  (this->*issue)();
+  return {capture.end(), [](cudaGraph_t graph) { cudaGraphDestroy(graph); }};
+}
+
+cudaGraphExec_t CudaExecutable::instantiate(cudaGraph_t graph) {
+  cudaGraphExec_t executable = nullptr;
+  LCONV_CUDA_CALL(cudaGraphInstantiateWithFlags(&executable, graph, 0));
+  try {
+    LCONV_CUDA_CALL(cudaGraphUpload(executable, stream_));
+  } catch (...) {
+    cudaGraphExecDestroy(executable);
+    throw;
+  }
+  return executable;
+}
+
+/// Where LCONV_CUDA_DOT asks for it. A drawing that fails costs no graph.
+void CudaExecutable::draw(cudaGraph_t graph) {
+  const std::string& folder = device_.settings().dot;
+  if (folder.empty()) return;
+  const std::string path = folder + "/graph-" + std::to_string(getpid()) + "-" + std::to_string(number_) + ".dot";
+  if (cudaGraphDebugDotPrint(graph, path.c_str(), cudaGraphDebugDotFlagsVerbose) == cudaSuccess) return;
+  cudaGetLastError();
+  note("LCONV_CUDA_DOT: cannot write " + path + ", is it in a folder that exists?");
 }
 
 /// Issues all launches on the streams of their branches, with an event wherever one branch waits for another. A branch
@@ -278,6 +313,7 @@ int64_t CudaExecutable::replay(int64_t steps, const std::atomic<bool>& stop) {
 }
 
 void CudaExecutable::launch_step() {
+  if (profile_) return time_step();
   if (!graph_) return record();
   LCONV_CUDA_CALL(cudaGraphLaunch(graph_, stream_));
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "branches.h"
+#include "profile.h"
 
 namespace lieconv::cuda {
 
@@ -33,12 +34,19 @@ class CudaExecutable {
   void load_kernels();
   void try_products();
   void capture();
+  using Graph = std::unique_ptr<CUgraph_st, void (*)(cudaGraph_t)>;
+  Graph captured(void (CudaExecutable::*issue)());
+  cudaGraphExec_t instantiate(cudaGraph_t graph);
+  void draw(cudaGraph_t graph);
   void record();
+  void issue_in_turn();
   void start(const Node& node, Launch& launch);
   bool multiply(size_t branch, Launch& launch);
   void replace(Launch& launch, const BlasFault& fault);
   int64_t replay(int64_t steps, const std::atomic<bool>& stop);
   void launch_step();
+  void time_step();
+  void print_profile();
   void wait(cudaEvent_t event);
   /// Adds to the note of the stats.
   void note(const std::string& reason);
@@ -55,6 +63,9 @@ class CudaExecutable {
   std::vector<cudaEvent_t> events_;
   cudaStream_t stream_ = nullptr;
   cudaGraphExec_t graph_ = nullptr;
+  std::unique_ptr<Profile> profile_;          // while steps are timed
+  cudaGraphExec_t timed_graph_ = nullptr;     // of the same launches in turn, with the events of the profile
+  int64_t number_ = 0;                        // among the programs of this process
   cudaEvent_t begin_ = nullptr;               // of a step
   std::array<cudaEvent_t, kStreams> ends_{};  // of a step, of the branches in use
   cudaEvent_t ready_ = nullptr;               // of the eager stream

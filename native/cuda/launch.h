@@ -56,6 +56,8 @@ class Launch {
   bool is_sum() const { return kind_ == Kind::sum; }
   const RankSum& sum() const { return sum_; }
   const void* kernel() const { return reinterpret_cast<const void*>(kernel_); }  // null where it is none
+  const dim3& grid() const { return grid_; }
+  const dim3& block() const { return block_; }
   cudaError_t start(cudaStream_t stream) const { return start_(*this, stream); }
   /// The same kernel with the same arguments.
   bool equals(const Launch& other) const {

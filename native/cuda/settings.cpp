@@ -30,6 +30,8 @@ Settings settings_from_environment() {
   settings.graph = choice("LCONV_CUDA_GRAPH", {"0", "1"}, 1) == 1;
   settings.gemm = static_cast<Gemms>(choice("LCONV_CUDA_GEMM", {"auto", "cublas", "tiles"}, 0));
   settings.branches = choice("LCONV_CUDA_BRANCHES", {"1", "2", "3", "4"}, kBranches - 1) + 1;
+  settings.profile = choice("LCONV_CUDA_PROFILE", {"0", "1"}, 0) == 1;
+  if (const char* folder = std::getenv("LCONV_CUDA_DOT")) settings.dot = folder;
   static_assert(kBranches == 4, "its numbers are listed above");
   return settings;
 }

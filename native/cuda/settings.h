@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <string>
 
 namespace lieconv::cuda {
 
@@ -16,6 +17,8 @@ struct Settings {
   bool sync = false;              // LCONV_CUDA_SYNC: every launch is waited for
   Gemms gemm = Gemms::automatic;  // LCONV_CUDA_GEMM
   size_t branches = kBranches;    // LCONV_CUDA_BRANCHES
+  bool profile = false;           // LCONV_CUDA_PROFILE: the first steps of a program are timed, launch by launch
+  std::string dot;                // LCONV_CUDA_DOT: folder that graphs are drawn into; empty: nowhere
 };
 
 /// Throws ERR_LCONV_ARGUMENT for a value that is none.

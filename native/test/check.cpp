@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <limits>
 
+#include "../engine/error.h"
 #include "guard.h"
 #include "serial_table.h"
 
@@ -171,6 +172,9 @@ std::string check_row(Target& target, Target& reference, Row& row) {
     if (const std::string fault = run_once(reference, row, access, 1, 0, want); !fault.empty())
       return "reference: " + fault;
     return check_threads(target, row, access, want);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::cuda_lost) throw;
+    return std::string("threw ") + error.what();
   } catch (const std::exception& error) {
     return std::string("threw ") + error.what();
   }

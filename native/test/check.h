@@ -31,6 +31,7 @@ int find_op(const std::string& name);  // -1 when there is none
 std::vector<Operand> operands_of(Row& row);
 
 /// Runs the row with 1, 2 and 3 threads, twice each, and compares with the reference and with the row's own figures.
+/// Throws ERR_LCONV_CUDA_LOST, after which nothing more can be said of that GPU.
 std::string check_row(Target& target, Target& reference, Row& row);
 
 void check_binding(Report& report, Rows& rows);

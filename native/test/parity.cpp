@@ -3,11 +3,15 @@
 // its attributes, as in "expand expand(2,16,...)"; providers of products, parts and threads are left out then. `parity
 // --gpu` checks the first GPU alone, `parity --runtime` threads and what they share, without the kernels; `parity
 // --bench` times kernels instead, of which a filter chooses some, as in "avx512 gemm(1,2048,".
+// After an error that the GPU's context does not survive the program ends with exit code 3. `parity --gpu --from N`
+// begins with check N and prints number and name of each before it runs: whoever started it can go on behind one that
+// ended the process, or never ends.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 
+#include "../engine/error.h"
 #include "../ops/names.h"
 #include "check.h"
 #include "serial_table.h"
@@ -70,8 +74,42 @@ std::vector<std::unique_ptr<Target>> all_targets(Report& report) {
   return targets;
 }
 
+/// What `parity --gpu` is to check.
+struct GpuChecks {
+  int step = 1;       // every such row
+  int64_t from = -1;  // the first check; 0 or more: each is announced
+  Filters filters;
+};
+
+/// Counts checks, announces them, and leaves out those before the first.
+class Course {
+ public:
+  explicit Course(int64_t from) : from_(from) {}
+  bool comes_to(const std::string& name) {
+    const int64_t number = next_++;
+    if (number < from_) return false;
+    if (from_ >= 0) std::printf("check %lld: %s\n", static_cast<long long>(number), name.c_str());
+    std::fflush(stdout);
+    return true;
+  }
+
+ private:
+  int64_t from_, next_ = 0;
+};
+
+/// A row; where it ends the GPU, that is a failure of the row, and then of the program.
+void check_one(Report& report, Target& target, Target& reference, Row& row) {
+  const std::string name = target.name() + " " + row.title();
+  try {
+    report.check(name, check_row(target, reference, row));
+  } catch (const Error& error) {
+    report.fail(name + ": " + error.what());
+    throw;
+  }
+}
+
 void check_table(Report& report, Target& target, Target& reference, Rows& rows) {
-  for (Row& row : rows) report.check(target.name() + " " + row.title(), check_row(target, reference, row));
+  for (Row& row : rows) check_one(report, target, reference, row);
   report.summary(target.name());
 }
 
@@ -127,25 +165,31 @@ void check_found(Report& report, const Filters& filters) {
   }
 }
 
-/// The GPU alone, with every `step`th row; that there is none is a failure here. The digest of all results is the same
-/// wherever blocks run in another order.
-int check_gpu(int step, const Filters& filters) {
+/// The GPU alone; that there is none is a failure here. The digest of all results is the same wherever blocks run in
+/// another order.
+int check_gpu(const GpuChecks& wanted) {
   Report report;
+  Course course(wanted.from);
   Rows rows;
-  const Rows all = rows_of(filters);
-  check_found(report, filters);
-  for (size_t k = 0; k < all.size(); k += static_cast<size_t>(step)) rows.push_back(all[k]);
+  const Rows all = rows_of(wanted.filters);
+  check_found(report, wanted.filters);
+  for (size_t k = 0; k < all.size(); k += static_cast<size_t>(wanted.step)) rows.push_back(all[k]);
   std::vector<std::unique_ptr<Target>> targets;
   uint64_t digest = 1469598103934665603ull;
   add_gpu(report, targets, digest);
   report.check("a GPU", targets.empty() ? "there is none" : "");
-  check_rows(report, rows, targets);
-  if (!targets.empty() && filters.empty()) {
-    check_gpu_graphs(report, all);
-    check_gpu_pairs(report);
+  const std::unique_ptr<Target> reference = table_target(op_table_reference());
+  for (const auto& target : targets) {
+    for (Row& row : rows) {
+      if (course.comes_to(target->name() + " " + row.title())) check_one(report, *target, *reference, row);
+    }
+    report.summary(target->name());
   }
+  const bool graphs = !targets.empty() && wanted.filters.empty();
+  if (graphs && course.comes_to("random programs")) check_gpu_graphs(report, all);
+  if (graphs && course.comes_to("pairs")) check_gpu_pairs(report);
   const uint64_t of_rows = digest;  // random sizes may ask for overlapping results, which depend on the order
-  check_random_sizes(report, rows, targets);
+  if (course.comes_to("random sizes")) check_random_sizes(report, rows, targets);
   report.summary("random sizes");
   std::printf("digest %016llx\n", static_cast<unsigned long long>(of_rows));
   return close(report);
@@ -219,8 +263,29 @@ bool is_number(const std::string& text) {
 
 int usage() {
   std::fprintf(stderr,
-               "usage: parity [FILTER... | --bench [FILTER...] | --gpu [STEP] [FILTER...] | --runtime [ROUNDS]]\n");
+               "usage: parity [FILTER... | --bench [FILTER...] | --gpu [STEP] [--from CHECK] [FILTER...] | "
+               "--runtime [ROUNDS]]\n");
   return 2;
+}
+
+/// Takes the number at the beginning away, `otherwise` where there is none.
+int take_number(Filters& rest, int otherwise) {
+  if (rest.empty() || !is_number(rest[0])) return otherwise;
+  const int number = std::atoi(rest[0].c_str());
+  rest.erase(rest.begin());
+  return number;
+}
+
+int run_gpu(Filters rest) {
+  GpuChecks checks;
+  checks.step = std::max(1, take_number(rest, 1));
+  if (!rest.empty() && rest[0] == "--from") {
+    rest.erase(rest.begin());
+    checks.from = take_number(rest, -1);
+    if (checks.from < 0) return usage();
+  }
+  checks.filters = rest;
+  return check_gpu(checks);
 }
 
 int run(const std::vector<std::string>& arguments) {
@@ -229,20 +294,26 @@ int run(const std::vector<std::string>& arguments) {
   if (first[0] != '-') return check_some(arguments);
   Filters rest(arguments.begin() + 1, arguments.end());
   if (first == "--bench") return bench_some(rest);
-  int number = first == "--runtime" ? kRounds : 1;
+  if (first == "--gpu") return run_gpu(rest);
   const bool numbered = !rest.empty() && is_number(rest[0]);
-  if (numbered) {
-    number = std::atoi(rest[0].c_str());
-    rest.erase(rest.begin());
-  }
-  if (first == "--gpu") return check_gpu(std::max(1, number), rest);
+  const int number = take_number(rest, kRounds);
   if (!rest.empty()) return usage();
   if (first == "--runtime") return check_threads_alone(std::max(1, number));
   if (first == "--leave" && numbered) leave(number);
   return usage();
 }
 
+constexpr int kLost = 3;  // exit code
+
 }  // namespace
 }  // namespace lieconv::parity
 
-int main(int count, char** arguments) { return lieconv::parity::run({arguments + 1, arguments + count}); }
+int main(int count, char** arguments) {
+  using lieconv::Error;
+  try {
+    return lieconv::parity::run({arguments + 1, arguments + count});
+  } catch (const Error& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return error.code() == lieconv::ErrorCode::cuda_lost ? lieconv::parity::kLost : 1;
+  }
+}

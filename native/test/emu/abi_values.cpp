@@ -116,6 +116,9 @@ int main() {
   EMU_VALUE(cudaEventBlockingSync)
   EMU_VALUE(cudaEventDisableTiming)
   EMU_VALUE(cudaEventInterprocess)
+  EMU_VALUE(cudaEventRecordDefault)
+  EMU_VALUE(cudaEventRecordExternal)
+  EMU_VALUE(cudaGraphDebugDotFlagsVerbose)
   print("cudaStreamLegacy", static_cast<long>(reinterpret_cast<std::intptr_t>(cudaStreamLegacy)));
   EMU_LAYOUT(dim3)
   EMU_LAYOUT(uint3)

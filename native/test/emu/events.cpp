@@ -1,3 +1,4 @@
+#include <chrono>
 #include <set>
 
 #include "api.h"
@@ -13,6 +14,7 @@ cudaError_t create_event(cudaEvent_t* handle, unsigned flags) {
   if (!handle || flags & ~unsigned{cudaEventBlockingSync | cudaEventDisableTiming}) return cudaErrorInvalidValue;
   auto* event = new CUevent_st;
   event->device = current_device();
+  event->timed = !(flags & cudaEventDisableTiming);
   events.insert(event);
   ++totals().events;
   *handle = event;
@@ -28,22 +30,59 @@ cudaError_t destroy_event(cudaEvent_t handle) {
   return cudaSuccess;
 }
 
-cudaError_t record(CUevent_st* event, CUstream_st* stream) {
+/// Keeps the time at which the stream, or a launch of the graph, got there. Each record in a stream has a time of its
+/// own; those of a graph follow each other.
+class TimedRecord : public EventNode {
+ public:
+  explicit TimedRecord(CUevent_st* event) : event_(event) {}
+  cudaError_t run() override {
+    using Clock = std::chrono::steady_clock;
+    *milliseconds_ = std::chrono::duration<double, std::milli>(Clock::now().time_since_epoch()).count();
+    return cudaSuccess;
+  }
+  const char* name() const override { return "record of an event"; }
+  cudaError_t queued(const OpPtr& op) override {
+    if (!find_event(event_)) return cudaErrorInvalidValue;
+    event_->op = op;
+    event_->capture.reset();
+    event_->milliseconds = milliseconds_;
+    event_->recorded = true;
+    return cudaSuccess;
+  }
+
+ private:
+  CUevent_st* event_;
+  std::shared_ptr<double> milliseconds_ = std::make_shared<double>(0);
+};
+
+cudaError_t record_in_stream(CUevent_st* event, CUstream_st* stream) {
+  const auto timed = event->timed ? std::make_shared<TimedRecord>(event) : nullptr;
+  const cudaError_t error = enqueue(stream, timed);
+  if (error != cudaSuccess) return error;
+  if (timed) return timed->queued(stream->last);
+  event->op = stream->last;
+  event->capture.reset();
+  event->recorded = true;
+  return cudaSuccess;
+}
+
+/// An external record is a node of the graph, which records the event at every launch; any other is a mark for waits.
+cudaError_t record(CUevent_st* event, CUstream_st* stream, unsigned flags) {
   if (!event || !stream || event->device != stream->device) return cudaErrorInvalidResourceHandle;
+  if (flags & ~unsigned{cudaEventRecordExternal}) return cudaErrorInvalidValue;
   if (device_error(stream->device) != cudaSuccess) return device_error(stream->device);
+  if (flags == cudaEventRecordExternal) {
+    return stream->capture ? capture_work(stream, std::make_shared<TimedRecord>(event)) : cudaErrorInvalidValue;
+  }
   if (stream->capture) {
     if (stream->capture->invalid) return cudaErrorStreamCaptureInvalidated;
     event->op.reset();
     event->capture = stream->capture;
     event->nodes = stream->frontier;
-  } else {
-    const cudaError_t error = enqueue(stream, nullptr);
-    if (error != cudaSuccess) return error;
-    event->op = stream->last;
-    event->capture.reset();
+    event->recorded = true;
+    return cudaSuccess;
   }
-  event->recorded = true;
-  return cudaSuccess;
+  return record_in_stream(event, stream);
 }
 
 cudaError_t wait(CUstream_st* stream, CUevent_st* event, unsigned flags) {
@@ -68,6 +107,19 @@ cudaError_t check_askable(CUevent_st* event) {
   return device_error(event->device);
 }
 
+cudaError_t elapsed(float* milliseconds, CUevent_st* start, CUevent_st* end) {
+  if (!milliseconds) return cudaErrorInvalidValue;
+  for (CUevent_st* event : {start, end}) {
+    const cudaError_t error = check_askable(event);
+    if (error != cudaSuccess) return error;
+    if (!event->timed || !event->recorded) return cudaErrorInvalidResourceHandle;
+  }
+  if (start->device != end->device) return cudaErrorInvalidResourceHandle;
+  if (!start->op->done || !end->op->done) return cudaErrorNotReady;
+  *milliseconds = static_cast<float>(*end->milliseconds - *start->milliseconds);
+  return cudaSuccess;
+}
+
 }  // namespace
 
 CUevent_st* find_event(cudaEvent_t handle) { return events.count(handle) ? handle : nullptr; }
@@ -85,7 +137,17 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  return call("cudaEventRecord", Needs::kDevice, [&] { return record(find_event(event), find_stream(stream)); });
+  return call("cudaEventRecord", Needs::kDevice, [&] { return record(find_event(event), find_stream(stream), 0); });
+}
+
+cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream, unsigned flags) {
+  return call("cudaEventRecordWithFlags", Needs::kDevice,
+              [&] { return record(find_event(event), find_stream(stream), flags); });
+}
+
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
+  return call("cudaEventElapsedTime", Needs::kDevice,
+              [&] { return elapsed(milliseconds, find_event(start), find_event(end)); });
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned flags) {

@@ -1,6 +1,7 @@
 #include "graphs.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <set>
 
 #include "api.h"
@@ -75,6 +76,9 @@ cudaError_t launch(cudaGraphExec_t executable, CUstream_st* stream) {
     std::vector<OpPtr> before = {start};
     for (int earlier : node.before) before.push_back(ops[static_cast<size_t>(earlier)]);
     ops.push_back(add_op(executable->device, node.work, before));
+    const auto event = std::dynamic_pointer_cast<EventNode>(node.work);
+    const cudaError_t refused = event ? event->queued(ops.back()) : cudaSuccess;
+    if (refused != cudaSuccess) return refused;
   }
   all.insert(all.end(), ops.begin(), ops.end());
   stream->last = executable->last = add_op(stream->device, nullptr, all);
@@ -89,6 +93,19 @@ cudaError_t get_nodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t* count) 
   }
   *count = nodes ? std::min(*count, size) : size;
   return cudaSuccess;
+}
+
+cudaError_t print_dot(cudaGraph_t graph, const char* path, unsigned flags) {
+  if (!graphs.count(graph) || !path || flags & ~0xffffu) return cudaErrorInvalidValue;
+  FILE* file = fopen(path, "w");
+  if (!file) return cudaErrorOperatingSystem;
+  fputs("digraph dot {\n", file);
+  for (size_t i = 0; i < graph->nodes.size(); ++i) {
+    fprintf(file, "\"node_%zu\" [label=\"%s\"];\n", i, graph->nodes[i].work->name());
+    for (const int earlier : graph->nodes[i].before) fprintf(file, "\"node_%d\" -> \"node_%zu\";\n", earlier, i);
+  }
+  fputs("}\n", file);
+  return fclose(file) == 0 ? cudaSuccess : cudaErrorOperatingSystem;
 }
 
 }  // namespace
@@ -134,6 +151,10 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
 
 cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t* count) {
   return call("cudaGraphGetNodes", Needs::kDevice, [&] { return get_nodes(graph, nodes, count); });
+}
+
+cudaError_t cudaGraphDebugDotPrint(cudaGraph_t graph, const char* path, unsigned flags) {
+  return call("cudaGraphDebugDotPrint", Needs::kNothing, [&] { return print_dot(graph, path, flags); });
 }
 
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {

@@ -143,6 +143,39 @@ cudaError_t end_in_thread(Setup& s) {
   return result;
 }
 
+/// A graph that is launched twice, with the time between two of its nodes; `fault` is what is wrong with it.
+enum class Timing { kNoTiming, kInternal, kDestroyed, kNotLaunched };
+template <Timing kind>
+Seen timed_nodes(bool fault) {
+  const auto is = [&](Timing wanted) { return fault && kind == wanted; };
+  Setup s;
+  cudaEvent_t events[2] = {};
+  for (cudaEvent_t& event : events)
+    s.seen(cudaEventCreateWithFlags(&event, is(Timing::kNoTiming) ? cudaEventDisableTiming : cudaEventDefault));
+  s.begin();
+  const unsigned flags = is(Timing::kInternal) ? cudaEventRecordDefault : cudaEventRecordExternal;
+  s.seen(cudaEventRecordWithFlags(events[0], s.origin, flags));
+  s.seen(launch_increment(s.x, s.y, s.origin));
+  s.seen(cudaEventRecordWithFlags(events[1], s.origin, flags));
+  if (is(Timing::kDestroyed)) s.seen(cudaEventDestroy(events[1]));
+  if (s.finish(is(Timing::kNotLaunched) ? 0 : 2).error != cudaSuccess) return s.seen;
+  s.seen(cudaStreamSynchronize(s.origin));
+  float milliseconds = -1;
+  s.seen(cudaEventElapsedTime(&milliseconds, events[0], events[1]));
+  s.seen.right = milliseconds >= 0;
+  return s.seen;
+}
+
+Seen drawn_after_its_end(bool fault) {
+  Setup s;
+  s.begin();
+  cudaGraph_t graph = nullptr;
+  s.seen(cudaStreamEndCapture(s.origin, &graph));
+  if (fault) s.seen(cudaGraphDestroy(graph));
+  s.seen(cudaGraphDebugDotPrint(graph, "/dev/null", cudaGraphDebugDotFlagsVerbose));
+  return s.seen;
+}
+
 /// Another thread may allocate beside a thread-local capture, and spoils a global one.
 Seen other_thread_allocates(bool fault) {
   Setup s;
@@ -174,6 +207,12 @@ std::vector<Scenario> capture_scenarios() {
       {"event of another capture", forbidden<merge, cudaErrorStreamCaptureMerge>, kError, kInvalid, nullptr},
       {"end in another stream", forbidden<end_elsewhere, cudaErrorStreamCaptureUnmatched>, kError, kInvalid, nullptr},
       {"end in another thread", forbidden<end_in_thread, cudaErrorStreamCaptureWrongThread>, kError, kInvalid, nullptr},
+      {"time of events without timing", timed_nodes<Timing::kNoTiming>, kError, cudaErrorInvalidResourceHandle,
+       nullptr},
+      {"time of captured events", timed_nodes<Timing::kInternal>, kError, cudaErrorCapturedEvent, nullptr},
+      {"launch without its event", timed_nodes<Timing::kDestroyed>, kError, cudaErrorInvalidValue, nullptr},
+      {"time before the launch", timed_nodes<Timing::kNotLaunched>, kError, cudaErrorInvalidResourceHandle, nullptr},
+      {"drawing of a graph that is gone", drawn_after_its_end, kError, cudaErrorInvalidValue, nullptr},
       {"allocation by another thread", other_thread_allocates, kError, kInvalid, nullptr},
   };
 }

@@ -50,6 +50,25 @@ Seen wait_before_record(bool fault) {
   return seen;
 }
 
+/// The time between two events is known when both have happened, and external ones belong into captures.
+template <bool external>
+Seen timed_events(bool fault) {
+  Seen seen;
+  float* x = device_floats(seen, kCount);
+  const cudaStream_t stream = make_stream(seen);
+  cudaEvent_t events[2] = {};
+  for (cudaEvent_t& event : events) {
+    seen(cudaEventCreateWithFlags(&event, cudaEventDefault));
+    seen(cudaMemsetAsync(x, 0, kBytes, stream));
+    seen(cudaEventRecordWithFlags(event, stream, fault && external ? cudaEventRecordExternal : cudaEventRecordDefault));
+  }
+  if (!fault) seen(cudaStreamSynchronize(stream));
+  float milliseconds = -1;
+  seen(cudaEventElapsedTime(&milliseconds, events[0], events[1]));
+  seen.right = milliseconds >= 0;
+  return seen;
+}
+
 Seen early_read(bool fault) {
   Seen seen;
   float* x = device_floats(seen, kCount);
@@ -203,6 +222,8 @@ std::vector<Scenario> stream_scenarios() {
   return {
       {"missing event between streams", missing_event, kWrong, cudaSuccess, nullptr},
       {"wait for an event before its record", wait_before_record, kWrong, cudaSuccess, nullptr},
+      {"time of events before they happen", timed_events<false>, kError, cudaErrorNotReady, nullptr},
+      {"external event outside of a capture", timed_events<true>, kError, kValue, nullptr},
       {"read of a result before synchronisation", early_read, kWrong, cudaSuccess, nullptr},
       {"copy that does not wait for a non-blocking stream", unsynchronised_copy, kWrong, cudaSuccess, nullptr},
       {"use after free", use_after_free, kError, cudaErrorIllegalAddress, "freed"},

@@ -52,12 +52,18 @@ cudaError_t run_guarded(Work& work) {
   return code;
 }
 
+/// A launch that never ends, and everybody who waits for it.
+[[noreturn]] void pause_for_ever() {
+  for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+}
+
 cudaError_t run_checked(Work& work) {
   if (work.is_launch()) {
     ++totals().launches;
     Countdown& failing = settings().failing_launch;
     if (failing.hit()) {
       note_fault("%s: planted failure %d of launch %ld", work.name(), failing.code, failing.seen);
+      if (failing.code < 0) pause_for_ever();
       return static_cast<cudaError_t>(failing.code);
     }
   }

@@ -12,10 +12,11 @@ using CapturePtr = std::shared_ptr<Capture>;
 /// Marks a point: in a stream (an op) or in a capture (nodes). `recorded` is false before the first record.
 struct Event {
   int device = 0;
-  bool recorded = false;
+  bool timed = false, recorded = false;
   OpPtr op;
   CapturePtr capture;
   std::vector<int> nodes;
+  std::shared_ptr<double> milliseconds;  // when it happened, of one with timing
 };
 
 }  // namespace emu
@@ -37,6 +38,12 @@ namespace emu {
 /// The stream behind a handle, null when there is none.
 CUstream_st* find_stream(cudaStream_t handle);
 CUevent_st* find_event(cudaEvent_t handle);
+
+/// What records an event as a node of a graph: `queued` by each launch of it.
+class EventNode : public Work {
+ public:
+  virtual cudaError_t queued(const OpPtr& op) = 0;
+};
 
 /// Adds work to a stream, or a node to its capture. `work` null: a point to wait for.
 cudaError_t enqueue(CUstream_st* stream, WorkPtr work);

@@ -34,6 +34,8 @@ const checks: Record<string, (value: string) => string | undefined> = {
   LCONV_CUDA_GEMM: oneOfWords("auto", "cublas", "tiles"),
   LCONV_CUDA_BRANCHES: oneOfWords("1", "2", "3", "4"),
   LCONV_CUDA_SYNC: oneOfWords("0", "1"),
+  LCONV_CUDA_PROFILE: oneOfWords("0", "1"),
+  LCONV_CUDA_DOT: isThere,
   LCONV_CUBLAS: (value) => (value.includes("/") ? isLibrary(value) : undefined), // a bare name is looked for by the loader
   LCONV_THREADS: () => refusal(threadCount),
   LCONV_VECTORS: isThere,

@@ -53,6 +53,8 @@ EMU_API cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCapture
 EMU_API cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags);
 EMU_API cudaError_t cudaEventDestroy(cudaEvent_t event);
 EMU_API cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream = nullptr);
+EMU_API cudaError_t cudaEventRecordWithFlags(cudaEvent_t event, cudaStream_t stream = nullptr, unsigned flags = 0);
+EMU_API cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end);
 EMU_API cudaError_t cudaEventSynchronize(cudaEvent_t event);
 EMU_API cudaError_t cudaEventQuery(cudaEvent_t event);
 
@@ -61,6 +63,7 @@ EMU_API cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t* executable, c
 EMU_API cudaError_t cudaGraphUpload(cudaGraphExec_t executable, cudaStream_t stream);
 EMU_API cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream);
 EMU_API cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t* count);
+EMU_API cudaError_t cudaGraphDebugDotPrint(cudaGraph_t graph, const char* path, unsigned flags);
 EMU_API cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 EMU_API cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
 
