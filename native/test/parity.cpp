@@ -1,8 +1,9 @@
 // Checks every operation of every kernel table against the shared bodies run serially and against float64 loops; needs
 // no Node. `parity FILTER...` checks only the rows whose name has one of these in it, a family and an operation with
 // its attributes, as in "expand expand(2,16,...)"; providers of products, parts and threads are left out then. `parity
-// --gpu` checks the first GPU alone, `parity --runtime` threads and what they share, without the kernels; `parity
-// --bench` times kernels instead, of which a filter chooses some, as in "avx512 gemm(1,2048,".
+// --gpu` checks the first GPU alone, `parity --programs` random programs on it, `parity --runtime` threads and what
+// they share, without the kernels; `parity --bench` times kernels instead, of which a filter chooses some, as in
+// "avx512 gemm(1,2048,".
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -127,6 +128,15 @@ void check_found(Report& report, const Filters& filters) {
   }
 }
 
+constexpr int kPrograms = 200;
+
+/// Random programs on the GPU alone.
+int check_programs(int count) {
+  Report report;
+  check_gpu_programs(report, rows_of({}), count);
+  return close(report);
+}
+
 /// The GPU alone, with every `step`th row; that there is none is a failure here. The digest of all results is the same
 /// wherever blocks run in another order.
 int check_gpu(int step, const Filters& filters) {
@@ -140,7 +150,7 @@ int check_gpu(int step, const Filters& filters) {
   add_gpu(report, targets, digest);
   report.check("a GPU", targets.empty() ? "there is none" : "");
   check_rows(report, rows, targets);
-  if (!targets.empty() && filters.empty()) check_gpu_graphs(report, all);
+  if (!targets.empty() && filters.empty()) check_gpu_programs(report, all, kPrograms);
   const uint64_t of_rows = digest;  // random sizes may ask for overlapping results, which depend on the order
   check_random_sizes(report, rows, targets);
   report.summary("random sizes");
@@ -216,7 +226,8 @@ bool is_number(const std::string& text) {
 
 int usage() {
   std::fprintf(stderr,
-               "usage: parity [FILTER... | --bench [FILTER...] | --gpu [STEP] [FILTER...] | --runtime [ROUNDS]]\n");
+               "usage: parity [FILTER... | --bench [FILTER...] | --gpu [STEP] [FILTER...] | --programs [COUNT] | "
+               "--runtime [ROUNDS]]\n");
   return 2;
 }
 
@@ -226,7 +237,7 @@ int run(const std::vector<std::string>& arguments) {
   if (first[0] != '-') return check_some(arguments);
   Filters rest(arguments.begin() + 1, arguments.end());
   if (first == "--bench") return bench_some(rest);
-  int number = first == "--runtime" ? kRounds : 1;
+  int number = first == "--runtime" ? kRounds : first == "--programs" ? kPrograms : 1;
   const bool numbered = !rest.empty() && is_number(rest[0]);
   if (numbered) {
     number = std::atoi(rest[0].c_str());
@@ -234,6 +245,7 @@ int run(const std::vector<std::string>& arguments) {
   }
   if (first == "--gpu") return check_gpu(std::max(1, number), rest);
   if (!rest.empty()) return usage();
+  if (first == "--programs") return check_programs(std::max(1, number));
   if (first == "--runtime") return check_threads_alone(std::max(1, number));
   if (first == "--leave" && numbered) leave(number);
   return usage();
