@@ -86,7 +86,7 @@ class CudaExec {
   void next_task(std::initializer_list<Range> ranges) {
     auto& before = tasks_.back().ranges;
     for (const Range& range : ranges) {
-      if (!range.write) continue;
+      if (!range.write || range.begin == range.end) continue;  // nothing may lie at the address of another operand
       for (size_t i = before.size(); i-- > 0;) {
         if (before[i].begin == range.begin) before.erase(before.begin() + static_cast<std::ptrdiff_t>(i));
       }

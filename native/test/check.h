@@ -36,7 +36,7 @@ std::string check_row(Target& target, Target& reference, Row& row);
 
 void check_binding(Report& report, Rows& rows);
 void check_random_sizes(Report& report, Rows& rows, const std::vector<std::unique_ptr<Target>>& targets);
-void check_gpu_graphs(Report& report, const Rows& rows);
+void check_gpu_programs(Report& report, const Rows& rows, int count);
 void check_gpu_pairs(Report& report);
 void check_gemm_providers(Report& report);
 void check_parts(Report& report);

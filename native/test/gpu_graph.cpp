@@ -1,126 +1,27 @@
 // Random programs of small commands on the GPU: the captured graph must give what the commands give one after the
-// other, and have the longest path that the schedule counted. Commands are those of the rows, so that every operation
-// is among them.
+// other, each of which must give what the reference does, and have the longest path that the schedule counted. Commands
+// are those of the rows, so that every operation is among them.
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "../cuda/abi.h"
 #include "../gpu/module.h"
 #include "check.h"
+#include "random_programs.h"
 #include "serial_table.h"
 
 namespace lieconv::parity {
 namespace {
 
-constexpr int64_t kSize = 600;  // elements of a buffer
-constexpr int32_t kFloats = 8, kInts = 4;
 constexpr int kSteps = 2;
-
-/// Buffers that all commands of a program work on: kFloats of floats, then kInts of integers.
-class Buffers {
- public:
-  explicit Buffers(Backend& backend) : backend_(backend) {
-    for (int32_t i = 0; i < kFloats; ++i) {
-      Words words;
-      for (const float value : uniform(kSize)) words.push_back(bits_of(value));
-      add(std::move(words));
-    }
-    for (int32_t i = 0; i < kInts; ++i) {
-      const Ints values = integers(kSize, 0, 6);
-      add(Words(values.begin(), values.end()));
-    }
-  }
-  Buffers(const Buffers&) = delete;
-  Buffers& operator=(const Buffers&) = delete;
-  ~Buffers() {
-    for (void* data : data_) backend_.release(data, kSize * kElementBytes);
-  }
-  void reset() {
-    for (size_t i = 0; i < data_.size(); ++i) backend_.upload(data_[i], first_[i].data(), kSize * kElementBytes);
-  }
-  std::vector<Words> values() const {
-    std::vector<Words> all(data_.size(), Words(kSize));
-    for (size_t i = 0; i < data_.size(); ++i) backend_.download(all[i].data(), data_[i], kSize * kElementBytes);
-    return all;
-  }
-  void* data(size_t i) const { return data_[i]; }
-
- private:
-  void add(Words words) {
-    data_.push_back(backend_.allocate(kSize * kElementBytes));
-    first_.push_back(std::move(words));
-  }
-  Backend& backend_;
-  std::vector<void*> data_;
-  std::vector<Words> first_;
-};
-
-size_t random_buffer(DType dtype) {
-  const bool whole = dtype == DType::i32;
-  return static_cast<size_t>(whole ? integers(1, kFloats, kFloats + kInts - 1)[0] : integers(1, 0, kFloats - 1)[0]);
-}
-
-/// The command of a row on random buffers. What it writes is none of its other operands.
-Command on_buffers(Row row, const Buffers& buffers) {
-  Command command{find_op(row.op), operands_of(row), row.attributes};
-  std::vector<Operand>& operands = command.operands;
-  BoundOp bound;
-  bind(op_table_reference().ops[command.op], bound, operands, row.attributes);  // fills in who writes
-  std::vector<size_t> taken;
-  for (size_t i = 0; i < operands.size(); ++i) {
-    const auto clashes = [&](size_t buffer) {
-      for (size_t k = 0; k < i; ++k) {
-        const bool both_read = operands[i].access == Access::read && operands[k].access == Access::read;
-        if (taken[k] == buffer && !both_read) return true;
-      }
-      return false;
-    };
-    size_t buffer = random_buffer(operands[i].dtype);
-    while (clashes(buffer)) buffer = random_buffer(operands[i].dtype);
-    taken.push_back(buffer);
-  }
-  for (size_t i = 0; i < operands.size(); ++i)
-    operands[i] = {buffers.data(taken[i]), operands[i].elements, operands[i].dtype, Access::none};
-  return command;
-}
-
-/// The rows of each operation whose operands fit the buffers.
-std::vector<Rows> small_rows(const Rows& rows) {
-  std::vector<Rows> small(static_cast<size_t>(op_table_reference().count));
-  for (const Row& row : rows) {
-    bool fits = true;
-    for (const Argument& argument : row.arguments) fits = fits && argument.size() <= kSize;
-    if (fits) small[static_cast<size_t>(find_op(row.op))].push_back(row);
-  }
-  return small;
-}
-
-size_t random_index(size_t count) { return static_cast<size_t>(integers(1, 0, static_cast<int32_t>(count) - 1)[0]); }
-
-/// Of a few operations, so that some follow their own kind: updates that join, corrections that are the same.
-std::vector<Command> random_commands(const std::vector<Rows>& rows, const Buffers& buffers) {
-  std::vector<const Rows*> kinds;
-  for (int32_t left = integers(1, 1, 6)[0]; left > 0; --left) kinds.push_back(&rows[random_index(rows.size())]);
-  std::vector<Command> commands;
-  for (int32_t left = integers(1, 1, 40)[0]; left > 0; --left) {
-    const Rows& kind = *kinds[random_index(kinds.size())];
-    commands.push_back(on_buffers(kind[random_index(kind.size())], buffers));
-  }
-  return commands;
-}
 
 /// Nodes and longest path of the graph captured last, by the emulation; false on a real GPU.
 bool last_graph(long& nodes, long& longest_path) {
   void* driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
   const auto ask = driver ? reinterpret_cast<int (*)(long*, long*)>(dlsym(driver, "emu_last_graph")) : nullptr;
   return ask && ask(&nodes, &longest_path);
-}
-
-bool has_products(const std::vector<Command>& commands) {
-  return std::any_of(commands.begin(), commands.end(), [](const Command& command) {
-    return command.op == find_op("gemm") || command.op == find_op("expand") || command.op == find_op("decodeContract");
-  });
 }
 
 /// Launches and nodes, counted and captured. A product is one launch, but more than one node of the emulated cuBLAS.
@@ -135,39 +36,127 @@ std::string check_graph(const lconv_program_stats& stats, bool products) {
   return "the longest path is " + std::to_string(longest_path) + ", counted were " + std::to_string(stats.longest_path);
 }
 
-std::string check_program(Backend& backend, const std::vector<Rows>& rows) {
-  Buffers buffers(backend);
-  std::vector<Command> commands = random_commands(rows, buffers);
-  const std::unique_ptr<Executable> program = backend.compile(commands);
-  if (const std::string fault = check_graph(*program->stats(), has_products(commands)); !fault.empty()) return fault;
-  buffers.reset();
-  const std::atomic<bool> stop{false};
-  if (program->run(kSteps, stop) != kSteps) return "not all steps were run";
-  const std::vector<Words> got = buffers.values();
-  buffers.reset();
-  for (int step = 0; step < kSteps; ++step) {
-    for (Command& command : commands) backend.execute(command);
+/// The largest of the floats at all places of a command, 1 at least; NaN where one is not finite.
+double largest(const PlacedRow& placed, const Values& values) {
+  double size = 1;
+  for (const Place& place : placed.places) {
+    for (int64_t i = 0; i < place.size && Buffers::dtype(place.buffer) == DType::f32; ++i) {
+      const double value = float_of(values[place.buffer][static_cast<size_t>(place.offset + i)]);
+      if (!std::isfinite(value)) return NAN;
+      size = std::max(size, std::fabs(value));
+    }
   }
-  const std::vector<Words> want = buffers.values();
-  for (size_t i = 0; i < want.size(); ++i) {
-    if (got[i] != want[i]) return "buffer " + std::to_string(i) + " differs";
+  return size;
+}
+
+/// Where a command's results mean nothing.
+bool is_scratch(const PlacedRow& placed, size_t buffer, size_t at) {
+  for (size_t i = 0; i < placed.places.size(); ++i) {
+    if (placed.row->arguments[i].scratch && placed.places[i].overlaps({buffer, static_cast<int64_t>(at), 1}))
+      return true;
+  }
+  return false;
+}
+
+/// Whether one command led from `before` to `after` as it does on the reference. Left out is what has no one answer:
+/// values that are not finite, and maxima outside of their windows.
+std::string check_command(Target& reference, const PlacedRow& placed, const Values& before, const Values& after) {
+  Values want = before;
+  Command command = placed.on(want);
+  reference.run(command.op, command.operands, command.attributes, 1);
+  const double inputs = largest(placed, before), results = largest(placed, want);
+  if (std::isnan(inputs) || std::isnan(results) || placed.row->op == "maxPoolGrad") return "";
+  const double distance = tolerance(placed.row->terms, inputs * std::max(inputs, results));
+  for (size_t buffer = 0; buffer < want.size(); ++buffer) {
+    for (size_t at = 0; at < want[buffer].size(); ++at) {
+      const uint32_t mine = after[buffer][at], its = want[buffer][at];
+      if (mine == its || is_scratch(placed, buffer, at)) continue;
+      if (Buffers::dtype(buffer) == DType::f32 && close(float_of(mine), float_of(its), distance)) continue;
+      return placed.row->title() + ": buffer " + std::to_string(buffer) + "[" + std::to_string(at) + "] is " +
+             std::to_string(float_of(mine)) + ", the reference has " + std::to_string(float_of(its));
+    }
   }
   return "";
 }
 
+/// A random program: its commands, of which the first is not part of it but is issued right before it runs.
+class Program {
+ public:
+  Program(Backend& backend, const SmallRows& rows)
+      : backend_(backend), buffers_(backend), before_(rows.random_program()) {
+    body_.assign(before_.begin() + 1, before_.end());
+    before_.resize(1);
+  }
+
+  std::string check(Target& reference) {
+    std::vector<Command> commands;
+    for (const PlacedRow& placed : body_) commands.push_back(placed.on(buffers_));
+    const std::unique_ptr<Executable> program = backend_.compile(commands);
+    if (const std::string fault = check_graph(*program->stats(), has_products()); !fault.empty()) return fault;
+    buffers_.reset();
+    execute(before_[0]);
+    const std::atomic<bool> stop{false};
+    if (program->run(kSteps, stop) != kSteps) return "not all steps were run";
+    const Values got = buffers_.values();
+    if (const std::string fault = run_in_turn(reference); !fault.empty()) return fault;
+    const Values want = buffers_.values();
+    for (size_t i = 0; i < want.size(); ++i) {
+      if (got[i] != want[i]) return "buffer " + std::to_string(i) + " differs from that of commands in turn";
+    }
+    return "";
+  }
+
+ private:
+  void execute(const PlacedRow& placed) {
+    Command command = placed.on(buffers_);
+    backend_.execute(command);
+  }
+
+  /// One command after the other, each of the first step beside the reference.
+  std::string run_in_turn(Target& reference) {
+    buffers_.reset();
+    Values before = buffers_.values();
+    for (const std::vector<PlacedRow>* part : {&before_, &body_}) {
+      for (const PlacedRow& placed : *part) {
+        execute(placed);
+        const Values after = buffers_.values();
+        if (const std::string fault = check_command(reference, placed, before, after); !fault.empty()) return fault;
+        before = after;
+      }
+    }
+    for (int step = 1; step < kSteps; ++step) {
+      for (const PlacedRow& placed : body_) execute(placed);
+    }
+    return "";
+  }
+
+  bool has_products() const {
+    return std::any_of(body_.begin(), body_.end(), [](const PlacedRow& placed) {
+      const std::string& op = placed.row->op;
+      return op == "gemm" || op == "expand" || op == "decodeContract";
+    });
+  }
+
+  Backend& backend_;
+  Buffers buffers_;
+  std::vector<PlacedRow> before_, body_;
+};
+
 }  // namespace
 
-void check_gpu_graphs(Report& report, const Rows& rows) {
+void check_gpu_programs(Report& report, const Rows& rows, int count) {
   const std::unique_ptr<Backend> backend = make_cuda_backend(0, kCudaFp32);
-  const std::vector<Rows> small = small_rows(rows);
-  for (size_t op = 0; op < small.size(); ++op) {
-    const char* name = op_table_reference().ops[op].name;
-    report.check(std::string("programs with ") + name, small[op].empty() ? "no row of it is small enough" : "");
-    if (small[op].empty()) return;
+  const std::unique_ptr<Target> reference = table_target(op_table_reference());
+  const SmallRows small(rows);
+  for (int op = 0; op < op_table_reference().count; ++op) {
+    const bool none = small.of(static_cast<size_t>(op)).empty();
+    report.check(std::string("programs with ") + op_table_reference().ops[op].name,
+                 none ? "no row of it is small enough" : "");
+    if (none) return;
   }
-  for (int turn = 0; turn < 200; ++turn)
-    report.check("program " + std::to_string(turn), check_program(*backend, small));
-  report.summary("graphs of random programs");
+  for (int turn = 0; turn < count; ++turn)
+    report.check("program " + std::to_string(turn), Program(*backend, small).check(*reference));
+  report.summary("random programs");
 }
 
 }  // namespace lieconv::parity

@@ -1,8 +1,9 @@
 // Checks every operation of every kernel table against the shared bodies run serially and against float64 loops; needs
 // no Node. `parity FILTER...` checks only the rows whose name has one of these in it, a family and an operation with
 // its attributes, as in "expand expand(2,16,...)"; providers of products, parts and threads are left out then. `parity
-// --gpu` checks the first GPU alone, `parity --runtime` threads and what they share, without the kernels; `parity
-// --bench` times kernels instead, of which a filter chooses some, as in "avx512 gemm(1,2048,".
+// --gpu` checks the first GPU alone, `parity --programs` random programs on it, `parity --runtime` threads and what
+// they share, without the kernels; `parity --bench` times kernels instead, of which a filter chooses some, as in
+// "avx512 gemm(1,2048,".
 // After an error that the GPU's context does not survive the program ends with exit code 3. `parity --gpu --from N`
 // begins with check N and prints number and name of each before it runs: whoever started it can go on behind one that
 // ended the process, or never ends.
@@ -165,6 +166,15 @@ void check_found(Report& report, const Filters& filters) {
   }
 }
 
+constexpr int kPrograms = 200;
+
+/// Random programs on the GPU alone.
+int check_programs(int count) {
+  Report report;
+  check_gpu_programs(report, rows_of({}), count);
+  return close(report);
+}
+
 /// The GPU alone; that there is none is a failure here. The digest of all results is the same wherever blocks run in
 /// another order.
 int check_gpu(const GpuChecks& wanted) {
@@ -186,7 +196,7 @@ int check_gpu(const GpuChecks& wanted) {
     report.summary(target->name());
   }
   const bool graphs = !targets.empty() && wanted.filters.empty();
-  if (graphs && course.comes_to("random programs")) check_gpu_graphs(report, all);
+  if (graphs && course.comes_to("random programs")) check_gpu_programs(report, all, kPrograms);
   if (graphs && course.comes_to("pairs")) check_gpu_pairs(report);
   const uint64_t of_rows = digest;  // random sizes may ask for overlapping results, which depend on the order
   if (course.comes_to("random sizes")) check_random_sizes(report, rows, targets);
@@ -262,9 +272,10 @@ bool is_number(const std::string& text) {
 }
 
 int usage() {
-  std::fprintf(stderr,
-               "usage: parity [FILTER... | --bench [FILTER...] | --gpu [STEP] [--from CHECK] [FILTER...] | "
-               "--runtime [ROUNDS]]\n");
+  std::fprintf(
+      stderr,
+      "usage: parity [FILTER... | --bench [FILTER...] | --gpu [STEP] [--from CHECK] [FILTER...] | --programs [COUNT] | "
+      "--runtime [ROUNDS]]\n");
   return 2;
 }
 
@@ -296,8 +307,9 @@ int run(const std::vector<std::string>& arguments) {
   if (first == "--bench") return bench_some(rest);
   if (first == "--gpu") return run_gpu(rest);
   const bool numbered = !rest.empty() && is_number(rest[0]);
-  const int number = take_number(rest, kRounds);
+  const int number = take_number(rest, first == "--programs" ? kPrograms : kRounds);
   if (!rest.empty()) return usage();
+  if (first == "--programs") return check_programs(std::max(1, number));
   if (first == "--runtime") return check_threads_alone(std::max(1, number));
   if (first == "--leave" && numbered) leave(number);
   return usage();

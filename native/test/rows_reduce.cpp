@@ -106,9 +106,9 @@ void add_pool_rows(Rows& rows, int64_t planes, int64_t p, int64_t q, int64_t siz
 }  // namespace
 
 void add_reduce_rows(Rows& rows) {
-  const int64_t sizes[][3] = {{1, 1, 1},   {0, 3, 2},    {2, 3, 0},    {3, 7, 1},     {5, 16, 1},
-                              {2, 33, 5},  {64, 10, 1},  {3, 784, 1},  {1, 5000, 3},  {1, 64, 320},
-                              {7, 31, 17}, {40, 50, 33}, {3, 40, 100}, {20, 100, 65}, {1, 60000, 1}};
+  const int64_t sizes[][3] = {{1, 1, 1},    {0, 3, 2},     {2, 3, 0},     {3, 7, 1},    {5, 16, 1},  {2, 33, 5},
+                              {64, 10, 1},  {3, 784, 1},   {1, 5000, 3},  {1, 64, 320}, {7, 31, 17}, {40, 50, 33},
+                              {3, 40, 100}, {20, 100, 65}, {1, 60000, 1}, {300, 40, 1}};
   for (const auto& [outer, k, inner] : sizes) {
     rows.push_back(sum(outer, k, inner, 1));
     rows.push_back(sum(outer, k, inner, 1.0 / static_cast<double>(k)));
@@ -121,7 +121,7 @@ void add_reduce_rows(Rows& rows) {
   constexpr int64_t kBlock = baseline::SumSquares::kBlock;
   for (const bool accumulate : {false, true}) {
     for (const int64_t n : {int64_t{0}, int64_t{1}, int64_t{7}, int64_t{16}, int64_t{33}, kBlock - 1, kBlock,
-                            kBlock + 1, 12 * kBlock + 848})
+                            kBlock + 1, 12 * kBlock + 848, 48 * kBlock + 3392})
       rows.push_back(sum_squares(accumulate, n));
   }
   // A process alone: its own value is the sum.
