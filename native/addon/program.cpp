@@ -136,6 +136,7 @@ Napi::Value ProgramObject::stats(const Napi::CallbackInfo& info) {
   out.Set("longestPath", static_cast<double>(stats.longest_path));
   out.Set("branches", static_cast<double>(stats.branches));
   out.Set("graphNodes", static_cast<double>(stats.graph_nodes));
+  out.Set("graphSteps", static_cast<double>(stats.graph_steps));
   out.Set("cublasProducts", static_cast<double>(stats.cublas_products));
   out.Set("ownProducts", static_cast<double>(stats.own_products));
   out.Set("bytes", stats.bytes);

@@ -67,6 +67,7 @@ struct lconv_program_stats {
   int64_t longest_path;                   // launches on the longest chain of dependencies
   int64_t branches;                       // streams that the launches are spread over
   int64_t graph_nodes;                    // of the captured graph; a product may be several. 0 where there is no graph
+  int64_t graph_steps;                    // of the graph of several steps; 0 where there is none
   int64_t cublas_products, own_products;  // matrix products by cuBLAS, and by our own kernels
   double bytes;                           // operands read and written once by each command
   double flops;                           // of matrix products, convolutions and channel mixing

@@ -46,6 +46,15 @@ class Capture {
   bool open_ = true;
 };
 
+/// How many steps the larger graph holds: as many as let it have a few hundred nodes. Sums over ranks wait for other
+/// processes, and a graph is the least that can be given up.
+int64_t steps_of_graph(const Settings& settings, const lconv_program_stats& stats, bool sums) {
+  constexpr int64_t kNodes = 256, kMostSteps = 8;
+  if (sums) return 1;
+  if (settings.steps > 0) return settings.steps;
+  return std::clamp<int64_t>(kNodes / std::max<int64_t>(1, stats.launches), 1, kMostSteps);
+}
+
 }  // namespace
 
 CudaExecutable::CudaExecutable(CudaDevice& device, const std::vector<CommandView>& commands) : device_(device) {
@@ -68,7 +77,9 @@ void CudaExecutable::close() noexcept {
   if (device_.plan_only()) return;
   if (stream_) cudaStreamSynchronize(stream_);
   print_profile();
-  if (graph_) cudaGraphExecDestroy(graph_);
+  for (const cudaGraphExec_t graph : {graph_, several_}) {
+    if (graph) cudaGraphExecDestroy(graph);
+  }
   branches_.reset();
   for (const cudaEvent_t event : events_) cudaEventDestroy(event);
   if (stream_) cudaStreamDestroy(stream_);
@@ -122,6 +133,17 @@ void CudaExecutable::prepare() {
   ready_ = make_event(0);
   for (cudaEvent_t& event : done_) event = make_event(cudaEventBlockingSync);
   begin_ = make_event(0);
+  equip();
+  const std::string no_graph = graph_fault();
+  if (device_.settings().profile && !profile_) profile_ = std::make_unique<Profile>(nodes_);
+  if (no_graph.empty()) return nodes_.clear();
+  note(no_graph);
+  branches_ = std::make_unique<Branches>(device_, stream_);
+  branches_->use(workspaces_);
+}
+
+/// Events and workspaces for the launches of `nodes_`.
+void CudaExecutable::equip() {
   for (Node& node : nodes_) {
     if (node.awaited) node.done = make_event(0);
     if (!ends_[node.branch]) ends_[node.branch] = make_event(0);
@@ -130,12 +152,6 @@ void CudaExecutable::prepare() {
         memory_.push_back(workspaces_[node.branch] = device_.allocate(device_.workspace_bytes()));
     }
   }
-  const std::string no_graph = graph_fault();
-  if (device_.settings().profile && !profile_) profile_ = std::make_unique<Profile>(nodes_);
-  if (no_graph.empty()) return nodes_.clear();
-  note(no_graph);
-  branches_ = std::make_unique<Branches>(device_, stream_);
-  branches_->use(workspaces_);
 }
 
 /// Makes the graph, or says why there is none: the same launches then go out anew every step.
@@ -150,6 +166,7 @@ std::string CudaExecutable::graph_fault() {
   std::string fault;
   try {
     load_kernels();
+    capture_several();
     capture();
   } catch (const Error& error) {
     if (error.code() == ErrorCode::cuda_lost) throw;
@@ -158,7 +175,7 @@ std::string CudaExecutable::graph_fault() {
       throw Error(error.code(),
                   std::string(error.what()) + "; set LCONV_CUDA_GRAPH=0 on all ranks to do without graphs");
     fault = std::string("the launches of a step are issued one by one: ") + error.what();
-    for (cudaGraphExec_t* graph : {&graph_, &timed_graph_}) {
+    for (cudaGraphExec_t* graph : {&several_, &graph_, &timed_graph_}) {
       if (*graph) cudaGraphExecDestroy(*graph);
       *graph = nullptr;
     }
@@ -178,6 +195,25 @@ void CudaExecutable::capture() {
   if (!device_.settings().profile) return;
   profile_ = std::make_unique<Profile>(nodes_);
   timed_graph_ = instantiate(captured(&CudaExecutable::issue_in_turn).get());
+}
+
+/// Without it the graph of one step does all; so that is no reason to do without graphs.
+void CudaExecutable::capture_several() {
+  const int64_t steps = steps_of_graph(device_.settings(), stats_, ranks_ != nullptr);
+  if (steps == 1) return;
+  std::vector<Node> of_one = repeated(nodes_, steps, device_.settings().branches);
+  of_one.swap(nodes_);
+  try {
+    equip();
+    branches_->use(workspaces_);
+    several_ = instantiate(captured(&CudaExecutable::record).get());
+    stats_.graph_steps = steps;
+  } catch (const Error& error) {
+    of_one.swap(nodes_);
+    if (error.code() == ErrorCode::cuda_lost) throw;
+    return note(std::string("a graph holds one step: ") + error.what());
+  }
+  of_one.swap(nodes_);
 }
 
 /// The graph of all that `issue` launches.
@@ -296,7 +332,7 @@ int64_t CudaExecutable::replay(int64_t steps, const std::atomic<bool>& stop) {
   int64_t step = 0, batch = 1, batches = 0;
   while (step < steps && !stop.load(std::memory_order_relaxed)) {
     const int64_t end = std::min(steps, step + batch);
-    for (; step < end; ++step) launch_step();
+    while (step < end) step += launch_steps(end - step);
     LCONV_CUDA_CALL(cudaEventRecord(done_[batches++ % 2], stream_));
     if (batches < 2) continue;
     // Waits for the batch before this one, so that the GPU always has one to work on.
@@ -310,6 +346,17 @@ int64_t CudaExecutable::replay(int64_t steps, const std::atomic<bool>& stop) {
   wait(done_[0]);
   if (ranks_ && !ranks_->staged()) ranks_->count(step, sums_, sum_bytes_);
   return step;
+}
+
+/// Returns how many of the `most` steps it launched.
+int64_t CudaExecutable::launch_steps(int64_t most) {
+  const int64_t several = stats_.graph_steps;
+  if (!several_ || profile_ || most < several) {
+    launch_step();
+    return 1;
+  }
+  LCONV_CUDA_CALL(cudaGraphLaunch(several_, stream_));
+  return several;
 }
 
 void CudaExecutable::launch_step() {

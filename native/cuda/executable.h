@@ -11,7 +11,8 @@
 
 namespace lieconv::cuda {
 
-/// A list of commands as one CUDA graph. Branches are captured on the device's streams and end up as edges of the
+/// A list of commands as one CUDA graph, and several steps of it as another one, as a graph begins only when the one
+/// before it has ended. Branches are captured on the device's streams and end up as edges of the
 /// graph; it is replayed on a stream of its own, so programs run beside each other. Where no graph can be made, the
 /// same launches go out on streams of the program's own, once a step; so do they where sums over ranks go through
 /// memory of the host.
@@ -33,7 +34,9 @@ class CudaExecutable {
   std::string graph_fault();
   void load_kernels();
   void try_products();
+  void equip();
   void capture();
+  void capture_several();
   using Graph = std::unique_ptr<CUgraph_st, void (*)(cudaGraph_t)>;
   Graph captured(void (CudaExecutable::*issue)());
   cudaGraphExec_t instantiate(cudaGraph_t graph);
@@ -44,6 +47,7 @@ class CudaExecutable {
   bool multiply(size_t branch, Launch& launch);
   void replace(Launch& launch, const BlasFault& fault);
   int64_t replay(int64_t steps, const std::atomic<bool>& stop);
+  int64_t launch_steps(int64_t most);
   void launch_step();
   void time_step();
   void print_profile();
@@ -63,6 +67,7 @@ class CudaExecutable {
   std::vector<cudaEvent_t> events_;
   cudaStream_t stream_ = nullptr;
   cudaGraphExec_t graph_ = nullptr;
+  cudaGraphExec_t several_ = nullptr;         // the graph of several steps
   std::unique_ptr<Profile> profile_;          // while steps are timed
   cudaGraphExec_t timed_graph_ = nullptr;     // of the same launches in turn, with the events of the profile
   int64_t number_ = 0;                        // among the programs of this process

@@ -136,6 +136,14 @@ std::vector<Node> schedule(std::vector<Task> tasks, int multiprocessors, size_t 
   return Scheduler(merged(std::move(tasks), multiprocessors), branches).take();
 }
 
+std::vector<Node> repeated(const std::vector<Node>& step, int64_t steps, size_t branches) {
+  std::vector<Task> tasks;
+  for (int64_t i = 0; i < steps; ++i) {
+    for (const Node& node : step) tasks.push_back(node.task);
+  }
+  return Scheduler(std::move(tasks), branches).take();
+}
+
 lconv_program_stats count(const std::vector<Node>& nodes) {
   lconv_program_stats stats{};
   std::vector<int64_t> depth(nodes.size());

@@ -28,6 +28,10 @@ void complete(Task& task, int multiprocessors);
 /// one whose results still stand is left out.
 std::vector<Node> schedule(std::vector<Task> tasks, int multiprocessors, size_t branches);
 
+/// `steps` steps of a schedule as one: a task of a step begins as soon as all that it needs is there, of the steps
+/// before it, too.
+std::vector<Node> repeated(const std::vector<Node>& step, int64_t steps, size_t branches);
+
 /// Launches, longest path, branches, bytes and flops of a schedule.
 lconv_program_stats count(const std::vector<Node>& nodes);
 

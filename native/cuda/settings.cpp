@@ -32,6 +32,9 @@ Settings settings_from_environment() {
   settings.branches = choice("LCONV_CUDA_BRANCHES", {"1", "2", "3", "4"}, kBranches - 1) + 1;
   settings.profile = choice("LCONV_CUDA_PROFILE", {"0", "1"}, 0) == 1;
   if (const char* folder = std::getenv("LCONV_CUDA_DOT")) settings.dot = folder;
+  constexpr size_t kBySize = 99;
+  const size_t power = choice("LCONV_CUDA_STEPS", {"1", "2", "4", "8", "16", "32"}, kBySize);
+  if (power != kBySize) settings.steps = int64_t{1} << power;
   static_assert(kBranches == 4, "its numbers are listed above");
   return settings;
 }

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 namespace lieconv::cuda {
@@ -17,6 +18,7 @@ struct Settings {
   bool sync = false;              // LCONV_CUDA_SYNC: every launch is waited for
   Gemms gemm = Gemms::automatic;  // LCONV_CUDA_GEMM
   size_t branches = kBranches;    // LCONV_CUDA_BRANCHES
+  int64_t steps = 0;              // LCONV_CUDA_STEPS: steps of a program's larger graph, 1 for none; 0: by its size
   bool profile = false;           // LCONV_CUDA_PROFILE: the first steps of a program are timed, launch by launch
   std::string dot;                // LCONV_CUDA_DOT: folder that graphs are drawn into; empty: nowhere
 };

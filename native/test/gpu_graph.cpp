@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "../cuda/abi.h"
 #include "../gpu/module.h"
@@ -15,7 +16,7 @@
 namespace lieconv::parity {
 namespace {
 
-constexpr int kSteps = 2;
+constexpr int kSteps = 4;  // one by itself, two as one, and one that is left
 
 /// Nodes and longest path of the graph captured last, by the emulation; false on a real GPU.
 bool last_graph(long& nodes, long& longest_path) {
@@ -145,7 +146,9 @@ class Program {
 }  // namespace
 
 void check_gpu_programs(Report& report, const Rows& rows, int count) {
+  setenv("LCONV_CUDA_STEPS", "2", 1);
   const std::unique_ptr<Backend> backend = make_cuda_backend(0, kCudaFp32);
+  unsetenv("LCONV_CUDA_STEPS");
   const std::unique_ptr<Target> reference = table_target(op_table_reference());
   const SmallRows small(rows);
   for (int op = 0; op < op_table_reference().count; ++op) {

@@ -90,6 +90,8 @@ export interface ProgramStats {
   branches: number;
   /** Nodes of the CUDA graph that a step is; 0 if its launches are issued one by one, or only counted. */
   graphNodes: number;
+  /** Steps that a second, larger graph holds, which is launched while so many are left to do; 0 if there is none. */
+  graphSteps: number;
   /** Matrix products by cuBLAS. */
   cublasProducts: number;
   /** Matrix products by lconv's own kernels, each one launch or a few. */

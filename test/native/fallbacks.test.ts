@@ -164,7 +164,14 @@ test("LCONV_CUDA_SYNC=1 names the operation of a launch that fails", async () =>
 
 test("a setting that is misspelled is refused", async () => {
   if (!haveEmulation(emu)) return skip("no emulated GPU was built (build/emu)");
-  for (const setting of ["LCONV_CUDA_GEMM", "LCONV_CUDA_GRAPH", "LCONV_CUDA_BRANCHES", "LCONV_CUDA_SYNC", "LCONV_CUDA_PROFILE"]) {
+  for (const setting of [
+    "LCONV_CUDA_GEMM",
+    "LCONV_CUDA_GRAPH",
+    "LCONV_CUDA_BRANCHES",
+    "LCONV_CUDA_STEPS",
+    "LCONV_CUDA_SYNC",
+    "LCONV_CUDA_PROFILE",
+  ]) {
     const ended = await runChild("train", ["1", "1"], emulated(emu, { [setting]: "maybe" }), 300);
     assert.match(ended.stderr, new RegExp(`${setting} must be .*, got "maybe".*ERR_LCONV_ARGUMENT`, "s"));
   }

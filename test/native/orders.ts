@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import * as assert from "uvu/assert";
+import type { ProgramStats } from "../../src/engine/addon.js";
 import { runChild } from "../support/child.js";
 import { emulated } from "../support/emulated.js";
 import { relError } from "../support/reference.js";
@@ -46,9 +47,28 @@ export async function trainingInOrders(count: number): Promise<void> {
   assert.is(digests.size, 1);
 }
 
+/** Steps of which several are one graph end at the same bits as steps of a graph each, in every order. */
+export async function severalStepsInOrders(count: number): Promise<void> {
+  const train = async (steps: string, seed: number): Promise<{ digest: string; stats: ProgramStats }> => {
+    const ended = await runChild("train", ["7", "1"], { ...inOrder(seed), LCONV_CUDA_STEPS: steps }, 300);
+    assert.is(ended.code, 0, `${ended.signal} ${ended.stderr}`);
+    return JSON.parse(ended.stdout);
+  };
+  const one = await train("1", 1);
+  assert.is(one.stats.graphSteps, 0);
+  for (const steps of ["2", "4"]) {
+    for (let seed = 1; seed <= count; seed++) {
+      const { digest, stats } = await train(steps, seed);
+      assert.is(stats.graphSteps, Number(steps), stats.note);
+      assert.is(digest, one.digest, `${steps} steps, seed ${seed}`);
+    }
+  }
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const count = Number(process.argv[2]);
   await parityInOrders(count);
   await trainingInOrders(count);
-  console.log(`rows of parity and training: the same bits in ${count} orders of execution`);
+  await severalStepsInOrders(count);
+  console.log(`rows of parity, training and several steps at once: the same bits in ${count} orders of execution`);
 }

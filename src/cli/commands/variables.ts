@@ -33,6 +33,7 @@ const checks: Record<string, (value: string) => string | undefined> = {
   LCONV_CUDA_GRAPH: oneOfWords("0", "1"),
   LCONV_CUDA_GEMM: oneOfWords("auto", "cublas", "tiles"),
   LCONV_CUDA_BRANCHES: oneOfWords("1", "2", "3", "4"),
+  LCONV_CUDA_STEPS: oneOfWords("1", "2", "4", "8", "16", "32"),
   LCONV_CUDA_SYNC: oneOfWords("0", "1"),
   LCONV_CUDA_PROFILE: oneOfWords("0", "1"),
   LCONV_CUDA_DOT: isThere,

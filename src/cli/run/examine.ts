@@ -52,7 +52,8 @@ function pathOf(device: Device, a: Tensor): string | undefined {
   program.dispose();
   if (!stats) return undefined;
   const { productsNote } = device.info();
-  const steps = stats.graphNodes > 0 ? ["a step is a CUDA graph"] : [];
+  const steps =
+    stats.graphNodes > 0 ? [`a step is a CUDA graph${stats.graphSteps > 0 ? `, ${stats.graphSteps} of them another one` : ""}`] : [];
   const told = stats.note === undefined ? [] : [stats.note];
   const products = productsNote === undefined ? "products by cuBLAS" : productsNote;
   return [...steps, ...told, ...(stats.note?.includes(products) ? [] : [products])].join("; ");
