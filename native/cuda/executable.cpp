@@ -166,8 +166,8 @@ std::string CudaExecutable::graph_fault() {
   std::string fault;
   try {
     load_kernels();
-    capture_several();
     capture();
+    capture_several();
   } catch (const Error& error) {
     if (error.code() == ErrorCode::cuda_lost) throw;
     // NCCL needs its sums in graphs on all ranks or on none, and the others may well have theirs.
