@@ -67,10 +67,7 @@ class CudaExec {
   /// The sum over all ranks.
   void sum(float* data, int64_t count) { launch(Launch(RankSum{data, count})); }
   /// An update that may join others in one launch.
-  template <class F>
-  void update(int64_t n, const F& f) {
-    if (n > 0) tasks_.back().updates.emplace_back(n, f, join_updates<F>);
-  }
+  void update(Update update) { tasks_.back().updates.push_back(std::move(update)); }
   /// What one block does, and may be one launch with others of its kind. A task of its own.
   void step_work(const StepWork& work) { tasks_.back().works.push_back(work); }
 
@@ -117,8 +114,6 @@ class CudaExec {
     const int64_t blocks = (n + kThreads - 1) / kThreads, most = most_blocks();
     return dim3(static_cast<unsigned>(blocks < most ? blocks : most));
   }
-  template <class F>
-  static Launch join_updates(const std::vector<Update>& updates, int multiprocessors);
 
   static constexpr uintptr_t kNowhere = 1 << 20;  // not null, which would mean something else to those who get it
 
@@ -127,19 +122,5 @@ class CudaExec {
   Machine machine_;
   std::vector<Task> tasks_;
 };
-
-/// The updates, at most Update::kMostJoined, as one launch.
-template <class F>
-Launch CudaExec::join_updates(const std::vector<Update>& updates, int multiprocessors) {
-  EachOfMany<F> many{};
-  for (const Update& update : updates) {
-    many.f[many.count] = update.template body<F>();
-    const int64_t before = many.count > 0 ? many.end[many.count - 1] : 0;
-    many.end[many.count++] = before + update.size();
-  }
-  const int64_t blocks = (many.end[many.count - 1] + kThreads - 1) / kThreads;
-  const int64_t most = int64_t{2048 / kThreads} * multiprocessors;
-  return Launch(each_of_many<F>, dim3(static_cast<unsigned>(blocks < most ? blocks : most)), dim3(kThreads), 0, many);
-}
 
 }  // namespace lieconv::cuda

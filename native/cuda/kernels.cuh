@@ -5,8 +5,8 @@
 
 #include "launch.h"
 
-// The kernels that every operation is made of: a body for each index, a body for each place of a matrix, several
-// updates in one, and sums over a block. Blocks walk over their part with the stride of the grid, so any grid gives the
+// The kernels that every operation is made of: a body for each index, a body for each place of a matrix, and sums over
+// a block. Blocks walk over their part with the stride of the grid, so any grid gives the
 // same result.
 
 namespace lieconv::cuda {
@@ -50,22 +50,6 @@ __global__ void __launch_bounds__(kThreads, 1) each_of_rows(EachOfRows<F> p) {
   for (int64_t row = int64_t{blockIdx.y} * blockDim.y + threadIdx.y; row < p.rows;
        row += int64_t{gridDim.y} * blockDim.y) {
     for (int64_t column = grid_thread(); column < p.columns; column += grid_size()) p.f(row, column);
-  }
-}
-
-/// Bodies f[k] over end[k - 1] <= i < end[k], each counting from 0.
-template <class F>
-struct EachOfMany {
-  int count;
-  int64_t end[Update::kMostJoined];
-  F f[Update::kMostJoined];
-};
-template <class F>
-__global__ void __launch_bounds__(kThreads, 1) each_of_many(const __grid_constant__ EachOfMany<F> p) {
-  for (int64_t i = grid_thread(); i < p.end[p.count - 1]; i += grid_size()) {
-    int k = 0;
-    while (i >= p.end[k]) ++k;
-    p.f[k](i - (k > 0 ? p.end[k - 1] : 0));
   }
 }
 

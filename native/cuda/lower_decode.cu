@@ -53,37 +53,37 @@ __device__ inline void decode_tile(const Decode& p, int64_t b, int64_t mu0, cons
   }
 }
 
-/// kDown kPerThread rows of y[b] from row a0 on.
-__device__ inline void contract_tile(const Decode& p, int64_t b, int64_t mu0, int64_t a0, const float* W,
-                                     const float* T) {
-  const DecodeContract& op = p.op;
-  const int64_t x = threadIdx.x % kAcross, y = threadIdx.x / kAcross;
+/// kDown kPerThread rows of y[b] from row a0 on. 32-bit numbers for what is small: registers are what is short here.
+__device__ inline void contract_tile(const Decode& p, int64_t b, int64_t mu0, int a0, const float* W, const float* T) {
+  const int x = threadIdx.x % kAcross, first = a0 + threadIdx.x / kAcross, o = static_cast<int>(p.op.o);
   float sum[kPerThread][kPerThread] = {};
-  for (int64_t k = 0; k < p.depth; ++k) {
+  const float *weights = W + first, *values = T + x;
+#pragma unroll 2
+  for (int k = static_cast<int>(p.depth); k > 0; --k, weights += o, values += kPositions) {
     float weight[kPerThread];
-    for (int r = 0; r < kPerThread; ++r) {
-      const int64_t a = a0 + y + r * kDown;
-      weight[r] = a < op.o ? W[k * op.o + a] : 0;
-    }
+    for (int r = 0; r < kPerThread; ++r) weight[r] = first + r * kDown < o ? weights[r * kDown] : 0;
     for (int c = 0; c < kPerThread; ++c) {
-      const float t = T[k * kPositions + x + c * kAcross];
+      const float t = values[c * kAcross];
       for (int r = 0; r < kPerThread; ++r) sum[r][c] += weight[r] * t;
     }
   }
-  const AnyActivation f{op.fn, op.parameter};
+  const AnyActivation f{p.op.fn, p.op.parameter};
+  const int columns = p.op.d - mu0 < kPositions ? static_cast<int>(p.op.d - mu0) : kPositions;
+#pragma unroll
   for (int r = 0; r < kPerThread; ++r) {
-    const int64_t a = a0 + y + r * kDown;
-    if (a >= op.o) continue;
-    const float bias = op.has_bias ? op.bias[a] : 0;
+    const int a = first + r * kDown;
+    if (a >= o) continue;
+    const float bias = p.op.has_bias ? p.op.bias[a] : 0;
+    float* const y = p.op.y + (b * o + a) * p.op.d + mu0;
+#pragma unroll
     for (int c = 0; c < kPerThread; ++c) {
-      const int64_t mu = mu0 + x + c * kAcross;
-      if (mu < op.d) op.y[(b * op.o + a) * op.d + mu] = f.f(sum[r][c] + bias);
+      if (x + c * kAcross < columns) y[x + c * kAcross] = f.f(sum[r][c] + bias);
     }
   }
 }
 
 /// A block takes a tile of positions of `samples` samples in turn, so that what it reads of U stays close.
-__global__ void __launch_bounds__(kTileThreads, 1) decode_contract(const __grid_constant__ Decode p) {
+__global__ void __launch_bounds__(kTileThreads, kTileBlocks) decode_contract(const __grid_constant__ Decode p) {
   const DecodeContract& op = p.op;
   const int64_t of_z = op.m * op.n_L * op.d_h;
   float* const z = shared_memory<float>();    // [m, n_L, d_h], rounded up to whole quads
@@ -98,7 +98,7 @@ __global__ void __launch_bounds__(kTileThreads, 1) decode_contract(const __grid_
       __syncthreads();
       decode_tile(p, b, mu0, z, T);
       __syncthreads();
-      for (int64_t a0 = 0; a0 < op.o; a0 += kDown * kPerThread) contract_tile(p, b, mu0, a0, W, T);
+      for (int a0 = 0; a0 < op.o; a0 += kDown * kPerThread) contract_tile(p, b, mu0, a0, W, T);
       __syncthreads();
     }
   }

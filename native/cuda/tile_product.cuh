@@ -16,6 +16,7 @@ namespace lieconv::cuda {
 
 constexpr int kTileRows = 32, kTileColumns = 64, kTileDepth = 16, kTileThreads = 128;
 constexpr int kLeftPitch = kTileRows + 1, kRightPitch = kTileColumns + 1;
+constexpr int kTileBlocks = 4;  // that a multiprocessor is to hold at once: up to 128 registers a thread
 constexpr size_t kTileShared = kTileDepth * (kLeftPitch + kRightPitch) * sizeof(float);
 
 #ifndef LCONV_MOST_PLACES
@@ -74,6 +75,7 @@ __device__ inline void tile_of(const TileProduct<P>& t, int64_t j, int64_t part,
     load_slice<kTileRows, kLeftPitch, P::kLeftAlongDepth>(left, row0, p.rows, k0, end, LoadLeft<P>{p, j});
     load_slice<kTileColumns, kRightPitch, P::kRightAlongDepth>(right, column0, p.columns, k0, end, LoadRight<P>{p, j});
     __syncthreads();
+#pragma unroll
     for (int k = 0; k < kTileDepth; ++k) {
       for (int r = 0; r < 4; ++r) {
         const float value = left[k * kLeftPitch + y + 8 * r];
@@ -105,7 +107,7 @@ __device__ inline void tile_of(const TileProduct<P>& t, int64_t j, int64_t part,
 }
 
 template <class P>
-__global__ void __launch_bounds__(kTileThreads, 1) tile_product(const __grid_constant__ TileProduct<P> t) {
+__global__ void __launch_bounds__(kTileThreads, kTileBlocks) tile_product(const __grid_constant__ TileProduct<P> t) {
   const uint32_t tiles = t.across * t.down * t.members * t.parts;
   for (uint32_t tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
     const uint32_t member = tile / t.across / t.down;

@@ -19,7 +19,9 @@ async function kernelsOf(source: string): Promise<Map<string, string>> {
 
 const wanted: [string, string, RegExp, RegExp[]][] = [
   ["bias and activation", "lower_matmul.cu", /ShiftQuads/, [/ld\.global\.v4\.f32/, /st\.global\.v4\.f32/]],
-  ["their gradient", "lower_matmul.cu", /grad_rows/, [/ld\.global\.v4\.f32/, /st\.global\.v4\.f32/]],
+  ["their gradient", "lower_activation_grad.cu", /grad_rows/, [/ld\.global\.v4\.f32/, /st\.global\.v4\.f32/]],
+  ["updates", "lower_optimizer.cu", /each_of_many.*RmsProp/, [/ld\.global\.v4\.f32/, /st\.global\.v4\.f32/]],
+  ["copies", "lower_elementwise.cu", /CopyQuads/, [/ld\.global\.v4\.u32/, /st\.global\.v4\.u32/]],
   ["gather", "lower_mix.cu", /GatherRowsI5uint4/, [/ld\.global\.v4\.u32/, /st\.global\.v4\.u32/]],
 ];
 for (const [name, source, kernel, instructions] of wanted) {

@@ -186,7 +186,17 @@ test("misuse of a network's flags: what goes together, what exists, what is writ
 });
 
 test("the greatest floor bounds a step", () => {
-  const stats = { launches: 1, longestPath: 10, branches: 1, graphNodes: 1, graphSteps: 0, cublasProducts: 1, ownProducts: 0, bytes: 3e6, flops: 67e6 };
+  const stats = {
+    launches: 1,
+    longestPath: 10,
+    branches: 1,
+    graphNodes: 1,
+    graphSteps: 0,
+    cublasProducts: 1,
+    ownProducts: 0,
+    bytes: 3e6,
+    flops: 67e6,
+  };
   const { memoryFloorUs, arithmeticFloorUs, predictedUsLow, predictedUsHigh, boundBy } = floors(stats, "h100");
   assert.equal([memoryFloorUs, arithmeticFloorUs, predictedUsLow, predictedUsHigh, boundBy], [1, 1, 15, 25, "launches"]);
   assert.is(floors({ ...stats, bytes: 300e6 }, "h100").boundBy, "memory");
