@@ -1,5 +1,5 @@
 // time limit: 300 s
-// The kernels as nvcc makes them, against the table of test/native/kernels.json: a change that spills registers, halves what a multiprocessor
+// The kernels as nvcc makes them, against the table of test/native/kernels.jsonl: a change that spills registers, halves what a multiprocessor
 // holds at once, or makes a kernel much longer has to be meant. Needs nvcc, no GPU.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";

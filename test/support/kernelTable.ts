@@ -1,5 +1,5 @@
 // What nvcc makes of every kernel, in figures that decide how fast it can be. `node --import tsx test/support/kernelTable.ts` writes them to
-// test/native/kernels.json, which test/native/kernels.test.ts holds later builds against.
+// test/native/kernels.jsonl, which test/native/kernels.test.ts holds later builds against.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { compiled, execute, nvcc, nvccVersion } from "./nvcc.js";
 
 const cuda = fileURLToPath(new URL("../../native/cuda/", import.meta.url));
-export const tableFile = fileURLToPath(new URL("../native/kernels.json", import.meta.url));
+export const tableFile = fileURLToPath(new URL("../native/kernels.jsonl", import.meta.url));
 const architecture = "90";
 
 export interface KernelFigures {
@@ -120,12 +120,19 @@ export async function measureKernels(): Promise<KernelTable> {
   }
 }
 
-export const readTable = (): KernelTable => JSON.parse(readFileSync(tableFile, "utf8")) as KernelTable;
+/** The file: the compiler in the first line, a kernel in each other one. */
+export function readTable(): KernelTable {
+  const [head, ...rows] = readFileSync(tableFile, "utf8").trim().split("\n");
+  const kernels = rows.map((row) => {
+    const { kernel, ...figures } = JSON.parse(row) as KernelFigures & { kernel: string };
+    return [kernel, figures];
+  });
+  return { ...(JSON.parse(head) as Omit<KernelTable, "kernels">), kernels: Object.fromEntries(kernels) };
+}
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { kernels, ...head } = await measureKernels();
-  const rows = Object.entries(kernels).map(([name, figures]) => `    ${JSON.stringify(name)}: ${JSON.stringify(figures)}`);
-  const [first] = JSON.stringify(head, null, 2).split("\n}");
-  writeFileSync(tableFile, `${first},\n  "kernels": {\n${rows.join(",\n")}\n  }\n}\n`);
+  const rows = Object.entries(kernels).map(([kernel, figures]) => ({ kernel, ...figures }));
+  writeFileSync(tableFile, `${[head, ...rows].map((row) => JSON.stringify(row)).join("\n")}\n`);
   console.log(`${rows.length} kernels, by nvcc ${head.nvcc}: ${tableFile}`);
 }
