@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { BenchResult } from "../src/experiments/bench/steps.js";
-import { type Check, findTool, lastLine, notFound, type Outcome, outcome } from "./gpuStep.js";
+import { type Check, findTool, lastLine, notFound, type Outcome, outcome, reasonOf } from "./gpuStep.js";
 import type { PeerLine } from "./peers.js";
 import { typescript } from "./process.js";
 
@@ -102,7 +102,7 @@ export async function peers(check: Check): Promise<Outcome> {
       .filter((line) => line.error === undefined && line.case.startsWith("mnist/lconv"))
       .map((line) => 1e3 * line.msPerStep);
     if (times.length > 0) figures.push(`${name} from ${Math.min(...times).toFixed(1)} us`);
-    else faults.push(`${name}: ${ended.timedOut ? "no end in time" : (fault ?? lastLine(ended.stderr))}`);
+    else faults.push(`${name}: ${ended.timedOut ? "no end in time" : (fault ?? reasonOf(ended))}`);
   }
   const figure = [...figures, ...faults].join("; ");
   return figures.length > 0 ? { figure } : { failed: figure };
