@@ -69,7 +69,7 @@ async function goOneWay(check: Check, mode: Mode, reference: Trained): Promise<W
 }
 
 /** Rows of each target, programs of several commands, and a training: a line for each way. */
-function matrix(ways: Readonly<Record<Mode, Way>>): string {
+function matrix(ways: Readonly<Partial<Record<Mode, Way>>>): string {
   const columns = ["GPU eager", "GPU compiled", "GPU displaced", ""];
   const count = (failures: readonly Failure[]): string => (failures.length === 0 ? "ok" : `${failures.length} failed`);
   return table([
@@ -88,7 +88,7 @@ export async function tryModes(check: Check): Promise<Outcome> {
   const ways = {} as Record<Mode, Way>;
   for (const mode of Object.keys(modes) as Mode[]) {
     ways[mode] = await goOneWay(check, mode, reference);
-    if (check.left() <= 0) return { failed: `no end in time, at "${mode}"`, timedOut: true };
+    if (check.left() <= 0) return { failed: `no end in time, at "${mode}"`, timedOut: true, details: matrix(ways).split("\n") };
   }
   const where = located(ways);
   const whys = Object.entries(ways).flatMap(([mode, { failures, training }]) => [

@@ -11,6 +11,7 @@ import { located, type Mode, modes, type Way } from "../../bench/gpuModes.js";
 import { failureOf, runParity } from "../../bench/gpuParity.js";
 import { type Check, findTool, type Step } from "../../bench/gpuStep.js";
 import { sanitize, steps } from "../../bench/gpuSteps.js";
+import { peerLines } from "../../bench/peers.js";
 import { type Ended, runProcess, typescript } from "../../bench/process.js";
 import { temporaryFolder } from "../cli/command.js";
 import { emulated, haveEmulation } from "../support/emulated.js";
@@ -302,6 +303,18 @@ test("a process that cannot be killed holds nobody up", async () => {
   const { timedOut, stdout } = await runProcess(["/bin/sh", "-c", "echo begun; setsid sleep 30 & sleep 30"], { seconds: 1 });
   assert.equal([timedOut, stdout], [true, "begun\n"]);
   assert.ok(performance.now() - begun < 15e3);
+});
+
+test("a peer that takes too long is ended, and what it measured by then counts", async () => {
+  const python = join(newFolder("peer"), "python");
+  writeFileSync(python, `#!/bin/sh\necho '{"case": "mnist/lconv/b64", "ms_per_step": 0.25}'\nprintf '{"case": "mn'\nsleep 60\n`);
+  chmodSync(python, 0o755);
+  const options = { python, onGpu: true, precision: "fp32", batch: 64, seconds: 1, cases: ["mnist/lconv"], limit: 1 } as const;
+  const by = { by: "torch compile", precision: "fp32" };
+  assert.equal(await peerLines("compile", options), [
+    { ...by, case: "mnist/lconv/b64", msPerStep: 0.25 },
+    { ...by, batch: 64, error: "no end in 1 s" },
+  ]);
 });
 
 test.run();
