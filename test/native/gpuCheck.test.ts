@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { budget } from "../../bench/gpuBudget.js";
+import { machine } from "../../bench/gpuMachine.js";
 import { located, type Mode, modes, type Way } from "../../bench/gpuModes.js";
 import { failureOf, runParity } from "../../bench/gpuParity.js";
 import { type Check, findTool, type Step } from "../../bench/gpuStep.js";
@@ -278,6 +279,31 @@ test("compute-sanitizer watches our kernels, on rows alone", async () => {
   assert.equal(commands, [
     [tool, "--tool", "memcheck", "--kernel-regex", "kns=lieconv", "--error-exitcode", "1", "parity", "--gpu", "30", "("],
   ]);
+});
+
+test("what nvidia-smi says of a GPU", async () => {
+  const tools = newFolder("tools");
+  const values =
+    "NVIDIA H100, 580.95, 96.0, Enabled, Disabled, Enabled, Default, 1980 MHz, 1980 MHz, 2619 MHz, 700.00 W, 30, 81559 MiB, 1 MiB";
+  writeFileSync(join(tools, "nvidia-smi"), `#!/bin/sh\n[ "$1" = -q ] && echo all of it || echo '${values}'\n`);
+  chmodSync(join(tools, "nvidia-smi"), 0o755);
+  const path = process.env["PATH"];
+  process.env["PATH"] = `${tools}:/usr/bin:/bin`;
+  process.env["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8";
+  const asked: string[] = [];
+  const check = fakeCheck((name, command) => {
+    asked.push(name);
+    return runProcess(command, { seconds: 10 });
+  });
+  try {
+    const { figure } = (await machine(check)) as { figure: string };
+    assert.match(figure, /^driver 580\.95, glibc [\d.]+, ECC Enabled, MIG Disabled, 1980 MHz of 1980 MHz$/);
+  } finally {
+    process.env["PATH"] = path;
+    delete process.env["CUBLAS_WORKSPACE_CONFIG"];
+  }
+  assert.equal(asked, ["nvidia-smi", "nvidia-smi-fields"]);
+  assert.match(readFileSync(join(check.out, "machine.txt"), "utf8"), /^CUBLAS_WORKSPACE_CONFIG=:4096:8$/m);
 });
 
 test("parity goes on behind a row that crashes the process, and says so", async () => {
