@@ -44,10 +44,16 @@ withProgram("a filter chooses what is timed", () => {
 });
 
 withProgram("unknown arguments print the usage", () => {
-  for (const args of [["--fast"], ["--runtime", "1", "gemm"], ["--runtime", "99999999999"], ["--leave"]]) {
+  for (const args of [
+    ["--fast"],
+    ["--runtime", "1", "gemm"],
+    ["--gpu", "5", "--from", "gemm"],
+    ["--runtime", "99999999999"],
+    ["--leave"],
+  ]) {
     const { status, out } = run(...args);
     assert.is(status, 2);
-    assert.match(out, "usage: parity [FILTER... | --bench [FILTER...] | --gpu [STEP] [FILTER...] | --runtime [ROUNDS]]");
+    assert.match(out, "usage: parity [FILTER... | --bench [FILTER...] | --gpu [STEP] [--from CHECK] [FILTER...] | --runtime [ROUNDS]]");
   }
 });
 
