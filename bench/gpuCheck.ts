@@ -31,6 +31,7 @@ const { values } = parseArgs({
 activate(values.python);
 const root = fileURLToPath(new URL("../", import.meta.url));
 const DOCTOR_SECONDS = 15;
+const WIDTH = 110; // of a figure in the table; longer ones follow it
 const seconds = 60 * Number(values.minutes ?? (values.short ? 3 : 8));
 if (!(seconds > 0)) throw new Error(`--minutes must be a positive number, got "${values.minutes}"`);
 const only = values.only?.split(",");
@@ -46,32 +47,44 @@ interface Row {
 }
 
 interface Gpu {
+  there: boolean; // as far as is known: what it fails at is for the steps to say
   available: boolean;
   name: string;
   reason: string;
+  path?: string; // how programs run on it
 }
 
-async function findGpu(): Promise<{ gpu: Gpu; found: string }> {
-  const { stdout, stderr, timedOut } = await runProcess(typescript("src/cli/main.ts", "doctor", "--json"), {
-    cwd: root,
-    seconds: DOCTOR_SECONDS,
-  });
+interface Doctor {
+  devices: Omit<Gpu, "there">[];
+  cuda?: { driver?: number; gpus?: { name: string }[]; cublas?: { version: number; path: string } };
+}
+
+/** The GPU, what is said of it in one line, and all that doctor says. */
+async function findGpu(): Promise<{ gpu: Gpu; figure: string; found: string }> {
+  const command = typescript("src/cli/main.ts", "doctor", "--json");
+  const { stdout, stderr, timedOut } = await runProcess(command, { cwd: root, seconds: DOCTOR_SECONDS });
   const line = stdout.split("\n").find((text) => text.startsWith("{"));
-  if (!line)
-    return {
-      gpu: { available: false, name: "", reason: `doctor ${timedOut ? "does not end" : "gave nothing"}: ${stderr.trim()}` },
-      found: stdout,
-    };
-  const { devices, cuda } = JSON.parse(line) as { devices: Gpu[]; cuda?: { gpus?: { name: string }[] } };
-  const { available, reason } = devices.find(({ name }) => name.startsWith("cuda")) ?? { available: false, reason: "no GPU" };
-  return { gpu: { available, name: cuda?.gpus?.[0]?.name ?? "", reason }, found: line };
+  if (!line) {
+    const reason = `doctor ${timedOut ? "does not end" : "gave nothing"}: ${stderr.trim()}`;
+    return { gpu: { there: true, available: false, name: "", reason }, figure: reason, found: stdout };
+  }
+  const { devices, cuda } = JSON.parse(line) as Doctor;
+  const gpu = devices.find(({ name }) => name.startsWith("cuda")) ?? { available: false, name: "", reason: "no GPU" };
+  const name = cuda?.gpus?.[0]?.name ?? "";
+  const facts = [
+    name,
+    `driver for CUDA ${(cuda?.driver ?? 0) / 1000}`,
+    `cuBLAS ${cuda?.cublas?.version} (${cuda?.cublas?.path})`,
+    gpu.path ?? "",
+  ];
+  return { gpu: { ...gpu, there: name !== "", name }, figure: gpu.available ? facts.join(", ") : gpu.reason.split("\n")[0], found: line };
 }
 
 const folderName = (gpu: string): string =>
   /H\d00/i.exec(gpu)?.[0].toLowerCase() ?? (gpu.toLowerCase().replace(/\W+/g, "-") || "no-gpu").replace(/-gpu$/, "");
 
 const elapsed = (): number => performance.now() / 1e3; // since the process began
-const { gpu, found } = await findGpu();
+const { gpu, figure: about, found } = await findGpu();
 const emulated = gpu.name === "Emulated GPU";
 const quick = values.quick || emulated;
 const date = new Date().toISOString().slice(0, 10);
@@ -93,8 +106,7 @@ for (const [signal, code] of [
     process.exit(code);
   });
 if (!only || only.includes("doctor")) {
-  const figure = gpu.available ? gpu.name : gpu.reason.split("\n")[0];
-  add({ step: "doctor", verdict: gpu.available ? "ok" : "FAILED", figure, seconds: elapsed() });
+  add({ step: "doctor", verdict: gpu.available ? "ok" : "FAILED", figure: about, seconds: elapsed() });
 }
 
 let end = 0; // of the step that runs
@@ -124,7 +136,7 @@ for (const share of budget(chosen, seconds, { before: DOCTOR_SECONDS, short: val
     add({ step: name, verdict: "not run", figure: `${Math.max(0, end - start).toFixed(0)} s are left for it`, seconds: 0 });
     continue;
   }
-  const runs = gpu.available || always;
+  const runs = gpu.there || always;
   const outcome: Outcome = runs ? await run(check).catch((error: unknown) => ({ failed: String(error) })) : { skipped: "no GPU" };
   add({ step: name, ...judge(outcome), seconds: elapsed() - start });
 }
@@ -147,15 +159,18 @@ function add(row: Row): void {
 function close(ending = ""): void {
   const number = (...verdicts: Row["verdict"][]): number => rows.filter(({ verdict }) => verdicts.includes(verdict)).length;
   const failed = number("FAILED", "TIMED OUT");
-  const cells = rows.map(({ step, verdict, figure, seconds }) => [step, verdict, `${seconds.toFixed(0)} s`, figure.slice(0, 110)]);
+  const cells = table(rows.map(({ step, verdict, seconds }) => [step, verdict, `${seconds.toFixed(0)} s`])).split("\n");
+  const lines = rows.map(({ figure }, i) => `${cells[i]}  ${figure.slice(0, WIDTH)}`);
   const counts = [`${number("ok")} ok`, `${failed} failed`, `${number("skipped")} skipped`, `${number("not run")} not run`];
   const closing = [`${counts.join(", ")}, in ${elapsed().toFixed(0)} s, on ${where}`, ...(ending ? [ending] : [])];
-  const details = rows.flatMap(({ step, figure, details = [] }) =>
-    details.length > 0 || figure.length > 110 ? [`\n${step}: ${figure}`, ...details.map((line) => `  ${line}`)] : [],
+  const details = rows.flatMap(({ step, verdict, figure, details = [] }) =>
+    verdict !== "skipped" && (details.length > 0 || figure.length > WIDTH)
+      ? [`\n${step}: ${figure}`, ...details.map((line) => `  ${line}`)]
+      : [],
   );
-  const summary = [table([["step", "verdict", "time", "figure"], ...cells]), ...closing, ...details, ""].join("\n");
-  writeFileSync(join(out, "table.txt"), summary);
-  console.log(`\n${summary}`);
+  const summary = [...lines, ...closing].join("\n");
+  writeFileSync(join(out, "table.txt"), `${[summary, ...details].join("\n")}\n`);
+  console.log(`\n${summary}\n`);
   process.exitCode = failed > 0 ? 1 : 0;
   const archive = `${out}.tar.gz`;
   const packed = spawnSync("tar", ["-czf", archive, "-C", dirname(out), basename(out)], { encoding: "utf8" });

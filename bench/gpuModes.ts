@@ -3,8 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { table } from "../src/cli/terminal/output.js";
 import { type Failure, firstOfEach, runParity } from "./gpuParity.js";
-import type { Check, Outcome } from "./gpuStep.js";
-import { lastLine } from "./gpuStep.js";
+import { type Check, lastLine, type Outcome, reasonOf } from "./gpuStep.js";
 import { typescript } from "./process.js";
 
 export const modes = {
@@ -46,7 +45,7 @@ interface Trained {
 async function train(check: Check, name: string, env: NodeJS.ProcessEnv): Promise<Trained | string> {
   const ended = await check.run(name, typescript("test/support/children/train.ts", check.quick ? "2" : "20", "1"), { env });
   if (ended.timedOut) return "no end in time";
-  return ended.code === 0 ? (JSON.parse(lastLine(ended.stdout)) as Trained) : lastLine(ended.stderr) || `exit code ${ended.code}`;
+  return ended.code === 0 ? (JSON.parse(lastLine(ended.stdout)) as Trained) : reasonOf(ended);
 }
 
 function difference(got: readonly number[], want: readonly number[]): number {
@@ -61,16 +60,16 @@ async function goOneWay(check: Check, mode: Mode, reference: Trained): Promise<W
     check.failing.size > 0
       ? { step: 1, filters: [...check.failing].map((operation) => ` ${operation}(`) }
       : { step: check.quick ? 60 : 10 };
-  const { failures, unfinished } = await runParity(check, name, { ...rows, env });
+  const { failures, unfinished } = await runParity(check, name, { ...rows, env, processes: 3 });
   const trained = await train(check, `${name}-training`, env);
   const apart = typeof trained === "string" ? Number.NaN : difference(trained.weights, reference.weights);
   const training =
     typeof trained === "string" ? trained : apart < 1e-3 ? undefined : `weights are ${apart.toExponential(1)} from the CPU's`;
-  return { failures: unfinished ? [...failures, { target: "", operation: "", text: unfinished }] : failures, training };
+  return { failures: unfinished ? [...failures, { target: "", operation: "programs", text: unfinished }] : failures, training };
 }
 
 /** Rows of each target, programs of several commands, and a training: a line for each way. */
-function matrix(ways: Readonly<Record<Mode, Way>>): string {
+function matrix(ways: Readonly<Partial<Record<Mode, Way>>>): string {
   const columns = ["GPU eager", "GPU compiled", "GPU displaced", ""];
   const count = (failures: readonly Failure[]): string => (failures.length === 0 ? "ok" : `${failures.length} failed`);
   return table([
@@ -89,7 +88,7 @@ export async function tryModes(check: Check): Promise<Outcome> {
   const ways = {} as Record<Mode, Way>;
   for (const mode of Object.keys(modes) as Mode[]) {
     ways[mode] = await goOneWay(check, mode, reference);
-    if (check.left() <= 0) return { failed: `no end in time, at "${mode}"`, timedOut: true };
+    if (check.left() <= 0) return { failed: `no end in time, at "${mode}"`, timedOut: true, details: matrix(ways).split("\n") };
   }
   const where = located(ways);
   const whys = Object.entries(ways).flatMap(([mode, { failures, training }]) => [

@@ -6,8 +6,6 @@ import { type Check, lastLine, type Outcome } from "./gpuStep.js";
 
 /** Seconds without a further row after which a process hangs. */
 const SILENT = 20;
-/** Processes in which a GPU may be lost before the rest is left out. */
-const MOST_PROCESSES = 12;
 
 export interface Failure {
   /** "GPU eager", "GPU compiled", …; empty for programs of several commands. */
@@ -31,9 +29,9 @@ interface Part {
   ended: { check: number; name: string; how: string } | undefined;
 }
 
-/** "GPU eager gemm(1,2): y[0] is 1" as a failure. */
+/** "GPU eager gemm(1,2): y[0] is 1" as a failure; what is no row, such as "program 7: …", is one of "programs". */
 export function failureOf(text: string): Failure {
-  const [, target = "", operation = ""] = /^(?:(GPU \w+) )?(\w+)/.exec(text) ?? [];
+  const [, target = "", operation = "programs"] = /^(GPU \w+) (\w+)/.exec(text) ?? [];
   return { target, operation, text };
 }
 
@@ -44,7 +42,11 @@ export function readPart(stdout: string, how: string): Part {
   const whole = /^(\d+) passed, \d+ failed(, \d+ skipped)?$/m.exec(lastLine(stdout));
   if (whole) return { passed: Number(whole[1]), failures, ended: undefined };
   const [, check = "-1", name = "the beginning"] = checks.at(-1) ?? [];
-  return { passed: Math.max(0, checks.length - failures.length), failures, ended: { check: Number(check), name, how } };
+  return {
+    passed: Math.max(0, checks.length - failures.length - (how === "" ? 0 : 1)),
+    failures,
+    ended: { check: Number(check), name, how },
+  };
 }
 
 export interface ParityOptions {
@@ -53,25 +55,20 @@ export interface ParityOptions {
   /** Parts of the names of rows; all by default. */
   filters?: readonly string[];
   env?: NodeJS.ProcessEnv;
-  seconds?: number;
+  /** In so many processes the GPU may be lost before the rest is left out. */
+  processes?: number;
 }
 
 export async function runParity(
   check: Check,
   name: string,
-  { step, filters = [], env, seconds = check.left() }: ParityOptions,
+  { step, filters = [], env, processes: most = 12 }: ParityOptions,
 ): Promise<ParityResult> {
-  const until = performance.now() + 1e3 * Math.min(seconds, check.left());
   const result: ParityResult = { passed: 0, failures: [] };
   for (let from = 0, processes = 1; ; processes++) {
     const command = [check.parity, "--gpu", String(step), "--from", String(from), ...filters];
-    const left = (until - performance.now()) / 1e3;
-    if (left <= 0) return { ...result, unfinished: `no time left at check ${from}` };
-    const ended = await check.run(processes === 1 ? name : `${name}-${processes}`, command, {
-      seconds: left,
-      silent: SILENT,
-      ...(env && { env }),
-    });
+    if (check.left() <= 0) return { ...result, unfinished: `no time left at check ${from}` };
+    const ended = await check.run(processes === 1 ? name : `${name}-${processes}`, command, { silent: SILENT, ...(env && { env }) });
     const how = ended.silent
       ? `hangs: no sign of life for ${SILENT} s`
       : ended.code === 3
@@ -84,8 +81,7 @@ export async function runParity(
     if (ended.timedOut) return { ...result, unfinished: `no end in time, at ${part.ended.name}` };
     if (part.ended.check < 0) return { ...result, unfinished: `parity does not start: ${lastLine(ended.stderr)}` };
     if (how !== "") result.failures.push(failureOf(`${part.ended.name}: ${how}`));
-    if (processes === MOST_PROCESSES)
-      return { ...result, unfinished: `the GPU was lost ${MOST_PROCESSES} times, the last time at ${part.ended.name}` };
+    if (processes === most) return { ...result, unfinished: `the GPU was lost ${most} times, the last time at ${part.ended.name}` };
     from = part.ended.check + 1;
   }
 }
@@ -100,12 +96,16 @@ export function firstOfEach(failures: readonly Failure[]): Failure[] {
 /** Every row of every operation, with the first failing row of each. */
 export async function parity(check: Check): Promise<Outcome> {
   const result = await runParity(check, "parity", { step: check.quick ? 10 : 1 });
-  for (const { operation } of result.failures) check.failing.add(operation);
-  const details = firstOfEach(result.failures).map(({ text }) => text);
+  for (const { target, operation } of result.failures) if (target !== "") check.failing.add(operation);
+  const firsts = firstOfEach(result.failures);
+  const details = firsts.map(({ text }) => text);
   if (result.failures.length > 0)
     writeFileSync(join(check.out, "parity-failures.txt"), `${result.failures.map(({ text }) => text).join("\n")}\n`);
   const figure = `${result.passed} passed, ${result.failures.length} failed`;
   if (result.failures.length > 0)
-    return { failed: `${figure}, of ${[...check.failing].join(", ")}${result.unfinished ? `; ${result.unfinished}` : ""}`, details };
+    return {
+      failed: `${figure}, of ${firsts.map(({ operation }) => operation).join(", ")}${result.unfinished ? `; ${result.unfinished}` : ""}`,
+      details,
+    };
   return result.unfinished ? { failed: `${figure}; ${result.unfinished}`, timedOut: /^no (end|time)/.test(result.unfinished) } : { figure };
 }

@@ -44,8 +44,12 @@ export const lastLine = (text: string): string => text.trim().split("\n").at(-1)
 /** The last line of stdout where the program ended well, else why not. */
 export function outcome(ended: Ended, figure = lastLine(ended.stdout)): Outcome {
   if (ended.timedOut) return { failed: `no end in time; last line: ${lastLine(ended.stdout) || "none"}`, timedOut: true };
-  return ended.code === 0 ? { figure } : { failed: `${lastLine(ended.stdout) || lastLine(ended.stderr)} (exit code ${ended.code})` };
+  return ended.code === 0 ? { figure } : { failed: `${lastLine(ended.stdout) || reasonOf(ended)} (exit code ${ended.code})` };
 }
+
+/** The line of stderr that says why: Node prints its stack and its version behind it. */
+export const reasonOf = ({ stderr, signal, code }: Ended): string =>
+  stderr.split("\n").find((line) => /Error\b|\bERR_/.test(line)) ?? (lastLine(stderr) || (signal ?? `exit code ${code}`));
 
 /** Folders besides those on PATH in which NVIDIA's tools lie; a `*` stands for any part of one name. */
 function toolFolders(): string[] {
@@ -85,4 +89,4 @@ export function findTool(name: string): string | undefined {
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
 }
 
-export const notFound = (name: string): string => `${name} is neither on PATH nor in ${toolFolders().join(", ")}`;
+export const notFound = (name: string): string => `${name} is neither on PATH nor where NVIDIA puts it (${toolFolders().join(", ")})`;

@@ -1,7 +1,6 @@
 // The same networks in other libraries, run as bench/peers/*.py.
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import type { Precision } from "../src/engine/device.js";
+import { runProcess } from "./process.js";
 
 export interface PeerLine {
   by: string;
@@ -25,10 +24,11 @@ export interface PeerRun {
   batch: number;
   seconds: number;
   cases: readonly string[];
+  /** Seconds after which the peer is ended; what it said by then counts. */
+  limit: number;
 }
 
 const here = new URL("peers/", import.meta.url).pathname;
-const run = promisify(execFile);
 const layouts: Record<string, string[]> = { lconv: ["lconv", "lconv-cf1", "lconv-cf2"], lconv2: ["lconv2", "lconv2-cf1"] };
 const torch: Record<string, string[]> = { eager: [], compile: ["--compile"], graph: ["--graph"] };
 const jaxPrecision: Record<Precision, string> = { fp32: "float32", tf32: "tensorfloat32", bf16: "bfloat16" };
@@ -44,25 +44,24 @@ export function caseOf(name: string): string {
 
 /** All lines of a peer, also of layouts that are slow; a failure is a line too. `peer` is eager, compile, graph or jax. */
 export async function peerLines(peer: string, options: PeerRun): Promise<(PeerLine | Failure)[]> {
-  const { python, onGpu, precision, batch, seconds, cases } = options;
+  const { python, onGpu, precision, batch, seconds, cases, limit } = options;
   if (peer !== "jax" && !torch[peer]) throw new Error(`unknown peer "${peer}"; known: ${Object.keys(torch).join(", ")}, jax`);
   const by = peer === "jax" ? "jax jit" : `torch ${peer}`;
   // JAX rounds the factors of float32 products on a GPU unless it is told not to, and takes the platform from the environment.
-  const env = { ...process.env, JAX_PLATFORMS: onGpu ? "cuda" : "cpu", JAX_DEFAULT_MATMUL_PRECISION: jaxPrecision[precision] };
+  const env = { JAX_PLATFORMS: onGpu ? "cuda" : "cpu", JAX_DEFAULT_MATMUL_PRECISION: jaxPrecision[precision] };
   const args =
     peer === "jax"
       ? [`${here}jax_lconv.py`, String(batch), String(seconds), cases.join(",")]
       : [`${here}torch_lconv.py`, ...torchArguments(peer, options)];
-  let [output, error] = ["", ""];
-  try {
-    output = (await run(python, args, { maxBuffer: 1 << 24, env })).stdout;
-  } catch (failure) {
-    const { stdout = "", stderr = "", message } = failure as Error & { stdout?: string; stderr?: string };
-    [output, error] = [stdout, stderr.trim().split("\n").at(-1) || message];
-  }
-  const lines: (PeerLine | Failure)[] = output
+  const ended = await runProcess([python, ...args], { env, seconds: limit });
+  const error = ended.timedOut
+    ? `no end in ${limit.toFixed(0)} s`
+    : ended.code === 0
+      ? ""
+      : ended.stderr.trim().split("\n").at(-1) || `${ended.signal}`;
+  const lines: (PeerLine | Failure)[] = ended.stdout
     .split("\n")
-    .filter((line) => line.startsWith("{"))
+    .filter((line) => line.startsWith("{") && line.endsWith("}")) // the last one may be a part
     .map((line) => ({ by, precision, ...camelCased(JSON.parse(line)) }) as PeerLine);
   return error === "" ? lines : [...lines, { by, precision, batch, error }];
 }

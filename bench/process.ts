@@ -17,6 +17,9 @@ export interface Ended {
   silent: boolean;
 }
 
+/** For a process that was killed to end. */
+const GRACE_SECONDS = 5;
+
 const tsx = import.meta.resolve("tsx");
 
 /** The command line that runs a TypeScript file with this Node. */
@@ -34,10 +37,12 @@ export function runProcess([program, ...args]: readonly string[], { cwd, env, se
         // the group has ended
       }
     };
+    let grace: NodeJS.Timeout | undefined;
     const endAfter = (limit: number, mark: "timedOut" | "silent"): NodeJS.Timeout =>
       setTimeout(() => {
         ended[mark] = true;
         kill();
+        grace ??= setTimeout(abandon, 1e3 * GRACE_SECONDS);
       }, 1e3 * limit);
     const timer = endAfter(seconds, "timedOut");
     const silence = silent === undefined ? undefined : endAfter(silent, "silent");
@@ -45,12 +50,20 @@ export function runProcess([program, ...args]: readonly string[], { cwd, env, se
       ended[stream] += text;
       silence?.refresh();
     };
+    /** A process that the driver holds back, and one that left the group, may live on with our pipes in its hands. */
+    const abandon = (): void => {
+      child.stdout.destroy();
+      child.stderr.destroy();
+      child.unref();
+      finish(null, "SIGKILL");
+    };
     process.once("exit", kill);
     child.stdout.setEncoding("utf8").on("data", (text: string) => hear("stdout", text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => hear("stderr", text));
     const finish = (code: number | null, signal: NodeJS.Signals | null = null): void => {
       clearTimeout(timer);
       clearTimeout(silence);
+      clearTimeout(grace);
       process.removeListener("exit", kill);
       done({ ...ended, code, signal });
     };

@@ -2,7 +2,7 @@
 //
 //   npx tsx bench/steps.ts --python VENV/bin/python [--device cpu|cuda] [--precision fp32,tf32,bf16] [--batch 64,256,1024,4096]
 //                          [--seconds 3] [--cases mnist/lconv,…] [--peers eager,compile,graph,jax]
-//                          [--peak GFLOP/s, not to measure it] [--out FILE.jsonl] [--chart FILE.svg]
+//                          [--peer-seconds 3600, after which each of them is ended] [--peak GFLOP/s, not to measure it] [--out FILE.jsonl] [--chart FILE.svg]
 //
 // Every line of every program goes to --out, with who said it and with its keys in camelCase; the tables are on stdout. The best peer of a case is the
 // fastest of: PyTorch eager, torch.compile and (on a GPU) a captured CUDA graph in its three layouts, JAX jit in both contraction orders.
@@ -28,6 +28,7 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "3" },
     cases: { type: "string" },
     peers: { type: "string" },
+    "peer-seconds": { type: "string", default: "3600" },
     peak: { type: "string" },
     out: { type: "string" },
     chart: { type: "string" },
@@ -74,7 +75,17 @@ async function compare(precision: Precision, batch: number): Promise<void> {
   // Shared machines change their speed from minute to minute: ours runs three times, before, between and after the peers, and so does the peak.
   await measureOurs();
   for (const [i, peer] of peers.entries()) {
-    found.push(...(await peerLines(peer, { python: values.python!, onGpu, precision, batch, seconds, cases })));
+    found.push(
+      ...(await peerLines(peer, {
+        python: values.python!,
+        onGpu,
+        precision,
+        batch,
+        seconds,
+        cases,
+        limit: Number(values["peer-seconds"]),
+      })),
+    );
     if (i === 0) await measureOurs();
   }
   while (rounds.length < ROUNDS) await measureOurs();

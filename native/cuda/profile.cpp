@@ -30,9 +30,13 @@ double bytes_of(const GemmDesc& d) {
   return kElementBytes * (count(d.M, d.K, d.stride_a) + count(d.K, d.N, d.stride_b) + results);
 }
 
-double median(std::vector<float> times) {
+/// The mean of the middle half: without what is odd, and finer than a tick of the clock.
+double typical(std::vector<float> times) {
   std::sort(times.begin(), times.end());
-  return static_cast<double>(times[times.size() / 2]);
+  const size_t cut = times.size() / 4, count = times.size() - 2 * cut;
+  double sum = 0;
+  for (size_t i = 0; i < count; ++i) sum += static_cast<double>(times[cut + i]);
+  return sum / static_cast<double>(count);
 }
 
 /// A rate where the amount is known.
@@ -74,9 +78,13 @@ Profile::Row Profile::row_of(const Task& task, const Launch& launch, size_t node
   return {name + what, node, alone ? task.bytes : 0, alone ? task.flops : 0};
 }
 
+void Profile::begin(cudaStream_t stream, bool captured) {
+  next_ = 0;
+  for (int i = 0; i < 2; ++i) mark(stream, captured);
+}
+
 void Profile::mark(cudaStream_t stream, bool captured) {
-  const cudaEvent_t event = events_[next_];
-  next_ = (next_ + 1) % events_.size();
+  const cudaEvent_t event = events_[next_++];
   LCONV_CUDA_CALL(cudaEventRecordWithFlags(event, stream, captured ? cudaEventRecordExternal : cudaEventRecordDefault));
 }
 
@@ -97,7 +105,7 @@ double Profile::longest_chain() const {
     double& time = end[i];
     time = last[places_[i].branch];
     for (const size_t other : places_[i].waits) time = std::max(time, end[other]);
-    for (; row < rows_.size() && rows_[row].node == i; ++row) time += median(rows_[row].times);
+    for (; row < rows_.size() && rows_[row].node == i; ++row) time += typical(rows_[row].times);
     last[places_[i].branch] = time;
   }
   return *std::max_element(last.begin(), last.end());
@@ -106,14 +114,14 @@ double Profile::longest_chain() const {
 std::string Profile::table(int64_t program) const {
   if (steps_ == 0) return "";
   double sum = 0;
-  for (size_t i = 1; i < rows_.size(); ++i) sum += median(rows_[i].times);
+  for (size_t i = 1; i < rows_.size(); ++i) sum += typical(rows_[i].times);
   std::string text =
-      format("lconv profile, program %lld: %zu launches in turn, medians of %zu steps\n", integer(program),
-             rows_.size() - 1, steps_) +
+      format("lconv profile, program %lld: %zu launches in turn, %zu steps\n", integer(program), rows_.size() - 1,
+             steps_) +
       format("%4s %6s %9s %6s %12s %9s %9s  %s\n", "#", "branch", "us", "share", "bytes", "GB/s", "GFLOP/s", "launch");
   for (size_t i = 0; i < rows_.size(); ++i) {
     const Row& row = rows_[i];
-    const double us = median(row.times);
+    const double us = typical(row.times);
     const std::string branch = i == 0 ? "-" : std::to_string(places_[row.node].branch);
     text += format("%4zu %6s %9.2f %5.1f%% %12s %9s %9s  ", i, branch.c_str(), us,
                    i == 0 || sum <= 0 ? 0 : 100 * us / sum, row.bytes == 0 ? "-" : format("%.0f", row.bytes).c_str(),
@@ -121,7 +129,7 @@ std::string Profile::table(int64_t program) const {
             row.text + "\n";
   }
   return text + format("lconv profile, program %lld: sum %.2f us, longest chain %.2f us, events alone %.2f us\n",
-                       integer(program), sum, longest_chain(), median(rows_[0].times));
+                       integer(program), sum, longest_chain(), typical(rows_[0].times));
 }
 
 /// All launches in turn, each behind the one before, whatever branch it is on.
@@ -134,7 +142,7 @@ void CudaExecutable::issue_in_turn() {
     LCONV_CUDA_CALL(cudaStreamWaitEvent(stream, begin_, 0));
     at = stream;
   };
-  for (int i = 0; i < 2; ++i) profile_->mark(origin, !branches_->own());
+  profile_->begin(origin, !branches_->own());
   for (Node& node : nodes_) {
     go_to(branches_->stream(node.branch));
     for (Launch& launch : node.task.launches) {

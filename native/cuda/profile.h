@@ -16,8 +16,8 @@ class Profile {
   Profile(const Profile&) = delete;
   Profile& operator=(const Profile&) = delete;
 
-  /// Records the next event of a step: two at its beginning, and one behind each launch. `captured`: as nodes of a
-  /// graph.
+  /// Records the events of a step: two at its beginning, and one behind each launch. `captured`: as nodes of a graph.
+  void begin(cudaStream_t stream, bool captured);
   void mark(cudaStream_t stream, bool captured);
   /// Reads the times of a step that has ended.
   void add_step();

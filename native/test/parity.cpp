@@ -82,36 +82,41 @@ struct GpuChecks {
   Filters filters;
 };
 
-/// Counts checks, announces them, and leaves out those before the first.
+/// Numbers checks, announces them, and leaves out those before the first.
 class Course {
  public:
-  explicit Course(int64_t from) : from_(from) {}
-  bool comes_to(const std::string& name) {
+  Course(Report& report, int64_t from) : report_(report), from_(from) {}
+  /// Where `body` throws, that is a failure; and the end, where nothing can come after it on this GPU.
+  template <class Body>
+  void check(const std::string& name, const Body& body) {
     const int64_t number = next_++;
-    if (number < from_) return false;
+    if (number < from_) return;
     if (from_ >= 0) std::printf("check %lld: %s\n", static_cast<long long>(number), name.c_str());
     std::fflush(stdout);
-    return true;
+    try {
+      body();
+    } catch (const Error& error) {
+      report_.fail(name + ": " + error.what());
+      if (error.code() == ErrorCode::cuda_lost) throw;
+    }
   }
 
  private:
+  Report& report_;
   int64_t from_, next_ = 0;
 };
 
-/// A row; where it ends the GPU, that is a failure of the row, and then of the program.
-void check_one(Report& report, Target& target, Target& reference, Row& row) {
-  const std::string name = target.name() + " " + row.title();
-  try {
-    report.check(name, check_row(target, reference, row));
-  } catch (const Error& error) {
-    report.fail(name + ": " + error.what());
-    throw;
+void check_table(Report& report, Target& target, Target& reference, Rows& rows, Course& course) {
+  for (Row& row : rows) {
+    const std::string name = target.name() + " " + row.title();
+    course.check(name, [&] { report.check(name, check_row(target, reference, row)); });
   }
+  report.summary(target.name());
 }
 
 void check_table(Report& report, Target& target, Target& reference, Rows& rows) {
-  for (Row& row : rows) check_one(report, target, reference, row);
-  report.summary(target.name());
+  Course all(report, -1);
+  check_table(report, target, reference, rows, all);
 }
 
 /// Products and convolutions of factors that are bf16 already are those of float32. What others are rounded to is
@@ -179,7 +184,7 @@ int check_programs(int count) {
 /// another order.
 int check_gpu(const GpuChecks& wanted) {
   Report report;
-  Course course(wanted.from);
+  Course course(report, wanted.from);
   Rows rows;
   const Rows all = rows_of(wanted.filters);
   check_found(report, wanted.filters);
@@ -189,17 +194,14 @@ int check_gpu(const GpuChecks& wanted) {
   add_gpu(report, targets, digest);
   report.check("a GPU", targets.empty() ? "there is none" : "");
   const std::unique_ptr<Target> reference = table_target(op_table_reference());
-  for (const auto& target : targets) {
-    for (Row& row : rows) {
-      if (course.comes_to(target->name() + " " + row.title())) check_one(report, *target, *reference, row);
-    }
-    report.summary(target->name());
-  }
+  for (const auto& target : targets) check_table(report, *target, *reference, rows, course);
   const bool graphs = !targets.empty() && wanted.filters.empty();
-  if (graphs && course.comes_to("random programs")) check_gpu_programs(report, all, kPrograms);
-  if (graphs && course.comes_to("pairs")) check_gpu_pairs(report);
+  if (graphs) {
+    course.check("random programs", [&] { check_gpu_programs(report, all, kPrograms); });
+    course.check("pairs", [&] { check_gpu_pairs(report); });
+  }
   const uint64_t of_rows = digest;  // random sizes may ask for overlapping results, which depend on the order
-  if (course.comes_to("random sizes")) check_random_sizes(report, rows, targets);
+  course.check("random sizes", [&] { check_random_sizes(report, rows, targets); });
   report.summary("random sizes");
   std::printf("digest %016llx\n", static_cast<unsigned long long>(of_rows));
   return close(report);

@@ -3,11 +3,12 @@
 // The bundle runs where there is no Node: nothing of this machine's environment reaches it, and its PATH is an empty folder.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { temporaryFolder } from "../cli/command.js";
+import { emulated, haveEmulation } from "../support/emulated.js";
 import { long } from "../support/long.js";
 import { skip } from "../support/skip.js";
 
@@ -82,6 +83,24 @@ if (missing !== undefined || !canPack) {
       const packed = spawnSync(process.execPath, [join(root, "scripts/bundle.mjs"), "--out", archive], { env, encoding: "utf8" });
       assert.is(packed.status, 0, packed.stderr);
       assert.not.match(packed.stderr, / {2}(build|lib)\//); // of Node alone, which is this machine's, may be said that it is too new
+    });
+  }
+
+  if (long && haveEmulation(join(root, "build/emu"))) {
+    test("with --check it checks a GPU without anything but tar, here the emulated one", () => {
+      const archive = join(folder, "check.tar.xz");
+      const [checked, out] = [join(folder, "checked"), join(folder, "out")];
+      mkdirSync(checked);
+      const env = { ...process.env, XZ_OPT: "-1 -T0" };
+      const packed = spawnSync(process.execPath, [join(root, "scripts/bundle.mjs"), "--check", "--as-built", "--out", archive], { env });
+      assert.is(packed.status, 0, String(packed.stderr));
+      assert.is(spawnSync("tar", ["-xf", archive, "-C", checked]).status, 0);
+      const script = join(checked, basename(unpacked), "gpu-check");
+      const { status, stdout, stderr } = bare(script, ["--out", out], { PATH: "/usr/bin:/bin", ...emulated(join(root, "build/emu")) });
+      assert.is(status, 0, `${stdout}\n${stderr}`);
+      assert.match(stdout, /^ok +parity: /m);
+      assert.match(stdout, /, 0 failed, \d+ skipped, 0 not run, in /);
+      assert.is(stdout.trim().split("\n").at(-1), `${out}.tar.gz`);
     });
   }
 

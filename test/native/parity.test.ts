@@ -44,12 +44,18 @@ withProgram("a filter chooses what is timed", () => {
 });
 
 withProgram("unknown arguments print the usage", () => {
-  for (const args of [["--fast"], ["--runtime", "1", "gemm"], ["--runtime", "99999999999"], ["--leave"]]) {
+  for (const args of [
+    ["--fast"],
+    ["--runtime", "1", "gemm"],
+    ["--gpu", "5", "--from", "gemm"],
+    ["--runtime", "99999999999"],
+    ["--leave"],
+  ]) {
     const { status, out } = run(...args);
     assert.is(status, 2);
     assert.match(
       out,
-      "usage: parity [FILTER... | --bench [FILTER...] | --gpu [STEP] [FILTER...] | --programs [COUNT] | --runtime [ROUNDS]]",
+      "usage: parity [FILTER... | --bench [FILTER...] | --gpu [STEP] [--from CHECK] [FILTER...] | --programs [COUNT] | --runtime [ROUNDS]]",
     );
   }
 });

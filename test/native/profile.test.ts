@@ -38,7 +38,7 @@ interface Row {
 
 /** The table of one program, read back from stderr. */
 function tableOf(stderr: string): { steps: number; rows: Row[]; sum: number; chain: number } {
-  const heads = [...stderr.matchAll(/^lconv profile, program 1: (\d+) launches in turn, medians of (\d+) steps$/gm)];
+  const heads = [...stderr.matchAll(/^lconv profile, program 1: (\d+) launches in turn, (\d+) steps$/gm)];
   assert.is(heads.length, 1, stderr);
   const rows = [...stderr.matchAll(/^ *\d+ +(\d) +([\d.]+) +[\d.]+% +(\d+|-) +[\d.-]+ +[\d.-]+ {2}(.*)$/gm)].map(
     ([, branch, us, bytes, launch]): Row => ({ branch, us: Number(us), bytes: Number(bytes), launch }),

@@ -13,7 +13,7 @@ uint64_t generator = 1;
 
 void reseed(uint64_t seed) { generator = (seed + 1) * 0x9E3779B97F4A7C15u | 1; }
 
-/// "k", "k+", "k:code"
+/// "k", "k+", "k:code"; a launch with a negative code never ends.
 Countdown countdown(const char* text, int code) {
   Countdown c;
   char* rest = nullptr;
