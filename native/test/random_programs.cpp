@@ -37,8 +37,8 @@ class Placer {
       Place place = random_place(row.arguments[i]);
       while (!allowed(place, placed.places, accesses)) place = random_place(row.arguments[i]);
       placed.places.push_back(place);
+      before_.push_back(place);  // of the same command too, where an empty operand may lie
     }
-    before_.insert(before_.end(), placed.places.begin(), placed.places.end());
     return placed;
   }
 
