@@ -24,12 +24,18 @@ async function parity(args: string[], module: Module, settings: Record<string, s
   const given = { LCONV_EMU_SEED: "1", LCONV_EMU_CAPABILITY: "8.0", LCONV_CUDA: module.path, ...settings };
   const env = { ...process.env, ...emulated(emu, given) };
   try {
-    await promisify(execFile)(join(root, "build/Release/parity"), args, { env, maxBuffer: 1 << 28, timeout: 120_000, killSignal: "SIGKILL" });
+    await promisify(execFile)(join(root, "build/Release/parity"), args, {
+      env,
+      maxBuffer: 1 << 28,
+      timeout: 120_000,
+      killSignal: "SIGKILL",
+    });
     return undefined;
   } catch (error) {
     const { stdout, stderr, signal, killed } = error as { stdout: string; stderr: string; signal: string | null; killed: boolean };
     const failed = /^failed: ((?:GPU (?:eager|compiled|displaced)|program \d).*)$/m.exec(stdout)?.[1];
-    if (killed || !(failed ?? signal)) throw new Error(`parity ${args.join(" ")} did not come to a result: ${stderr}${stdout}`.slice(0, 2000));
+    if (killed || !(failed ?? signal))
+      throw new Error(`parity ${args.join(" ")} did not come to a result: ${stderr}${stdout}`.slice(0, 2000));
     return failed ?? `ended by ${signal}`;
   }
 }

@@ -43,7 +43,13 @@ export class Modules {
   }
 
   async sound(): Promise<Module> {
-    return { path: await link(join(this.folder, "sound"), this.units.map(({ object }) => object)), sources: root };
+    return {
+      path: await link(
+        join(this.folder, "sound"),
+        this.units.map(({ object }) => object),
+      ),
+      sources: root,
+    };
   }
 
   /** The module with a fault; an error where that cannot be planted or compiled. */
