@@ -171,7 +171,7 @@ void check_found(Report& report, const Filters& filters) {
   }
 }
 
-constexpr int kPrograms = 200;
+constexpr int kPrograms = 400;
 
 /// Random programs on the GPU alone.
 int check_programs(int count) {

@@ -8,7 +8,8 @@
 namespace lieconv::parity {
 namespace {
 
-size_t random_index(size_t count) { return static_cast<size_t>(integers(1, 0, static_cast<int32_t>(count) - 1)[0]); }
+int64_t random_below(int64_t n) { return integers(1, 0, static_cast<int32_t>(n) - 1)[0]; }
+size_t random_index(size_t count) { return static_cast<size_t>(random_below(static_cast<int64_t>(count))); }
 bool coin() { return random_index(2) == 1; }
 
 /// Operations of a training step: what an update reads is written by others of them, its rate and factor too.
@@ -36,29 +37,29 @@ class Placer {
       Place place = random_place(row.arguments[i]);
       while (!allowed(place, placed.places, accesses)) place = random_place(row.arguments[i]);
       placed.places.push_back(place);
+      before_.push_back(place);  // of the same command too, where an empty operand may lie
     }
-    before_.insert(before_.end(), placed.places.begin(), placed.places.end());
     return placed;
   }
 
  private:
+  /// In any buffer of its type: near its beginning, anywhere, or where an operand before begins.
   Place random_place(const Argument& argument) const {
     const bool whole = argument.dtype == DType::i32;
-    Place place{whole ? Buffers::kFloats + random_index(Buffers::kInts) : random_index(Buffers::kFloats), 0,
-                argument.size()};
-    const int64_t room = Buffers::kSize - place.size;
-    place.offset =
-        static_cast<int64_t>(random_index(static_cast<size_t>(coin() ? room : std::min<int64_t>(room, 3)) + 1));
-    if (before_.empty() || coin()) return place;
-    const Place& other = before_[random_index(before_.size())];
-    if (Buffers::dtype(other.buffer) != argument.dtype || other.offset > room) return place;
-    return {other.buffer, other.offset, place.size};
+    const int64_t room = Memory::kBuffer - argument.size();
+    const int64_t buffer = whole ? Memory::kFloats + random_below(Memory::kInts) : random_below(Memory::kFloats);
+    const int64_t offset = random_below((coin() ? room : std::min<int64_t>(room, 3)) + 1);
+    const Place fresh{buffer * Memory::kBuffer + offset, argument.size()};
+    if (before_.empty() || coin()) return fresh;
+    const int64_t begin = before_[random_index(before_.size())].begin;
+    const bool fits = Memory::dtype(begin) == argument.dtype && begin % Memory::kBuffer <= room;
+    return fits ? Place{begin, argument.size()} : fresh;
   }
 
   /// What a command writes is none of its other operands.
   static bool allowed(const Place& place, const std::vector<Place>& others, const std::vector<Access>& accesses) {
     const bool reads = accesses[others.size()] == Access::read;
-    if (!reads && Buffers::is_input(place.buffer)) return false;
+    if (!reads && Memory::is_input(place.begin)) return false;
     for (size_t i = 0; i < others.size(); ++i) {
       if (place.overlaps(others[i]) && !(reads && accesses[i] == Access::read)) return false;
     }
@@ -68,60 +69,32 @@ class Placer {
   std::vector<Place> before_;
 };
 
-/// The command of a row with its operands wherever `data_of` says.
-template <class DataOf>
-Command command_of(const PlacedRow& placed, const DataOf& data_of) {
-  Command command{find_op(placed.row->op), {}, placed.row->attributes};
-  for (size_t i = 0; i < placed.places.size(); ++i) {
-    const Place& place = placed.places[i];
-    command.operands.push_back(
-        {data_of(place.buffer) + place.offset, place.size, placed.row->arguments[i].dtype, Access::none});
-  }
-  return command;
-}
-
 }  // namespace
 
-Buffers::Buffers(Backend& backend) : backend_(backend) {
-  for (size_t i = 0; i < kFloats + kInts; ++i) {
-    Words words;
-    if (dtype(i) == DType::f32) {
-      for (const float value : uniform(kSize)) words.push_back(bits_of(value));
-    } else {
-      const Ints values = integers(kSize, 0, 6);
-      words.assign(values.begin(), values.end());
-    }
-    first_.push_back(std::move(words));
-    data_.push_back(backend.allocate(kSize * kElementBytes));
-  }
+Memory::Memory(Backend& backend) : backend_(backend), data_(backend.allocate(kSize * kElementBytes)) {
+  for (const float value : uniform(kFloats * kBuffer)) first_.push_back(bits_of(value));
+  for (const int32_t value : integers(kInts * kBuffer, 0, 6)) first_.push_back(static_cast<uint32_t>(value));
 }
 
-Buffers::~Buffers() {
-  for (void* data : data_) backend_.release(data, kSize * kElementBytes);
-}
-
-void Buffers::reset() {
-  for (size_t i = 0; i < data_.size(); ++i) backend_.upload(data_[i], first_[i].data(), kSize * kElementBytes);
-}
-
-Values Buffers::values() const {
-  Values all(data_.size(), Words(kSize));
-  for (size_t i = 0; i < data_.size(); ++i) backend_.download(all[i].data(), data_[i], kSize * kElementBytes);
+Words Memory::values() const {
+  Words all(kSize);
+  backend_.download(all.data(), data_, kSize * kElementBytes);
   return all;
 }
 
-Command PlacedRow::on(const Buffers& buffers) const {
-  return command_of(*this, [&](size_t buffer) { return buffers.data(buffer); });
-}
-
-Command PlacedRow::on(Values& values) const {
-  return command_of(*this, [&](size_t buffer) { return values[buffer].data(); });
+Command PlacedRow::on(void* memory) const {
+  Command command{find_op(row->op), {}, row->attributes};
+  for (size_t i = 0; i < places.size(); ++i) {
+    uint32_t* data = static_cast<uint32_t*>(memory) + places[i].begin;
+    command.operands.push_back({data, places[i].size, row->arguments[i].dtype, Access::none});
+  }
+  return command;
 }
 
 SmallRows::SmallRows(const Rows& rows) : rows_(static_cast<size_t>(op_table_reference().count)) {
   for (const Row& row : rows) {
     bool fits = true;
-    for (const Argument& argument : row.arguments) fits = fits && argument.size() <= Buffers::kSize;
+    for (const Argument& argument : row.arguments) fits = fits && argument.size() <= Memory::kBuffer;
     if (fits) rows_[static_cast<size_t>(find_op(row.op))].push_back(row);
   }
 }
@@ -141,6 +114,17 @@ std::vector<PlacedRow> SmallRows::random_program() const {
     program.push_back(placer.place(kind[random_index(kind.size())]));
   }
   return program;
+}
+
+std::vector<PlacedRow> SmallRows::separate_updates(size_t count) const {
+  const Rows& all = of(static_cast<size_t>(find_op("sgd")));
+  const auto row = std::find_if(all.begin(), all.end(), [](const Row& sgd) {
+    return sgd.arguments.size() == 4 && sgd.arguments[0].size() == 16;  // without momentum
+  });
+  std::vector<PlacedRow> updates;
+  for (int64_t begin = 2 * Memory::kBuffer; updates.size() <= count; begin += 17)
+    updates.push_back({&*row, {{begin % 500, 16}, {600, 1}, {601, 1}, {begin, 16}}});
+  return updates;
 }
 
 }  // namespace lieconv::parity

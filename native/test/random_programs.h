@@ -8,51 +8,47 @@
 
 namespace lieconv::parity {
 
-/// The values of all buffers of a program.
-using Values = std::vector<Words>;
-
-/// Memory that all commands of a program work on: buffers of floats, then of integers. The first of each kind is only
-/// read, so that good values stay.
-class Buffers {
+/// Memory that all commands of a program work on: buffers of floats, then of integers, one behind the other. The first
+/// of each kind are only read, so that good values stay.
+class Memory {
  public:
-  static constexpr int64_t kSize = 600;  // elements of a buffer
-  static constexpr size_t kFloats = 8, kInts = 4;
-  static DType dtype(size_t buffer) { return buffer < kFloats ? DType::f32 : DType::i32; }
-  static bool is_input(size_t buffer) { return buffer == 0 || buffer == 1 || buffer == kFloats; }
+  static constexpr int64_t kBuffer = 600;  // elements
+  static constexpr int64_t kFloats = 8, kInts = 4, kSize = (kFloats + kInts) * kBuffer;
+  static DType dtype(int64_t at) { return at < kFloats * kBuffer ? DType::f32 : DType::i32; }
+  static bool is_input(int64_t at) {
+    return at < 2 * kBuffer || (dtype(at) == DType::i32 && at < (kFloats + 1) * kBuffer);
+  }
 
-  explicit Buffers(Backend& backend);
-  Buffers(const Buffers&) = delete;
-  Buffers& operator=(const Buffers&) = delete;
-  ~Buffers();
-  void reset();
-  Values values() const;
-  uint32_t* data(size_t buffer) const { return static_cast<uint32_t*>(data_[buffer]); }
+  explicit Memory(Backend& backend);
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+  ~Memory() { backend_.release(data_, kSize * kElementBytes); }
+  void reset() { backend_.upload(data_, first_.data(), kSize * kElementBytes); }
+  Words values() const;
+  void* data() const { return data_; }
 
  private:
   Backend& backend_;
-  std::vector<void*> data_;
-  Values first_;
+  void* data_;
+  Words first_;
 };
 
-/// Where an operand lies.
+/// Where an operand lies in the memory.
 struct Place {
-  size_t buffer;
-  int64_t offset, size;
-  bool overlaps(const Place& other) const {
-    return buffer == other.buffer && offset < other.offset + other.size && other.offset < offset + size;
-  }
+  int64_t begin, size;
+  bool holds(int64_t at) const { return begin <= at && at < begin + size; }
+  bool overlaps(const Place& other) const { return begin < other.begin + other.size && other.begin < begin + size; }
 };
 
-/// The operation of a row with its operands somewhere in the buffers.
+/// The operation of a row with its operands somewhere in the memory.
 struct PlacedRow {
   const Row* row;
   std::vector<Place> places;  // of its operands
-  Command on(const Buffers& buffers) const;
-  /// On values in host memory.
-  Command on(Values& values) const;
+  /// `memory` holds Memory::kSize elements, on the device or not.
+  Command on(void* memory) const;
 };
 
-/// The rows of each operation whose operands fit the buffers.
+/// The rows of each operation whose operands fit a buffer.
 class SmallRows {
  public:
   explicit SmallRows(const Rows& rows);
@@ -60,6 +56,8 @@ class SmallRows {
   /// A few commands of a few operations, so that some follow their own kind: updates that join, corrections that are
   /// the same. Many operands begin where an earlier one did, so that results are read and overwritten.
   std::vector<PlacedRow> random_program() const;
+  /// As many updates without anything in common, behind one command more.
+  std::vector<PlacedRow> separate_updates(size_t count) const;
 
  private:
   std::vector<Rows> rows_;

@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import { haveEmulation } from "../support/emulated.js";
 import { long } from "../support/long.js";
 import { skip } from "../support/skip.js";
-import { emu, parityInOrders, run, severalStepsInOrders, trainingInOrders } from "./orders.js";
+import { emu, parity, parityInOrders, run, severalStepsInOrders, trainingInLittleMemory, trainingInOrders } from "./orders.js";
 
 const test = suite("native/emulation");
 
@@ -30,7 +30,11 @@ for (const program of ["emu_abi_values", "emu_cublas_abi_values"]) {
 }
 
 emulationTest("every row of the parity program: right, and the same bits in two orders of execution", () => parityInOrders(2));
+emulationTest("every row on a GPU of one multiprocessor, whose blocks have more to do each", async () => {
+  await parity(1, { LCONV_EMU_SMS: "1" });
+});
 emulationTest("training: the same bits in other orders of execution, and what the CPU gets", () => trainingInOrders(long ? 3 : 2));
 emulationTest("several steps in one graph: the bits of one step a graph, in other orders", () => severalStepsInOrders(long ? 4 : 2));
+emulationTest("training where results share places in memory: the same bits", () => trainingInLittleMemory(2));
 
 test.run();
