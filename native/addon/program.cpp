@@ -134,6 +134,8 @@ Napi::Value ProgramObject::stats(const Napi::CallbackInfo& info) {
   Napi::Object out = Napi::Object::New(info.Env());
   out.Set("launches", static_cast<double>(stats.launches));
   out.Set("longestPath", static_cast<double>(stats.longest_path));
+  out.Set("chainLaunches", static_cast<double>(stats.chain_launches));
+  out.Set("chainSlices", static_cast<double>(stats.chain_slices));
   out.Set("branches", static_cast<double>(stats.branches));
   out.Set("graphNodes", static_cast<double>(stats.graph_nodes));
   out.Set("graphSteps", static_cast<double>(stats.graph_steps));

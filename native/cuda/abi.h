@@ -63,8 +63,11 @@ struct lconv_device_info {
 
 /// What one replay of a program does, counted from its launches.
 struct lconv_program_stats {
-  int64_t launches;                       // kernels, matrix products and sums over ranks
-  int64_t longest_path;                   // launches on the longest chain of dependencies
+  int64_t launches;      // kernels, matrix products and sums over ranks
+  int64_t longest_path;  // launches on the longest chain of dependencies
+  // Of the chain that takes longest where products are counted, too: launches, and slices of 32 terms that blocks of
+  // its products go through.
+  int64_t chain_launches, chain_slices;
   int64_t branches;                       // streams that the launches are spread over
   int64_t graph_nodes;                    // of the captured graph; a product may be several. 0 where there is no graph
   int64_t graph_steps;                    // of the graph of several steps; 0 where there is none

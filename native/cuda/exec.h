@@ -56,6 +56,7 @@ class CudaExec {
       return lower_product(*this, product);
     }
     launch(Launch(product));
+    slices(desc.K);
     work(2.0 * static_cast<double>(desc.batch) * static_cast<double>(desc.M) * static_cast<double>(desc.N) *
          static_cast<double>(desc.K));
   }
@@ -98,6 +99,7 @@ class CudaExec {
     traffic(0);
   }
   void count_own_product() { ++tasks_.back().own_products; }
+  void slices(int64_t terms) { tasks_.back().slices += (terms + kSlice - 1) / kSlice; }
   void traffic(double bytes) { tasks_.back().bytes = bytes; }  // where not all that is claimed is touched
   void work(double flops) { tasks_.back().flops += flops; }
 

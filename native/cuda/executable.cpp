@@ -63,7 +63,12 @@ CudaExecutable::CudaExecutable(CudaDevice& device, const std::vector<CommandView
       nodes_ = schedule(lower(commands), device_.multiprocessors(), device_.settings().branches);
       stats_ = count(nodes_);
       if (stats_.own_products > 0) note(device_.products_note());
-      if (!device_.plan_only() && !nodes_.empty()) prepare();
+      if (device_.plan_only()) {
+        const int64_t steps = steps_of_graph(device_.settings(), stats_, sums_ > 0);
+        stats_.graph_steps = steps > 1 ? steps : 0;
+      } else if (!nodes_.empty()) {
+        prepare();
+      }
     });
   } catch (...) {
     close();

@@ -112,6 +112,9 @@ class Update {
   std::vector<Word> body_;
 };
 
+/// Terms of a product that a block takes at once, more or less, whoever multiplies.
+constexpr int64_t kSlice = 32;
+
 /// Launches that run in turn, and all that they touch. A command is one task, or a few where a part of its results is
 /// ready earlier than the rest.
 struct Task {
@@ -120,6 +123,7 @@ struct Task {
   std::vector<Range> ranges;
   std::vector<Update> updates;  // instead of launches
   std::vector<StepWork> works;  // instead of launches
+  int64_t slices = 0;           // of kSlice terms, that blocks of its products go through one after the other
   int64_t own_products = 0;     // matrix products among the launches that are none of cuBLAS
   double bytes = 0, flops = 0;
   bool repeatable = false;  // reads nothing that it writes, so that doing it twice is doing it once

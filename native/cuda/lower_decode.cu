@@ -134,6 +134,7 @@ void lower(const DecodeContract& op, CudaExec& exec) {
   exec.kernel(decode_contract, dim3(static_cast<unsigned>(blocks < most ? blocks : most)), dim3(kTileThreads),
               shared_bytes(p), p);
   exec.count_own_product();
+  exec.slices(p.samples * (op.d_h + p.depth));
   exec.work(2.0 * static_cast<double>(op.B * op.d) * static_cast<double>(op.n_L * op.m * op.d_h + p.depth * op.o));
 }
 

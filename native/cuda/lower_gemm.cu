@@ -73,6 +73,7 @@ Parts lower_parts(CudaExec& exec, const Product& g) {
     float* const sums = exec.scratch(cut.parts * d.batch * d.M * d.N);
     exec.count_own_product();
     exec.launch(launch_of_tiles(tiles, cut, sums));
+    exec.slices(cut.depth);
     exec.work(2.0 * static_cast<double>(d.batch * d.M * d.N) * static_cast<double>(d.K));
     return Parts{cut.parts, sums};
   });

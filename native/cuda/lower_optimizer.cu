@@ -6,11 +6,15 @@
 namespace lieconv::cuda {
 namespace {
 
+template <class F>
+using ReadArray = const float* F::*;
+template <class F>
+using ChangedArray = float* F::*;
 /// The arrays of an update: the gradient, which is read, and those that it changes.
 template <class F, size_t count>
 struct Arrays {
-  const float* F::*read;
-  float* F::*changed[count];
+  ReadArray<F> read;
+  ChangedArray<F> changed[count];
 };
 __host__ __device__ constexpr Arrays<Sgd::Plain, 1> arrays_of(const Sgd::Plain*) {
   return {&Sgd::Plain::g, {&Sgd::Plain::w}};
@@ -74,7 +78,7 @@ template <class F>
 bool aligned(const F& f) {
   constexpr auto arrays = arrays_of(static_cast<const F*>(nullptr));
   bool all = in_quads(f.*arrays.read, 0);
-  for (float* F::*changed : arrays.changed) all = all && in_quads(f.*changed, 0);
+  for (const ChangedArray<F> changed : arrays.changed) all = all && in_quads(f.*changed, 0);
   return all;
 }
 

@@ -33,6 +33,7 @@ void join(Task& group, Task& task) {
   group.ranges.insert(group.ranges.end(), task.ranges.begin(), task.ranges.end());
   group.bytes += task.bytes;
   group.flops += task.flops;
+  group.slices += task.slices;
 }
 
 /// The earlier task that `task` can be a part of, if there is one. Updates join the last task. A step's works go
@@ -125,6 +126,13 @@ class Scheduler {
   std::array<OfBranches, kStreams> seen_;  // of the others: the last that is certainly done before its next one
 };
 
+/// Launches, and slices that blocks of their products go through, one after the other.
+struct Chain {
+  int64_t launches = 0, slices = 0;
+  /// In slices: on GPUs of today a launch takes as long as about eight of them.
+  int64_t length() const { return 8 * launches + slices; }
+};
+
 }  // namespace
 
 void complete(Task& task, int multiprocessors) {
@@ -147,14 +155,23 @@ std::vector<Node> repeated(const std::vector<Node>& step, int64_t steps, size_t 
 lconv_program_stats count(const std::vector<Node>& nodes) {
   lconv_program_stats stats{};
   std::vector<int64_t> depth(nodes.size());
+  std::vector<Chain> chains(nodes.size());
+  Chain longest;
   OfBranches last;
   for (size_t i = 0; i < nodes.size(); ++i) {
     const Node& node = nodes[i];
     const auto launches = static_cast<int64_t>(node.task.launches.size());
     std::optional<size_t>& before = last[node.branch];
     depth[i] = before ? depth[*before] : 0;
-    for (const size_t other : node.waits) depth[i] = std::max(depth[i], depth[other]);
+    if (before) chains[i] = chains[*before];
+    for (const size_t other : node.waits) {
+      depth[i] = std::max(depth[i], depth[other]);
+      if (chains[other].length() > chains[i].length()) chains[i] = chains[other];
+    }
     depth[i] += launches;
+    chains[i].launches += launches;
+    chains[i].slices += node.task.slices;
+    if (chains[i].length() > longest.length()) longest = chains[i];
     before = i;
     stats.launches += launches;
     stats.longest_path = std::max(stats.longest_path, depth[i]);
@@ -163,6 +180,8 @@ lconv_program_stats count(const std::vector<Node>& nodes) {
     stats.own_products += node.task.own_products;
     for (const Launch& launch : node.task.launches) stats.cublas_products += launch.is_product() ? 1 : 0;
   }
+  stats.chain_launches = longest.launches;
+  stats.chain_slices = longest.slices;
   stats.branches = std::count_if(last.begin(), last.end(), [](const auto& node) { return node.has_value(); });
   return stats;
 }

@@ -157,6 +157,7 @@ void lower_tiles(CudaExec& exec, const P& p, float* result = nullptr, int64_t mo
   const Cut cut = result ? best_cut(exec, p, most_parts) : Cut{1, p.depth};
   float* partials = cut.parts > 1 ? exec.scratch(cut.parts * size) : nullptr;
   exec.launch(launch_of_tiles(p, cut, partials));
+  exec.slices(cut.parts > 1 ? cut.depth : p.depth);
   exec.work(2.0 * static_cast<double>(size) * static_cast<double>(p.depth));
   if (cut.parts > 1) lower_sum(exec, 1, cut.parts, size, 1, partials, result);
 }

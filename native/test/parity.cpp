@@ -1,9 +1,9 @@
 // Checks every operation of every kernel table against the shared bodies run serially and against float64 loops; needs
 // no Node. `parity FILTER...` checks only the rows whose name has one of these in it, a family and an operation with
 // its attributes, as in "expand expand(2,16,...)"; providers of products, parts and threads are left out then. `parity
-// --gpu` checks the first GPU alone, `parity --programs` random programs on it, `parity --runtime` threads and what
-// they share, without the kernels; `parity --bench` times kernels instead, of which a filter chooses some, as in
-// "avx512 gemm(1,2048,".
+// --gpu` checks the first GPU alone, `parity --programs` random programs on it, `parity --pairs` two commands as one,
+// `parity --runtime` threads and what they share, without the kernels; `parity --bench` times kernels instead, of which
+// a filter chooses some, as in "avx512 gemm(1,2048,".
 // After an error that the GPU's context does not survive the program ends with exit code 3. `parity --gpu --from N`
 // begins with check N and prints number and name of each before it runs: whoever started it can go on behind one that
 // ended the process, or never ends.
@@ -180,6 +180,13 @@ int check_programs(int count) {
   return close(report);
 }
 
+/// Two commands as one launch, on the GPU alone.
+int check_pairs() {
+  Report report;
+  check_gpu_pairs(report);
+  return close(report);
+}
+
 /// The GPU alone; that there is none is a failure here. The digest of all results is the same wherever blocks run in
 /// another order.
 int check_gpu(const GpuChecks& wanted) {
@@ -277,7 +284,7 @@ int usage() {
   std::fprintf(
       stderr,
       "usage: parity [FILTER... | --bench [FILTER...] | --gpu [STEP] [--from CHECK] [FILTER...] | --programs [COUNT] | "
-      "--runtime [ROUNDS]]\n");
+      "--pairs | --runtime [ROUNDS]]\n");
   return 2;
 }
 
@@ -311,6 +318,7 @@ int run(const std::vector<std::string>& arguments) {
   const bool numbered = !rest.empty() && is_number(rest[0]);
   const int number = take_number(rest, first == "--programs" ? kPrograms : kRounds);
   if (!rest.empty()) return usage();
+  if (first == "--pairs" && !numbered) return check_pairs();
   if (first == "--programs") return check_programs(std::max(1, number));
   if (first == "--runtime") return check_threads_alone(std::max(1, number));
   if (first == "--leave" && numbered) leave(number);

@@ -24,13 +24,19 @@ export const GPU: GpuName = "h100";
 
 /** From one graph node to the next that depends on it, at best and at worst. */
 const NODE_US = [1.5, 2.5] as const;
+/** Of 32 terms of a product in a block that has to wait for memory of each, which is what few blocks with long sums take. */
+const SLICE_US = 0.25;
+/** From the end of a graph to the begin of the next one. */
+const GRAPH_US = [3, 5] as const;
+/** Of these figures: nothing has been held against a measurement since. */
+export const PREDICTED = "2026-12-01";
 
 /** Microseconds that a step cannot take less than, and the PREDICTION that follows: the greatest of them, which nothing has measured. */
 export interface Floors {
   gpu: GpuName;
   memoryFloorUs: number;
   arithmeticFloorUs: number;
-  /** Of the longest chain of dependent launches. */
+  /** Of the longest chain of dependent launches, with the sums of its products and the way from graph to graph. */
   launchFloorUsLow: number;
   launchFloorUsHigh: number;
   predictedUsLow: number;
@@ -38,11 +44,11 @@ export interface Floors {
   boundBy: "memory" | "arithmetic" | "launches";
 }
 
-export function floors({ bytes, flops, longestPath }: ProgramStats, gpu: GpuName, precision: Precision = "fp32"): Floors {
+export function floors({ bytes, flops, chainLaunches, chainSlices, graphSteps }: ProgramStats, gpu: GpuName, precision: Precision = "fp32"): Floors {
   const { bytesPerSecond, flopsPerSecond } = gpus[gpu];
   const memory = (1e6 * bytes) / bytesPerSecond;
   const arithmetic = (1e6 * flops) / flopsPerSecond[precision];
-  const [low, high] = NODE_US.map((us) => us * longestPath);
+  const [low, high] = NODE_US.map((us, k) => us * chainLaunches + SLICE_US * chainSlices + GRAPH_US[k] / Math.max(1, graphSteps));
   const device = Math.max(memory, arithmetic);
   const us = (x: number): number => Number(x.toFixed(2));
   return {

@@ -86,11 +86,15 @@ export interface ProgramStats {
   launches: number;
   /** Launches on the longest chain of dependencies. */
   longestPath: number;
+  /** Launches of the chain that takes longest where the length of its products counts as well. */
+  chainLaunches: number;
+  /** Slices of 32 terms that blocks of the products of that chain go through, one after the other, if their sums are not split. */
+  chainSlices: number;
   /** Parallel streams that the launches are spread over. */
   branches: number;
   /** Nodes of the CUDA graph that a step is; 0 if its launches are issued one by one, or only counted. */
   graphNodes: number;
-  /** Steps that a second, larger graph holds, which is launched while so many are left to do; 0 if there is none. */
+  /** Steps that a second, larger graph holds, which is launched while so many are left to do; 0 if there is none. Where launches are only counted: would hold. */
   graphSteps: number;
   /** Matrix products by cuBLAS. */
   cublasProducts: number;

@@ -55,7 +55,7 @@ withProgram("unknown arguments print the usage", () => {
     assert.is(status, 2);
     assert.match(
       out,
-      "usage: parity [FILTER... | --bench [FILTER...] | --gpu [STEP] [--from CHECK] [FILTER...] | --programs [COUNT] | --runtime [ROUNDS]]",
+      "usage: parity [FILTER... | --bench [FILTER...] | --gpu [STEP] [--from CHECK] [FILTER...] | --programs [COUNT] | --pairs | --runtime [ROUNDS]]",
     );
   }
 });

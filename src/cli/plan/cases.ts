@@ -1,6 +1,6 @@
 import { type PlanResult, planSteps } from "../../cost/casePlan.js";
 import { BATCH, benchCases } from "../../cost/cases.js";
-import { GPU, type GpuName, gpuNames } from "../../cost/floors.js";
+import { GPU, type GpuName, gpuNames, PREDICTED } from "../../cost/floors.js";
 import { defined } from "../../defined.js";
 import { planningDevice } from "../../engine/device.js";
 import type { Context } from "../terminal/context.js";
@@ -37,8 +37,9 @@ export async function planCases(given: Given<typeof caseFlags>, { out, signal }:
 
 /** What the times for a GPU are worth. */
 export const prediction = (gpu: GpuName): string =>
-  `PREDICTION for one ${gpu.toUpperCase()}, fp32: counted from the programs and the GPU's figures; nothing here was measured. Predicted is the greatest\n` +
-  "of the floors: memory traffic, arithmetic without tensor cores, and 1.5 to 2.5 us for each launch of the longest chain.";
+  `PREDICTION of ${PREDICTED} for one ${gpu.toUpperCase()}, fp32: counted from the programs and the GPU's figures; nothing here was measured. Predicted is\n` +
+  "the greatest of the floors: memory traffic, arithmetic without tensor cores, and the longest chain, with 1.5 to 2.5 us for each launch,\n" +
+  ".25 us for each 32 terms that its products add up one after the other, and 3 to 5 us from one graph to the next.";
 
 const header = [
   "case",
@@ -50,7 +51,7 @@ const header = [
   "GFLOP",
   "memory us",
   "arith. us",
-  "launch us",
+  "chain us",
   "predicted us",
   "by",
 ];

@@ -14,7 +14,7 @@ const emu = join(root, "build/emu");
 
 /** What the check says against the module, which has its fault in `file`; undefined where it passes. */
 export async function complaint(check: Check, module: Module, file: string): Promise<string | undefined> {
-  if (check === "programs") return parity(["--programs"], module);
+  if (check === "programs" || check === "pairs") return parity([`--${check}`], module);
   if ("rows" in check) return parity(["--gpu", check.rows], module);
   return parity(["--gpu", check.ptx], module, { LCONV_EMU_PTX: await ptx(module, file) });
 }
@@ -33,7 +33,7 @@ async function parity(args: string[], module: Module, settings: Record<string, s
     return undefined;
   } catch (error) {
     const { stdout, stderr, signal, killed } = error as { stdout: string; stderr: string; signal: string | null; killed: boolean };
-    const failed = /^failed: ((?:GPU (?:eager|compiled|displaced)|program \d).*)$/m.exec(stdout)?.[1];
+    const failed = /^failed: ((?:GPU (?:eager|compiled|displaced)|program \d|[a-z]\w*\(.*\) and ).*)$/m.exec(stdout)?.[1];
     if (killed || !(failed ?? signal))
       throw new Error(`parity ${args.join(" ")} did not come to a result: ${stderr}${stdout}`.slice(0, 2000));
     return failed ?? `ended by ${signal}`;

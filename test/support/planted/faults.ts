@@ -5,6 +5,8 @@
 export type Check =
   /** Random programs of the parity program. */
   | "programs"
+  /** Two commands that are one launch. */
+  | "pairs"
   /** The parity program's rows with this in their name. */
   | { rows: string }
   /** The same on what nvcc makes of the faulty file. */
@@ -62,11 +64,30 @@ export const faults: readonly Fault[] = [
   {
     name: "an update joins others over a task between them",
     file: "schedule.cpp",
-    from: `if (!result.empty() && joins(task, result.back())) {
-      join(result.back(), task);`,
-    to: `const auto group = std::find_if(result.begin(), result.end(), [&](const Task& t) { return joins(task, t); });
-    if (group != result.end()) {
-      join(*group, task);`,
+    from: "if (!before.empty() && joins(task, before.back())) return &before.back();",
+    to: `const auto group = std::find_if(before.begin(), before.end(), [&](const Task& t) { return joins(task, t); });
+  if (group != before.end()) return &*group;`,
+    by: "programs",
+  },
+  {
+    name: "a step's work joins others over a task that it needs",
+    file: "schedule.cpp",
+    from: "if (before[i].conflicts(task)) return nullptr;",
+    to: "",
+    by: "programs",
+  },
+  {
+    name: "a work more than a launch has room for",
+    file: "schedule.cpp",
+    from: "together <= StepWork::kMostJoined) return",
+    to: "together <= StepWork::kMostJoined + 1) return",
+    by: "programs",
+  },
+  {
+    name: "of several steps in a graph one is left out",
+    file: "schedule.cpp",
+    from: "for (int64_t i = 0; i < steps; ++i) {",
+    to: "for (int64_t i = 1; i < steps; ++i) {",
     by: "programs",
   },
   {
@@ -128,8 +149,8 @@ export const faults: readonly Fault[] = [
   },
   {
     name: "the bias does not wait for the sums of its rows",
-    file: "lower_matmul.cu",
-    from: "exec.next_task({range_of(op.row_sums, rows, false),",
+    file: "lower_activation_grad.cu",
+    from: "exec.next_task({range_of(sums, size, false),",
     to: "exec.next_task({",
     by: "programs",
   },
@@ -224,6 +245,52 @@ export const faults: readonly Fault[] = [
     to: "1.0f",
     by: product,
   },
+  // Two commands in one launch -------------------------------------------------------------------------------------------------------
+  {
+    name: "the result that is passed on is stored all the same",
+    file: "ops.cu",
+    from: "if (!pair || machine.gemms == Gemms::cublas) return {};",
+    to: "if (pair || machine.gemms == Gemms::cublas) return {};",
+    by: "pairs",
+  },
+  {
+    name: "a loss begins before the parts of its logits are added up",
+    file: "lower_loss.cu",
+    from: `sums[threadIdx.x] = total;
+    }
+    __syncthreads();`,
+    to: `sums[threadIdx.x] = total;
+    }`,
+    by: "pairs",
+  },
+  {
+    name: "sums of a gradient lack the last tile of a row",
+    file: "lower_activation_grad.cu",
+    from: "lower_sum(exec, outer, size / (outer * inner), inner, 1, sums, op.dbias);",
+    to: "lower_sum(exec, outer, size / (outer * inner) - (inner == 1), inner, 1, sums, op.dbias);",
+    by: "pairs",
+  },
+  {
+    name: "a gradient of several channels reads the weights of the first",
+    file: "lower_activation_grad.cu",
+    from: "return P::right(0, k, j * this->columns + column);",
+    to: "return P::right(0, k, column);",
+    by: "pairs",
+  },
+  {
+    name: "a sum over samples has the terms of the first",
+    file: "lower_gemm.cu",
+    from: "return P::left(at / terms, row, at % terms);",
+    to: "return P::left(0, row, at % terms);",
+    by: "pairs",
+  },
+  {
+    name: "updates at any address are read in vectors",
+    file: "lower_optimizer.cu",
+    from: "many.aligned[many.count] = aligned(f);",
+    to: "many.aligned[many.count] = true;",
+    by: { rows: " rmsprop(" },
+  },
   // Kernels --------------------------------------------------------------------------------------------------------------------------
   {
     name: "warps are added up before all are there",
@@ -235,9 +302,9 @@ export const faults: readonly Fault[] = [
   },
   {
     name: "joined updates begin where the first began",
-    file: "kernels.cuh",
-    from: "p.f[k](i - (k > 0 ? p.end[k - 1] : 0));",
-    to: "p.f[k](i);",
+    file: "lower_optimizer.cu",
+    from: "quad = i - (k > 0 ? p.end[k - 1] : 0),",
+    to: "quad = i,",
     by: "programs",
   },
   {
@@ -249,7 +316,7 @@ export const faults: readonly Fault[] = [
   },
   {
     name: "gradients at any address are written in vectors",
-    file: "lower_matmul.cu",
+    file: "lower_activation_grad.cu",
     from: " && in_quads(op.dx, 0);",
     to: ";",
     by: { rows: " biasActivationGrad(" },
