@@ -47,7 +47,10 @@ withProgram("unknown arguments print the usage", () => {
   for (const args of [["--fast"], ["--runtime", "1", "gemm"], ["--runtime", "99999999999"], ["--leave"]]) {
     const { status, out } = run(...args);
     assert.is(status, 2);
-    assert.match(out, "usage: parity [FILTER... | --bench [FILTER...] | --gpu [STEP] [FILTER...] | --programs [COUNT] | --runtime [ROUNDS]]");
+    assert.match(
+      out,
+      "usage: parity [FILTER... | --bench [FILTER...] | --gpu [STEP] [FILTER...] | --programs [COUNT] | --runtime [ROUNDS]]",
+    );
   }
 });
 
