@@ -56,7 +56,7 @@ class CudaExec {
       return lower_product(*this, product);
     }
     launch(Launch(product));
-    slices(desc.K);
+    slices(terms_of_block(desc, multiprocessors()));
     work(2.0 * static_cast<double>(desc.batch) * static_cast<double>(desc.M) * static_cast<double>(desc.N) *
          static_cast<double>(desc.K));
   }

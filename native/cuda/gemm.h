@@ -10,6 +10,10 @@ class CudaExec;
 /// cuBLAS that does not split such sums leaves them to a few multiprocessors, which takes 100 to 400 us.
 bool served_by_tiles(const GemmDesc& desc, Gemms gemms);
 
+/// Terms that a block of cuBLAS is expected to add up: all, but for long sums that it splits, so that they fill the
+/// GPU.
+int64_t terms_of_block(const GemmDesc& desc, int multiprocessors);
+
 /// Writes down the tiles of a product, with long sums cut into parts that are added up in a fixed order.
 void lower_product(CudaExec& exec, const Product& product);
 

@@ -8,7 +8,7 @@ namespace {
 
 /// So many parts are added up by one launch (lower_reduce.cu), and are enough for one tile of result to fill a GPU.
 constexpr int64_t kMostParts = 96;
-constexpr int64_t kFewTiles = 4;
+constexpr int64_t kFewTiles = 4, kLongDepth = 2048;
 
 /// C (+)= sums that lie one after the other.
 struct PutSums {
@@ -49,8 +49,13 @@ struct OverMembers : P {
 
 bool served_by_tiles(const GemmDesc& d, Gemms gemms) {
   if (gemms != Gemms::automatic) return gemms == Gemms::tiles;
-  constexpr int64_t kLongDepth = 2048;
   return d.K >= kLongDepth && tiles_of(d.batch, d.M, d.N) <= kFewTiles;
+}
+
+int64_t terms_of_block(const GemmDesc& d, int multiprocessors) {
+  if (d.K < kLongDepth) return d.K;
+  const int64_t parts = multiprocessors / tiles_of(d.batch, d.M, d.N);
+  return parts > 1 ? d.K / std::min(parts, d.K / (kLongDepth / 4)) : d.K;
 }
 
 void lower_product(CudaExec& exec, const Product& g) {
