@@ -55,11 +55,7 @@ withProgram("unknown arguments print the usage", () => {
     assert.is(status, 2);
     assert.match(
       out,
-<<<<<<< HEAD
       "usage: parity [FILTER... | --bench [FILTER...] | --gpu [STEP] [--from CHECK] [FILTER...] | --programs [COUNT] | --pairs | --runtime [ROUNDS]]",
-=======
-      "usage: parity [FILTER... | --bench [FILTER...] | --gpu [STEP] [FILTER...] | --programs [COUNT] | --runtime [ROUNDS]]",
->>>>>>> c9cb85af7c053e4411810546140f80c93c8b87ab
     );
   }
 });
