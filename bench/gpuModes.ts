@@ -8,6 +8,7 @@ import { typescript } from "./process.js";
 
 export const modes = {
   usual: {},
+  "one step": { LCONV_CUDA_STEPS: "1" },
   "no graph": { LCONV_CUDA_GRAPH: "0" },
   tiles: { LCONV_CUDA_GEMM: "tiles" },
   "one branch": { LCONV_CUDA_BRANCHES: "1" },
@@ -32,6 +33,7 @@ export function located(ways: Readonly<Record<Mode, Way>>): string {
   if (passes("tiles")) return "products of cuBLAS: right with LCONV_CUDA_GEMM=tiles";
   const operations = firstOfEach(ways["in turn"].failures).map(({ operation }) => operation);
   if (operations.length > 0) return `kernels of ${operations.join(", ")}: wrong however they are launched, one by one, too`;
+  if (passes("one step")) return "the graph of several steps: right with LCONV_CUDA_STEPS=1";
   if (passes("one branch")) return "an edge: right with LCONV_CUDA_BRANCHES=1, so a launch does not wait for another branch";
   if (passes("no graph")) return "the graph: the same launches are right with LCONV_CUDA_GRAPH=0";
   if (passes("in turn")) return "the order of launches: right with LCONV_CUDA_SYNC=1, so something is not waited for";

@@ -44,7 +44,11 @@ export interface Floors {
   boundBy: "memory" | "arithmetic" | "launches";
 }
 
-export function floors({ bytes, flops, chainLaunches, chainSlices, graphSteps }: ProgramStats, gpu: GpuName, precision: Precision = "fp32"): Floors {
+export function floors(
+  { bytes, flops, chainLaunches, chainSlices, graphSteps }: ProgramStats,
+  gpu: GpuName,
+  precision: Precision = "fp32",
+): Floors {
   const { bytesPerSecond, flopsPerSecond } = gpus[gpu];
   const memory = (1e6 * bytes) / bytesPerSecond;
   const arithmetic = (1e6 * flops) / flopsPerSecond[precision];

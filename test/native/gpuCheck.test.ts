@@ -216,15 +216,23 @@ test("the ways that pass and fail locate a fault", () => {
   const untrained: Way = { failures: [], training: "weights are 1e-1 from the CPU's" };
   const where = (failing: Partial<Record<Mode, Way>>): string =>
     located(Object.fromEntries(Object.keys(modes).map((mode) => [mode, failing[mode as Mode] ?? right])) as Record<Mode, Way>);
-  const everywhere = { usual: wrong, "no graph": wrong, tiles: wrong, "one branch": wrong, "in turn": wrong };
+  const everywhere = { usual: wrong, "one step": wrong, "no graph": wrong, tiles: wrong, "one branch": wrong, "in turn": wrong };
   assert.is(where({}), "all ways agree");
   assert.match(where(everywhere), /^kernels of sum:/);
   assert.match(where({ ...everywhere, tiles: right }), /^products of cuBLAS/);
   assert.match(where({ ...everywhere, "one branch": right, "in turn": untrained }), /^an edge/);
-  assert.match(where({ ...everywhere, "no graph": right, "in turn": right }), /^the graph/);
+  assert.match(where({ ...everywhere, "no graph": right, "in turn": right }), /^the graph:/);
+  assert.match(where({ ...everywhere, "one step": right, "no graph": right, "in turn": right }), /^the graph of several steps/);
   assert.match(where({ ...everywhere, "in turn": right }), /^the order of launches/);
   assert.match(
-    where({ usual: untrained, "no graph": untrained, tiles: untrained, "one branch": untrained, "in turn": untrained }),
+    where({
+      usual: untrained,
+      "one step": untrained,
+      "no graph": untrained,
+      tiles: untrained,
+      "one branch": untrained,
+      "in turn": untrained,
+    }),
     /^training alone/,
   );
   assert.match(where({ tiles: wrong }), /^the usual way is right, but not tiles/);

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -64,6 +64,20 @@ plannedTest("every case is planned; work grows with the batch, on a faster GPU t
     assert.ok(line.gflop > 2 * small[i].gflop, line.case);
     assert.ok(faster[i].predictedUsHigh <= line.predictedUsHigh, line.case);
   }
+});
+
+plannedTest("docs/cuda.md has the launches that it counts", async () => {
+  const docs = readFileSync(new URL("../../../docs/cuda.md", import.meta.url), "utf8");
+  const rows = [...docs.matchAll(/^\| ((?:mnist|cifar100)\/\w+) \| (\d+) \| (\d+) \|$/gm)].map(([, name, ...counts]) => [
+    name,
+    ...counts.map(Number),
+  ]);
+  assert.is(rows.length, 6);
+  const lines = await planned("--cases", rows.map(([name]) => name).join(","));
+  assert.equal(
+    lines.map((line) => [line.case.replace("/b64", ""), line.launches, line.longestPath]),
+    rows,
+  );
 });
 
 plannedTest("text says that it is a prediction", async () => {
