@@ -125,8 +125,8 @@ void lower(const BiasActivationGrad& op, CudaExec& exec) {
 
 bool lower_pair(const Gemm& product, const BiasActivationGrad& op, CudaExec& exec) {
   const GemmDesc& d = product.desc;
-  const bool plain = d.batch == 1 && d.M == op.outer && d.N == op.channels * op.inner && d.ldc == d.N &&
-                     !d.accumulate && product.bias_axis == 0 && product.fn == kLinear;
+  const bool plain = product.c == op.dy && d.batch == 1 && d.M == op.outer && d.N == op.channels * op.inner &&
+                     d.ldc == d.N && !d.accumulate && product.bias_axis == 0 && product.fn == kLinear;
   if (!plain || d.K > kMostTerms || op.inner < kTileColumns / 2 || op.outer == 0) return false;
   with_tiles({d, product.a, product.b, product.c}, [&](const auto& tiles) {
     lower_tiles_and_sums(exec, op, OfChannels<std::decay_t<decltype(tiles)>>(tiles, op.channels));
@@ -135,8 +135,8 @@ bool lower_pair(const Gemm& product, const BiasActivationGrad& op, CudaExec& exe
 }
 
 bool lower_pair(const Expand& product, const BiasActivationGrad& op, CudaExec& exec) {
-  const bool plain = op.outer == product.B && op.channels == product.o && op.inner == product.d && !product.has_bias &&
-                     product.fn == kLinear;
+  const bool plain = product.y == op.dy && op.outer == product.B && op.channels == product.o && op.inner == product.d &&
+                     !product.has_bias && product.fn == kLinear;
   if (!plain || op.inner < kTileColumns / 2 || !ExpandTiles::serves(product, exec.tensor_cores())) return false;
   lower_tiles_and_sums(exec, op, OfSamples(product));
   return true;

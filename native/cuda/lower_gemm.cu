@@ -88,8 +88,9 @@ Parts lower_parts(CudaExec& exec, const Product& g) {
 /// longer sum it has enough blocks, and the product of each sample is not stored.
 bool lower_pair(const Gemm& product, const Sum& op, CudaExec& exec) {
   const GemmDesc& d = product.desc;
-  const bool plain = op.outer == 1 && op.k == d.batch && op.inner == d.M * d.N && d.stride_c == op.inner &&
-                     d.ldc == d.N && !d.accumulate && product.bias_axis == 0 && product.fn == kLinear && op.scale == 1;
+  const bool plain = product.c == op.x && op.outer == 1 && op.k == d.batch && op.inner == d.M * d.N &&
+                     d.stride_c == op.inner && d.ldc == d.N && !d.accumulate && product.bias_axis == 0 &&
+                     product.fn == kLinear && op.scale == 1;
   const bool few = d.batch > 1 && d.K > 0 && tiles_of(1, d.M, d.N) <= kFewTiles;
   if (!plain || !few || exec.gemms() == Gemms::cublas || d.batch * d.K > kMostPlaces) return false;
   exec.count_own_product();

@@ -140,8 +140,8 @@ void lower(const CrossEntropy& op, CudaExec& exec) {
 /// The output layer's product, cut into parts, with the loss behind the sum of the parts; the logits are never stored.
 bool lower_pair(const Gemm& product, const CrossEntropy& op, CudaExec& exec) {
   const GemmDesc& d = product.desc;
-  const bool plain = d.batch == 1 && d.M == op.rows && d.N == op.cols && d.ldc == d.N && !d.accumulate &&
-                     product.bias_axis != 1 && product.fn == kLinear;
+  const bool plain = product.c == op.x && d.batch == 1 && d.M == op.rows && d.N == op.cols && d.ldc == d.N &&
+                     !d.accumulate && product.bias_axis != 1 && product.fn == kLinear;
   if (!plain || d.N > kThreads) return false;
   const Parts parts = lower_parts(exec, {d, product.a, product.b, product.c});
   if (parts.count == 0) return false;

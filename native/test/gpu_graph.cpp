@@ -172,6 +172,7 @@ void check_gpu_programs(Report& report, const Rows& rows, int count) {
     if (none) return;
   }
   report.check("many updates", check_updates(*counted, *backend, small, *reference));
+  report.check("updates of two steps", Program(*counted, *backend, small.updates_of_two_steps()).check(*reference));
   const int64_t failed = report.failed;
   for (int turn = 0; turn < count && report.failed == failed; ++turn)  // what fails in one fails in many
     report.check("program " + std::to_string(turn),

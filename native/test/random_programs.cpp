@@ -127,4 +127,17 @@ std::vector<PlacedRow> SmallRows::separate_updates(size_t count) const {
   return updates;
 }
 
+std::vector<PlacedRow> SmallRows::updates_of_two_steps() const {
+  const Rows &adams = of(static_cast<size_t>(find_op("adam"))),
+             &advances = of(static_cast<size_t>(find_op("stepAdvance")));
+  const auto adam = std::find_if(adams.begin(), adams.end(), [](const Row& row) {
+    return row.arguments[0].size() > 1 && row.arguments[0].size() <= 100;  // g
+  });
+  const int64_t n = adam->arguments[0].size(), step = (Memory::kFloats + 2) * Memory::kBuffer;
+  const auto update = [&](int64_t at) {  // g, lr, scale, step, w, m, v, correction; v is not negative at its beginning
+    return PlacedRow{&*adam, {{0, n}, {600, 1}, {601, 1}, {step, 1}, {at, n}, {at + n, n}, {at + 2 * n, n}, {1200, 2}}};
+  };
+  return {update(3000), update(1800), PlacedRow{&advances[0], {{step, 1}}}, update(2400)};
+}
+
 }  // namespace lieconv::parity

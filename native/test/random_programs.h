@@ -58,6 +58,9 @@ class SmallRows {
   std::vector<PlacedRow> random_program() const;
   /// As many updates without anything in common, behind one command more.
   std::vector<PlacedRow> separate_updates(size_t count) const;
+  /// Two updates by Adam whose corrections lie at one place, and the step counter advanced in between; behind one
+  /// command more.
+  std::vector<PlacedRow> updates_of_two_steps() const;
 
  private:
   std::vector<Rows> rows_;
