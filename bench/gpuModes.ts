@@ -50,7 +50,9 @@ async function train(check: Check, name: string, env: NodeJS.ProcessEnv): Promis
   return ended.code === 0 ? (JSON.parse(lastLine(ended.stdout)) as Trained) : reasonOf(ended);
 }
 
+/** NaN where one of them is not finite, which JSON has as null. */
 function difference(got: readonly number[], want: readonly number[]): number {
+  if (!got.every((x) => Number.isFinite(x))) return Number.NaN;
   const norm = (x: readonly number[]): number => Math.sqrt(x.reduce((sum, value) => sum + value * value, 0));
   return norm(got.map((x, i) => x - want[i])) / norm(want);
 }

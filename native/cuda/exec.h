@@ -25,9 +25,10 @@ class CudaExec {
       if (operand.claimed == 0) continue;
       const bool write = operand.access != Access::read;
       tasks_[0].ranges.push_back(range_of(operand.data, operand.claimed, write));
-      tasks_[0].bytes +=
+      operand_bytes_ +=
           static_cast<double>(operand.claimed * kElementBytes) * (operand.access == Access::update ? 2 : 1);
     }
+    traffic_of_operands();
   }
 
   /// f(i) for all i < n. `cost`, the work of one f, is of no interest here.
@@ -100,6 +101,8 @@ class CudaExec {
   }
   void count_own_product() { ++tasks_.back().own_products; }
   void slices(int64_t terms) { tasks_.back().slices += (terms + kSlice - 1) / kSlice; }
+  /// What an operation that others make up moves: its operands once, whatever those said.
+  void traffic_of_operands() { traffic(operand_bytes_); }
   void traffic(double bytes) { tasks_.back().bytes = bytes; }  // where not all that is claimed is touched
   void work(double flops) { tasks_.back().flops += flops; }
 
@@ -122,6 +125,7 @@ class CudaExec {
   float* scratch_;
   int64_t scratch_used_ = 0;
   Machine machine_;
+  double operand_bytes_ = 0;
   std::vector<Task> tasks_;
 };
 

@@ -64,8 +64,9 @@ CudaExecutable::CudaExecutable(CudaDevice& device, const std::vector<CommandView
       stats_ = count(nodes_);
       if (stats_.own_products > 0) note(device_.products_note());
       if (device_.plan_only()) {
+        const bool graphs = device_.settings().graph && !device_.settings().sync;
         const int64_t steps = steps_of_graph(device_.settings(), stats_, sums_ > 0);
-        stats_.graph_steps = steps > 1 ? steps : 0;
+        stats_.graph_steps = graphs && steps > 1 ? steps : 0;
       } else if (!nodes_.empty()) {
         prepare();
       }

@@ -125,7 +125,8 @@ void lower(const DecodeContract& op, CudaExec& exec) {
   if (exec.gemms() == Gemms::cublas || !serves(p)) {
     lower(op.first_slot(), exec);
     for (int64_t k = 0; k < op.products(); ++k) lower(op.decode(k), exec);
-    return lower(op.contract(), exec);
+    lower(op.contract(), exec);
+    return exec.traffic_of_operands();
   }
   constexpr int64_t kMostSamples = 4;
   const int64_t tiles = (op.d + kPositions - 1) / kPositions, enough = tiles * op.B / (2 * exec.multiprocessors());

@@ -83,9 +83,13 @@ void lower(const Gemm& op, CudaExec& exec) {
 }
 template <>
 void lower(const Expand& op, CudaExec& exec) {
-  if (ExpandTiles::serves(op, exec.tensor_cores())) return lower_tiles(exec, ExpandTiles(op));
+  if (exec.gemms() != Gemms::cublas && ExpandTiles::serves(op, exec.tensor_cores())) {
+    exec.count_own_product();
+    return lower_tiles(exec, ExpandTiles(op));
+  }
   if (op.r > 0) lower(op.large(), exec);
   lower(op.small(), exec);
+  exec.traffic_of_operands();
 }
 template <>
 void lower(const BiasActivation& op, CudaExec& exec) {

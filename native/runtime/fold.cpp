@@ -14,12 +14,17 @@ bool is_slice(const RecordedCommand& command) {
   return command.op == op;
 }
 
-/// A gather that takes all of its index from `slice` as it is.
+/// A gather that takes all of its index from `slice` as it is, needs nothing else of it, and spoils neither list nor
+/// counter.
 bool looks_up(const RecordedCommand& command, const RecordedCommand& slice) {
   static const int op = op_number("gather");
-  constexpr size_t kIndex = 1, kCount = 2, kList = 3;  // operand; attributes
-  return command.op == op && command.attributes[kList] == 0 && command.buffers[kIndex] == slice.buffers[2] &&
-         command.offsets[kIndex] == 0 && slice.offsets[2] == 0 && command.attributes[kCount] == slice.attributes[1];
+  constexpr size_t kCount = 2, kList = 3;  // attributes
+  if (command.op != op || command.attributes[kList] != 0) return false;
+  const BufferRef &table = command.buffers[0], &index = command.buffers[1], &y = command.buffers[2];
+  const BufferRef &list = slice.buffers[0], &counter = slice.buffers[1], &part = slice.buffers[2];
+  const bool all = index == part && command.offsets[1] == 0 && slice.offsets[2] == 0 &&
+                   command.attributes[kCount] == slice.attributes[1];
+  return all && table != part && y != list && y != counter;
 }
 
 bool has(const RecordedCommand& command, const BufferRef& buffer, bool written) {

@@ -120,7 +120,9 @@ function gradientsOf(node: GradNode, backward: () => (Tensor | undefined)[]): (T
   const cut = node.inputs.find((input, i) => node.flows[i] && input.disposed);
   if (cut) throw gone(`a tensor of shape ${showShape(cut.shape)}`);
   try {
-    return backward();
+    const found = backward();
+    if (found.some((dx) => dx?.disposed)) throw gone("a tensor");
+    return found;
   } catch (error) {
     throw error instanceof LconvError && error.code === "ERR_LCONV_DISPOSED" ? gone("a tensor") : error;
   }

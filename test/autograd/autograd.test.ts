@@ -50,6 +50,9 @@ test("a part of the loss that a scope has freed is an error that names the opera
     throwsCode(() => gradients(needed, [x]), "ERR_LCONV_DISPOSED", "mul", "scope()");
     const cut = sum(scope(() => add(add(x, x), x)));
     throwsCode(() => gradients(cut, [x]), "ERR_LCONV_DISPOSED", "add", "[1]", "scope()");
+    const logits = tensor([1, 2], { shape: [1, 2], requiresGrad: true });
+    const entropy = scope(() => crossEntropy(logits, tensor(Int32Array.of(1))));
+    throwsCode(() => gradients(entropy, [logits]), "ERR_LCONV_DISPOSED", "crossEntropy", "scope()");
     const whole = scope(() => gradients(sum(mul(mul(x, x), x)), [x]));
     assert.equal(whole.map(list), [[12]]);
   });

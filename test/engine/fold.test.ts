@@ -1,6 +1,7 @@
 // also on a GPU
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import * as commands from "../../src/engine/commands.js";
 import type { Program } from "../../src/engine/program.js";
 import { gather } from "../../src/ops/gather.js";
 import { slice } from "../../src/ops/shape.js";
@@ -85,6 +86,33 @@ test("a list, a counter or an index that changes in between is not looked up lat
       [40, 60],
     ],
   ]);
+});
+
+test("an index that is also the table is there", async () => {
+  const [order, step] = [tensor(Int32Array.of(2, 0, 1, 1)), tensor(Int32Array.of(0))];
+  const { y, program } = recorded(() => {
+    const index = stepSlice(order, step, 3);
+    return { y: gather(index, index) };
+  });
+  await program.run({ steps: 1 });
+  assert.equal(values(y), [1, 2, 0]);
+});
+
+test("a gather that changes the list or the counter takes its index from before", async () => {
+  const [x, order, step] = [tensor(Int32Array.of(7, 8, 9)), tensor(Int32Array.of(2, 0, 1)), tensor(Int32Array.of(1))];
+  const { index, program } = recorded(() => {
+    const index = stepSlice(order, step, 2);
+    commands.gather(x.device, 3, 1, 2, x, index, order);
+    return { index };
+  });
+  await program.run({ steps: 1 });
+  assert.equal(
+    [values(index), values(order)],
+    [
+      [1, 2],
+      [8, 9, 1],
+    ],
+  );
 });
 
 test("a part of an index is left alone", async () => {

@@ -3,6 +3,7 @@ import * as assert from "uvu/assert";
 import { type Device, device, planningDevice } from "../../src/engine/device.js";
 import { LconvError } from "../../src/errors.js";
 import { add } from "../../src/ops/arithmetic.js";
+import { lconv } from "../../src/ops/lconv.js";
 import { matmul } from "../../src/ops/matmul.js";
 import { adam, type Optimizer, rmsprop, sgd } from "../../src/optim/optimizer.js";
 import { record } from "../../src/tensor/record.js";
@@ -51,6 +52,18 @@ counted("a small result of long sums is lconv's own product, in parts that are a
   const [c, d] = [zeros([64, 1024], { device: on }), zeros([1024, 10], { device: on })];
   const short = record(() => matmul(c, d), on).stats!;
   assert.equal([short.cublasProducts, short.ownProducts, short.launches], [1, 0, 1]);
+});
+
+counted("an operation of several launches moves its operands once", (on) => {
+  const [B, n_L, d_h, d, m, o] = [64, 2, 33, 1024, 4, 8]; // beyond what is one kernel
+  const zero = (...shape: number[]): Tensor => zeros(shape, { device: on });
+  const generators = { form: "lowRank", U: zero(n_L, d, d_h), V: zero(n_L, d_h, d) } as const;
+  const [h, W] = [zero(B, m, d), zero(n_L + 1, m, o)];
+  const { bytes } = record(() => lconv(h, generators, W, undefined, { order: "VUW" }), on).stats!;
+  const r = n_L * d_h;
+  const encode = B * m * d + r * d + B * m * r;
+  const rest = B * m * d + B * m * r + n_L * d * d_h + (n_L + 1) * m * o + B * (n_L + 1) * m * d + B * o * d;
+  assert.is(bytes, 4 * (encode + rest));
 });
 
 const optimizers: [string, (parameters: Tensor[]) => Optimizer, number][] = [

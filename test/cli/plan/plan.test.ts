@@ -174,7 +174,7 @@ plannedTest("a network on a GPU: alone with --device cuda, with the figures of -
   assert.is(gflop, Number((Number(network?.["stepFlops"]) / 1e9).toFixed(3)));
   assert.not(lines.some((line) => line["part"] === "cpu"));
   const text = await lconv(folder, ["plan", "--model", "lconv", "--device", "cuda"]);
-  assert.match(text.stdout, /PREDICTION for one H100.* nothing here was measured/);
+  assert.match(text.stdout, /PREDICTION of \d{4}-\d\d-\d\d for one H100.* nothing here was measured/);
   const cpuAlone = await plan("--model", "fc-shallow", "--device", "cpu");
   assert.equal(cpuAlone.lines.at(-1)?.["part"], "cpu");
 });

@@ -33,7 +33,9 @@ async function parity(args: string[], module: Module, settings: Record<string, s
     return undefined;
   } catch (error) {
     const { stdout, stderr, signal, killed } = error as { stdout: string; stderr: string; signal: string | null; killed: boolean };
-    const failed = /^failed: ((?:GPU (?:eager|compiled|displaced)|program \d|updates of|many updates|[a-z]\w*\(.*\) and ).*)$/m.exec(stdout)?.[1];
+    const failed = /^failed: ((?:GPU (?:eager|compiled|displaced)|program \d|updates of|many updates|[a-z]\w*\(.*\) and ).*)$/m.exec(
+      stdout,
+    )?.[1];
     if (killed || !(failed ?? signal))
       throw new Error(`parity ${args.join(" ")} did not come to a result: ${stderr}${stdout}`.slice(0, 2000));
     return failed ?? `ended by ${signal}`;

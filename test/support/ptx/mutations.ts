@@ -20,7 +20,8 @@ const shuffle = /(shfl\.sync\.bfly\.b32\s+\S+ %r\d+), (%r\d+), (%r\d+), (%r\d+);
 const branch = /@(%p\d+) bra/g;
 const wholeBranch = /@%p\d+ bra\s+\S+;/g;
 
-const [conv, elementwise, loss, matmul, mix, optimizer, reduce] = [
+const [activationGrad, conv, elementwise, loss, matmul, mix, optimizer, reduce] = [
+  "lower_activation_grad.cu",
   "lower_conv.cu",
   "lower_elementwise.cu",
   "lower_loss.cu",
@@ -31,7 +32,7 @@ const [conv, elementwise, loss, matmul, mix, optimizer, reduce] = [
 ];
 
 export const mutations: readonly Mutation[] = [
-  { name: "no barrier before a tile is multiplied", source: matmul, kernel: "13ContractTiles", change: [barrier, ""], rows: " expand(" },
+  { name: "no barrier before a tile is multiplied", source: matmul, kernel: "11ExpandTiles", change: [barrier, ""], rows: " expand(" },
   { name: "no barrier after it", source: conv, kernel: "9ConvTiles", change: [barrier, "", 1], rows: " conv2d(" },
   { name: "no barrier before warps are added up", source: reduce, kernel: "9sum_lines", change: [barrier, ""], rows: " sum(" },
   {
@@ -76,7 +77,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: "a vector at an address that is no multiple of 16",
-    source: matmul,
+    source: activationGrad,
     kernel: "9grad_rows",
     change: [/(ld\.global\.v4\.f32\s+\{[^}]*\}, \[%rd\d+)\]/g, "$1+4]"],
     rows: " biasActivationGrad(",
@@ -143,7 +144,7 @@ export const mutations: readonly Mutation[] = [
     name: "joined updates that begin where the one before began",
     source: optimizer,
     kernel: "4Adam4Body",
-    change: [/(ld\.param\.u64\s+%rd\d+, \[%rd\d+\+-)8\]/g, "$116]"],
+    change: [/(ld\.param\.u64\s+%rd\d+, \[%rd\d+)\];/g, "$1+8];", 1],
   },
   {
     name: "launch bounds below the block",
