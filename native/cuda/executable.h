@@ -36,6 +36,7 @@ class CudaExecutable {
   void try_products();
   void equip();
   void capture();
+  int64_t steps_of_graph() const;
   void capture_several();
   using Graph = std::unique_ptr<CUgraph_st, void (*)(cudaGraph_t)>;
   Graph captured(void (CudaExecutable::*issue)());

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { compiled, execute, nvcc, nvccVersion } from "./nvcc.js";
 
 const cuda = fileURLToPath(new URL("../../native/cuda/", import.meta.url));
-export const tableFile = fileURLToPath(new URL("../native/kernels.jsonl", import.meta.url));
+const tableFile = fileURLToPath(new URL("../native/kernels.jsonl", import.meta.url));
 const architecture = "90";
 
 export interface KernelFigures {
