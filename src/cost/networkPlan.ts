@@ -65,7 +65,7 @@ export interface TrainingOptions {
 /**
  * Counts parameters, flops and bytes of training `makeModel(name, input, ...)` from its sizes; nothing of its size is allocated. Parameters and flops
  * are exactly those of the commands of a step on the CPU. For images of the size of MNIST's and CIFAR's, `peakBytes` is within 14 % of what the CPU's
- * device.memory() reports, or with pooling up to a third short of it, and `movedBytes` within a quarter of what a GPU's program counts (test/cost/networkPlan.test.ts).
+ * device.memory() reports, or with pooling up to a third short of it, and `movedBytes` within a quarter of what a GPU's program counts where it joins no products (test/cost/networkPlan.test.ts).
  * Throws ERR_LCONV_OPTION and ERR_LCONV_ARGUMENT as makeModel and makeOptimizer do.
  */
 export function planNetwork(name: ModelName, input: InputSize, options: ModelOptions = {}, training: TrainingOptions = {}): NetworkPlan {

@@ -85,10 +85,14 @@ emulatedTest("a GPU that works: doctor, auto, precision, number", async () => {
 
 emulatedTest("doctor prints how programs run and why, train only that cuBLAS is missing", async () => {
   const paths: [Record<string, string>, RegExp][] = [
-    [{}, /^a step is a CUDA graph; products by cuBLAS$/],
+    [{}, /^steps are CUDA graphs of 1 and of 8; products by cuBLAS$/],
+    [{ LCONV_CUDA_STEPS: "1" }, /^a step is a CUDA graph; products by cuBLAS$/],
     [{ LCONV_CUDA_GRAPH: "0" }, /^the launches of a step are issued one by one: LCONV_CUDA_GRAPH=0; products by cuBLAS$/],
-    [{ LCONV_CUDA_GEMM: "tiles" }, /^a step is a CUDA graph; products by lconv's own kernels: LCONV_CUDA_GEMM=tiles$/],
-    [{ LCONV_EMU_CUBLAS_CREATE: "13" }, /^a step is a CUDA graph; products by lconv's own kernels: cuBLAS cannot be used; .*cublasCreate/s],
+    [{ LCONV_CUDA_GEMM: "tiles" }, /^steps are CUDA graphs of 1 and of 8; products by lconv's own kernels: LCONV_CUDA_GEMM=tiles$/],
+    [
+      { LCONV_EMU_CUBLAS_CREATE: "13" },
+      /^steps are CUDA graphs of 1 and of 8; products by lconv's own kernels: cuBLAS cannot be used; .*cublasCreate/s,
+    ],
     [{ LCONV_EMU_FAIL_CALL: "cudaGraphUpload" }, /^the launches of a step are issued one by one: cudaGraphUpload.* failed/],
   ];
   for (const [env, path] of paths) {

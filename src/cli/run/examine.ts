@@ -53,7 +53,7 @@ function pathOf(device: Device, a: Tensor): string | undefined {
   if (!stats) return undefined;
   const { productsNote } = device.info();
   const steps =
-    stats.graphNodes > 0 ? [`a step is a CUDA graph${stats.graphSteps > 0 ? `, ${stats.graphSteps} of them another one` : ""}`] : [];
+    stats.graphNodes > 0 ? [stats.graphSteps > 0 ? `steps are CUDA graphs of 1 and of ${stats.graphSteps}` : "a step is a CUDA graph"] : [];
   const told = stats.note === undefined ? [] : [stats.note];
   const products = productsNote === undefined ? "products by cuBLAS" : productsNote;
   return [...steps, ...told, ...(stats.note?.includes(products) ? [] : [products])].join("; ");
