@@ -9,16 +9,7 @@ const ofInterest = /^(CUDA|NVIDIA|CUBLAS|NCCL|LCONV|LD|VIRTUAL_ENV|CONDA|PYTHONP
 /** The fields of nvidia-smi that decide how fast a GPU is, and whether it is a whole one. */
 const fields = [
   ...["name", "driver_version", "vbios_version", "ecc.mode.current", "mig.mode.current", "persistence_mode", "compute_mode"],
-  ...[
-    "clocks.sm",
-    "clocks.max.sm",
-    "clocks.mem",
-    "clocks_throttle_reasons.active",
-    "power.limit",
-    "temperature.gpu",
-    "memory.total",
-    "memory.used",
-  ],
+  ...["clocks.sm", "clocks.max.sm", "clocks.mem", "power.limit", "temperature.gpu", "memory.total", "memory.used"],
 ];
 
 interface Header {

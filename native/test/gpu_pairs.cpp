@@ -172,7 +172,7 @@ std::string check_pair(Backend& backend, const Pair& pair) {
 void check_gpu_pairs(Report& report) {
   const std::unique_ptr<Backend> backend = make_cuda_backend(0, kCudaFp32);
   lconv_device_info info{};
-  const bool cuts = backend->describe(info) && info.multiprocessors >= 4;  // four tiles of result
+  const bool cuts = backend->describe(info) && info.multiprocessors > 1;  // four tiles of result
   std::vector<Pair> pairs{output_layer({1, 64, 10, 4100, false, false, 2}, true),
                           output_layer({1, 33, 100, 2048, false, true, 2}, cuts),
                           output_layer({1, 1, 1, 5000, true, false, 0}, true),

@@ -20,10 +20,10 @@ export class Flatness {
     this.#samples.push({ share, megabytes });
   }
 
-  /** By how much it rose after the first tenth, from its lowest to the highest that came later. */
+  /** How far above its lowest after the first tenth it ends. What it takes and gives back in between, as a collector does late, is no growth. */
   get growth(): number {
     const later = this.#samples.filter(({ share }) => share >= 0.1).map(({ megabytes }) => megabytes);
-    return Math.max(...later.map((from, i) => Math.max(...later.slice(i)) - from));
+    return later[later.length - 1] - Math.min(...later);
   }
 
   /** A line for each twentieth of the work. */

@@ -37,7 +37,7 @@ test("runs that are killed, fought for, damaged and read end with the weights an
   );
 });
 
-test("growth counts from the lowest that came before, and not in the first tenth", () => {
+test("growth counts from the lowest after the first tenth to the end", () => {
   const growth = (megabytes: readonly number[]): number => {
     const memory = new Flatness();
     for (const [i, value] of megabytes.entries()) memory.note(i / (megabytes.length - 1), value);
@@ -46,6 +46,7 @@ test("growth counts from the lowest that came before, and not in the first tenth
   assert.is(growth([0, 90, 90, 91, 92, 88, 90, 91, 92, 92, 92]), 4);
   assert.is(growth([99, 90, 91, 92, 93, 94, 95, 96, 97, 98, 99]), 9);
   assert.is(growth([0, 90, 80, 80, 80, 80, 80, 80, 80, 80, 86]), 6);
+  assert.is(growth([0, 90, 97, 98, 99, 99, 99, 90, 90, 90, 90]), 0);
   assert.is(growth([0, 90, 89, 88, 87, 86, 85, 84, 83, 82, 81]), 0);
 });
 
