@@ -40,8 +40,11 @@ CudaExecutable::~CudaExecutable() { close(); }
 void CudaExecutable::close() noexcept {
   if (device_.plan_only()) return;
   if (stream_) cudaStreamSynchronize(stream_);
-  print_profile();
-  for (const cudaGraphExec_t graph : {graph_, several_}) {
+  try {
+    print_profile();
+  } catch (...) {  // for want of memory: the table is lost
+  }
+  for (const cudaGraphExec_t graph : {graph_, several_, timed_graph_}) {
     if (graph) cudaGraphExecDestroy(graph);
   }
   branches_.reset();

@@ -55,6 +55,16 @@ __global__ void __launch_bounds__(kThreads, 1) step_works(const __grid_constant_
   }
 }
 
+StepWork at_counter(StepWork::Kind kind, int64_t n, const uint32_t* x, const int32_t* step, uint32_t* y) {
+  StepWork work{};
+  work.kind = kind;
+  work.n = n;
+  work.x = x;
+  work.step = step;
+  work.y = y;
+  return work;
+}
+
 }  // namespace
 
 Launch launch_of(const std::vector<StepWork>& works) {
@@ -67,23 +77,12 @@ template <>
 void lower(const StepSlice& op, CudaExec& exec) {
   exec.traffic(static_cast<double>(2 * op.count * kElementBytes));
   if (op.count != 1) return op.run(exec);
-  StepWork work{};
-  work.kind = StepWork::Kind::slice;
-  work.n = op.n;
-  work.x = op.x;
-  work.step = op.step;
-  work.y = op.y;
-  exec.step_work(work);
+  exec.step_work(at_counter(StepWork::Kind::slice, op.n, op.x, op.step, op.y));
 }
 template <>
 void lower(const StepWrite& op, CudaExec& exec) {
-  StepWork work{};
-  work.kind = StepWork::Kind::write;
-  work.n = op.n;
-  work.x = reinterpret_cast<const uint32_t*>(op.x);
-  work.step = op.step;
-  work.y = reinterpret_cast<uint32_t*>(op.y);
-  exec.step_work(work);
+  const auto* x = reinterpret_cast<const uint32_t*>(op.x);
+  exec.step_work(at_counter(StepWork::Kind::write, op.n, x, op.step, reinterpret_cast<uint32_t*>(op.y)));
   exec.traffic(2.0 * kElementBytes);
 }
 template <>
